@@ -1,0 +1,21 @@
+# Every third-party library the project links, found in one place. All are distribution packages.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(fmt REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(nlohmann_json REQUIRED)
+
+pkg_check_modules(PIPEWIRE REQUIRED IMPORTED_TARGET libpipewire-0.3>=1.0)
+pkg_check_modules(LIBSYSTEMD REQUIRED IMPORTED_TARGET libsystemd)
+pkg_check_modules(LIBDRM REQUIRED IMPORTED_TARGET libdrm)
+pkg_check_modules(AVUTIL REQUIRED IMPORTED_TARGET libavutil>=57)
+pkg_check_modules(AVCODEC REQUIRED IMPORTED_TARGET libavcodec>=59)
+pkg_check_modules(AVFORMAT REQUIRED IMPORTED_TARGET libavformat>=59)
+
+# libyuv ships a .pc file on newer distributions only.
+find_path(LIBYUV_INCLUDE_DIR libyuv.h REQUIRED)
+find_library(LIBYUV_LIBRARY yuv REQUIRED)
+add_library(libyuv INTERFACE IMPORTED)
+target_include_directories(libyuv SYSTEM INTERFACE ${LIBYUV_INCLUDE_DIR})
+target_link_libraries(libyuv INTERFACE ${LIBYUV_LIBRARY})

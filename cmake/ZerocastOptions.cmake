@@ -1,0 +1,38 @@
+# Compiler flags of every target, and zerocast_library(): one static library per folder of src/.
+
+add_library(zerocast_options INTERFACE)
+target_compile_options(zerocast_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wnon-virtual-dtor -Woverloaded-virtual
+  -Wnull-dereference -Wformat=2 -fno-omit-frame-pointer)
+if(ZEROCAST_WERROR)
+  target_compile_options(zerocast_options INTERFACE -Werror)
+endif()
+# GCC 12 reports false positives of these in optimised libstdc++ and fmt code once sanitizers add branches.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  target_compile_options(zerocast_options INTERFACE -Wno-null-dereference -Wno-maybe-uninitialized)
+endif()
+if(ZEROCAST_SANITIZE)
+  target_compile_options(zerocast_options INTERFACE -fsanitize=${ZEROCAST_SANITIZE} -fno-sanitize-recover=all)
+  target_link_options(zerocast_options INTERFACE -fsanitize=${ZEROCAST_SANITIZE})
+else()
+  target_compile_definitions(zerocast_options INTERFACE $<$<NOT:$<CONFIG:Debug>>:_FORTIFY_SOURCE=2>)
+endif()
+
+find_program(ZEROCAST_CCACHE ccache)
+if(ZEROCAST_CCACHE)
+  set(CMAKE_C_COMPILER_LAUNCHER ${ZEROCAST_CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${ZEROCAST_CCACHE})
+endif()
+find_program(ZEROCAST_MOLD mold)
+if(ZEROCAST_MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()
+
+# zerocast_library(NAME SOURCES ... PUBLIC ... PRIVATE ...)
+# A third-party library goes under PRIVATE unless the folder's headers show its types.
+function(zerocast_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
+  add_library(zerocast_${name} STATIC ${ARG_SOURCES})
+  target_include_directories(zerocast_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
+  target_link_libraries(zerocast_${name} PUBLIC ${ARG_PUBLIC} PRIVATE zerocast_options ${ARG_PRIVATE})
+endfunction()

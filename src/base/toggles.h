@@ -1,0 +1,24 @@
+#pragma once
+
+#include "base/error.h"
+
+#include <cstdint>
+
+namespace zc {
+
+enum class ZerocopyMode : std::uint8_t {
+  Off,       ///< ZEROCOPY=0: never a dmabuf, always the CPU path
+  Required,  ///< ZEROCOPY=1: refuse to run without zero-copy
+  Auto,      ///< ZEROCOPY=auto or unset: the best route that works
+};
+
+/// The environment toggles, read in this one place, once at start-up.
+struct Toggles {
+  ZerocopyMode zerocopy = ZerocopyMode::Auto;
+  bool ffmpeg_debug = false;  ///< FFMPEG_DEBUG=1: FFmpeg's own log at debug level
+};
+
+/// Reads the environment. ErrorKind::Invalid names the variable and its valid values.
+[[nodiscard]] Result<Toggles> read_toggles();
+
+}  // namespace zc

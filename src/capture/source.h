@@ -1,0 +1,68 @@
+// What can be captured, behind one interface.
+#pragma once
+
+#include "base/error.h"
+#include "media/format_offer.h"
+#include "media/frame.h"
+
+#include <cstdint>
+#include <string>
+
+namespace zc {
+
+enum class SourceState : std::uint8_t {
+  Connecting,  ///< started, nothing negotiated yet
+  Streaming,   ///< frames may come
+  Paused,      ///< the producer stopped for now (PipeWire "paused"); may go back to Streaming
+  Ended,       ///< no frame will ever come again; the error says why
+};
+
+/// Receives what a source makes. Called on the source's own thread; must return at once and never block.
+/// No call comes after Source::stop() has returned.
+class SourceListener {
+ public:
+  virtual ~SourceListener() = default;
+  virtual void on_frame(Frame frame) = 0;
+  /// `error` is set exactly when `state` is Ended (kind Lost: the source is gone; Cancelled: it came to its own end).
+  virtual void on_state(SourceState state, const Error* error) = 0;
+};
+
+/// For `zerocast record`'s closing report and the daemon's status.
+struct SourceInfo {
+  std::string kind;         ///< "portal", "node", "test"
+  std::string description;  ///< for a person: "monitor HEADLESS-1 through the desktop portal"
+  Size size;                ///< px, as negotiated; empty before that
+  Rational rate;            ///< as negotiated, maximum; 0 = variable without limit
+  PixelFormat format = PixelFormat::Unknown;
+  bool dmabuf = false;
+};
+
+struct SourceStats {
+  std::uint64_t delivered = 0;       ///< frames handed to the listener (with a picture)
+  std::uint64_t cursor_updates = 0;  ///< frames without a picture
+  std::uint64_t skipped = 0;         ///< producer's buffers passed over for a newer one in the same wake-up
+  std::uint64_t corrupt = 0;         ///< refused: flagged corrupt, short or malformed
+  std::uint64_t bad_pts = 0;         ///< producer timestamps replaced by the arrival time
+};
+
+/// start/renegotiate/stop are called from one controlling thread; info and stats from any.
+class Source {
+ public:
+  virtual ~Source() = default;
+  Source() = default;
+  Source(const Source&) = delete;
+  Source& operator=(const Source&) = delete;
+
+  /// Begins to deliver to `listener`, which must outlive stop(). Returns when the source accepted the offer or failed;
+  /// every wait in it is bounded or ends with request_stop().
+  [[nodiscard]] virtual Result<void> start(const FormatOffer& offer, SourceListener& listener) = 0;
+  /// Asks the producer for other formats while streaming (an import failed). Frames go on in whichever format results.
+  [[nodiscard]] virtual Result<void> renegotiate(const FormatOffer& offer) = 0;
+  /// Ends delivery and frees everything; idempotent. Leases still held stay readable until they die.
+  virtual void stop() = 0;
+
+  [[nodiscard]] virtual SourceInfo info() const = 0;
+  [[nodiscard]] virtual SourceStats stats() const = 0;
+};
+
+}  // namespace zc

@@ -1,0 +1,46 @@
+#pragma once
+
+#include "media/codec.h"
+#include "media/colour.h"
+#include "media/geometry.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace zc {
+
+enum class Preset : std::uint8_t {
+  LowLatency,  ///< one frame in, one packet out; no B-frames, no lookahead
+  Balanced,    ///< the default of `record`
+  Quality,     ///< more CPU for fewer bits; still at most 0.4 s of frames inside the encoder
+};
+
+enum class Chroma : std::uint8_t { Yuv420, Yuv444 };
+
+/// What the user asks of an encoder; every field has a usable default. Checked by validate().
+struct EncoderSettings {
+  std::optional<Codec> codec;          ///< nullopt: "auto"
+  std::optional<std::string> encoder;  ///< force one row by its name ("libx264")
+  Preset preset = Preset::Balanced;
+  std::optional<unsigned> crf;           ///< constant quality, each codec's own scale (x264 0-51, SVT-AV1 0-63)
+  std::optional<std::int64_t> bit_rate;  ///< bit/s; excludes crf
+  double gop_seconds = 2.0;              ///< distance of keyframes
+  unsigned bit_depth = 8;                ///< 8 or 10
+  Chroma chroma = Chroma::Yuv420;
+  ColourDescription colour = kBt709Limited;
+  /// The encoder's own options ("preset=veryfast", "tune=film"), passed through last; an unknown one is an error.
+  std::vector<std::pair<std::string, std::string>> options;
+};
+
+/// What the stream will look like; known when the first frame has come.
+struct VideoParameters {
+  Size size;             ///< px, as coded
+  Rational rate{60, 1};  ///< expected rate: a hint for rate control under VFR, exact under CFR
+  bool constant_rate = false;
+  unsigned threads = 0;  ///< 0: as many as the machine has processors
+};
+
+}  // namespace zc

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace zc {
+
+enum class ColourMatrix : std::uint8_t { Unknown, BT601, BT709, BT2020 };
+enum class ColourRange : std::uint8_t { Unknown, Limited, Full };
+enum class ColourPrimaries : std::uint8_t { Unknown, BT601, BT709, BT2020 };
+enum class TransferFunction : std::uint8_t { Unknown, BT709, SRGB, BT2020_10, PQ, HLG };
+
+/// What the numbers in a picture mean. `Unknown` = the producer did not say.
+struct ColourDescription {
+  ColourMatrix matrix = ColourMatrix::Unknown;
+  ColourRange range = ColourRange::Unknown;
+  ColourPrimaries primaries = ColourPrimaries::Unknown;
+  TransferFunction transfer = TransferFunction::Unknown;
+  constexpr bool operator==(const ColourDescription&) const = default;
+};
+
+/// The default of everything we encode: BT.709, limited range. Screens hand over sRGB; like every broadcaster and
+/// browser we tag BT.709 transfer for it.
+inline constexpr ColourDescription kBt709Limited{ColourMatrix::BT709, ColourRange::Limited, ColourPrimaries::BT709,
+                                                 TransferFunction::BT709};
+
+/// Luma coefficients of a matrix (ITU-R BT.601, BT.709, BT.2020 non-constant luminance).
+struct LumaWeights {
+  double red;
+  double blue;
+};
+[[nodiscard]] constexpr LumaWeights luma_weights(ColourMatrix matrix) {
+  switch (matrix) {
+    case ColourMatrix::BT601: return {0.299, 0.114};
+    case ColourMatrix::BT2020: return {0.2627, 0.0593};
+    case ColourMatrix::BT709:
+    case ColourMatrix::Unknown: break;
+  }
+  return {0.2126, 0.0722};
+}
+
+}  // namespace zc

@@ -1,0 +1,72 @@
+#pragma once
+
+#include "base/clock.h"
+#include "media/codec.h"
+#include "media/colour.h"
+#include "media/geometry.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+struct AVBufferRef;
+
+namespace zc {
+
+/// Ticks per second of every Packet timestamp: MPEG's 90 kHz, exact for 24, 25, 30, 50, 60 and 120 fps.
+inline constexpr std::int64_t kPacketClock = 90'000;
+
+[[nodiscard]] constexpr std::int64_t to_packet_clock(Nanoseconds time) {
+  return (time.count() * 9 + 50'000) / 100'000;  // 90,000 / 1e9 = 9 / 100,000
+}
+[[nodiscard]] constexpr Nanoseconds from_packet_clock(std::int64_t ticks) { return Nanoseconds(ticks * 100'000 / 9); }
+
+struct AvBufferUnref {
+  void operator()(AVBufferRef* buffer) const noexcept;
+};
+using AvBufferPtr = std::unique_ptr<AVBufferRef, AvBufferUnref>;
+
+/// One coded picture. Copies share the same immutable bytes (libavutil reference counting), so fanning a packet out to
+/// many sinks copies nothing.
+class Packet {
+ public:
+  Packet() = default;
+  /// `bytes` must lie inside `buffer`.
+  Packet(AvBufferPtr buffer, std::span<const std::byte> bytes) noexcept;
+  Packet(Packet&&) noexcept = default;
+  Packet& operator=(Packet&&) noexcept = default;
+  Packet(const Packet& other);
+  Packet& operator=(const Packet& other);
+  ~Packet() = default;
+
+  [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return bytes_; }
+  [[nodiscard]] AVBufferRef* buffer() const noexcept { return buffer_.get(); }
+
+  std::int64_t pts = 0;       ///< kPacketClock ticks since the stream's first frame
+  std::int64_t dts = 0;       ///< kPacketClock ticks; strictly rising; may start below zero with B-frames
+  std::int64_t duration = 0;  ///< kPacketClock ticks; 0 = unknown
+  bool keyframe = false;      ///< a decoder can start here
+
+ private:
+  AvBufferPtr buffer_;
+  std::span<const std::byte> bytes_;
+};
+
+/// All a sink must know before the first packet.
+struct StreamParameters {
+  Codec codec = Codec::H264;
+  Size size;                     ///< px, as coded
+  Rational nominal_rate{60, 1};  ///< a hint; the timestamps tell the truth
+  bool variable_rate = true;
+  int profile = -1;  ///< libavcodec's number; -1 unknown
+  int level = -1;
+  unsigned bit_depth = 8;
+  std::int64_t bit_rate = 0;  ///< bit/s; 0 unknown (constant quality)
+  ColourDescription colour;
+  bool has_b_frames = false;
+  std::vector<std::byte> extradata;  ///< parameter sets, as libavcodec makes them with AV_CODEC_FLAG_GLOBAL_HEADER
+};
+
+}  // namespace zc

@@ -1,0 +1,32 @@
+// Where coded pictures go, behind one interface.
+#pragma once
+
+#include "base/error.h"
+#include "media/packet.h"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace zc {
+
+/// One file or network peer. One thread (its SinkRunner's) makes every call; open() and write() may block on the
+/// medium and give up within a bounded time, or at once when the runner interrupts them.
+class Sink {
+ public:
+  virtual ~Sink() = default;
+  Sink() = default;
+  Sink(const Sink&) = delete;
+  Sink& operator=(const Sink&) = delete;
+
+  /// For messages: the path, or the URL without its passphrase.
+  [[nodiscard]] virtual const std::string& name() const = 0;
+  /// Writes the header or connects. Unsupported: the container cannot hold this codec.
+  [[nodiscard]] virtual Result<void> open(const StreamParameters& stream) = 0;
+  /// NoSpace: the medium is full, everything up to the last flushed fragment is kept. Lost: the peer is gone.
+  [[nodiscard]] virtual Result<void> write(const Packet& packet) = 0;
+  /// Finishes what was opened so that any player opens it; idempotent, called after errors too.
+  [[nodiscard]] virtual Result<void> close() = 0;
+};
+
+}  // namespace zc

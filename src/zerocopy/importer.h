@@ -1,0 +1,34 @@
+// From a captured frame to a surface an encoder takes, behind one interface.
+#pragma once
+
+#include "base/error.h"
+#include "media/format_offer.h"
+#include "media/frame.h"
+#include "media/surface.h"
+
+#include <cstdint>
+#include <string_view>
+
+namespace zc {
+
+/// Turns frames into surfaces. One worker thread owns an importer and makes every call.
+class Importer {
+ public:
+  virtual ~Importer() = default;
+  Importer() = default;
+  Importer(const Importer&) = delete;
+  Importer& operator=(const Importer&) = delete;
+
+  /// The route's name for logs, metrics and D-Bus: "cpu".
+  [[nodiscard]] virtual std::string_view route() const = 0;
+  /// The frames this importer can really read, for the source's negotiation.
+  [[nodiscard]] virtual FormatOffer offer() const = 0;
+  /// Sets what import() produces from now on; surfaces made before stay valid.
+  [[nodiscard]] virtual Result<void> configure(const SurfaceFormat& target) = 0;
+  /// Crops, turns, scales (letterboxed when the aspect ratio differs), converts and draws the cursor, in as few passes
+  /// as the route can. The frame's buffer has gone back to its producer when this returns, unless the surface needs it.
+  /// A frame without a picture redraws the last one with its cursor. Busy: no free surface (the encoder holds all).
+  [[nodiscard]] virtual Result<Surface> import(Frame frame) = 0;
+};
+
+}  // namespace zc
