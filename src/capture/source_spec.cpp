@@ -1,0 +1,181 @@
+#include "capture/source_spec.h"
+
+#include "capture/spec_text.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+namespace zc {
+namespace {
+
+/// Longer text is no source; it would only make an unreadable message.
+constexpr std::size_t kMaxText = 1024;
+
+std::unexpected<Error> invalid(std::string detail) {
+  return fail(ErrorKind::Invalid, "read the source", std::move(detail));
+}
+
+// --- test -----------------------------------------------------------------------------------------------------------
+
+constexpr std::string_view kTestForm = "test:WxH@FPS[,format=BGRx][,frames=N][,static][,resize=WxH@N]";
+
+std::string rgb_format_names() {
+  std::string names;
+  for (const PixelFormatInfo& format : pixel_formats()) {
+    if (format.yuv) continue;
+    if (!names.empty()) names += ", ";
+    names += format.name;
+  }
+  return names;
+}
+
+Result<Size> read_test_size(std::string_view text) {
+  const auto size = parse_size(text);
+  if (!size || !TestSpec::good_size(*size)) {
+    return invalid(fmt::format("'{}' is not a size from {}x{} to {}x{}, such as 1280x720", text, TestSpec::kMinEdge,
+                               TestSpec::kMinEdge, TestSpec::kMaxEdge, TestSpec::kMaxEdge));
+  }
+  return *size;
+}
+
+/// "1280x720", "1280x720@60" or "@60".
+Result<void> read_test_size_and_rate(std::string_view word, TestSpec& spec) {
+  const std::size_t at = word.find('@');
+  if (at != 0) {
+    const auto size = read_test_size(word.substr(0, at));
+    if (!size) return std::unexpected(size.error());
+    spec.size = *size;
+  }
+  if (at != std::string_view::npos) {
+    const std::string_view text = word.substr(at + 1);
+    const auto rate = parse_rate(text);
+    if (!rate || !TestSpec::good_rate(*rate)) {
+      return invalid(
+          fmt::format("'{}' is not a rate from 0.01 to 1000 frames per second, such as 60, 59.94 or "
+                      "30000/1001",
+                      text));
+    }
+    spec.rate = *rate;
+  }
+  return {};
+}
+
+Result<void> read_test_format(std::string_view value, TestSpec& spec) {
+  const auto format = pixel_format_from_name(value);
+  if (!format || *format == PixelFormat::Unknown || info(*format).yuv) {
+    return invalid(fmt::format("'{}' is not a format of the test source; it has {}", value, rgb_format_names()));
+  }
+  spec.format = *format;
+  return {};
+}
+
+Result<void> read_test_frames(std::string_view value, TestSpec& spec) {
+  const auto frames = parse_number<std::uint64_t>(value);
+  if (!frames || *frames == 0) return invalid(fmt::format("frames='{}' is not a number of frames, 1 or more", value));
+  spec.frames = *frames;
+  return {};
+}
+
+Result<void> read_test_resize(std::string_view value, TestSpec& spec) {
+  const std::size_t at = value.find('@');
+  const auto size = read_test_size(value.substr(0, at));
+  if (!size) return std::unexpected(size.error());
+  const auto frame = at == std::string_view::npos ? std::nullopt : parse_number<std::uint64_t>(value.substr(at + 1));
+  if (!frame || *frame == 0 || (!spec.resizes.empty() && spec.resizes.back().at_frame >= *frame)) {
+    return invalid(
+        fmt::format("resize='{}' is not WxH@N with a frame number N of 1 or more, rising from one resize to "
+                    "the next",
+                    value));
+  }
+  spec.resizes.push_back({*size, *frame});
+  return {};
+}
+
+Result<void> read_test_static(std::string_view value, TestSpec& spec) {
+  if (!value.empty()) return invalid("static takes no value");
+  spec.still = true;
+  return {};
+}
+
+struct TestOption {
+  std::string_view name;
+  Result<void> (*read)(std::string_view value, TestSpec& spec);
+};
+constexpr std::array kTestOptions = {
+    TestOption{"format", read_test_format},
+    TestOption{"frames", read_test_frames},
+    TestOption{"static", read_test_static},
+    TestOption{"resize", read_test_resize},
+};
+
+Result<void> read_test_option(std::string_view word, TestSpec& spec) {
+  std::string_view value = word;
+  const std::string_view key = take_word(value, '=');
+  for (const TestOption& option : kTestOptions) {
+    if (option.name == key) return option.read(value, spec);
+  }
+  return invalid(fmt::format("'{}' is not an option of the test source; its form is {}", word, kTestForm));
+}
+
+Result<SourceSpec> parse_test(std::string_view rest) {
+  TestSpec spec;
+  for (bool first = true; !rest.empty(); first = false) {
+    const std::string_view word = take_word(rest, ',');
+    const bool size_word = first && !word.empty() && ((word[0] >= '0' && word[0] <= '9') || word[0] == '@');
+    if (word.empty() && first) continue;  // "test:,static"
+    if (auto read = size_word ? read_test_size_and_rate(word, spec) : read_test_option(word, spec); !read) {
+      return std::unexpected(read.error());
+    }
+  }
+  return spec;
+}
+
+std::string text_of(const TestSpec& spec) {
+  std::string text = fmt::format("test:{}x{}@{}", spec.size.width, spec.size.height, rate_text(spec.rate));
+  if (spec.format) text += fmt::format(",format={}", name(*spec.format));
+  if (spec.frames != 0) text += fmt::format(",frames={}", spec.frames);
+  if (spec.still) text += ",static";
+  for (const auto& resize : spec.resizes) {
+    text += fmt::format(",resize={}x{}@{}", resize.size.width, resize.size.height, resize.at_frame);
+  }
+  return text;
+}
+
+// --- all kinds ------------------------------------------------------------------------------------------------------
+
+struct Kind {
+  std::string_view name;
+  std::string_view form;
+  Result<SourceSpec> (*parse)(std::string_view rest);
+};
+constexpr std::array kKinds = {
+    Kind{"test", kTestForm, parse_test},
+};
+
+std::string forms() {
+  std::string text;
+  for (const Kind& kind : kKinds) {
+    if (!text.empty()) text += "; ";
+    text += kind.form;
+  }
+  return text;
+}
+
+}  // namespace
+
+Result<SourceSpec> parse_source(std::string_view text) {
+  if (text.size() > kMaxText) return invalid(fmt::format("longer than {} characters", kMaxText));
+  std::string_view rest = text;
+  const std::string_view word = take_word(rest, ':');
+  for (const Kind& kind : kKinds) {
+    if (kind.name == word) return kind.parse(rest);
+  }
+  return invalid(fmt::format("'{}' is not a source; choose from {}", text, forms()));
+}
+
+std::string to_string(const SourceSpec& spec) {
+  return std::visit([](const auto& one) { return text_of(one); }, spec);
+}
+
+}  // namespace zc

@@ -1,0 +1,54 @@
+// What the user asked to capture, as text (`--source`, the config) and as data.
+#pragma once
+
+#include "base/error.h"
+#include "media/geometry.h"
+#include "media/pixel_format.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace zc {
+
+/// `test[:WxH[@FPS]][,format=NAME][,frames=N][,static][,resize=WxH@N]...`: the synthetic pattern.
+struct TestSpec {
+  static constexpr std::uint32_t kMinEdge = 16;      ///< px: the smallest picture that holds a mark
+  static constexpr std::uint32_t kMaxEdge = 16'384;  ///< px: what video encoders take at most
+
+  /// From 0.01 to 1000 frames/s in numbers small enough that every deadline is exact in 64 bits.
+  [[nodiscard]] static constexpr bool good_rate(Rational rate) {
+    return rate.num > 0 && rate.num <= 1'000'000 && rate.den > 0 && rate.den <= 10'000 && rate.num <= rate.den * 1000 &&
+           rate.num * 100ULL >= rate.den;
+  }
+  [[nodiscard]] static constexpr bool good_size(Size size) {
+    return size.width >= kMinEdge && size.width <= kMaxEdge && size.height >= kMinEdge && size.height <= kMaxEdge;
+  }
+
+  struct Resize {
+    Size size;                   ///< px
+    std::uint64_t at_frame = 0;  ///< the first frame of the new size; frames count from 0
+    bool operator==(const Resize&) const = default;
+  };
+
+  Size size{1280, 720};
+  Rational rate{60, 1};
+  std::optional<PixelFormat> format;  ///< RGB only; unset: the first of the consumer's offer
+  std::uint64_t frames = 0;           ///< ends after this many frame periods; 0 = goes on until stopped
+  bool still = false;                 ///< `static`: one picture, then silence, like a desktop where nothing moves
+  std::vector<Resize> resizes;        ///< rising in `at_frame`
+  bool operator==(const TestSpec&) const = default;
+};
+
+using SourceSpec = std::variant<TestSpec>;
+
+/// Reads a source's text. ErrorKind::Invalid names the wrong part and the valid choices.
+[[nodiscard]] Result<SourceSpec> parse_source(std::string_view text);
+
+/// The shortest text that parse_source() reads back as the same spec.
+[[nodiscard]] std::string to_string(const SourceSpec& spec);
+
+}  // namespace zc

@@ -1,0 +1,58 @@
+#include "capture/spec_text.h"
+
+#include <fmt/format.h>
+
+#include <cstdint>
+#include <limits>
+#include <numeric>
+
+namespace zc {
+
+std::optional<Size> parse_size(std::string_view text) {
+  const std::size_t cross = text.find('x');
+  if (cross == std::string_view::npos) return std::nullopt;
+  const auto width = parse_number<std::uint32_t>(text.substr(0, cross));
+  const auto height = parse_number<std::uint32_t>(text.substr(cross + 1));
+  if (!width || !height) return std::nullopt;
+  return Size{*width, *height};
+}
+
+std::optional<Rational> parse_rate(std::string_view text) {
+  if (const std::size_t slash = text.find('/'); slash != std::string_view::npos) {
+    const auto num = parse_number<std::uint32_t>(text.substr(0, slash));
+    const auto den = parse_number<std::uint32_t>(text.substr(slash + 1));
+    if (!num || !den || *num == 0 || *den == 0) return std::nullopt;
+    const std::uint32_t common = std::gcd(*num, *den);
+    return Rational{*num / common, *den / common};
+  }
+  const std::size_t point = text.find('.');
+  const auto whole = parse_number<std::uint32_t>(text.substr(0, point));
+  if (!whole) return std::nullopt;
+  std::uint64_t num = *whole;
+  std::uint64_t den = 1;
+  if (point != std::string_view::npos) {
+    const std::string_view decimals = text.substr(point + 1);
+    const auto fraction = parse_number<std::uint32_t>(decimals);
+    if (!fraction || decimals.size() > 3) return std::nullopt;
+    for (std::size_t i = 0; i < decimals.size(); ++i) den *= 10;
+    num = num * den + *fraction;
+  }
+  if (num == 0) return std::nullopt;
+  const std::uint64_t common = std::gcd(num, den);
+  num /= common;
+  if (num > std::numeric_limits<std::uint32_t>::max()) return std::nullopt;
+  return Rational{static_cast<std::uint32_t>(num), static_cast<std::uint32_t>(den / common)};
+}
+
+std::string rate_text(Rational rate) {
+  return rate.den == 1 ? fmt::format("{}", rate.num) : fmt::format("{}/{}", rate.num, rate.den);
+}
+
+std::string_view take_word(std::string_view& text, char separator) {
+  const std::size_t end = text.find(separator);
+  const std::string_view word = text.substr(0, end);
+  text = end == std::string_view::npos ? std::string_view{} : text.substr(end + 1);
+  return word;
+}
+
+}  // namespace zc

@@ -1,0 +1,35 @@
+// Small readers for the words of a source's text. All take untrusted text and never throw.
+#pragma once
+
+#include "media/geometry.h"
+
+#include <charconv>
+#include <concepts>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace zc {
+
+/// The whole of `text` as a decimal number; no sign, no blanks.
+template <std::unsigned_integral Number>
+[[nodiscard]] std::optional<Number> parse_number(std::string_view text) {
+  Number value{};
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc{} || rest != end || text.empty()) return std::nullopt;
+  return value;
+}
+
+/// "1280x720".
+[[nodiscard]] std::optional<Size> parse_size(std::string_view text);
+/// "60", "59.94" (up to three decimals) or "30000/1001", in lowest terms; nullopt when zero.
+[[nodiscard]] std::optional<Rational> parse_rate(std::string_view text);
+/// The shortest form that parse_rate() reads back: "60", "30000/1001".
+[[nodiscard]] std::string rate_text(Rational rate);
+
+/// Takes the part before the first `separator` off the front of `text`; the separator goes too. All of it if there is
+/// none.
+[[nodiscard]] std::string_view take_word(std::string_view& text, char separator);
+
+}  // namespace zc

@@ -1,0 +1,107 @@
+#include "capture/source_spec.h"
+
+#include <catch2/catch_test_macros.hpp>
+#include <string>
+
+#include "capture/spec_text.h"
+
+using namespace zc;
+
+namespace {
+
+template <class Spec>
+Spec parsed(std::string_view text) {
+  const auto spec = parse_source(text);
+  INFO(text << ": " << (spec ? "" : spec.error().message()));
+  REQUIRE(spec);
+  REQUIRE(std::holds_alternative<Spec>(*spec));
+  return std::get<Spec>(*spec);
+}
+
+std::string refusal(std::string_view text) {
+  const auto spec = parse_source(text);
+  INFO(text);
+  REQUIRE_FALSE(spec);
+  CHECK(spec.error().kind == ErrorKind::Invalid);
+  return spec.error().message();
+}
+
+bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+}  // namespace
+
+TEST_CASE("rates are read exactly") {
+  CHECK(parse_rate("60") == Rational{60, 1});
+  CHECK(parse_rate("59.94") == Rational{2997, 50});
+  CHECK(parse_rate("0.5") == Rational{1, 2});
+  CHECK(parse_rate("30000/1001") == Rational{30000, 1001});
+  CHECK(parse_rate("120/2") == Rational{60, 1});
+  for (const char* bad : {"", "0", "0.0", "-1", "+5", "60 ", "60fps", "1/0", "0/1", "1.2345", ".", "5.", "1e3",
+                          "99999999999", "4294967295.999"}) {
+    INFO(bad);
+    CHECK_FALSE(parse_rate(bad));
+  }
+}
+
+TEST_CASE("sizes are two numbers and nothing else") {
+  CHECK(parse_size("1280x720") == Size{1280, 720});
+  for (const char* bad :
+       {"", "x", "1280", "1280x", "x720", "1280X720", "1280x720x1", " 1280x720", "-1x5", "4294967296x1"}) {
+    INFO(bad);
+    CHECK_FALSE(parse_size(bad));
+  }
+}
+
+TEST_CASE("the test source's text") {
+  CHECK(parsed<TestSpec>("test") == TestSpec{});
+  CHECK(parsed<TestSpec>("test:") == TestSpec{});
+  const auto size = parsed<TestSpec>("test:641x479@59.94");
+  CHECK(size.size == Size{641, 479});
+  CHECK(size.rate == Rational{2997, 50});
+  CHECK(parsed<TestSpec>("test:@24").rate == Rational{24, 1});
+  CHECK(parsed<TestSpec>("test:@24").size == TestSpec{}.size);
+  const auto all = parsed<TestSpec>("test:64x64@30,format=xrgb_210le,frames=90,static,resize=32x32@5,resize=48x16@9");
+  CHECK(all.format == PixelFormat::xRGB_210LE);
+  CHECK(all.frames == 90);
+  CHECK(all.still);
+  CHECK(all.resizes == std::vector<TestSpec::Resize>{{{32, 32}, 5}, {{48, 16}, 9}});
+  CHECK(parsed<TestSpec>("test:frames=3").frames == 3);
+}
+
+TEST_CASE("a wrong source says what is wrong and what would be right") {
+  CHECK(contains(refusal("tset"), "'tset' is not a source"));
+  CHECK(contains(refusal("tset"), "test:WxH"));
+  CHECK(contains(refusal(""), "choose from"));
+  CHECK(contains(refusal("Test"), "choose from"));
+  CHECK(contains(refusal("test:12y34"), "12y34"));
+  CHECK(contains(refusal("test:8x8"), "16x16"));
+  CHECK(contains(refusal("test:99999x720"), "16384"));
+  CHECK(contains(refusal("test:1280x720@0"), "1000"));
+  CHECK(contains(refusal("test:1280x720@1001"), "1000"));
+  CHECK(contains(refusal("test:1280x720@"), "59.94"));
+  CHECK(contains(refusal("test:1280x720@60@60"), "60@60"));
+  CHECK(contains(refusal("test:@4000000007/4000000009"), "rate"));
+  CHECK(contains(refusal("test:,format=NV12"), "BGRx, BGRA"));
+  CHECK(contains(refusal("test:format=unknown"), "BGRx"));
+  CHECK(contains(refusal("test:frames=0"), "frames='0'"));
+  CHECK(contains(refusal("test:frames=99999999999999999999"), "frames"));
+  CHECK(contains(refusal("test:static=1"), "no value"));
+  CHECK(contains(refusal("test:speed=1"), "speed=1"));
+  CHECK(contains(refusal("test:static,1280x720"), "1280x720"));
+  CHECK(contains(refusal("test:resize=64x64"), "WxH@N"));
+  CHECK(contains(refusal("test:resize=64x64@0"), "WxH@N"));
+  CHECK(contains(refusal("test:resize=64x64@7,resize=32x32@7"), "rising"));
+  CHECK(contains(refusal("test:,,static"), "''"));
+  CHECK(contains(refusal(std::string(5000, 'x')), "longer"));
+  CHECK(refusal(std::string(5000, 'x')).size() < 200);
+}
+
+TEST_CASE("a spec's text reads back as itself") {
+  for (const char* text :
+       {"test:1280x720@60", "test:640x480@30000/1001,format=RGBA,frames=5", "test:64x64@60,static,resize=32x32@4"}) {
+    const auto spec = parse_source(text);
+    REQUIRE(spec);
+    CHECK(to_string(*spec) == text);
+    CHECK(parse_source(to_string(*spec)) == *spec);
+  }
+}
