@@ -1,0 +1,55 @@
+#pragma once
+
+#include "base/clock.h"
+#include "media/surface.h"
+
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <vector>
+
+namespace zc {
+
+/// A surface on its way to the encoder, with what the packet's statistics need later.
+struct EncodeJob {
+  Surface surface;
+  Nanoseconds captured{};  ///< CLOCK_MONOTONIC time of the picture at its producer
+  bool repeat = false;     ///< the picture was encoded before: no part of the latency statistics
+};
+
+/// What happens when the encoder is slower than the capture.
+enum class RingPolicy : std::uint8_t {
+  Block,       ///< recording: the worker waits (and the mailbox drops whole captures, cheaply, before any conversion)
+  DropOldest,  ///< live: the oldest waiting surface goes, the newest stays
+};
+
+/// Bounded queue between the worker and the encoder thread; fixed storage.
+class EncodeRing {
+ public:
+  EncodeRing(std::size_t capacity, RingPolicy policy) : jobs_(capacity), policy_(policy) {}
+
+  /// False when `stop` ended the wait for room: the job was not taken.
+  [[nodiscard]] bool push(EncodeJob job, const std::stop_token& stop);
+  /// Waits for a job; nullopt after close() once the ring is empty.
+  [[nodiscard]] std::optional<EncodeJob> pop();
+  /// No push comes any more.
+  void close();
+
+  [[nodiscard]] std::size_t depth() const;
+  /// Pictures (not repeats) that DropOldest threw away.
+  [[nodiscard]] std::uint64_t dropped() const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::vector<EncodeJob> jobs_;
+  std::size_t first_ = 0;
+  std::size_t count_ = 0;
+  std::uint64_t dropped_ = 0;
+  RingPolicy policy_;
+  bool closed_ = false;
+};
+
+}  // namespace zc

@@ -1,0 +1,70 @@
+#pragma once
+
+#include "base/clock.h"
+#include "media/geometry.h"
+
+#include <cstdint>
+#include <optional>
+
+namespace zc {
+
+/// Decides which picture is encoded at which time: the only pacer of a stream. Pure: it knows no clock and no threads,
+/// every time is a stream time (nanoseconds since the stream's first picture).
+///
+/// Variable rate: every picture is encoded at its own time; a static screen repeats its picture every `max_gap`.
+/// Constant rate: time is cut into slots of one frame interval; a picture belongs to the nearest slot. A picture whose
+/// slot is taken is held for the next one (the newest wins), an empty slot repeats the last picture.
+///
+/// Use: on_frame() for every captured picture, or on_timer() when deadline() has passed without one; then, while
+/// next() returns an action, carry it out.
+class Pacer {
+ public:
+  struct Config {
+    std::optional<Rational> constant_rate;   ///< nullopt: variable
+    Nanoseconds max_gap{};                   ///< variable rate: longest time without a picture; zero: no repeats
+    Nanoseconds frame_interval{16'666'667};  ///< nominal: of the final picture, and of repeats that flush an encoder
+  };
+  enum class Picture : std::uint8_t {
+    Newest,  ///< the picture given last to on_frame()
+    Repeat,  ///< the picture encoded last, again
+  };
+  struct Action {
+    Picture picture;
+    Nanoseconds time;  ///< strictly rising
+  };
+
+  explicit Pacer(const Config& config) : config_(config) {}
+
+  /// A picture captured at stream time `time`. Returns false when an older picture was still waiting for its slot and
+  /// is thrown away for this one.
+  bool on_frame(Nanoseconds time);
+  /// No picture came until `now`. `flush`: the encoder still holds real pictures and needs more input to let them go.
+  void on_timer(Nanoseconds now, bool flush);
+  /// The stream ends at `end`: fills up to there, so that the last picture lasts until the end.
+  void on_end(Nanoseconds end);
+
+  /// What to encode now, one after the other; nullopt when there is nothing (any more).
+  [[nodiscard]] std::optional<Action> next();
+
+  /// When on_timer() is due if nothing comes; nullopt: not before the first picture, or never.
+  [[nodiscard]] std::optional<Nanoseconds> deadline(bool flush) const;
+
+ private:
+  [[nodiscard]] std::optional<Action> next_slot();
+  [[nodiscard]] Nanoseconds slot_time(std::int64_t slot) const;
+  [[nodiscard]] std::int64_t slot_of(Nanoseconds time) const;
+
+  Config config_;
+  bool started_ = false;  // a picture has been encoded
+  bool waiting_ = false;  // a picture is given but not encoded yet
+  Nanoseconds newest_{};  // its capture time
+  Nanoseconds last_{};    // time of the last encoded picture
+  std::int64_t last_slot_ = -1;
+  bool due_ = false;  // the waiting picture is to be encoded now
+  // Constant rate. Slots up to (not including) fill_to_ are to be filled; the waiting picture goes into due_slot_.
+  std::int64_t due_slot_ = 0;
+  std::int64_t fill_to_ = 0;
+  std::optional<Nanoseconds> repeat_at_;  // variable rate
+};
+
+}  // namespace zc

@@ -1,0 +1,208 @@
+#include "session/pacer.h"
+
+#include <catch2/catch_test_macros.hpp>
+#include <random>
+#include <vector>
+
+using namespace zc;
+using namespace std::chrono_literals;
+
+namespace {
+
+__extension__ using Wide = __int128;  // slot * den * 1e9 overflows 64 bits within hours
+
+struct Done {
+  Pacer::Picture picture;
+  Nanoseconds time;
+};
+
+std::vector<Done> drain(Pacer& pacer) {
+  std::vector<Done> done;
+  while (const auto action = pacer.next()) done.push_back({action->picture, action->time});
+  return done;
+}
+
+Pacer variable(Nanoseconds max_gap = 1s) { return Pacer({.constant_rate = {}, .max_gap = max_gap}); }
+Pacer constant(unsigned rate) {
+  return Pacer({.constant_rate = Rational{rate, 1}, .max_gap = 1s, .frame_interval = 1s / rate});
+}
+
+}  // namespace
+
+TEST_CASE("variable rate: every picture keeps its own time") {
+  Pacer pacer = variable();
+  for (const Nanoseconds t : {Nanoseconds(0ms), Nanoseconds(16ms), Nanoseconds(21ms), Nanoseconds(500ms)}) {
+    CHECK(pacer.on_frame(t));
+    const auto done = drain(pacer);
+    REQUIRE(done.size() == 1);
+    CHECK(done[0].picture == Pacer::Picture::Newest);
+    CHECK(done[0].time == t);
+  }
+}
+
+TEST_CASE("variable rate: times rise even when the producer's do not") {
+  Pacer pacer = variable();
+  pacer.on_frame(10ms);
+  CHECK(drain(pacer)[0].time == 10ms);
+  pacer.on_frame(10ms);
+  CHECK(drain(pacer)[0].time == 11ms);
+  pacer.on_frame(3ms);
+  CHECK(drain(pacer)[0].time == 12ms);
+}
+
+TEST_CASE("variable rate: a static screen repeats at the minimum rate") {
+  Pacer pacer = variable(1s);
+  pacer.on_frame(0ms);
+  drain(pacer);
+  REQUIRE(pacer.deadline(false));
+  pacer.on_timer(*pacer.deadline(false) - 1ns, false);
+  CHECK(drain(pacer).empty());
+  for (int second = 1; second <= 3; ++second) {
+    pacer.on_timer(*pacer.deadline(false), false);
+    const auto done = drain(pacer);
+    REQUIRE(done.size() == 1);
+    CHECK(done[0].picture == Pacer::Picture::Repeat);
+    CHECK(done[0].time == std::chrono::seconds(second));
+  }
+}
+
+TEST_CASE("variable rate: no minimum rate, no repeats, but the encoder is flushed") {
+  Pacer pacer = variable(0s);
+  pacer.on_frame(0ms);
+  drain(pacer);
+  CHECK_FALSE(pacer.deadline(false));
+  REQUIRE(pacer.deadline(true));
+  pacer.on_timer(*pacer.deadline(true), true);
+  const auto done = drain(pacer);
+  REQUIRE(done.size() == 1);
+  CHECK(done[0].picture == Pacer::Picture::Repeat);
+}
+
+TEST_CASE("variable rate: the last picture lasts until the end") {
+  Pacer pacer = variable();
+  pacer.on_frame(0ms);
+  drain(pacer);
+  pacer.on_end(800ms);
+  const auto done = drain(pacer);
+  REQUIRE(done.size() == 1);
+  CHECK(done[0].picture == Pacer::Picture::Repeat);
+  CHECK(done[0].time == 800ms - 16'666'667ns);
+  pacer.on_end(800ms);
+  CHECK(drain(pacer).empty());
+}
+
+TEST_CASE("constant rate: a jittery source at the same rate loses and repeats nothing") {
+  Pacer pacer = constant(60);
+  std::mt19937 random(7);
+  std::uniform_int_distribution<std::int64_t> jitter(-7'000'000, 7'000'000);
+  std::size_t pictures = 0;
+  std::size_t repeats = 0;
+  for (int i = 0; i < 600; ++i) {
+    const Nanoseconds t(i * 1'000'000'000LL / 60 + (i == 0 ? 0 : jitter(random)));
+    CHECK(pacer.on_frame(t));
+    for (const Done& d : drain(pacer)) (d.picture == Pacer::Picture::Newest ? pictures : repeats) += 1;
+  }
+  CHECK(pictures == 600);
+  CHECK(repeats == 0);
+}
+
+TEST_CASE("constant rate: 60 becomes 30 by leaving out every second picture") {
+  Pacer pacer = constant(30);
+  std::vector<Done> all;
+  std::size_t thrown_away = 0;
+  for (int i = 0; i < 600; ++i) {
+    const Nanoseconds t(i * 1'000'000'000LL / 60);
+    while (pacer.deadline(false) && *pacer.deadline(false) <= t) {
+      pacer.on_timer(t, false);
+      for (const Done& d : drain(pacer)) all.push_back(d);
+    }
+    if (!pacer.on_frame(t)) ++thrown_away;
+    for (const Done& d : drain(pacer)) all.push_back(d);
+  }
+  pacer.on_end(10s);
+  for (const Done& d : drain(pacer)) all.push_back(d);
+  CHECK(all.size() == 300);
+  CHECK(thrown_away >= 298);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    CHECK(all[i].picture == Pacer::Picture::Newest);
+    CHECK(all[i].time == Nanoseconds(static_cast<std::int64_t>(i) * 1'000'000'000LL / 30));
+  }
+}
+
+TEST_CASE("constant rate: a picture that came too early for a static rest is still shown") {
+  Pacer pacer = constant(30);
+  pacer.on_frame(0ms);
+  drain(pacer);
+  CHECK(pacer.on_frame(5ms));  // same slot: held
+  CHECK(drain(pacer).empty());
+  REQUIRE(pacer.deadline(false));
+  pacer.on_timer(*pacer.deadline(false), false);
+  const auto done = drain(pacer);
+  REQUIRE(done.size() == 1);
+  CHECK(done[0].picture == Pacer::Picture::Newest);
+  CHECK(done[0].time == Nanoseconds(1'000'000'000 / 30));
+}
+
+TEST_CASE("constant rate: holes are filled at once and to the end") {
+  Pacer pacer = constant(30);
+  pacer.on_frame(0ms);
+  drain(pacer);
+  pacer.on_frame(500ms);  // slot 15
+  auto done = drain(pacer);
+  REQUIRE(done.size() == 15);
+  for (std::size_t i = 0; i + 1 < done.size(); ++i) CHECK(done[i].picture == Pacer::Picture::Repeat);
+  CHECK(done.back().picture == Pacer::Picture::Newest);
+  pacer.on_end(1s);
+  done = drain(pacer);
+  CHECK(done.size() == 14);
+  CHECK(done.back().time == Nanoseconds(29 * 1'000'000'000LL / 30));
+}
+
+TEST_CASE("constant rate: the end shows a held picture and fills behind it") {
+  Pacer pacer = constant(10);
+  pacer.on_frame(0ms);
+  drain(pacer);
+  pacer.on_frame(20ms);
+  pacer.on_end(500ms);
+  const auto done = drain(pacer);
+  REQUIRE(done.size() == 4);
+  CHECK(done[0].picture == Pacer::Picture::Newest);
+  CHECK(done[3].picture == Pacer::Picture::Repeat);
+  CHECK(done[3].time == 400ms);
+}
+
+TEST_CASE("constant rate: a static screen is repeated once per slot by the timer") {
+  Pacer pacer = constant(30);
+  pacer.on_frame(0ms);
+  drain(pacer);
+  std::size_t repeats = 0;
+  for (int i = 0; i < 29; ++i) {
+    pacer.on_timer(*pacer.deadline(false), false);
+    repeats += drain(pacer).size();
+  }
+  CHECK(repeats == 29);
+  // A late timer (the worker was held up) makes up for every slot it missed.
+  pacer.on_timer(*pacer.deadline(false) + 10 * 33'333'334ns, false);
+  CHECK(drain(pacer).size() == 11);
+}
+
+TEST_CASE("constant rate: a hole longer than ten seconds is skipped") {
+  Pacer pacer = constant(60);
+  pacer.on_frame(0ms);
+  drain(pacer);
+  pacer.on_frame(1h);
+  const auto done = drain(pacer);
+  REQUIRE(done.size() == 1);
+  CHECK(done[0].picture == Pacer::Picture::Newest);
+  CHECK(done[0].time == 1h);
+}
+
+TEST_CASE("constant rate: 30000/1001 stays exact after a day") {
+  Pacer pacer({.constant_rate = Rational{30000, 1001}, .max_gap = 1s});
+  pacer.on_frame(0ms);
+  drain(pacer);
+  const std::int64_t slot = 2'589'410;  // about 24 h
+  const auto exact = static_cast<std::int64_t>(static_cast<Wide>(slot) * 1001 * 1'000'000'000 / 30000);
+  pacer.on_frame(Nanoseconds(exact + 1'000'000));
+  CHECK(drain(pacer).back().time == Nanoseconds(exact));
+}

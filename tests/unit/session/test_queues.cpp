@@ -1,0 +1,111 @@
+#include "session/encode_ring.h"
+#include "session/frame_mailbox.h"
+
+#include <catch2/catch_test_macros.hpp>
+#include <thread>
+
+using namespace zc;
+using namespace std::chrono_literals;
+
+namespace {
+
+Frame picture(std::uint64_t sequence) {
+  Frame frame;
+  HostImage image;
+  image.format = PixelFormat::BGRx;
+  image.size = {64, 64};
+  frame.image = image;
+  frame.sequence = sequence;
+  return frame;
+}
+
+EncodeJob job(int number, bool repeat = false) {
+  EncodeJob j;
+  j.captured = Nanoseconds(number);
+  j.repeat = repeat;
+  return j;
+}
+
+}  // namespace
+
+TEST_CASE("the mailbox keeps the newest frame and counts what it threw away") {
+  FrameMailbox mailbox;
+  const std::stop_source stop;
+  mailbox.put(picture(1));
+  mailbox.put(picture(2));
+  mailbox.put(picture(3));
+  CHECK(mailbox.overwritten() == 2);
+  const auto frame = mailbox.take(stop.get_token(), monotonic_now() + 1s);
+  REQUIRE(frame);
+  CHECK(frame->sequence == 3);
+  CHECK_FALSE(mailbox.take(stop.get_token(), monotonic_now() + 1ms));
+}
+
+TEST_CASE("a waiting take ends on stop and on wake") {
+  FrameMailbox mailbox;
+  std::stop_source stop;
+  {
+    const std::jthread waker([&] { mailbox.wake(); });
+    CHECK_FALSE(mailbox.take(stop.get_token(), std::nullopt));
+  }
+  const std::jthread stopper([&] { stop.request_stop(); });
+  CHECK_FALSE(mailbox.take(stop.get_token(), std::nullopt));
+}
+
+TEST_CASE("every frame put is either taken or counted, under load") {
+  FrameMailbox mailbox;
+  std::stop_source stop;
+  constexpr std::uint64_t kFrames = 20'000;
+  const std::jthread producer([&] {
+    for (std::uint64_t i = 1; i <= kFrames; ++i) mailbox.put(picture(i));
+  });
+  std::uint64_t taken = 0;
+  std::uint64_t last = 0;
+  while (last < kFrames) {
+    const auto frame = mailbox.take(stop.get_token(), std::nullopt);
+    REQUIRE(frame);
+    REQUIRE(frame->sequence > last);
+    last = frame->sequence;
+    ++taken;
+  }
+  CHECK(taken + mailbox.overwritten() == kFrames);
+}
+
+TEST_CASE("a blocking ring loses nothing") {
+  EncodeRing ring(3, RingPolicy::Block);
+  const std::jthread producer([&] {
+    for (int i = 0; i < 1000; ++i) CHECK(ring.push(job(i), {}));
+    ring.close();
+  });
+  int expected = 0;
+  while (const auto j = ring.pop()) {
+    REQUIRE(j->captured == Nanoseconds(expected));
+    ++expected;
+  }
+  CHECK(expected == 1000);
+  CHECK(ring.dropped() == 0);
+}
+
+TEST_CASE("a live ring drops its oldest and counts pictures only") {
+  EncodeRing ring(2, RingPolicy::DropOldest);
+  CHECK(ring.push(job(1), {}));
+  CHECK(ring.push(job(2, true), {}));
+  CHECK(ring.push(job(3), {}));
+  CHECK(ring.push(job(4), {}));
+  CHECK(ring.dropped() == 1);
+  CHECK(ring.depth() == 2);
+  CHECK(ring.pop()->captured == Nanoseconds(3));
+  CHECK(ring.pop()->captured == Nanoseconds(4));
+  ring.close();
+  CHECK_FALSE(ring.pop());
+  CHECK_FALSE(ring.push(job(5), {}));
+}
+
+TEST_CASE("a stop request ends the wait for room") {
+  EncodeRing ring(1, RingPolicy::Block);
+  std::stop_source stop;
+  REQUIRE(ring.push(job(1), stop.get_token()));
+  const std::jthread stopper([&] { stop.request_stop(); });
+  CHECK_FALSE(ring.push(job(2), stop.get_token()));
+  CHECK(ring.pop()->captured == Nanoseconds(1));
+}
