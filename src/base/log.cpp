@@ -13,6 +13,8 @@
 namespace zc {
 namespace {
 
+constexpr std::string_view kStderrPattern = "%H:%M:%S.%e %^%-5l%$ %n: %v";
+
 /// systemd sets JOURNAL_STREAM=device:inode of the stderr it connected to the journal; a redirected stderr differs.
 bool stderr_is_journal() {
   const char* stream = std::getenv("JOURNAL_STREAM");
@@ -56,11 +58,18 @@ void init_logging() {
     sink->set_pattern("%n: %v");
   } else {
     sink = std::make_shared<spdlog::sinks::ansicolor_stderr_sink_mt>();
-    sink->set_pattern("%H:%M:%S.%e %^%-5l%$ %n: %v");
+    sink->set_pattern(std::string(kStderrPattern));
   }
   spdlog::set_default_logger(std::make_shared<spdlog::logger>("zerocast", std::move(sink)));
   spdlog::set_level(spdlog::level::info);
   if (const char* words = std::getenv("ZEROCAST_LOG")) apply_level_words(words);
+}
+
+void set_log_line_start(std::string_view start) {
+  for (const spdlog::sink_ptr& sink : spdlog::default_logger()->sinks()) {
+    const auto* terminal = dynamic_cast<const spdlog::sinks::ansicolor_stderr_sink_mt*>(sink.get());
+    if (terminal != nullptr) sink->set_pattern(std::string(start).append(kStderrPattern));
+  }
 }
 
 spdlog::logger& logger(std::string_view folder) {
