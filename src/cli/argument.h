@@ -1,0 +1,71 @@
+// The command line as data: what CLI11 parses, and what help, man page and completions are made from.
+#pragma once
+
+#include "base/error.h"
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace zc {
+
+/// One option or positional argument.
+struct Argument {
+  std::string_view name;                            ///< "--codec"; a positional has no dashes: "FILE"
+  std::string_view value;                           ///< placeholder of its value; empty: a flag (positionals: unused)
+  std::string_view group;                           ///< heading in help and man page
+  std::string_view help;                            ///< sentences; choices and default are added by the formatters
+  std::string_view fallback;                        ///< the default, as one would type it; empty: none worth a word
+  std::span<const std::string_view> choices{};      ///< every valid value; empty: not a closed list
+  std::span<const std::string_view> suggestions{};  ///< for completion where the list is open
+  bool files = false;                               ///< completion offers file names
+  bool repeatable = false;
+
+  [[nodiscard]] bool positional() const { return !name.starts_with('-'); }
+  [[nodiscard]] bool flag() const { return !positional() && value.empty(); }
+  [[nodiscard]] std::span<const std::string_view> completions() const {
+    return choices.empty() ? suggestions : choices;
+  }
+};
+
+/// Two options that contradict each other.
+struct Conflict {
+  std::string_view first;
+  std::string_view second;
+  std::string_view why;  ///< "both choose the rate control"
+};
+
+/// A command line that works, with what it does. Tests parse every one of them.
+struct Example {
+  std::string_view line;
+  std::string_view what;
+};
+
+/// One subcommand as the documentation sees it.
+struct CommandInfo {
+  std::string_view name;
+  std::string_view summary;  ///< one line, no full stop
+  std::string_view details;  ///< a paragraph
+  std::vector<Argument> arguments;
+  std::span<const Example> examples{};
+};
+
+/// An Argument and where its text goes.
+template <class Words>
+struct ArgumentRow {
+  Argument argument;
+  /// Called once per occurrence; `option` is the argument's name, `text` empty for a flag.
+  Result<void> (*set)(Words& words, std::string_view option, std::string_view text);
+};
+
+/// Puts a parsed value in its place, or passes the error on.
+template <class T, class Place>
+[[nodiscard]] Result<void> store(Result<T> value, Place& place) {
+  if (!value) return std::unexpected(std::move(value.error()));
+  place = *std::move(value);
+  return {};
+}
+
+}  // namespace zc

@@ -1,0 +1,39 @@
+// The whole command line in one place: its definition, its parser (CLI11 underneath), its description for help and
+// documentation.
+#pragma once
+
+#include "base/error.h"
+#include "cli/argument.h"
+#include "cli/options.h"
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace zc {
+
+/// `--help`, `--version`: print this on stdout and leave.
+struct ShowText {
+  std::string text;
+};
+
+/// What to do. RecordOptions::live tells `stream` from `record`.
+using Invocation = std::variant<ShowText, RecordOptions, SourcesOptions, EncodersOptions, CompletionOptions>;
+
+/// Parses what follows the program's name. Invalid: one line that says what is wrong and what is valid. Never throws
+/// and never prints.
+[[nodiscard]] Result<Invocation> parse_command_line(std::span<const char* const> arguments);
+
+/// Every subcommand, in the order help shows them.
+[[nodiscard]] std::vector<CommandInfo> command_infos();
+/// The options that stand before or instead of a subcommand, and those that every subcommand has.
+[[nodiscard]] std::vector<Argument> global_options();
+[[nodiscard]] Argument help_option();
+
+[[nodiscard]] std::string_view program_summary();
+/// "0.1.0".
+[[nodiscard]] std::string_view program_version();
+
+}  // namespace zc

@@ -1,0 +1,238 @@
+#include "cli/command_table.h"
+
+#include "cli/record_arguments.h"
+#include "cli/values.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace zc {
+namespace {
+
+/// `Words` collects the values of the rows, `finish` makes options of them.
+template <class Words>
+class TableCommand final : public Command {
+ public:
+  using Finish = Result<Invocation> (*)(Words words);
+
+  TableCommand(CommandInfo info, std::vector<ArgumentRow<Words>> rows, std::span<const Conflict> conflicts,
+               Words defaults, Finish finish)
+      : info_(std::move(info)),
+        rows_(std::move(rows)),
+        conflicts_(conflicts),
+        defaults_(std::move(defaults)),
+        finish_(finish) {
+    for (const ArgumentRow<Words>& row : rows_) info_.arguments.push_back(row.argument);
+  }
+
+  [[nodiscard]] const CommandInfo& info() const override { return info_; }
+
+  [[nodiscard]] Result<Invocation> interpret(std::span<const Occurrences> given) const override {
+    if (auto good = check_presence(given); !good) return std::unexpected(std::move(good.error()));
+    Words words = defaults_;
+    for (const Occurrences& occurrence : given) {
+      const ArgumentRow<Words>& row = rows_.at(occurrence.row);
+      for (const std::string& value : occurrence.values) {
+        if (auto set = row.set(words, row.argument.name, value); !set) return std::unexpected(std::move(set.error()));
+      }
+    }
+    return finish_(std::move(words));
+  }
+
+ private:
+  [[nodiscard]] Result<void> check_presence(std::span<const Occurrences> given) const {
+    const auto has = [&](std::string_view name) {
+      return std::ranges::any_of(given, [&](const Occurrences& o) { return rows_.at(o.row).argument.name == name; });
+    };
+    for (const Argument& argument : info_.arguments) {
+      if (argument.positional() && !has(argument.name)) {
+        return fail(ErrorKind::Invalid, std::string(info_.name),
+                    fmt::format("{} is missing; see 'zerocast {} --help'", argument.name, info_.name));
+      }
+    }
+    for (const Occurrences& occurrence : given) {
+      const Argument& argument = rows_.at(occurrence.row).argument;
+      if (occurrence.values.size() > 1 && !argument.repeatable && !argument.flag()) {
+        return fail(ErrorKind::Invalid, std::string(argument.name), "it is given more than once");
+      }
+    }
+    for (const Conflict& conflict : conflicts_) {
+      if (has(conflict.first) && has(conflict.second)) {
+        return fail(ErrorKind::Invalid, fmt::format("{} and {}", conflict.first, conflict.second),
+                    fmt::format("only one of them can be given: {}", conflict.why));
+      }
+    }
+    return {};
+  }
+
+  CommandInfo info_;
+  std::vector<ArgumentRow<Words>> rows_;
+  std::span<const Conflict> conflicts_;
+  Words defaults_;
+  Finish finish_;
+};
+
+constexpr std::array kRecordExamples{
+    Example{"zerocast record desktop.mkv", "Record the desktop until Ctrl-C."},
+    Example{"zerocast record --codec hevc --fps 60 --seconds 10 clip.mp4",
+            "Ten seconds of HEVC at a constant 60 frames/s."},
+    Example{"zerocast record --source portal:window --crf 18 --chroma 444 window.mkv",
+            "One window, near lossless, with sharp coloured text."},
+    Example{"zerocast record --source node:weston.pipewire --size 1280x720 screen.mkv",
+            "A PipeWire node by its name, scaled."},
+    Example{"zerocast record --tee udp://192.0.2.7:5000 --bitrate 6M show.mkv",
+            "Record, and send the same packets to another machine."},
+    Example{"zerocast record --source test:640x480@30 --seconds 2 --json pattern.mkv",
+            "The test pattern, with a report for a script."},
+};
+constexpr std::array kStreamExamples{
+    Example{"zerocast stream 'srt://192.0.2.7:9000?passphrase=correct-horse'", "Send over encrypted SRT."},
+    Example{"zerocast stream --bitrate 4M --tee local.mkv 'srt://:9000?mode=listener'",
+            "Wait for viewers, and keep a file."},
+    Example{"zerocast stream --codec h264 --fps 30 udp://239.1.2.3:5000", "Multicast H.264 at a constant rate."},
+};
+constexpr std::array kSourcesExamples{
+    Example{"zerocast sources", "What can be captured now."},
+    Example{"zerocast sources --json", "The same for a script."},
+};
+constexpr std::array kEncodersExamples{
+    Example{"zerocast encoders", "What this machine can encode with."},
+    Example{"zerocast encoders --bit-depth 10 --size 3840x2160", "What it can do for 10-bit 4K."},
+};
+constexpr std::array kCompletionExamples{
+    Example{"zerocast completion bash", "For 'source <(zerocast completion bash)' in ~/.bashrc."},
+};
+
+std::unique_ptr<Command> record_command(bool live) {
+  CommandInfo info;
+  if (live) {
+    info = {.name = "stream",
+            .summary = "Stream the desktop to a network peer",
+            .details =
+                "Captures a source, encodes it for low delay and sends MPEG-TS over SRT, UDP or TCP. A peer "
+                "that is slow or gone never stalls the capture: packets are dropped to the next keyframe and "
+                "the peer is called again.",
+            .arguments = {},
+            .examples = kStreamExamples};
+  } else {
+    info = {.name = "record",
+            .summary = "Record the desktop to a file",
+            .details =
+                "Captures a source, encodes it and writes a file that any player opens. Ctrl-C ends the "
+                "recording and completes the file; a file whose recording was killed still plays.",
+            .arguments = {},
+            .examples = kRecordExamples};
+  }
+  return std::make_unique<TableCommand<RecordWords>>(
+      std::move(info), record_arguments(live), record_conflicts(), record_defaults(live),
+      [](RecordWords words) -> Result<Invocation> { return finish_record(std::move(words)); });
+}
+
+template <class Options>
+ArgumentRow<Options> json_row(std::string_view help) {
+  return {{.name = "--json", .value = "", .group = "Report", .help = help, .fallback = ""},
+          [](Options& options, std::string_view, std::string_view) -> Result<void> {
+            options.json = true;
+            return {};
+          }};
+}
+
+std::unique_ptr<Command> sources_command() {
+  return std::make_unique<TableCommand<SourcesOptions>>(
+      CommandInfo{.name = "sources",
+                  .summary = "List what can be captured now",
+                  .details = "Shows the desktop portal, every PipeWire video node with format, size and rate, and "
+                             "cameras. The first column is what --source takes.",
+                  .arguments = {},
+                  .examples = kSourcesExamples},
+      std::vector{json_row<SourcesOptions>("Print one JSON object instead of a table.")}, std::span<const Conflict>{},
+      SourcesOptions{}, [](SourcesOptions options) -> Result<Invocation> { return options; });
+}
+
+constexpr std::array<Choice<unsigned>, 2> kBitDepths{{{"8", 8}, {"10", 10}}};
+constexpr std::array<Choice<Chroma>, 2> kChromas{{{"420", Chroma::Yuv420}, {"444", Chroma::Yuv444}}};
+constexpr auto kBitDepthWords = words(kBitDepths);
+constexpr auto kChromaWords = words(kChromas);
+
+std::unique_ptr<Command> encoders_command() {
+  using Row = ArgumentRow<EncodersOptions>;
+  constexpr std::string_view kProbe = "Probe";
+  std::vector<Row> rows{
+      {{.name = "--size",
+        .value = "WxH",
+        .group = kProbe,
+        .help = "Size of the picture each encoder is tried with.",
+        .fallback = "1920x1080"},
+       [](EncodersOptions& o, std::string_view option, std::string_view text) {
+         return store(size_value(option, text), o.size);
+       }},
+      {{.name = "--bit-depth",
+        .value = "BITS",
+        .group = kProbe,
+        .help = "Bits per colour component.",
+        .fallback = "8",
+        .choices = kBitDepthWords},
+       [](EncodersOptions& o, std::string_view option, std::string_view text) {
+         return store(choice_value(option, text, kBitDepths), o.bit_depth);
+       }},
+      {{.name = "--chroma",
+        .value = "FORMAT",
+        .group = kProbe,
+        .help = "Colour resolution.",
+        .fallback = "420",
+        .choices = kChromaWords},
+       [](EncodersOptions& o, std::string_view option, std::string_view text) {
+         return store(choice_value(option, text, kChromas), o.chroma);
+       }},
+      json_row<EncodersOptions>("Print one JSON object instead of a table."),
+  };
+  return std::make_unique<TableCommand<EncodersOptions>>(
+      CommandInfo{.name = "encoders",
+                  .summary = "List what this machine can encode with",
+                  .details = "Tries every encoder zerocast knows by encoding one picture, and says for each other one "
+                             "why it cannot be used.",
+                  .arguments = {},
+                  .examples = kEncodersExamples},
+      std::move(rows), std::span<const Conflict>{}, EncodersOptions{},
+      [](EncodersOptions options) -> Result<Invocation> { return options; });
+}
+
+constexpr std::array<Choice<Shell>, 3> kShells{{{"bash", Shell::Bash}, {"zsh", Shell::Zsh}, {"fish", Shell::Fish}}};
+constexpr auto kShellWords = words(kShells);
+
+std::unique_ptr<Command> completion_command() {
+  using Row = ArgumentRow<CompletionOptions>;
+  std::vector<Row> rows{{{.name = "SHELL",
+                          .value = "SHELL",
+                          .group = "Shell",
+                          .help = "Whose completion file to print.",
+                          .fallback = "",
+                          .choices = kShellWords},
+                         [](CompletionOptions& o, std::string_view option, std::string_view text) {
+                           return store(choice_value(option, text, kShells), o.shell);
+                         }}};
+  return std::make_unique<TableCommand<CompletionOptions>>(
+      CommandInfo{.name = "completion",
+                  .summary = "Print a shell completion file",
+                  .details = "The installed package brings these files along; this prints them for a build tree or a "
+                             "home directory.",
+                  .arguments = {},
+                  .examples = kCompletionExamples},
+      std::move(rows), std::span<const Conflict>{}, CompletionOptions{},
+      [](CompletionOptions options) -> Result<Invocation> { return options; });
+}
+
+}  // namespace
+
+std::vector<std::unique_ptr<Command>> make_commands() {
+  std::vector<std::unique_ptr<Command>> commands;
+  commands.push_back(record_command(false));
+  commands.push_back(record_command(true));
+  commands.push_back(sources_command());
+  commands.push_back(encoders_command());
+  commands.push_back(completion_command());
+  return commands;
+}
+
+}  // namespace zc

@@ -1,0 +1,63 @@
+// What the command line says, as plain data.
+#pragma once
+
+#include "base/clock.h"
+#include "capture/source_spec.h"
+#include "encode/settings.h"
+#include "media/geometry.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace zc {
+
+/// How the pointer gets into the picture.
+enum class CursorMode : std::uint8_t {
+  Hidden,    ///< not at all
+  Embedded,  ///< drawn by the compositor
+  Metadata,  ///< sent beside the picture and drawn by us
+};
+
+/// `zerocast record FILE` and `zerocast stream URL`: the same job with other defaults.
+struct RecordOptions {
+  bool live = false;                     ///< `stream`: low-latency defaults, a full queue drops instead of waiting
+  std::string output;                    ///< FILE, URL or "-"
+  std::vector<std::string> tees;         ///< further outputs, same packets
+  std::optional<std::string> container;  ///< of `output`; nullopt: by its extension
+  bool overwrite = false;
+
+  SourceSpec source;
+  CursorMode cursor = CursorMode::Embedded;
+  bool restore = true;                  ///< use and keep the portal's restore token
+  std::string restore_slot{"default"};  ///< which token
+  EncoderSettings encoder;
+  std::optional<Size> size;               ///< px of the coded picture; nullopt: the source's
+  std::optional<Rect> crop;               ///< px of the source's picture
+  std::optional<Rational> constant_rate;  ///< nullopt: variable rate, true timestamps
+  Rational min_rate{1, 1};                ///< a static picture is repeated at least this often; zero: never
+  std::optional<Nanoseconds> duration;    ///< nullopt: until stopped
+
+  bool json = false;   ///< one JSON object as the last line of stdout
+  bool quiet = false;  ///< no status line, no closing report
+};
+
+struct SourcesOptions {
+  bool json = false;
+};
+
+struct EncodersOptions {
+  bool json = false;
+  Size size{1920, 1080};  ///< px: what the probes encode
+  unsigned bit_depth = 8;
+  Chroma chroma = Chroma::Yuv420;
+};
+
+enum class Shell : std::uint8_t { Bash, Zsh, Fish };
+
+struct CompletionOptions {
+  Shell shell = Shell::Bash;
+};
+
+}  // namespace zc

@@ -1,0 +1,386 @@
+#include "cli/record_arguments.h"
+
+#include "cli/values.h"
+
+#include <array>
+#include <chrono>
+#include <utility>
+
+namespace zc {
+namespace {
+
+using CodecChoice = Choice<std::optional<Codec>>;
+constexpr std::array kCodecs{CodecChoice{"auto", std::nullopt}, CodecChoice{"h264", Codec::H264},
+                             CodecChoice{"hevc", Codec::HEVC}, CodecChoice{"av1", Codec::AV1}};
+constexpr std::array<Choice<Preset>, 3> kPresets{
+    {{"low-latency", Preset::LowLatency}, {"balanced", Preset::Balanced}, {"quality", Preset::Quality}}};
+constexpr std::array<Choice<unsigned>, 2> kBitDepths{{{"8", 8}, {"10", 10}}};
+constexpr std::array<Choice<Chroma>, 2> kChromas{{{"420", Chroma::Yuv420}, {"444", Chroma::Yuv444}}};
+constexpr std::array<Choice<CursorMode>, 3> kCursorModes{
+    {{"hidden", CursorMode::Hidden}, {"embedded", CursorMode::Embedded}, {"metadata", CursorMode::Metadata}}};
+constexpr std::array<Choice<ColourRange>, 2> kRanges{{{"limited", ColourRange::Limited}, {"full", ColourRange::Full}}};
+// Transfer: ITU-R BT.601, BT.709 and BT.2020 define the same curve for SDR; the tag follows the standard chosen.
+constexpr std::array<Choice<ColourDescription>, 3> kColours{
+    {{"bt709", kBt709Limited},
+     {"bt601", {ColourMatrix::BT601, ColourRange::Limited, ColourPrimaries::BT601, TransferFunction::BT709}},
+     {"bt2020", {ColourMatrix::BT2020, ColourRange::Limited, ColourPrimaries::BT2020, TransferFunction::BT2020_10}}}};
+
+constexpr auto kCodecWords = words(kCodecs);
+constexpr auto kPresetWords = words(kPresets);
+constexpr auto kBitDepthWords = words(kBitDepths);
+constexpr auto kChromaWords = words(kChromas);
+constexpr auto kCursorWords = words(kCursorModes);
+constexpr auto kRangeWords = words(kRanges);
+constexpr auto kColourWords = words(kColours);
+constexpr std::array<std::string_view, 6> kSourceWords{"portal",         "portal:monitor", "portal:window",
+                                                       "portal:virtual", "node:",          "test"};
+constexpr std::array<std::string_view, 3> kContainerWords{"mkv", "mp4", "ts"};
+constexpr std::array<std::string_view, 3> kEncoderWords{"libx264", "libx265", "libsvtav1"};
+constexpr std::array<std::string_view, 3> kUrlWords{"srt://", "udp://", "tcp://"};
+
+constexpr std::string_view kSource = "Source";
+constexpr std::string_view kPicture = "Picture";
+constexpr std::string_view kEncoding = "Encoding";
+constexpr std::string_view kOutput = "Output";
+constexpr std::string_view kReport = "Report";
+
+constexpr unsigned kMaxCrf = 63;
+constexpr unsigned kMaxGopSeconds = 600;
+
+constexpr std::array kConflicts{
+    Conflict{"--crf", "--bitrate", "both set the rate control"},
+    Conflict{"--fps", "--min-fps", "a constant rate repeats pictures already"},
+    Conflict{"--no-restore", "--restore-slot", "one turns off what the other names"},
+};
+
+using Row = ArgumentRow<RecordWords>;
+using Words = RecordWords;
+using Text = std::string_view;
+
+std::vector<Row> source_rows() {
+  return {
+      {{.name = "--source",
+        .value = "SOURCE",
+        .group = kSource,
+        .help = "What to capture: 'portal' asks the desktop and may be narrowed to portal:monitor, portal:window or "
+                "portal:virtual; 'node:ID', 'node:NAME' and 'node:SERIAL' are PipeWire video nodes as 'zerocast "
+                "sources' lists them; 'test' is a synthetic pattern that needs neither desktop nor PipeWire, such as "
+                "test:1280x720@30.",
+        .fallback = "portal",
+        .suggestions = kSourceWords},
+       [](Words& w, Text, Text text) -> Result<void> {
+         w.source = text;
+         return {};
+       }},
+      {{.name = "--cursor",
+        .value = "MODE",
+        .group = kSource,
+        .help = "The pointer: left out, drawn by the compositor, or sent beside the picture and drawn by zerocast.",
+        .fallback = "embedded",
+        .choices = kCursorWords},
+       [](Words& w, Text option, Text text) {
+         return store(choice_value(option, text, kCursorModes), w.options.cursor);
+       }},
+      {{.name = "--no-restore",
+        .value = "",
+        .group = kSource,
+        .help = "Ask the desktop anew: neither use nor keep a permission given before.",
+        .fallback = ""},
+       [](Words& w, Text, Text) -> Result<void> {
+         w.options.restore = false;
+         return {};
+       }},
+      {{.name = "--restore-slot",
+        .value = "NAME",
+        .group = kSource,
+        .help = "Keep the desktop's permission under this name, so that several set-ups each have their own.",
+        .fallback = "default"},
+       [](Words& w, Text option, Text text) { return store(name_value(option, text), w.options.restore_slot); }},
+  };
+}
+
+std::vector<Row> picture_rows() {
+  return {
+      {{.name = "--size",
+        .value = "WxH",
+        .group = kPicture,
+        .help = "Scale to this size; bars are added when the aspect ratio differs. Without it, the source's own size.",
+        .fallback = ""},
+       [](Words& w, Text option, Text text) { return store(size_value(option, text), w.options.size); }},
+      {{.name = "--crop",
+        .value = "WxH+X+Y",
+        .group = kPicture,
+        .help = "Take this part of the source's picture, before scaling.",
+        .fallback = ""},
+       [](Words& w, Text option, Text text) { return store(crop_value(option, text), w.options.crop); }},
+      {{.name = "--fps",
+        .value = "N",
+        .group = kPicture,
+        .help = "Constant frame rate: pictures are repeated or dropped to hold it. Without it the rate is variable, "
+                "with every picture at its true time.",
+        .fallback = ""},
+       [](Words& w, Text option, Text text) { return store(rate_value(option, text), w.options.constant_rate); }},
+      {{.name = "--min-fps",
+        .value = "N",
+        .group = kPicture,
+        .help = "Repeat a picture that does not change at least this often; 0 never repeats.",
+        .fallback = "1"},
+       [](Words& w, Text option, Text text) { return store(min_rate_value(option, text), w.options.min_rate); }},
+      {{.name = "--seconds",
+        .value = "N",
+        .group = kPicture,
+        .help = "Stop after so many seconds. Without it, Ctrl-C ends the recording.",
+        .fallback = ""},
+       [](Words& w, Text option, Text text) { return store(seconds_value(option, text), w.options.duration); }},
+      {{.name = "--colour",
+        .value = "STANDARD",
+        .group = kPicture,
+        .help = "Colour standard of the coded picture.",
+        .fallback = "bt709",
+        .choices = kColourWords},
+       [](Words& w, Text option, Text text) {
+         return store(choice_value(option, text, kColours), w.options.encoder.colour);
+       }},
+      {{.name = "--range",
+        .value = "RANGE",
+        .group = kPicture,
+        .help = "Range of the coded values.",
+        .fallback = "limited",
+        .choices = kRangeWords},
+       [](Words& w, Text option, Text text) { return store(choice_value(option, text, kRanges), w.range); }},
+  };
+}
+
+std::vector<Row> encoding_rows(bool live) {
+  return {
+      {{.name = "--codec",
+        .value = "CODEC",
+        .group = kEncoding,
+        .help = "'auto' takes the first that this machine can encode.",
+        .fallback = "auto",
+        .choices = kCodecWords},
+       [](Words& w, Text option, Text text) {
+         return store(choice_value(option, text, kCodecs), w.options.encoder.codec);
+       }},
+      {{.name = "--encoder",
+        .value = "NAME",
+        .group = kEncoding,
+        .help = "Force one encoder by its name, as 'zerocast encoders' lists it.",
+        .fallback = "",
+        .suggestions = kEncoderWords},
+       [](Words& w, Text option, Text text) { return store(name_value(option, text), w.options.encoder.encoder); }},
+      {{.name = "--preset",
+        .value = "PRESET",
+        .group = kEncoding,
+        .help = "What to optimise: delay, a bit of both, or size.",
+        .fallback = live ? "low-latency" : "balanced",
+        .choices = kPresetWords},
+       [](Words& w, Text option, Text text) {
+         return store(choice_value(option, text, kPresets), w.options.encoder.preset);
+       }},
+      {{.name = "--crf",
+        .value = "N",
+        .group = kEncoding,
+        .help = "Constant quality on the codec's own scale, lower is better: 0 to 51 for H.264 and HEVC, 0 to 63 for "
+                "AV1. Excludes --bitrate.",
+        .fallback = ""},
+       [](Words& w, Text option, Text text) {
+         return store(number_value(option, text, 0, kMaxCrf), w.options.encoder.crf);
+       }},
+      {{.name = "--bitrate",
+        .value = "RATE",
+        .group = kEncoding,
+        .help = "Average rate in bit/s, such as 6M or 800k. Excludes --crf.",
+        .fallback = ""},
+       [](Words& w, Text option, Text text) {
+         return store(bit_rate_value(option, text), w.options.encoder.bit_rate);
+       }},
+      {{.name = "--gop",
+        .value = "SECONDS",
+        .group = kEncoding,
+        .help = "Longest time between two keyframes.",
+        .fallback = "2"},
+       [](Words& w, Text option, Text text) {
+         Nanoseconds gop{};
+         auto stored = store(seconds_value(option, text, kMaxGopSeconds), gop);
+         if (stored) w.options.encoder.gop_seconds = std::chrono::duration<double>(gop).count();
+         return stored;
+       }},
+      {{.name = "--bit-depth",
+        .value = "BITS",
+        .group = kEncoding,
+        .help = "Bits per colour component.",
+        .fallback = "8",
+        .choices = kBitDepthWords},
+       [](Words& w, Text option, Text text) {
+         return store(choice_value(option, text, kBitDepths), w.options.encoder.bit_depth);
+       }},
+      {{.name = "--chroma",
+        .value = "FORMAT",
+        .group = kEncoding,
+        .help = "Colour resolution: 4:2:0 plays everywhere, 4:4:4 keeps small coloured text sharp.",
+        .fallback = "420",
+        .choices = kChromaWords},
+       [](Words& w, Text option, Text text) {
+         return store(choice_value(option, text, kChromas), w.options.encoder.chroma);
+       }},
+      {{.name = "--encoder-option",
+        .value = "KEY=VALUE",
+        .group = kEncoding,
+        .help = "Pass an option of the encoder itself, such as tune=film; it wins over what the preset sets.",
+        .fallback = "",
+        .repeatable = true},
+       [](Words& w, Text option, Text text) {
+         return store(key_value(option, text), w.options.encoder.options.emplace_back());
+       }},
+  };
+}
+
+Row output_row(bool live) {
+  const auto set = [](Words& w, Text, Text text) -> Result<void> {
+    w.options.output = text;
+    return {};
+  };
+  if (live) {
+    return {{.name = "URL",
+             .value = "URL",
+             .group = kOutput,
+             .help = "Where to send MPEG-TS: srt://HOST:PORT (options mode=caller|listener, passphrase=..., "
+                     "latency=MILLISECONDS), udp://HOST:PORT, tcp://HOST:PORT (option listen=1). Options follow a '?' "
+                     "and are joined by '&'.",
+             .fallback = "",
+             .suggestions = kUrlWords},
+            set};
+  }
+  return {{.name = "FILE",
+           .value = "FILE",
+           .group = kOutput,
+           .help = "Where to write; the extension .mkv, .mp4 or .ts chooses the container. '-' is stdout, as "
+                   "Matroska.",
+           .fallback = "",
+           .files = true},
+          set};
+}
+
+Row container_row() {
+  return {{.name = "--container",
+           .value = "FORMAT",
+           .group = kOutput,
+           .help = "Container of FILE whatever its extension. MP4 is written in fragments, so that it plays even when "
+                   "the recording is killed.",
+           .fallback = "",
+           .choices = kContainerWords},
+          [](Words& w, Text option, Text text) -> Result<void> {
+            constexpr std::array<Choice<Text>, 3> kContainers{{{"mkv", "mkv"}, {"mp4", "mp4"}, {"ts", "ts"}}};
+            return store(choice_value(option, text, kContainers), w.options.container);
+          }};
+}
+
+std::vector<Row> output_rows(bool live) {
+  std::vector<Row> rows{output_row(live)};
+  if (!live) rows.push_back(container_row());
+  rows.push_back({{.name = "--tee",
+                   .value = "FILE|URL",
+                   .group = kOutput,
+                   .help = "A further output of the same packets, encoded once; may be given several times. A slow or "
+                           "dead network peer never holds up a file.",
+                   .fallback = "",
+                   .files = true,
+                   .repeatable = true},
+                  [](Words& w, Text, Text text) -> Result<void> {
+                    w.options.tees.emplace_back(text);
+                    return {};
+                  }});
+  rows.push_back({{.name = "--overwrite",
+                   .value = "",
+                   .group = kOutput,
+                   .help = "Replace files that exist. Without it an existing file is an error.",
+                   .fallback = ""},
+                  [](Words& w, Text, Text) -> Result<void> {
+                    w.options.overwrite = true;
+                    return {};
+                  }});
+  return rows;
+}
+
+std::vector<Row> report_rows() {
+  return {
+      {{.name = "--json",
+        .value = "",
+        .group = kReport,
+        .help = "When done, print the report as one JSON object on the last line of stdout.",
+        .fallback = ""},
+       [](Words& w, Text, Text) -> Result<void> {
+         w.options.json = true;
+         return {};
+       }},
+      {{.name = "--quiet",
+        .value = "",
+        .group = kReport,
+        .help = "No status line and no report; errors and warnings only.",
+        .fallback = ""},
+       [](Words& w, Text, Text) -> Result<void> {
+         w.options.quiet = true;
+         return {};
+       }},
+  };
+}
+
+bool is_url(std::string_view text) { return text.find("://") != std::string_view::npos; }
+
+std::unexpected<Error> invalid(std::string operation, std::string detail) {
+  return fail(ErrorKind::Invalid, std::move(operation), std::move(detail));
+}
+
+Result<void> check_outputs(const RecordOptions& options) {
+  const std::string_view name = options.live ? "URL" : "FILE";
+  if (options.output.empty()) return invalid(std::string(name), "it is empty");
+  if (options.live && !is_url(options.output)) {
+    return invalid("URL", fmt::format("{} is not srt://, udp:// or tcp://HOST:PORT; 'zerocast record' writes files",
+                                      in_quotes(options.output)));
+  }
+  if (!options.live && is_url(options.output)) {
+    return invalid("FILE", fmt::format("{} is a URL; use 'zerocast stream', or --tee for a further output",
+                                       in_quotes(options.output)));
+  }
+  std::size_t to_stdout = options.output == "-" ? 1 : 0;
+  for (const std::string& tee : options.tees) {
+    if (tee.empty()) return invalid("--tee", "it is empty");
+    if (tee == "-") ++to_stdout;
+  }
+  if (to_stdout > 1) return invalid("--tee", "only one output can be stdout");
+  if (to_stdout == 1 && options.json) return invalid("--json", "stdout already carries the video");
+  return {};
+}
+
+}  // namespace
+
+std::vector<ArgumentRow<RecordWords>> record_arguments(bool live) {
+  std::vector<Row> rows;
+  for (std::vector<Row>& group :
+       std::array{source_rows(), picture_rows(), encoding_rows(live), output_rows(live), report_rows()}) {
+    rows.insert(rows.end(), group.begin(), group.end());
+  }
+  return rows;
+}
+
+RecordWords record_defaults(bool live) {
+  RecordWords words;
+  words.options.live = live;
+  if (live) words.options.encoder.preset = Preset::LowLatency;
+  return words;
+}
+
+std::span<const Conflict> record_conflicts() { return kConflicts; }
+
+Result<RecordOptions> finish_record(RecordWords words) {
+  RecordOptions options = std::move(words.options);
+  if (words.range) options.encoder.colour.range = *words.range;
+  auto source = parse_source(words.source);
+  if (!source) return std::unexpected(std::move(source.error()));
+  options.source = *std::move(source);
+  if (auto good = check_outputs(options); !good) return std::unexpected(std::move(good.error()));
+  return options;
+}
+
+}  // namespace zc

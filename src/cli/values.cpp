@@ -1,0 +1,151 @@
+#include "cli/values.h"
+
+#include "capture/source_spec.h"
+#include "capture/spec_text.h"
+
+#include <algorithm>
+#include <cctype>
+
+namespace zc {
+namespace {
+
+std::unexpected<Error> invalid(std::string_view option, std::string detail) {
+  return fail(ErrorKind::Invalid, std::string(option), std::move(detail));
+}
+
+/// A decimal number without sign or exponent, scaled by 10^decimals; more fraction digits than that are refused.
+std::optional<std::uint64_t> parse_decimal(std::string_view text, unsigned decimals) {
+  const std::size_t dot = text.find('.');
+  const std::string_view whole = text.substr(0, dot);
+  const std::string_view fraction = dot == std::string_view::npos ? std::string_view{} : text.substr(dot + 1);
+  if (whole.empty() || whole.size() > 10 || fraction.size() > decimals) return std::nullopt;
+  if (dot != std::string_view::npos && fraction.empty()) return std::nullopt;
+  std::string digits(whole);
+  digits.append(fraction).append(decimals - fraction.size(), '0');
+  return parse_number<std::uint64_t>(digits);
+}
+
+bool good_edges(Size size) {
+  return size.width >= kMinEdgePx && size.width <= kMaxEdgePx && size.height >= kMinEdgePx && size.height <= kMaxEdgePx;
+}
+
+std::unexpected<Error> bad_edges(std::string_view option, Size size) {
+  return invalid(option, fmt::format("{}x{} is outside {}x{} to {}x{}", size.width, size.height, kMinEdgePx, kMinEdgePx,
+                                     kMaxEdgePx, kMaxEdgePx));
+}
+
+constexpr std::int64_t kMilli = 1'000;
+
+}  // namespace
+
+std::string in_quotes(std::string_view text) {
+  constexpr std::size_t kLongest = 80;
+  std::string result = "'";
+  for (const char c : text.substr(0, kLongest)) result += std::iscntrl(static_cast<unsigned char>(c)) != 0 ? '?' : c;
+  result += text.size() > kLongest ? "...'" : "'";
+  return result;
+}
+
+Result<Size> size_value(std::string_view option, std::string_view text) {
+  const auto size = parse_size(text);
+  if (!size) return invalid(option, fmt::format("{} is not WIDTHxHEIGHT, such as 1280x720", in_quotes(text)));
+  if (!good_edges(*size)) return bad_edges(option, *size);
+  return *size;
+}
+
+Result<Rect> crop_value(std::string_view option, std::string_view text) {
+  std::string_view rest = text;
+  const bool two_offsets = std::ranges::count(text, '+') == 2;
+  const auto size = parse_size(take_word(rest, '+'));
+  const auto x = parse_number<std::uint32_t>(take_word(rest, '+'));
+  const auto y = parse_number<std::uint32_t>(rest);
+  if (!two_offsets || !size || !x || !y) {
+    return invalid(option, fmt::format("{} is not WIDTHxHEIGHT+X+Y, such as 1280x720+100+50", in_quotes(text)));
+  }
+  if (!good_edges(*size)) return bad_edges(option, *size);
+  if (*x > kMaxEdgePx || *y > kMaxEdgePx) {
+    return invalid(option, fmt::format("its offset +{}+{} is beyond +{}+{}", *x, *y, kMaxEdgePx, kMaxEdgePx));
+  }
+  return Rect{static_cast<std::int32_t>(*x), static_cast<std::int32_t>(*y), size->width, size->height};
+}
+
+Result<Rational> rate_value(std::string_view option, std::string_view text) {
+  const auto rate = parse_rate(text);
+  if (!rate || !TestSpec::good_rate(*rate) || rate->num < rate->den) {
+    return invalid(
+        option, fmt::format("{} is not a frame rate from 1 to {}, such as 60 or 30000/1001", in_quotes(text), kMaxFps));
+  }
+  return *rate;
+}
+
+Result<Rational> min_rate_value(std::string_view option, std::string_view text) {
+  if (text == "0") return Rational{0, 1};
+  const auto rate = parse_rate(text);
+  if (!rate || !TestSpec::good_rate(*rate)) {
+    return invalid(option, fmt::format("{} is not 0 (off) or a frame rate from 0.01 to {}", in_quotes(text), kMaxFps));
+  }
+  return *rate;
+}
+
+Result<std::int64_t> bit_rate_value(std::string_view option, std::string_view text) {
+  struct Suffix {
+    char letter;
+    unsigned decimals;
+  };
+  constexpr std::array kSuffixes{Suffix{'k', 3}, Suffix{'K', 3}, Suffix{'M', 6}};
+  std::string_view number = text;
+  unsigned decimals = 0;
+  for (const Suffix& suffix : kSuffixes) {
+    if (!text.ends_with(suffix.letter)) continue;
+    number.remove_suffix(1);
+    decimals = suffix.decimals;
+  }
+  const auto rate = parse_decimal(number, decimals);
+  if (!rate) {
+    return invalid(option, fmt::format("{} is not a bit rate, such as 6M, 800k or 6000000", in_quotes(text)));
+  }
+  if (*rate < static_cast<std::uint64_t>(kMinBitRate) || *rate > static_cast<std::uint64_t>(kMaxBitRate)) {
+    return invalid(option, fmt::format("{} is outside 10k to 2000M bit/s", in_quotes(text)));
+  }
+  return static_cast<std::int64_t>(*rate);
+}
+
+Result<Nanoseconds> seconds_value(std::string_view option, std::string_view text, unsigned max_seconds) {
+  const auto milliseconds = parse_decimal(text, 3);
+  if (!milliseconds || *milliseconds == 0 || *milliseconds > std::uint64_t{max_seconds} * kMilli) {
+    return invalid(
+        option, fmt::format("{} is not a number of seconds, more than 0 and at most {}", in_quotes(text), max_seconds));
+  }
+  return std::chrono::milliseconds(static_cast<std::int64_t>(*milliseconds));
+}
+
+Result<unsigned> number_value(std::string_view option, std::string_view text, unsigned min, unsigned max) {
+  const auto number = parse_number<unsigned>(text);
+  if (!number || *number < min || *number > max) {
+    return invalid(option, fmt::format("{} is not a whole number from {} to {}", in_quotes(text), min, max));
+  }
+  return *number;
+}
+
+Result<std::pair<std::string, std::string>> key_value(std::string_view option, std::string_view text) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string_view::npos || equals == 0) {
+    return invalid(option, fmt::format("{} is not KEY=VALUE, such as tune=film", in_quotes(text)));
+  }
+  return std::pair(std::string(text.substr(0, equals)), std::string(text.substr(equals + 1)));
+}
+
+Result<std::string> name_value(std::string_view option, std::string_view text) {
+  constexpr std::size_t kLongest = 64;
+  const bool good =
+      !text.empty() && text.size() <= kLongest && text.front() != '.' && std::ranges::all_of(text, [](unsigned char c) {
+        return c < 0x80 && (std::isalnum(c) != 0 || c == '.' || c == '_' || c == '-');
+      });
+  if (!good) {
+    return invalid(option, fmt::format("{} is not a name: 1 to {} letters, digits, '.', '_' or '-', no leading '.'",
+                                       in_quotes(text), kLongest));
+  }
+  return std::string(text);
+}
+
+}  // namespace zc

@@ -1,0 +1,285 @@
+#include "cli/command_line.h"
+#include "cli/help.h"
+
+#include <catch2/catch_test_macros.hpp>
+
+#include <algorithm>
+#include <sstream>
+
+using namespace zc;
+
+namespace {
+
+Result<Invocation> parse(const std::vector<const char*>& words) { return parse_command_line(words); }
+
+RecordOptions record(std::vector<const char*> words) {
+  words.insert(words.begin(), {"record", "--source", "test"});
+  auto result = parse(words);
+  INFO((result ? std::string() : result.error().message()));
+  REQUIRE(result.has_value());
+  return std::get<RecordOptions>(*result);
+}
+
+std::string error_of(const std::vector<const char*>& words) {
+  const auto result = parse(words);
+  REQUIRE_FALSE(result.has_value());
+  CHECK(result.error().kind == ErrorKind::Invalid);
+  const std::string message = result.error().message();
+  CHECK(message.find('\n') == std::string::npos);
+  return message;
+}
+
+}  // namespace
+
+TEST_CASE("record's defaults") {
+  const RecordOptions options = record({"out.mkv"});
+  CHECK_FALSE(options.live);
+  CHECK(options.output == "out.mkv");
+  CHECK(options.tees.empty());
+  CHECK_FALSE(options.container.has_value());
+  CHECK_FALSE(options.overwrite);
+  CHECK(options.source == SourceSpec(TestSpec{}));
+  CHECK(options.cursor == CursorMode::Embedded);
+  CHECK(options.restore);
+  CHECK(options.restore_slot == "default");
+  CHECK_FALSE(options.encoder.codec.has_value());
+  CHECK(options.encoder.preset == Preset::Balanced);
+  CHECK(options.encoder.colour == kBt709Limited);
+  CHECK_FALSE(options.constant_rate.has_value());
+  CHECK(options.min_rate == Rational{1, 1});
+  CHECK_FALSE(options.duration.has_value());
+  CHECK_FALSE(options.json);
+  CHECK_FALSE(options.quiet);
+}
+
+TEST_CASE("every option of record lands in its place") {
+  using namespace std::chrono_literals;
+  const RecordOptions options = record({"--cursor",
+                                        "metadata",
+                                        "--restore-slot",
+                                        "left",
+                                        "--size",
+                                        "1280x720",
+                                        "--crop=640x480+2+4",
+                                        "--fps",
+                                        "30000/1001",
+                                        "--seconds",
+                                        "2.5",
+                                        "--colour",
+                                        "bt2020",
+                                        "--range",
+                                        "full",
+                                        "--codec",
+                                        "hevc",
+                                        "--encoder",
+                                        "libx265",
+                                        "--preset=quality",
+                                        "--crf",
+                                        "20",
+                                        "--gop",
+                                        "0.5",
+                                        "--bit-depth",
+                                        "10",
+                                        "--chroma",
+                                        "444",
+                                        "--encoder-option",
+                                        "tune=grain",
+                                        "--encoder-option",
+                                        "x265-params=a=1:b=2",
+                                        "--container",
+                                        "mp4",
+                                        "--tee",
+                                        "udp://127.0.0.1:5000",
+                                        "--tee",
+                                        "b.mkv",
+                                        "--overwrite",
+                                        "--json",
+                                        "--quiet",
+                                        "out.bin"});
+  CHECK(options.output == "out.bin");
+  CHECK(options.cursor == CursorMode::Metadata);
+  CHECK(options.restore_slot == "left");
+  CHECK(options.size == Size{1280, 720});
+  CHECK(options.crop == Rect{2, 4, 640, 480});
+  CHECK(options.constant_rate == Rational{30000, 1001});
+  CHECK(options.duration == Nanoseconds(2500ms));
+  CHECK(options.encoder.colour == ColourDescription{ColourMatrix::BT2020, ColourRange::Full, ColourPrimaries::BT2020,
+                                                    TransferFunction::BT2020_10});
+  CHECK(options.encoder.codec == Codec::HEVC);
+  CHECK(options.encoder.encoder == "libx265");
+  CHECK(options.encoder.preset == Preset::Quality);
+  CHECK(options.encoder.crf == 20U);
+  CHECK(options.encoder.gop_seconds == 0.5);
+  CHECK(options.encoder.bit_depth == 10);
+  CHECK(options.encoder.chroma == Chroma::Yuv444);
+  CHECK(options.encoder.options ==
+        std::vector<std::pair<std::string, std::string>>{{"tune", "grain"}, {"x265-params", "a=1:b=2"}});
+  CHECK(options.container == "mp4");
+  CHECK(options.tees == std::vector<std::string>{"udp://127.0.0.1:5000", "b.mkv"});
+  CHECK(options.overwrite);
+  CHECK(options.json);
+  CHECK(options.quiet);
+  CHECK_FALSE(record({"--no-restore", "out.mkv"}).restore);
+  CHECK(record({"--bitrate", "6M", "--min-fps", "0", "out.mkv"}).encoder.bit_rate == 6'000'000);
+  CHECK(record({"--min-fps", "0", "out.mkv"}).min_rate.zero());
+}
+
+TEST_CASE("range and colour combine in any order") {
+  const RecordOptions options = record({"--range", "full", "--colour", "bt601", "out.mkv"});
+  CHECK(options.encoder.colour.range == ColourRange::Full);
+  CHECK(options.encoder.colour.matrix == ColourMatrix::BT601);
+}
+
+TEST_CASE("stream has live defaults") {
+  const auto result = parse({"stream", "--source", "test", "srt://127.0.0.1:9000"});
+  REQUIRE(result.has_value());
+  const auto& options = std::get<RecordOptions>(*result);
+  CHECK(options.live);
+  CHECK(options.encoder.preset == Preset::LowLatency);
+  CHECK(options.output == "srt://127.0.0.1:9000");
+}
+
+TEST_CASE("sources, encoders and completion") {
+  CHECK(std::get<SourcesOptions>(*parse({"sources", "--json"})).json);
+  CHECK_FALSE(std::get<SourcesOptions>(*parse({"sources"})).json);
+  const auto encoders =
+      std::get<EncodersOptions>(*parse({"encoders", "--size", "640x480", "--bit-depth", "10", "--chroma", "444"}));
+  CHECK(encoders.size == Size{640, 480});
+  CHECK(encoders.bit_depth == 10);
+  CHECK(encoders.chroma == Chroma::Yuv444);
+  CHECK(std::get<CompletionOptions>(*parse({"completion", "fish"})).shell == Shell::Fish);
+}
+
+TEST_CASE("words that look like something else") {
+  CHECK(record({"-"}).output == "-");
+  CHECK(record({"--", "--odd.mkv"}).output == "--odd.mkv");
+  CHECK(record({"sources"}).output == "sources");
+  CHECK(record({"--encoder-option", "[a,b]=c", "out.mkv"}).encoder.options.front().first == "[a,b]");
+}
+
+TEST_CASE("wrong words get one clear line") {
+  struct Row {
+    std::vector<const char*> words;
+    std::string_view expected;
+  };
+  const Row rows[] = {
+      {{}, "no command: it is one of record, stream, sources, encoders, completion; see 'zerocast --help'"},
+      {{"recrod", "a.mkv"}, "command line: unknown command 'recrod'; did you mean 'record'?"},
+      {{"frobnicate"}, "command line: unknown command 'frobnicate'; see 'zerocast --help'"},
+      {{"--verson"}, "command line: unknown option '--verson'; did you mean '--version'?"},
+      {{"--json", "record", "a.mkv"}, "command line: '--json' stands before 'record'; options come after the command"},
+      {{"record"}, "record: FILE is missing; see 'zerocast record --help'"},
+      {{"stream", "--json"}, "stream: URL is missing; see 'zerocast stream --help'"},
+      {{"record", "a.mkv", "b.mkv"}, "record: unexpected argument 'b.mkv'; see 'zerocast record --help'"},
+      {{"record", "--fsp", "30", "a.mkv"}, "record: unknown option '--fsp'; did you mean '--fps'?"},
+      {{"record", "--frobnicate=3", "a.mkv"}, "record: unknown option '--frobnicate'; see 'zerocast record --help'"},
+      {{"record", "-x", "a.mkv"}, "record: unknown option '-x'; see 'zerocast record --help'"},
+      {{"record", "a.mkv", "--crf"}, "--crf: it needs a value"},
+      {{"record", "--crf=", "a.mkv"}, "--crf: it needs a value"},
+      {{"record", "--json=no", "a.mkv"}, "--json: it takes no value"},
+      {{"record", "--crf", "-5", "a.mkv"}, "--crf: '-5' is not a whole number from 0 to 63"},
+      {{"record", "--seconds", "-1", "a.mkv"},
+       "--seconds: '-1' is not a number of seconds, more than 0 and at most 2678400"},
+      {{"record", "--codec", "vp9", "a.mkv"}, "--codec: 'vp9' is not one of auto, h264, hevc, av1"},
+      {{"record", "--bit-depth", "12", "a.mkv"}, "--bit-depth: '12' is not one of 8, 10"},
+      {{"record", "--container", "avi", "a.mkv"}, "--container: 'avi' is not one of mkv, mp4, ts"},
+      {{"record", "--crf", "20", "--bitrate", "6M", "a.mkv"},
+       "--crf and --bitrate: only one of them can be given: both set the rate control"},
+      {{"record", "--fps", "60", "--min-fps", "1", "a.mkv"},
+       "--fps and --min-fps: only one of them can be given: a constant rate repeats pictures already"},
+      {{"record", "--no-restore", "--restore-slot", "a", "a.mkv"},
+       "--no-restore and --restore-slot: only one of them can be given: one turns off what the other names"},
+      {{"record", "--fps", "60", "--fps", "30", "a.mkv"}, "--fps: it is given more than once"},
+      {{"record", "--source", "test", "udp://127.0.0.1:5000"},
+       "FILE: 'udp://127.0.0.1:5000' is a URL; use 'zerocast stream', or --tee for a further output"},
+      {{"stream", "--source", "test", "a.ts"},
+       "URL: 'a.ts' is not srt://, udp:// or tcp://HOST:PORT; 'zerocast record' writes files"},
+      {{"record", "--source", "test", "--json", "-"}, "--json: stdout already carries the video"},
+      {{"record", "--source", "test", "--tee", "-", "-"}, "--tee: only one output can be stdout"},
+      {{"record", "--source", "test", ""}, "FILE: it is empty"},
+      {{"completion"}, "completion: SHELL is missing; see 'zerocast completion --help'"},
+      {{"completion", "tcsh"}, "SHELL: 'tcsh' is not one of bash, zsh, fish"},
+      {{"encoders", "--size", "1x1"}, "--size: 1x1 is outside 16x16 to 16384x16384"},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.expected);
+    CHECK(error_of(row.words) == row.expected);
+  }
+}
+
+TEST_CASE("a wrong source is refused on the command line") {
+  CHECK(error_of({"record", "--source", "banana", "a.mkv"}).find("banana") != std::string::npos);
+}
+
+TEST_CASE("hostile words never get through as anything but an error") {
+  const std::string longest(100'000, 'a');
+  const std::string dashes = "--" + longest;
+  CHECK_FALSE(parse({longest.c_str()}).has_value());
+  CHECK_FALSE(parse({"record", dashes.c_str(), "a.mkv"}).has_value());
+  CHECK_FALSE(parse({"record", "--size", longest.c_str(), "a.mkv"}).has_value());
+  CHECK_FALSE(parse({"", ""}).has_value());
+  CHECK_FALSE(parse({"--", "record"}).has_value());
+  CHECK(error_of({"record", "\x1b[2J\n", "b"}).find('\x1b') == std::string::npos);
+}
+
+TEST_CASE("help and version come before complaints") {
+  CHECK(std::get<ShowText>(*parse({"--version"})).text == "zerocast " + std::string(program_version()) + "\n");
+  CHECK(std::get<ShowText>(*parse({"--help"})).text == program_help());
+  CHECK(std::get<ShowText>(*parse({"-h"})).text == program_help());
+  for (const CommandInfo& command : command_infos()) {
+    CAPTURE(command.name);
+    const std::string name(command.name);
+    CHECK(std::get<ShowText>(*parse({name.c_str(), "--help"})).text == command_help(command));
+    CHECK(std::get<ShowText>(*parse({name.c_str(), "-h"})).text == command_help(command));
+  }
+  CHECK(std::holds_alternative<ShowText>(*parse({"record", "--help", "--nonsense"})));
+}
+
+TEST_CASE("help fits a terminal and names every option") {
+  const auto fits = [](const std::string& text) {
+    std::istringstream lines(text);
+    std::string line;
+    while (std::getline(lines, line)) {
+      CAPTURE(line);
+      CHECK(line.size() <= 80);
+      CHECK_FALSE(line.ends_with(' '));
+    }
+  };
+  fits(program_help());
+  for (const CommandInfo& command : command_infos()) {
+    const std::string help = command_help(command);
+    fits(help);
+    for (const Argument& argument : command.arguments) {
+      CAPTURE(argument.name);
+      CHECK(help.find(argument.name) != std::string::npos);
+      CHECK(argument.help.ends_with('.'));
+    }
+  }
+}
+
+TEST_CASE("every default and choice that help promises is accepted") {
+  for (const CommandInfo& command : command_infos()) {
+    std::vector<std::string> positionals;
+    for (const Argument& argument : command.arguments) {
+      if (!argument.positional()) continue;
+      positionals.emplace_back(!argument.choices.empty() ? argument.choices.front() : "file.mkv");
+      if (command.name == "stream") positionals.back() = "udp://127.0.0.1:5000";
+    }
+    for (const Argument& argument : command.arguments) {
+      if (argument.positional() || argument.name == "--source") continue;
+      std::vector<std::string_view> values(argument.choices.begin(), argument.choices.end());
+      if (!argument.fallback.empty()) values.push_back(argument.fallback);
+      for (const std::string_view value : values) {
+        std::vector<std::string> words{std::string(command.name)};
+        if (command.name == "record" || command.name == "stream") words.insert(words.end(), {"--source", "test"});
+        words.insert(words.end(), {std::string(argument.name), std::string(value)});
+        words.insert(words.end(), positionals.begin(), positionals.end());
+        std::vector<const char*> arguments;
+        for (const std::string& word : words) arguments.push_back(word.c_str());
+        const auto result = parse_command_line(arguments);
+        CAPTURE(command.name, argument.name, value, result ? std::string() : result.error().message());
+        CHECK(result.has_value());
+      }
+    }
+  }
+}
