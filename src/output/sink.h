@@ -25,8 +25,14 @@ class Sink {
   [[nodiscard]] virtual Result<void> open(const StreamParameters& stream) = 0;
   /// NoSpace: the medium is full, everything up to the last flushed fragment is kept. Lost: the peer is gone.
   [[nodiscard]] virtual Result<void> write(const Packet& packet) = 0;
+  /// Writes out what the sink still holds back, so that it survives the process; the runner calls it when no packet has
+  /// come for a while. Errors as write().
+  [[nodiscard]] virtual Result<void> flush() { return {}; }
   /// Finishes what was opened so that any player opens it; idempotent, called after errors too.
   [[nodiscard]] virtual Result<void> close() = 0;
+  /// The one call that any thread may make, at any time: every wait for a peer or reader, running or to come, gives up
+  /// at once (Cancelled). There is no way back.
+  virtual void interrupt() noexcept = 0;
 };
 
 }  // namespace zc

@@ -1,0 +1,88 @@
+#include "output/container.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+extern "C" {
+#include <libavcodec/avcodec.h>
+#include <libavformat/avformat.h>
+}
+
+namespace zc {
+namespace {
+
+constexpr std::array kAllCodecs{Codec::H264, Codec::HEVC, Codec::AV1};
+// libavformat's mpegts muxer writes AV1 as a private data stream that no player recognises.
+constexpr std::array kTsCodecs{Codec::H264, Codec::HEVC};
+
+constexpr std::array kContainers{
+    ContainerInfo{Container::Mkv, "mkv", "Matroska", "matroska", kAllCodecs},
+    ContainerInfo{Container::Mp4, "mp4", "MP4", "mp4", kAllCodecs},
+    ContainerInfo{Container::Ts, "ts", "MPEG-TS", "mpegts", kTsCodecs},
+};
+
+AVCodecID codec_id(Codec codec) {
+  switch (codec) {
+    case Codec::H264: return AV_CODEC_ID_H264;
+    case Codec::HEVC: return AV_CODEC_ID_HEVC;
+    case Codec::AV1: return AV_CODEC_ID_AV1;
+  }
+  return AV_CODEC_ID_NONE;
+}
+
+bool holds(const ContainerInfo& row, Codec codec) {
+  if (std::ranges::find(row.codecs, codec) == row.codecs.end()) return false;
+  const AVOutputFormat* muxer = av_guess_format(row.muxer, nullptr, nullptr);
+  // Negative: the muxer has no table of its own (mpegts), so ours decides.
+  return muxer != nullptr && avformat_query_codec(muxer, codec_id(codec), FF_COMPLIANCE_NORMAL) != 0;
+}
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+}  // namespace
+
+std::span<const ContainerInfo> containers() { return kContainers; }
+
+const ContainerInfo& info(Container container) {
+  const auto* row = std::ranges::find(kContainers, container, &ContainerInfo::container);
+  return row == kContainers.end() ? kContainers.front() : *row;
+}
+
+std::optional<Container> container_from_name(std::string_view name) {
+  for (const ContainerInfo& row : kContainers) {
+    if (std::ranges::equal(row.name, name, {}, {}, lower)) return row.container;
+  }
+  return std::nullopt;
+}
+
+std::string container_names() {
+  std::vector<std::string_view> names;
+  for (const ContainerInfo& row : kContainers) names.push_back(row.name);
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+Result<void> check_codec(Container container, Codec codec) {
+  const ContainerInfo& row = info(container);
+  if (holds(row, codec)) return {};
+  std::vector<std::string_view> codecs;
+  for (const Codec candidate : kAllCodecs) {
+    if (holds(row, candidate)) codecs.push_back(to_string(candidate));
+  }
+  std::vector<std::string_view> fitting;
+  for (const ContainerInfo& other : kContainers) {
+    if (holds(other, codec)) fitting.push_back(other.name);
+  }
+  if (codecs.empty()) {
+    return fail(ErrorKind::Unsupported, fmt::format("put {} into {}", to_string(codec), row.title),
+                "this libavformat has no muxer for it");
+  }
+  return fail(ErrorKind::Unsupported, fmt::format("put {} into {}", to_string(codec), row.title),
+              fmt::format("{} takes {}; {} fits into {}", row.name, fmt::join(codecs, ", "), to_string(codec),
+                          fitting.empty() ? "no container here" : fmt::format("{}", fmt::join(fitting, ", "))));
+}
+
+}  // namespace zc

@@ -1,0 +1,36 @@
+#pragma once
+
+#include "base/error.h"
+#include "media/codec.h"
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace zc {
+
+enum class Container : std::uint8_t { Mkv, Mp4, Ts };
+
+/// One row per container.
+struct ContainerInfo {
+  Container container;
+  std::string_view name;          ///< the word of --container and the file extension: "mkv"
+  std::string_view title;         ///< for messages: "Matroska"
+  const char* muxer;              ///< libavformat's name
+  std::span<const Codec> codecs;  ///< what our muxer settings can carry in it
+};
+
+[[nodiscard]] std::span<const ContainerInfo> containers();
+[[nodiscard]] const ContainerInfo& info(Container container);
+/// Case-insensitive; "mkv", "mp4", "ts".
+[[nodiscard]] std::optional<Container> container_from_name(std::string_view name);
+/// "mkv, mp4, ts": for messages.
+[[nodiscard]] std::string container_names();
+
+/// Whether the container can hold the codec, by our table and by the linked libavformat. Unsupported names the codecs
+/// that fit the container and the containers that fit the codec.
+[[nodiscard]] Result<void> check_codec(Container container, Codec codec);
+
+}  // namespace zc
