@@ -1,0 +1,35 @@
+#include "output/file_sink.h"
+#include "output/network_sink.h"
+#include "output/sink_runner.h"
+
+namespace zc {
+namespace {
+
+/// A file may lag behind by what a spinning disk stalls; a peer that is this far behind is better served by a fresh
+/// keyframe. At 60 fps: 17 s and 4 s.
+constexpr QueueLimits kFileLimits{.packets = 1024, .bytes = std::size_t{64} << 20U};
+constexpr QueueLimits kLiveLimits{.packets = 256, .bytes = std::size_t{16} << 20U};
+
+}  // namespace
+
+Result<std::unique_ptr<Sink>> make_sink(const OutputSpec& spec) {
+  if (spec.live()) return NetworkSink::create(spec);
+  return FileSink::create(spec);
+}
+
+Result<std::unique_ptr<SinkRunner>> make_sink_runner(const OutputSpec& spec, SinkEvents& events) {
+  auto sink = make_sink(spec);
+  if (!sink) return std::unexpected(sink.error());
+  SinkRunnerOptions options;
+  if (spec.live()) {
+    options.policy = QueuePolicy::DropToKeyframe;
+    options.limits = kLiveLimits;
+    options.reconnect = true;
+  } else {
+    options.policy = QueuePolicy::Block;
+    options.limits = kFileLimits;
+  }
+  return std::make_unique<SinkRunner>(std::move(*sink), options, events);
+}
+
+}  // namespace zc

@@ -1,0 +1,363 @@
+#include "output/muxer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <type_traits>
+
+extern "C" {
+#include <libavcodec/packet.h>
+#include <libavformat/avformat.h>
+#include <libavutil/dict.h>
+#include <libavutil/mem.h>
+#include <libavutil/opt.h>
+}
+
+namespace zc {
+namespace {
+
+// libavformat 61 made the buffer of the write callback const.
+using WriteBuffer = std::conditional_t<(LIBAVFORMAT_VERSION_MAJOR >= 61), const std::uint8_t*, std::uint8_t*>;
+
+constexpr int kStreamBuffer = 256 * 1024;  // bytes; a fragment at 8 Mbit/s goes out in one write()
+constexpr AVRational kTimeBase{1, static_cast<int>(kPacketClock)};
+
+std::unexpected<Error> fail_av(int code, const std::string& operation) {
+  std::array<char, AV_ERROR_MAX_STRING_SIZE> text{};
+  av_strerror(code, text.data(), text.size());
+  const ErrorKind kind = code == AVERROR(EINVAL) || code == AVERROR_INVALIDDATA || code == AVERROR_PATCHWELCOME
+                             ? ErrorKind::Unsupported
+                             : ErrorKind::Internal;
+  return std::unexpected(Error{kind, ErrorDomain::FFmpeg, code, operation, text.data()});
+}
+
+AVCodecID codec_id(Codec codec) {
+  switch (codec) {
+    case Codec::H264: return AV_CODEC_ID_H264;
+    case Codec::HEVC: return AV_CODEC_ID_HEVC;
+    case Codec::AV1: return AV_CODEC_ID_AV1;
+  }
+  return AV_CODEC_ID_NONE;
+}
+
+AVColorSpace av_matrix(ColourMatrix matrix) {
+  switch (matrix) {
+    case ColourMatrix::BT601: return AVCOL_SPC_SMPTE170M;
+    case ColourMatrix::BT709: return AVCOL_SPC_BT709;
+    case ColourMatrix::BT2020: return AVCOL_SPC_BT2020_NCL;
+    case ColourMatrix::Unknown: break;
+  }
+  return AVCOL_SPC_UNSPECIFIED;
+}
+
+AVColorPrimaries av_primaries(ColourPrimaries primaries) {
+  switch (primaries) {
+    case ColourPrimaries::BT601: return AVCOL_PRI_SMPTE170M;
+    case ColourPrimaries::BT709: return AVCOL_PRI_BT709;
+    case ColourPrimaries::BT2020: return AVCOL_PRI_BT2020;
+    case ColourPrimaries::Unknown: break;
+  }
+  return AVCOL_PRI_UNSPECIFIED;
+}
+
+AVColorTransferCharacteristic av_transfer(TransferFunction transfer) {
+  switch (transfer) {
+    case TransferFunction::BT709: return AVCOL_TRC_BT709;
+    case TransferFunction::SRGB: return AVCOL_TRC_IEC61966_2_1;
+    case TransferFunction::BT2020_10: return AVCOL_TRC_BT2020_10;
+    case TransferFunction::PQ: return AVCOL_TRC_SMPTE2084;
+    case TransferFunction::HLG: return AVCOL_TRC_ARIB_STD_B67;
+    case TransferFunction::Unknown: break;
+  }
+  return AVCOL_TRC_UNSPECIFIED;
+}
+
+AVColorRange av_range(ColourRange range) {
+  switch (range) {
+    case ColourRange::Limited: return AVCOL_RANGE_MPEG;
+    case ColourRange::Full: return AVCOL_RANGE_JPEG;
+    case ColourRange::Unknown: break;
+  }
+  return AVCOL_RANGE_UNSPECIFIED;
+}
+
+struct MuxerOption {
+  Container container;
+  const char* name;
+  const char* value;
+};
+
+/// docs/decisions/0020-files-that-survive.md says why.
+constexpr std::array kMuxerOptions{
+    // A cluster that Muxer has not closed (a long gap in a variable-rate stream) ends here.
+    MuxerOption{Container::Mkv, "cluster_time_limit", "500"},
+    MuxerOption{Container::Mp4, "movflags", "empty_moov+default_base_moof+frag_keyframe+negative_cts_offsets"},
+    MuxerOption{Container::Mp4, "frag_duration", "250000"},  // microseconds
+    // negative_cts_offsets starts the pictures at 0 as they are; shifting the times first would move them.
+    MuxerOption{Container::Mp4, "avoid_negative_ts", "disabled"},
+    // Tables often enough for a peer that joins in the middle; parameter sets come with every keyframe.
+    MuxerOption{Container::Ts, "pat_period", "0.2"},
+};
+
+struct AvFormatFree {
+  void operator()(AVFormatContext* context) const noexcept { avformat_free_context(context); }
+};
+struct AvioFree {
+  void operator()(AVIOContext* io) const noexcept {
+    av_freep(static_cast<void*>(&io->buffer));
+    avio_context_free(&io);
+  }
+};
+struct AvPacketFree {
+  void operator()(AVPacket* packet) const noexcept { av_packet_free(&packet); }
+};
+
+}  // namespace
+
+struct Muxer::Impl {
+  Impl(Container kind, ByteStream& stream) : container(kind), out(&stream) {}
+
+  Container container;
+  ByteStream* out;
+  std::optional<Error> io_error;  ///< what the ByteStream said; libavformat only sees a number
+  std::uint64_t position = 0;
+  std::unique_ptr<AVIOContext, AvioFree> io;
+  std::unique_ptr<AVFormatContext, AvFormatFree> format;  ///< dies before `io`
+  std::unique_ptr<AVPacket, AvPacketFree> packet;
+  AVStream* video = nullptr;               ///< owned by format
+  std::int64_t frame_duration = 0;         ///< kPacketClock ticks of the nominal rate
+  std::optional<std::int64_t> open_since;  ///< dts of the first packet that flush() would write out
+  Packet held;                             ///< MP4: the newest picture; its duration is its successor's time
+  bool holding = false;
+  bool flushed_early = false;  ///< MP4: the last fragment ended before its successor's time was known
+
+  static int on_write(void* self, WriteBuffer data, int size) noexcept {
+    auto& impl = *static_cast<Impl*>(self);
+    if (impl.io_error) return AVERROR(EIO);
+    auto written = impl.out->write({reinterpret_cast<const std::byte*>(data), static_cast<std::size_t>(size)});
+    if (!written) {
+      impl.io_error = std::move(written.error());
+      return AVERROR(EIO);
+    }
+    impl.position += static_cast<std::uint64_t>(size);
+    return size;
+  }
+
+  static std::int64_t on_seek(void* self, std::int64_t offset, int whence) noexcept {
+    auto& impl = *static_cast<Impl*>(self);
+    std::int64_t target = offset;
+    switch (whence & ~AVSEEK_FORCE) {
+      case AVSEEK_SIZE: return static_cast<std::int64_t>(impl.out->size());
+      case SEEK_SET: break;
+      case SEEK_CUR: target += static_cast<std::int64_t>(impl.position); break;
+      case SEEK_END: target += static_cast<std::int64_t>(impl.out->size()); break;
+      default: return AVERROR(EINVAL);
+    }
+    if (target < 0) return AVERROR(EINVAL);
+    if (auto moved = impl.out->seek(static_cast<std::uint64_t>(target)); !moved) {
+      impl.io_error = std::move(moved.error());
+      return AVERROR(EIO);
+    }
+    impl.position = static_cast<std::uint64_t>(target);
+    return target;
+  }
+
+  [[nodiscard]] Result<void> check(int code, const char* operation) const {
+    if (io_error) return std::unexpected(*io_error);
+    if (code < 0) return fail_av(code, fmt::format("{} {}", operation, info(container).title));
+    if (io->error < 0) return fail_av(io->error, fmt::format("{} {}", operation, info(container).title));
+    return {};
+  }
+
+  [[nodiscard]] bool describe(const StreamParameters& stream) const;
+  [[nodiscard]] Result<void> open(const StreamParameters& stream);
+  /// `duration` in kPacketClock ticks.
+  [[nodiscard]] Result<void> write(const Packet& picture, std::int64_t duration);
+  [[nodiscard]] Result<void> write_held(std::int64_t duration);
+  [[nodiscard]] Result<void> close_fragment();
+  [[nodiscard]] std::int64_t duration_of(const Packet& picture) const {
+    return picture.duration > 0 ? picture.duration : frame_duration;
+  }
+};
+
+/// Fills the stream's codec parameters; false when out of memory.
+bool Muxer::Impl::describe(const StreamParameters& stream) const {
+  AVCodecParameters& codec = *video->codecpar;
+  codec.codec_type = AVMEDIA_TYPE_VIDEO;
+  codec.codec_id = codec_id(stream.codec);
+  codec.width = static_cast<int>(stream.size.width);
+  codec.height = static_cast<int>(stream.size.height);
+  codec.profile = stream.profile;
+  codec.level = stream.level;
+  codec.bit_rate = stream.bit_rate;
+  codec.bits_per_raw_sample = static_cast<int>(stream.bit_depth);
+  codec.video_delay = stream.has_b_frames ? 1 : 0;
+  codec.field_order = AV_FIELD_PROGRESSIVE;
+  codec.sample_aspect_ratio = {1, 1};
+  codec.color_space = av_matrix(stream.colour.matrix);
+  codec.color_primaries = av_primaries(stream.colour.primaries);
+  codec.color_trc = av_transfer(stream.colour.transfer);
+  codec.color_range = av_range(stream.colour.range);
+  codec.chroma_location = AVCHROMA_LOC_LEFT;
+  // Apple's players refuse the default 'hev1'; our parameter sets are in the sample entry, as 'hvc1' asks.
+  if (container == Container::Mp4 && stream.codec == Codec::HEVC) codec.codec_tag = MKTAG('h', 'v', 'c', '1');
+  if (!stream.extradata.empty()) {
+    codec.extradata = static_cast<std::uint8_t*>(av_mallocz(stream.extradata.size() + AV_INPUT_BUFFER_PADDING_SIZE));
+    if (codec.extradata == nullptr) return false;
+    std::memcpy(codec.extradata, stream.extradata.data(), stream.extradata.size());
+    codec.extradata_size = static_cast<int>(stream.extradata.size());
+  }
+  video->time_base = kTimeBase;
+  video->sample_aspect_ratio = {1, 1};
+  if (!stream.nominal_rate.zero()) {
+    video->avg_frame_rate = {static_cast<int>(stream.nominal_rate.num), static_cast<int>(stream.nominal_rate.den)};
+    if (!stream.variable_rate) video->r_frame_rate = video->avg_frame_rate;
+  }
+  return true;
+}
+
+Result<void> Muxer::Impl::open(const StreamParameters& stream) {
+  const auto no_memory = [] { return fail(ErrorKind::Internal, "set up the muxer", "out of memory"); };
+  AVFormatContext* raw_format = nullptr;
+  if (const int code = avformat_alloc_output_context2(&raw_format, nullptr, info(container).muxer, nullptr); code < 0) {
+    return fail_av(code, fmt::format("set up {}", info(container).title));
+  }
+  format.reset(raw_format);
+  const std::size_t message = out->message_bytes();
+  const int buffer_bytes = message != 0 ? static_cast<int>(message) : kStreamBuffer;
+  auto* buffer = static_cast<std::uint8_t*>(av_malloc(static_cast<std::size_t>(buffer_bytes)));
+  if (buffer == nullptr) return no_memory();
+  io.reset(avio_alloc_context(buffer, buffer_bytes, 1, this, nullptr, &on_write, out->seekable() ? &on_seek : nullptr));
+  if (io == nullptr) {
+    av_free(buffer);
+    return no_memory();
+  }
+  io->seekable = out->seekable() ? AVIO_SEEKABLE_NORMAL : 0;
+  io->max_packet_size = static_cast<int>(message);
+  format->pb = io.get();
+  format->flags |= AVFMT_FLAG_CUSTOM_IO;
+  format->flush_packets = 1;  // every byte leaves the AVIO buffer before a call returns
+  format->max_delay = 0;      // no artificial PCR lead in MPEG-TS
+  packet.reset(av_packet_alloc());
+  video = avformat_new_stream(format.get(), nullptr);
+  if (packet == nullptr || video == nullptr || !describe(stream)) return no_memory();
+  frame_duration =
+      stream.nominal_rate.zero() ? 0 : kPacketClock * stream.nominal_rate.den / std::int64_t{stream.nominal_rate.num};
+
+  AVDictionary* options = nullptr;
+  for (const MuxerOption& option : kMuxerOptions) {
+    if (option.container == container) av_dict_set(&options, option.name, option.value, 0);
+  }
+  const int code = avformat_write_header(format.get(), &options);
+  const AVDictionaryEntry* refused = av_dict_get(options, "", nullptr, AV_DICT_IGNORE_SUFFIX);
+  const std::string refused_name = refused != nullptr ? refused->key : "";
+  av_dict_free(&options);
+  if (auto ok = check(code, "start"); !ok) return ok;
+  if (!refused_name.empty()) {
+    return fail(ErrorKind::Internal, fmt::format("start {}", info(container).title),
+                fmt::format("this libavformat does not know the muxer option '{}'", refused_name));
+  }
+  avio_flush(io.get());
+  return check(0, "start");
+}
+
+Muxer::Muxer(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
+Muxer::~Muxer() = default;
+
+Result<std::unique_ptr<Muxer>> Muxer::create(Container container, const StreamParameters& stream, ByteStream& out) {
+  if (auto ok = check_codec(container, stream.codec); !ok) return std::unexpected(ok.error());
+  constexpr std::size_t kMostExtradata = std::size_t{1} << 20U;
+  if (stream.size.empty() || stream.size.width > INT16_MAX || stream.size.height > INT16_MAX ||
+      stream.extradata.size() > kMostExtradata) {
+    return fail(ErrorKind::Invalid, fmt::format("start {}", info(container).title),
+                fmt::format("a picture of {}x{} px is out of range", stream.size.width, stream.size.height));
+  }
+  auto impl = std::make_unique<Impl>(container, out);
+  if (auto ok = impl->open(stream); !ok) return std::unexpected(ok.error());
+  return std::unique_ptr<Muxer>(new Muxer(std::move(impl)));
+}
+
+Result<void> Muxer::Impl::write(const Packet& picture, std::int64_t duration) {
+  if (flushed_early) {
+    // Without this flag the muxer would move the picture back to where the fragment before ended by its durations.
+    av_opt_set(format->priv_data, "movflags", "+frag_discont", 0);
+    flushed_early = false;
+  }
+  packet->buf = picture.buffer() != nullptr ? av_buffer_ref(picture.buffer()) : nullptr;
+  // libavformat never writes to what it is given here; its interface is not const.
+  packet->data = reinterpret_cast<std::uint8_t*>(const_cast<std::byte*>(picture.bytes().data()));
+  packet->size = static_cast<int>(picture.bytes().size());
+  packet->pts = picture.pts;
+  packet->dts = picture.dts;
+  packet->duration = duration;
+  packet->flags = picture.keyframe ? AV_PKT_FLAG_KEY : 0;
+  packet->stream_index = video->index;
+  av_packet_rescale_ts(packet.get(), kTimeBase, video->time_base);
+  const int code = av_write_frame(format.get(), packet.get());
+  av_packet_unref(packet.get());
+  if (!open_since) open_since = picture.dts;
+  return check(code, "write");
+}
+
+Result<void> Muxer::Impl::write_held(std::int64_t duration) {
+  if (!holding) return {};
+  holding = false;
+  auto result = write(held, duration);
+  held = Packet();
+  return result;
+}
+
+Result<void> Muxer::Impl::close_fragment() {
+  if (container == Container::Ts || !open_since) return {};
+  open_since.reset();
+  return check(av_write_frame(format.get(), nullptr), "write");
+}
+
+Result<void> Muxer::write(const Packet& packet) {
+  Impl& impl = *impl_;
+  if (impl.container == Container::Mp4) {
+    // Every sample's duration is written, so a picture waits for its successor. Fragments close by themselves
+    // (frag_duration, frag_keyframe).
+    if (auto ok = impl.write_held(packet.dts - impl.held.dts); !ok) return ok;
+    impl.held = packet;
+    impl.holding = true;
+    return {};
+  }
+  if (auto ok = impl.write(packet, impl.duration_of(packet)); !ok) return ok;
+  constexpr std::int64_t kInterval = to_packet_clock(kFlushInterval);
+  if (packet.dts + packet.duration - *impl.open_since >= kInterval) return impl.close_fragment();
+  return {};
+}
+
+Result<void> Muxer::flush() {
+  Impl& impl = *impl_;
+  // A guess at the duration that is too long would make the muxer move the next picture, so: the shortest. Players go
+  // by the next fragment's own start time.
+  const bool early = impl.holding;
+  if (auto ok = impl.write_held(1); !ok) return ok;
+  auto result = impl.close_fragment();
+  impl.flushed_early |= early;
+  return result;
+}
+
+Result<void> Muxer::drain() {
+  Impl& impl = *impl_;
+  if (auto ok = impl.write_held(impl.duration_of(impl.held)); !ok) return ok;
+  return impl.close_fragment();
+}
+
+Result<void> Muxer::finish() {
+  Impl& impl = *impl_;
+  if (auto ok = drain(); !ok) return ok;
+  const int code = av_write_trailer(impl.format.get());
+  avio_flush(impl.io.get());
+  return impl.check(code, "finish");
+}
+
+}  // namespace zc

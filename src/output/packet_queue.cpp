@@ -1,0 +1,96 @@
+#include "output/packet_queue.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace zc {
+
+PacketQueue::PacketQueue(QueuePolicy policy, QueueLimits limits)
+    : policy_(policy), limits_(limits), ring_(std::max<std::size_t>(limits.packets, 1)) {}
+
+bool PacketQueue::full(std::size_t more_bytes) const {
+  if (counters_.packets == 0) return false;
+  return counters_.packets == ring_.size() || counters_.bytes + more_bytes > limits_.bytes;
+}
+
+void PacketQueue::clear() {
+  counters_.dropped += counters_.packets;
+  while (counters_.packets > 0) {
+    ring_[head_] = Packet();
+    head_ = (head_ + 1) % ring_.size();
+    --counters_.packets;
+  }
+  counters_.bytes = 0;
+}
+
+void PacketQueue::enqueue(const Packet& packet) {
+  ring_[(head_ + counters_.packets) % ring_.size()] = packet;
+  ++counters_.packets;
+  counters_.bytes += packet.bytes().size();
+  not_empty_.notify_one();
+}
+
+PacketQueue::Push PacketQueue::push(const Packet& packet) {
+  std::unique_lock lock(mutex_);
+  ++counters_.pushed;
+  const std::size_t bytes = packet.bytes().size();
+  if (policy_ == QueuePolicy::Block) not_full_.wait(lock, [&] { return closed_ || !full(bytes); });
+  if (closed_) {
+    ++counters_.dropped;
+    return Push::Closed;
+  }
+  bool overflowed = false;
+  if (full(bytes)) {
+    clear();
+    overflowed = true;
+    wait_for_keyframe_ = true;
+  }
+  if (wait_for_keyframe_ && !packet.keyframe) {
+    ++counters_.dropped;
+    return overflowed ? Push::KeyframeWanted : Push::Dropped;
+  }
+  wait_for_keyframe_ = false;
+  enqueue(packet);
+  return Push::Queued;
+}
+
+PacketQueue::Pop PacketQueue::pop(Packet& packet, std::chrono::milliseconds timeout) {
+  std::unique_lock lock(mutex_);
+  if (!not_empty_.wait_for(lock, timeout, [&] { return closed_ || counters_.packets > 0; })) return Pop::TimedOut;
+  if (counters_.packets == 0) return Pop::Closed;
+  packet = std::exchange(ring_[head_], Packet());
+  head_ = (head_ + 1) % ring_.size();
+  --counters_.packets;
+  counters_.bytes -= packet.bytes().size();
+  not_full_.notify_all();
+  return Pop::Packet;
+}
+
+void PacketQueue::restart_at_keyframe() {
+  const std::scoped_lock lock(mutex_);
+  clear();
+  wait_for_keyframe_ = true;
+  not_full_.notify_all();
+}
+
+void PacketQueue::close() {
+  const std::scoped_lock lock(mutex_);
+  closed_ = true;
+  not_full_.notify_all();
+  not_empty_.notify_all();
+}
+
+void PacketQueue::abort() {
+  const std::scoped_lock lock(mutex_);
+  closed_ = true;
+  clear();
+  not_full_.notify_all();
+  not_empty_.notify_all();
+}
+
+PacketQueue::Counters PacketQueue::counters() const {
+  const std::scoped_lock lock(mutex_);
+  return counters_;
+}
+
+}  // namespace zc

@@ -1,0 +1,218 @@
+#include "output/sink_runner.h"
+
+#include "base/log.h"
+#include "output/muxer.h"
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+namespace zc {
+namespace {
+
+using std::chrono::milliseconds;
+using Clock = std::chrono::steady_clock;
+
+/// A peer that took longer than this to come must not get what was queued meanwhile.
+constexpr milliseconds kStaleAfter{500};
+/// What a sink that is still opening gets at stop() before it is interrupted: time for a file's header.
+constexpr milliseconds kOpeningGrace{250};
+
+}  // namespace
+
+std::string_view to_string(SinkState state) {
+  switch (state) {
+    case SinkState::Idle: return "idle";
+    case SinkState::Opening: return "opening";
+    case SinkState::Running: return "running";
+    case SinkState::BackingOff: return "backing off";
+    case SinkState::Failed: return "failed";
+    case SinkState::Closed: return "closed";
+  }
+  return "idle";
+}
+
+SinkRunner::SinkRunner(std::unique_ptr<Sink> sink, SinkRunnerOptions options, SinkEvents& events)
+    : sink_(std::move(sink)), options_(options), events_(events), queue_(options.policy, options.limits) {}
+
+SinkRunner::~SinkRunner() { static_cast<void>(stop()); }
+
+Result<void> SinkRunner::start(const StreamParameters& stream) {
+  if (thread_.joinable() || stats().state != SinkState::Idle) {
+    return fail(ErrorKind::Internal, "start " + name(), "already started");
+  }
+  stream_ = stream;
+  set_state(SinkState::Opening);
+  thread_ = std::jthread([this] { run(); });
+  return {};
+}
+
+void SinkRunner::push(const Packet& packet) {
+  if (queue_.push(packet) == PacketQueue::Push::KeyframeWanted && stats().state == SinkState::Running) {
+    events_.on_keyframe_wanted(name());
+  }
+}
+
+Result<void> SinkRunner::stop(milliseconds deadline) {
+  const auto end = Clock::now() + deadline;
+  queue_.close();
+  if (thread_.joinable()) {
+    std::unique_lock lock(mutex_);
+    stopping_ = true;
+    changed_.notify_all();
+    const auto finished = [this] { return finished_; };
+    // A quarter of the time is kept for closing after an interrupt.
+    const auto drain_until = end - deadline / 4;
+    const auto settled_until = std::min(drain_until, Clock::now() + kOpeningGrace);
+    changed_.wait_until(lock, settled_until, [this] { return finished_ || state_ == SinkState::Running; });
+    if (state_ == SinkState::Running) changed_.wait_until(lock, drain_until, finished);
+    if (!finished_) {
+      lock.unlock();
+      sink_->interrupt();
+      queue_.abort();
+    } else {
+      lock.unlock();
+    }
+    thread_.join();
+  } else if (stats().state == SinkState::Idle) {
+    // Never started: a claimed path is given up.
+    auto closed = sink_->close();
+    const std::scoped_lock lock(mutex_);
+    state_ = SinkState::Closed;
+    outcome_ = std::move(closed);
+  }
+  const std::scoped_lock lock(mutex_);
+  return outcome_;
+}
+
+SinkStats SinkRunner::stats() const {
+  const PacketQueue::Counters queue = queue_.counters();
+  SinkStats stats;
+  stats.packets = packets_;
+  stats.bytes = bytes_;
+  stats.dropped = queue.dropped + lost_;
+  stats.queued = queue.packets;
+  stats.queued_bytes = queue.bytes;
+  stats.reconnects = reconnects_;
+  stats.last_pts = last_pts_;
+  const std::scoped_lock lock(mutex_);
+  stats.state = state_;
+  return stats;
+}
+
+void SinkRunner::set_state(SinkState state) {
+  const std::scoped_lock lock(mutex_);
+  state_ = state;
+  changed_.notify_all();
+}
+
+bool SinkRunner::may_reconnect(const Error& error) const {
+  return options_.reconnect && error.kind != ErrorKind::Invalid && error.kind != ErrorKind::Unsupported;
+}
+
+void SinkRunner::run() noexcept {
+  try {
+    run_sink();
+  } catch (const std::exception& error) {
+    queue_.abort();
+    fail_for_good({ErrorKind::Internal, ErrorDomain::None, 0, "write " + name(), error.what()});
+  }
+  const std::scoped_lock lock(mutex_);
+  if (state_ != SinkState::Failed) state_ = SinkState::Closed;
+  finished_ = true;
+  changed_.notify_all();
+}
+
+void SinkRunner::run_sink() {
+  milliseconds backoff = options_.first_backoff;
+  bool outage = false;  // told already
+  bool connected_before = false;
+  while (true) {
+    set_state(SinkState::Opening);
+    Result<void> result = open_sink();
+    if (result) {
+      const auto since = Clock::now();
+      if (std::exchange(outage, false)) logger("output").info("{}: connected", name());
+      if (std::exchange(connected_before, true)) ++reconnects_;
+      result = pump();
+      // A connection that held makes the next outage a new one; a peer that hangs up at once keeps being left alone
+      // for longer and longer.
+      if (Clock::now() - since >= options_.longest_backoff) backoff = options_.first_backoff;
+    }
+    const bool worked = result.has_value();
+    auto closed = sink_->close();
+    if (worked) {
+      // A peer that went away after its last packet is no failure; a file that cannot be finished is.
+      if (!closed && !options_.reconnect) fail_for_good(closed.error());
+      return;
+    }
+    {
+      const std::scoped_lock lock(mutex_);
+      // Interrupted by stop(): that is not the sink's failure.
+      if (stopping_ && (options_.reconnect || result.error().kind == ErrorKind::Cancelled)) {
+        outcome_ = std::move(result);
+        return;
+      }
+    }
+    if (!may_reconnect(result.error())) {
+      queue_.abort();
+      fail_for_good(result.error());
+      return;
+    }
+    if (!std::exchange(outage, true)) events_.on_error(name(), result.error(), false);
+    if (!back_off(backoff)) return;
+    backoff = std::min(backoff * 2, options_.longest_backoff);
+  }
+}
+
+Result<void> SinkRunner::open_sink() {
+  const auto start = Clock::now();
+  const bool first = packets_ == 0 && lost_ == 0;
+  if (auto opened = sink_->open(stream_); !opened) return opened;
+  const bool stale = !first || Clock::now() - start > kStaleAfter || queue_.counters().dropped > 0;
+  const bool restart = options_.policy == QueuePolicy::DropToKeyframe && stale;
+  if (restart) queue_.restart_at_keyframe();
+  set_state(SinkState::Running);
+  if (restart) events_.on_keyframe_wanted(name());
+  return {};
+}
+
+Result<void> SinkRunner::pump() {
+  Packet packet;
+  while (true) {
+    switch (queue_.pop(packet, kFlushInterval)) {
+      case PacketQueue::Pop::Closed: return {};
+      case PacketQueue::Pop::TimedOut:
+        if (auto flushed = sink_->flush(); !flushed) return flushed;
+        continue;
+      case PacketQueue::Pop::Packet: break;
+    }
+    if (auto written = sink_->write(packet); !written) {
+      ++lost_;
+      return written;
+    }
+    ++packets_;
+    bytes_ += packet.bytes().size();
+    last_pts_ = packet.pts;
+    packet = Packet();
+  }
+}
+
+bool SinkRunner::back_off(milliseconds time) {
+  std::unique_lock lock(mutex_);
+  state_ = SinkState::BackingOff;
+  changed_.notify_all();
+  return !changed_.wait_for(lock, time, [this] { return stopping_; });
+}
+
+void SinkRunner::fail_for_good(const Error& error) {
+  {
+    const std::scoped_lock lock(mutex_);
+    state_ = SinkState::Failed;
+    outcome_ = std::unexpected(error);
+    changed_.notify_all();
+  }
+  events_.on_error(name(), error, true);
+}
+
+}  // namespace zc

@@ -1,0 +1,130 @@
+#pragma once
+
+#include "base/error.h"
+#include "media/packet.h"
+#include "output/output_spec.h"
+#include "output/packet_queue.h"
+#include "output/sink.h"
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+
+namespace zc {
+
+/// What a sink has to tell. Calls come from the sink's own thread (on_keyframe_wanted also from the pushing one); they
+/// must return soon and must not call back into the runner's start() or stop().
+class SinkEvents {
+ public:
+  virtual ~SinkEvents() = default;
+  SinkEvents() = default;
+  SinkEvents(const SinkEvents&) = delete;
+  SinkEvents& operator=(const SinkEvents&) = delete;
+
+  /// Fatal: the sink is closed for good, told once. Otherwise the peer is called again; told once per outage.
+  virtual void on_error(const std::string& name, const Error& error, bool fatal) = 0;
+  /// The sink can go on only with a keyframe.
+  virtual void on_keyframe_wanted(const std::string& name) = 0;
+};
+
+enum class SinkState : std::uint8_t {
+  Idle,        ///< not started
+  Opening,     ///< writing the header, connecting, or listening for a peer
+  Running,     ///< taking packets
+  BackingOff,  ///< the peer is gone; the next attempt is due soon
+  Failed,      ///< gave up; SinkEvents::on_error said why
+  Closed,      ///< stopped and finished
+};
+[[nodiscard]] std::string_view to_string(SinkState state);
+
+struct SinkStats {
+  SinkState state = SinkState::Idle;
+  std::uint64_t packets = 0;     ///< written
+  std::uint64_t bytes = 0;       ///< written, coded pictures without the container's share
+  std::uint64_t dropped = 0;     ///< pushed, but never written
+  std::size_t queued = 0;        ///< packets waiting now
+  std::size_t queued_bytes = 0;  ///< bytes waiting now
+  std::uint64_t reconnects = 0;  ///< times a peer was lost and found again
+  std::int64_t last_pts = 0;     ///< kPacketClock ticks of the newest written packet
+};
+
+struct SinkRunnerOptions {
+  QueuePolicy policy = QueuePolicy::Block;
+  QueueLimits limits;
+  bool reconnect = false;  ///< after a lost peer: open() again, with back-off, until stop()
+  std::chrono::milliseconds first_backoff{250};
+  std::chrono::milliseconds longest_backoff{5000};
+};
+
+/// Owns one sink, its queue and its thread. start(), push() and stop() are for one owner; push() may run on another
+/// thread than stop(), which wakes it. The events outlive the runner.
+class SinkRunner {
+ public:
+  SinkRunner(std::unique_ptr<Sink> sink, SinkRunnerOptions options, SinkEvents& events);
+  /// stop() with its default deadline.
+  ~SinkRunner();
+  SinkRunner(const SinkRunner&) = delete;
+  SinkRunner& operator=(const SinkRunner&) = delete;
+
+  [[nodiscard]] const std::string& name() const { return sink_->name(); }
+
+  /// Starts the thread, which opens the sink. Once.
+  [[nodiscard]] Result<void> start(const StreamParameters& stream);
+  /// Hands one packet over (the bytes are shared, not copied). A live sink never waits; a file waits for room in the
+  /// queue until stop() or its failure. Packets for a sink that failed or stopped are counted as dropped.
+  void push(const Packet& packet);
+  /// Writes what is queued, finishes the file or connection and ends the thread. Within `deadline`: then the sink is
+  /// interrupted and what is left is dropped; only a regular file whose medium hangs can take longer. The error that
+  /// made the sink fail, or that closing it brought; idempotent.
+  [[nodiscard]] Result<void> stop(std::chrono::milliseconds deadline = std::chrono::milliseconds{2000});
+
+  /// Any thread.
+  [[nodiscard]] SinkStats stats() const;
+
+ private:
+  void run() noexcept;
+  void run_sink();
+  /// Writes until the queue is closed and empty, or an error.
+  [[nodiscard]] Result<void> pump();
+  [[nodiscard]] Result<void> open_sink();
+  /// Back-off; false when stopping.
+  [[nodiscard]] bool back_off(std::chrono::milliseconds time);
+  void fail_for_good(const Error& error);
+  void set_state(SinkState state);
+  [[nodiscard]] bool may_reconnect(const Error& error) const;
+
+  std::unique_ptr<Sink> sink_;
+  const SinkRunnerOptions options_;
+  SinkEvents& events_;
+  PacketQueue queue_;
+  StreamParameters stream_;
+
+  std::atomic<std::uint64_t> packets_ = 0;
+  std::atomic<std::uint64_t> bytes_ = 0;
+  std::atomic<std::uint64_t> lost_ = 0;  ///< popped, but not written
+  std::atomic<std::uint64_t> reconnects_ = 0;
+  std::atomic<std::int64_t> last_pts_ = 0;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;  ///< state_, stopping_ or finished_
+  SinkState state_ = SinkState::Idle;
+  bool stopping_ = false;
+  bool finished_ = false;
+  Result<void> outcome_;
+  std::jthread thread_;
+};
+
+/// Makes the sink a spec names: a file's path is claimed and a listener's port bound now, before any dialog or capture.
+[[nodiscard]] Result<std::unique_ptr<Sink>> make_sink(const OutputSpec& spec);
+
+/// make_sink() with the queue that suits it: files never drop, network peers never hold anybody up and are called again
+/// when lost. `events` outlives the runner.
+[[nodiscard]] Result<std::unique_ptr<SinkRunner>> make_sink_runner(const OutputSpec& spec, SinkEvents& events);
+
+}  // namespace zc

@@ -1,0 +1,225 @@
+// UDP and TCP on plain sockets: every wait is a poll() that the Interrupt ends at once.
+#include "output/peer_stream.h"
+#include "output/resolver.h"
+
+#include "base/unique_fd.h"
+
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <optional>
+
+namespace zc {
+namespace {
+
+std::unexpected<Error> cancelled(std::string operation) {
+  return fail(ErrorKind::Cancelled, std::move(operation), "stopped");
+}
+
+/// A socket error that ends a connection: whatever the number, the peer has to be called again.
+std::unexpected<Error> lost(int error, std::string operation) {
+  auto failed = fail_errno(error, std::move(operation));
+  failed.error().kind = ErrorKind::Lost;
+  return failed;
+}
+
+/// Waits for `fd`; an error unless it is ready.
+Result<void> wait_ready(const Interrupt& interrupt, int fd, short events,
+                        std::optional<std::chrono::milliseconds> timeout, const std::string& operation) {
+  switch (interrupt.wait(fd, events, timeout)) {
+    case Interrupt::Wait::Ready: return {};
+    case Interrupt::Wait::Interrupted: return cancelled(operation);
+    case Interrupt::Wait::TimedOut: return lost(ETIMEDOUT, operation);
+    case Interrupt::Wait::Failed: return fail_errno(errno, operation);
+  }
+  return {};
+}
+
+Result<UniqueFd> make_socket(int family, int type) {
+  UniqueFd fd(::socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd) return fail_errno(errno, "make a socket");
+  return fd;
+}
+
+void set_option(const UniqueFd& fd, int level, int option, int value) {
+  // Each is an improvement, none is needed.
+  static_cast<void>(::setsockopt(fd.get(), level, option, &value, sizeof value));
+}
+
+Result<void> finish_connect(const UniqueFd& fd, const Interrupt& interrupt, const std::string& operation) {
+  if (auto ready = wait_ready(interrupt, fd.get(), POLLOUT, kConnectTimeout, operation); !ready) return ready;
+  int error = 0;
+  socklen_t length = sizeof error;
+  if (::getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &length) != 0) error = errno;
+  if (error != 0) return lost(error, operation);
+  return {};
+}
+
+class UdpStream final : public PeerStream {
+ public:
+  UdpStream(const UdpOutput& output, const Interrupt& interrupt)
+      : peer_(output.peer), name_("udp://" + output.peer.text()), interrupt_(&interrupt) {}
+
+  Result<void> connect() override {
+    const auto addresses = resolver_.resolve(peer_, *interrupt_, kConnectTimeout);
+    if (!addresses) return std::unexpected(addresses.error());
+    Result<void> result = fail(ErrorKind::NotFound, "connect to " + name_, "the host has no address");
+    for (const SocketAddress& address : *addresses) {
+      auto fd = make_socket(address.family(), SOCK_DGRAM);
+      if (!fd) return std::unexpected(fd.error());
+      constexpr int kSendBuffer = 1 << 20;  // bytes: a whole keyframe is handed over in one burst
+      set_option(*fd, SOL_SOCKET, SO_SNDBUF, kSendBuffer);
+      if (::connect(fd->get(), address.get(), address.length) == 0) {
+        fd_ = std::move(*fd);
+        return {};
+      }
+      result = lost(errno, "connect to " + name_);
+    }
+    return result;
+  }
+
+  Result<void> write(std::span<const std::byte> bytes) override {
+    while (true) {
+      if (::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) >= 0) return {};
+      // udp(7): an earlier datagram found nobody listening. A receiver may start at any time.
+      if (errno == ECONNREFUSED) return {};
+      if (errno == EINTR) continue;
+      if (errno != EAGAIN && errno != ENOBUFS) return lost(errno, "write to " + name_);
+      if (auto ready = wait_ready(*interrupt_, fd_.get(), POLLOUT, kWriteTimeout, "write to " + name_); !ready) {
+        return ready;
+      }
+    }
+  }
+
+  void disconnect() noexcept override { fd_.reset(); }
+  [[nodiscard]] std::size_t message_bytes() const override { return kTsMessageBytes; }
+
+ private:
+  Endpoint peer_;
+  std::string name_;
+  const Interrupt* interrupt_;
+  Resolver resolver_;
+  UniqueFd fd_;
+};
+
+class TcpStream final : public PeerStream {
+ public:
+  TcpStream(const TcpOutput& output, const Interrupt& interrupt)
+      : endpoint_(output.endpoint), name_("tcp://" + output.endpoint.text()), interrupt_(&interrupt) {}
+
+  /// Binds the port; `connect()` then accepts.
+  Result<void> listen() {
+    const std::string operation = "listen on " + name_;
+    if (endpoint_.host.empty()) {
+      // One socket for both families, or IPv4 where the machine has no IPv6.
+      auto both = listen_on({.host = "::", .port = endpoint_.port}, operation);
+      return both ? both : listen_on({.host = "0.0.0.0", .port = endpoint_.port}, operation);
+    }
+    return listen_on(endpoint_, operation);
+  }
+
+  Result<void> connect() override {
+    auto connected = listener_ ? accept() : call();
+    if (connected) set_option(fd_, IPPROTO_TCP, TCP_NODELAY, 1);
+    return connected;
+  }
+
+  Result<void> write(std::span<const std::byte> bytes) override {
+    while (!bytes.empty()) {
+      const ssize_t count = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (count >= 0) {
+        bytes = bytes.subspan(static_cast<std::size_t>(count));
+        continue;
+      }
+      if (errno == EINTR) continue;
+      if (errno != EAGAIN) return lost(errno, "write to " + name_);
+      if (auto ready = wait_ready(*interrupt_, fd_.get(), POLLOUT, kWriteTimeout, "write to " + name_); !ready) {
+        return ready;
+      }
+    }
+    return {};
+  }
+
+  /// The kernel goes on sending what it has.
+  void disconnect() noexcept override { fd_.reset(); }
+
+ private:
+  Result<void> listen_on(const Endpoint& endpoint, const std::string& operation) {
+    const auto addresses = resolver_.resolve(endpoint, *interrupt_, kConnectTimeout);
+    if (!addresses) return std::unexpected(addresses.error());
+    Result<void> result = fail(ErrorKind::NotFound, operation, "the host has no address");
+    for (const SocketAddress& address : *addresses) {
+      auto fd = make_socket(address.family(), SOCK_STREAM);
+      if (!fd) {
+        result = std::unexpected(fd.error());
+        continue;
+      }
+      set_option(*fd, SOL_SOCKET, SO_REUSEADDR, 1);
+      if (address.family() == AF_INET6) set_option(*fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+      if (::bind(fd->get(), address.get(), address.length) == 0 && ::listen(fd->get(), 1) == 0) {
+        listener_ = std::move(*fd);
+        return {};
+      }
+      result = fail_errno(errno, operation);
+    }
+    return result;
+  }
+
+  Result<void> accept() {
+    const std::string operation = "accept on " + name_;
+    while (true) {
+      if (auto ready = wait_ready(*interrupt_, listener_.get(), POLLIN, std::nullopt, operation); !ready) return ready;
+      if (interrupt_->is_set()) return cancelled(operation);
+      fd_.reset(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+      if (fd_) return {};
+      // accept(2): the peer may be gone again already.
+      if (errno != EINTR && errno != EAGAIN && errno != ECONNABORTED) return lost(errno, operation);
+    }
+  }
+
+  Result<void> call() {
+    const auto addresses = resolver_.resolve(endpoint_, *interrupt_, kConnectTimeout);
+    if (!addresses) return std::unexpected(addresses.error());
+    const std::string operation = "connect to " + name_;
+    Result<void> result = fail(ErrorKind::NotFound, operation, "the host has no address");
+    for (const SocketAddress& address : *addresses) {
+      auto fd = make_socket(address.family(), SOCK_STREAM);
+      if (!fd) return std::unexpected(fd.error());
+      if (::connect(fd->get(), address.get(), address.length) != 0 && errno != EINPROGRESS) {
+        result = lost(errno, operation);
+        continue;
+      }
+      result = finish_connect(*fd, *interrupt_, operation);
+      if (result) fd_ = std::move(*fd);
+      if (result || result.error().kind == ErrorKind::Cancelled) return result;
+    }
+    return result;
+  }
+
+  Endpoint endpoint_;
+  std::string name_;
+  const Interrupt* interrupt_;
+  Resolver resolver_;
+  UniqueFd listener_;
+  UniqueFd fd_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<PeerStream>> make_udp_stream(const UdpOutput& output, const Interrupt& interrupt) {
+  return std::make_unique<UdpStream>(output, interrupt);
+}
+
+Result<std::unique_ptr<PeerStream>> make_tcp_stream(const TcpOutput& output, const Interrupt& interrupt) {
+  auto stream = std::make_unique<TcpStream>(output, interrupt);
+  if (output.listen) {
+    if (auto ok = stream->listen(); !ok) return std::unexpected(ok.error());
+  }
+  return stream;
+}
+
+}  // namespace zc

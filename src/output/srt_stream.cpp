@@ -1,0 +1,130 @@
+// SRT through libavformat's own protocol, so that libsrt stays an option of the distribution's FFmpeg.
+#include "output/peer_stream.h"
+#include "output/resolver.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cerrno>
+#include <string>
+#include <string_view>
+
+extern "C" {
+#include <libavformat/avio.h>
+#include <libavutil/dict.h>
+#include <libavutil/error.h>
+}
+
+namespace zc {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+
+struct AvioClose {
+  void operator()(AVIOContext* io) const noexcept { avio_close(io); }
+};
+
+class Options {
+ public:
+  Options() = default;
+  Options(const Options&) = delete;
+  Options& operator=(const Options&) = delete;
+  ~Options() { av_dict_free(&dict_); }
+  void set(const char* key, const std::string& value) { av_dict_set(&dict_, key, value.c_str(), 0); }
+  [[nodiscard]] AVDictionary** get() { return &dict_; }
+  /// An option nobody took, or empty.
+  [[nodiscard]] std::string left_over() const {
+    const AVDictionaryEntry* entry = av_dict_get(dict_, "", nullptr, AV_DICT_IGNORE_SUFFIX);
+    return entry != nullptr ? entry->key : "";
+  }
+
+ private:
+  AVDictionary* dict_ = nullptr;
+};
+
+bool libavformat_has_srt() {
+  void* cursor = nullptr;
+  while (const char* name = avio_enum_protocols(&cursor, 1)) {
+    if (std::string_view(name) == "srt") return true;
+  }
+  return false;
+}
+
+class SrtStream final : public PeerStream {
+ public:
+  SrtStream(const SrtOutput& output, const Interrupt& interrupt)
+      : output_(output), name_("srt://" + output.endpoint.text()), interrupt_(&interrupt) {}
+
+  Result<void> connect() override {
+    const std::string operation = (output_.listener ? "listen on " : "connect to ") + name_;
+    Endpoint endpoint = output_.endpoint;
+    if (endpoint.host.empty()) endpoint.host = "0.0.0.0";
+    // libavformat would resolve the name itself, without a way to stop it.
+    const auto addresses = resolver_.resolve(endpoint, *interrupt_, kConnectTimeout);
+    if (!addresses) return std::unexpected(addresses.error());
+    if (addresses->empty()) return fail(ErrorKind::NotFound, operation, "the host has no address");
+
+    Options options;
+    options.set("mode", output_.listener ? "listener" : "caller");
+    options.set("pkt_size", std::to_string(kTsMessageBytes));
+    options.set("connect_timeout", std::to_string(kConnectTimeout.count()));
+    options.set("timeout", std::to_string(microseconds(kWriteTimeout).count()));
+    options.set("linger", "0");
+    if (output_.latency) options.set("latency", std::to_string(microseconds(*output_.latency).count()));
+    // As an option, never in the URL: libavformat logs URLs.
+    if (!output_.passphrase.empty()) options.set("passphrase", output_.passphrase.reveal());
+
+    const AVIOInterruptCB callback{&SrtStream::interrupted, this};
+    AVIOContext* io = nullptr;
+    const std::string url = "srt://" + addresses->front().text();
+    const int code = avio_open2(&io, url.c_str(), AVIO_FLAG_WRITE, &callback, options.get());
+    if (interrupt_->is_set() && code < 0) return fail(ErrorKind::Cancelled, operation, "stopped");
+    if (code < 0) return lost(code, operation);
+    io_.reset(io);
+    if (const std::string left = options.left_over(); !left.empty()) {
+      disconnect();
+      return fail(ErrorKind::Unsupported, operation, fmt::format("this libavformat does not know '{}'", left));
+    }
+    return {};
+  }
+
+  Result<void> write(std::span<const std::byte> bytes) override {
+    avio_write(io_.get(), reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
+    avio_flush(io_.get());
+    if (io_->error >= 0) return {};
+    const std::string operation = "write to " + name_;
+    if (interrupt_->is_set()) return fail(ErrorKind::Cancelled, operation, "stopped");
+    return lost(io_->error, operation);
+  }
+
+  void disconnect() noexcept override { io_.reset(); }
+  [[nodiscard]] std::size_t message_bytes() const override { return kTsMessageBytes; }
+
+ private:
+  static int interrupted(void* self) noexcept { return static_cast<SrtStream*>(self)->interrupt_->is_set() ? 1 : 0; }
+
+  static std::unexpected<Error> lost(int code, const std::string& operation) {
+    std::array<char, AV_ERROR_MAX_STRING_SIZE> text{};
+    av_strerror(code, text.data(), text.size());
+    return std::unexpected(Error{ErrorKind::Lost, ErrorDomain::FFmpeg, code, operation, text.data()});
+  }
+
+  SrtOutput output_;
+  std::string name_;
+  const Interrupt* interrupt_;
+  Resolver resolver_;
+  std::unique_ptr<AVIOContext, AvioClose> io_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<PeerStream>> make_srt_stream(const SrtOutput& output, const Interrupt& interrupt) {
+  if (!libavformat_has_srt()) {
+    return fail(ErrorKind::Unsupported, "open srt://" + output.endpoint.text(),
+                "this libavformat was built without SRT; udp:// and tcp:// work");
+  }
+  return std::make_unique<SrtStream>(output, interrupt);
+}
+
+}  // namespace zc

@@ -1,0 +1,196 @@
+#include "output/output_spec.h"
+
+#include <fmt/format.h>
+#include <catch2/catch_test_macros.hpp>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <random>
+
+using namespace zc;
+
+namespace {
+
+OutputSpec parsed(std::string_view text, std::optional<std::string> container = {}) {
+  auto spec = parse_output(text, container, false);
+  INFO(text);
+  REQUIRE(spec);
+  return *spec;
+}
+
+std::string refused(std::string_view text, std::optional<std::string> container = {}) {
+  const auto spec = parse_output(text, container, false);
+  INFO(text);
+  REQUIRE_FALSE(spec);
+  CHECK(spec.error().kind == ErrorKind::Invalid);
+  const std::string message = spec.error().message();
+  CHECK(message.find('\n') == std::string::npos);
+  return message;
+}
+
+bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+}  // namespace
+
+TEST_CASE("a path names its container") {
+  CHECK(parsed("a.mkv").container == Container::Mkv);
+  CHECK(parsed("/x.y/a.MP4").container == Container::Mp4);
+  CHECK(parsed("a.b.ts").container == Container::Ts);
+  CHECK(parsed("a", "mp4").container == Container::Mp4);
+  CHECK(parsed("a.mkv", "TS").container == Container::Ts);
+  CHECK(parsed("/dev/null", "mkv").name() == "/dev/null");
+  const auto overwrite = parse_output("a.mkv", std::nullopt, true);
+  REQUIRE(overwrite);
+  CHECK(std::get<FileOutput>(overwrite->target).overwrite);
+  CHECK_FALSE(overwrite->live());
+  for (const char* text : {"a", "a.avi", ".mkv", "dir.mkv/a", "a.", "a.mkv "}) {
+    const std::string message = refused(text);
+    CHECK(has(message, ".mkv, .mp4 or .ts"));
+    CHECK(has(message, "--container mkv|mp4|ts"));
+  }
+  CHECK(has(refused("a.mkv", "avi"), "'avi' is not one of mkv, mp4, ts"));
+  CHECK(has(refused(""), "a file path or -"));
+  CHECK(has(refused(std::string_view("a\0.mkv", 6)), "NUL"));
+}
+
+TEST_CASE("- is stdout") {
+  CHECK(parsed("-").container == Container::Mkv);
+  CHECK(parsed("-", "ts").container == Container::Ts);
+  CHECK(parsed("-").name() == "stdout");
+  CHECK_FALSE(parsed("-").live());
+}
+
+TEST_CASE("network outputs") {
+  const OutputSpec udp = parsed("udp://239.0.0.1:5000");
+  CHECK(udp.container == Container::Ts);
+  CHECK(udp.live());
+  CHECK(std::get<UdpOutput>(udp.target).peer.host == "239.0.0.1");
+  CHECK(udp.name() == "udp://239.0.0.1:5000");
+  CHECK(parsed("udp://[::1]:65535/").name() == "udp://[::1]:65535");
+  CHECK(parsed("udp://host.example:1", "ts").container == Container::Ts);
+  CHECK_FALSE(std::get<TcpOutput>(parsed("tcp://h:1").target).listen);
+  CHECK_FALSE(std::get<TcpOutput>(parsed("tcp://h:1?listen=0").target).listen);
+  CHECK(std::get<TcpOutput>(parsed("tcp://:9000?listen=1").target).listen);
+  CHECK(std::get<TcpOutput>(parsed("tcp://:9000?listen=1").target).endpoint.port == 9000);
+
+  const SrtOutput srt =
+      std::get<SrtOutput>(parsed("srt://h:7000?mode=listener&passphrase=eleven%26char&latency=250").target);
+  CHECK(srt.listener);
+  CHECK(srt.passphrase.reveal() == "eleven&char");
+  CHECK(srt.latency == std::chrono::milliseconds(250));
+}
+
+TEST_CASE("network outputs that cannot be") {
+  CHECK(has(refused("rtmp://h/app"), "udp://HOST:PORT, tcp://HOST:PORT, srt://HOST:PORT"));
+  CHECK(has(refused("UDP://h:1"), "unknown scheme"));
+  CHECK(has(refused("udp://h"), "port is missing"));
+  for (const char* port : {"0", "65536", "-1", "1x", "", " 1", "+1"}) {
+    CHECK(has(refused(fmt::format("udp://h:{}", port)), "port must be 1 to 65535"));
+  }
+  CHECK(has(refused("udp://:5000"), "host is missing"));
+  CHECK(has(refused("tcp://:5000"), "host is missing"));
+  CHECK(has(refused("tcp://:5000?listen=0"), "host is missing"));
+  CHECK(has(refused("srt://:5000?mode=caller"), "host is missing"));
+  CHECK(has(refused("udp://::1:5000"), "port must be"));
+  CHECK(has(refused("udp://[::1]"), "[ADDRESS]:PORT"));
+  CHECK(has(refused("udp://[]:1"), "[ADDRESS]:PORT"));
+  CHECK(has(refused("udp://a b:1"), "not a name or an address"));
+  CHECK(has(refused("udp://h:1?ttl=3"), "takes no options"));
+  CHECK(has(refused("tcp://h:1?listen=2"), "listen must be 0 or 1"));
+  CHECK(has(refused("tcp://h:1?listen"), "needs a value"));
+  CHECK(has(refused("tcp://h:1?Listen=1"), "unknown option 'Listen'; valid: listen"));
+  CHECK(has(refused("tcp://h:1?listen=1&listen=1"), "given twice"));
+  CHECK(has(refused("srt://h:1?mode=rendezvous"), "caller or listener"));
+  CHECK(has(refused("srt://h:1?x=1"), "valid: mode, passphrase, latency"));
+  for (const char* latency : {"", "-1", "60001", "1s", "99999999999999999999"}) {
+    CHECK(has(refused(fmt::format("srt://h:1?latency={}", latency)), "0 to 60000 milliseconds"));
+  }
+  CHECK(has(refused("tcp://h:1", "mkv"), "MPEG-TS"));
+}
+
+TEST_CASE("a passphrase has 10 to 79 bytes and is never shown") {
+  const auto with = [](const std::string& passphrase) { return "srt://h:1?passphrase=" + passphrase; };
+  CHECK(std::get<SrtOutput>(parsed(with(std::string(10, 'p'))).target).passphrase.reveal().size() == 10);
+  CHECK(std::get<SrtOutput>(parsed(with(std::string(79, 'p'))).target).passphrase.reveal().size() == 79);
+  CHECK(has(refused(with(std::string(9, 'p'))), "10 to 79 bytes"));
+  CHECK(has(refused(with(std::string(80, 'p'))), "10 to 79 bytes"));
+  CHECK(has(refused(with("")), "10 to 79 bytes"));
+  CHECK_FALSE(has(parsed(with("hush-hush-hush")).name(), "hush"));
+  // Every way to get it wrong that still holds the secret.
+  for (const char* text :
+       {"srt://h:1?passphrase=hush-hush&mode=x", "srt://h:1?passphrase=hush-hush-hush&hush-more",
+        "srt://h?passphrase=hush", "srt://user:hush@h:1", "srt://h:1?mode=hush-hush", "srt://h:1?passphrase=hush%zz",
+        "srt://:1?passphrase=hush-hush-1", "srt://h:hush", "tcp://h:1?passphrase=hush",
+        "srt://h:1?passphrase=hush-hush-1&passphrase=hush", "srt://h:1?hush-hush", "rtmp://h:1?passphrase=hush"}) {
+    CHECK_FALSE(has(refused(text), "hush"));
+  }
+}
+
+TEST_CASE("codecs and containers that do not fit say what does") {
+  for (const ContainerInfo& row : containers()) {
+    CHECK(check_codec(row.container, Codec::H264));
+    CHECK(check_codec(row.container, Codec::HEVC));
+  }
+  CHECK(check_codec(Container::Mkv, Codec::AV1));
+  CHECK(check_codec(Container::Mp4, Codec::AV1));
+  const auto refusal = check_codec(Container::Ts, Codec::AV1);
+  REQUIRE_FALSE(refusal);
+  CHECK(refusal.error().kind == ErrorKind::Unsupported);
+  CHECK(refusal.error().message() == "put av1 into MPEG-TS: ts takes h264, hevc; av1 fits into mkv, mp4");
+}
+
+namespace {
+
+/// Whatever comes in: no crash, and what comes out keeps its promises.
+void check_any_input(const std::string& text) {
+  for (const auto& container : {std::optional<std::string>{}, std::optional<std::string>{"mkv"}}) {
+    const auto spec = parse_output(text, container, false);
+    if (!spec) {
+      if (spec.error().kind != ErrorKind::Invalid || spec.error().message().empty() ||
+          spec.error().message().find('\n') != std::string::npos) {
+        FAIL("a bad error for '" << text << "'");
+      }
+      continue;
+    }
+    if (spec->name().empty()) FAIL("no name for '" << text << "'");
+    if (spec->live() && spec->container != Container::Ts) FAIL("not MPEG-TS: '" << text << "'");
+    if (const auto* srt = std::get_if<SrtOutput>(&spec->target); srt != nullptr && !srt->passphrase.empty()) {
+      const std::size_t length = srt->passphrase.reveal().size();
+      if (length < 10 || length > 79) FAIL("a passphrase of " << length << " bytes");
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("the parser survives its corpus and what grows from it") {
+  std::vector<std::string> seeds;
+  for (const auto& entry : std::filesystem::directory_iterator(CORPUS)) {
+    std::ifstream file(entry.path(), std::ios::binary);
+    seeds.emplace_back(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+  }
+  REQUIRE(seeds.size() >= 8);
+  std::minstd_rand random(20);  // NOLINT(*-msc51-cpp): the same inputs every time
+  const std::string pieces = "://?&=%[]:.-@/mkvtspassphraselatencylisten0123456789\n\0 \xff";
+  for (const std::string& seed : seeds) {
+    check_any_input(seed);
+    for (int round = 0; round < 3000; ++round) {
+      std::string text = seed;
+      for (unsigned edits = 1 + random() % 4; edits > 0; --edits) {
+        const std::size_t at = text.empty() ? 0 : random() % text.size();
+        const char piece = pieces[random() % pieces.size()];
+        switch (random() % 4) {
+          case 0: text.insert(at, 1, piece); break;
+          case 1: text.erase(at, 1 + random() % 5); break;
+          case 2: text = text.substr(0, at) + seeds[random() % seeds.size()].substr(0, random() % 40); break;
+          default:
+            if (!text.empty()) text[at] = piece;
+            break;
+        }
+      }
+      check_any_input(text);
+    }
+  }
+  SUCCEED();
+}

@@ -1,0 +1,317 @@
+#include "output/sink_runner.h"
+
+#include <catch2/catch_test_macros.hpp>
+
+#include <algorithm>
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <vector>
+
+extern "C" {
+#include <libavutil/buffer.h>
+}
+
+using namespace zc;
+using std::chrono::milliseconds;
+
+namespace {
+
+Packet make_packet(std::int64_t pts, bool keyframe = false) {
+  AvBufferPtr buffer(av_buffer_allocz(10));
+  const std::span<const std::byte> view(reinterpret_cast<const std::byte*>(buffer->data), 10);
+  Packet packet(std::move(buffer), view);
+  packet.pts = packet.dts = pts;
+  packet.keyframe = keyframe;
+  return packet;
+}
+
+/// What happened, from every thread; wait() until a condition over it holds.
+struct Record {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::vector<std::pair<std::int64_t, int>> written;  ///< pts, number of the connection
+  int opens = 0, closes = 0, flushes = 0, keyframes = 0;
+  std::vector<std::pair<Error, bool>> errors;
+  bool interrupted = false;
+
+  template <class Change>
+  void note(Change change) {
+    const std::scoped_lock lock(mutex);
+    change();
+    changed.notify_all();
+  }
+  template <class Condition>
+  bool wait(Condition condition) {
+    std::unique_lock lock(mutex);
+    return changed.wait_for(lock, std::chrono::seconds(30), condition);
+  }
+};
+
+/// A sink whose every answer the test scripts.
+class ScriptedSink final : public Sink {
+ public:
+  explicit ScriptedSink(Record& record) : record_(record) {}
+  std::function<Result<void>(int open)> on_open = [](int) { return Result<void>{}; };
+  std::function<Result<void>(const Packet&)> on_write = [](const Packet&) { return Result<void>{}; };
+  std::function<Result<void>()> on_close = [] { return Result<void>{}; };
+
+  const std::string& name() const override { return name_; }
+  Result<void> open(const StreamParameters&) override {
+    int number = 0;
+    record_.note([&] { number = ++record_.opens; });
+    return on_open(number);
+  }
+  Result<void> write(const Packet& packet) override {
+    auto result = on_write(packet);
+    if (result) record_.note([&] { record_.written.emplace_back(packet.pts, record_.opens); });
+    return result;
+  }
+  Result<void> flush() override {
+    record_.note([&] { ++record_.flushes; });
+    return {};
+  }
+  Result<void> close() override {
+    record_.note([&] { ++record_.closes; });
+    return on_close();
+  }
+  void interrupt() noexcept override {
+    record_.note([&] { record_.interrupted = true; });
+  }
+  /// What a peer that never answers looks like.
+  Result<void> hang() {
+    record_.wait([&] { return record_.interrupted; });
+    return fail(ErrorKind::Cancelled, "hang", "stopped");
+  }
+
+ private:
+  Record& record_;
+  std::string name_ = "scripted";
+};
+
+class Events final : public SinkEvents {
+ public:
+  explicit Events(Record& record) : record_(record) {}
+  void on_error(const std::string& name, const Error& error, bool fatal) override {
+    CHECK(name == "scripted");
+    record_.note([&] { record_.errors.emplace_back(error, fatal); });
+  }
+  void on_keyframe_wanted(const std::string& name) override {
+    CHECK(name == "scripted");
+    record_.note([&] { ++record_.keyframes; });
+  }
+
+ private:
+  Record& record_;
+};
+
+constexpr SinkRunnerOptions kFile{};
+constexpr SinkRunnerOptions kLive{.policy = QueuePolicy::DropToKeyframe,
+                                  .limits = {.packets = 8, .bytes = 1 << 20},
+                                  .reconnect = true,
+                                  .first_backoff = milliseconds(1),
+                                  .longest_backoff = milliseconds(8)};
+const StreamParameters kStream{.size = {16, 16}, .colour = {}, .extradata = {}};
+
+std::unexpected<Error> lost() { return fail(ErrorKind::Lost, "write", "peer gone"); }
+
+}  // namespace
+
+TEST_CASE("stop drains a file's queue and closes it once") {
+  Record record;
+  Events events(record);
+  SinkRunner runner(std::make_unique<ScriptedSink>(record), kFile, events);
+  CHECK(runner.stats().state == SinkState::Idle);
+  REQUIRE(runner.start(kStream));
+  CHECK_FALSE(runner.start(kStream));
+  for (std::int64_t i = 0; i < 1000; ++i) runner.push(make_packet(i, i == 0));
+  CHECK(runner.stop(std::chrono::seconds(30)));
+  CHECK(runner.stop());
+  CHECK(record.written.size() == 1000);
+  CHECK(record.closes == 1);
+  CHECK_FALSE(record.interrupted);
+  runner.push(make_packet(1001));
+  const SinkStats stats = runner.stats();
+  CHECK(stats.state == SinkState::Closed);
+  CHECK(stats.packets == 1000);
+  CHECK(stats.bytes == 10'000);
+  CHECK(stats.dropped == 1);
+  CHECK(stats.queued == 0);
+  CHECK(stats.last_pts == 999);
+  CHECK(record.errors.empty());
+}
+
+TEST_CASE("a runner that never started gives its sink up") {
+  Record record;
+  Events events(record);
+  SinkRunner runner(std::make_unique<ScriptedSink>(record), kFile, events);
+  CHECK(runner.stop());
+  CHECK(record.closes == 1);
+  CHECK(record.opens == 0);
+  CHECK_FALSE(runner.start(kStream));
+}
+
+TEST_CASE("an idle file is flushed") {
+  Record record;
+  Events events(record);
+  SinkRunner runner(std::make_unique<ScriptedSink>(record), kFile, events);
+  REQUIRE(runner.start(kStream));
+  runner.push(make_packet(0, true));
+  CHECK(record.wait([&] { return record.flushes >= 2; }));
+}
+
+TEST_CASE("a file that fails is closed and reported once; the pusher goes on") {
+  Record record;
+  Events events(record);
+  auto sink = std::make_unique<ScriptedSink>(record);
+  sink->on_write = [](const Packet& packet) -> Result<void> {
+    if (packet.pts == 5) return fail(ErrorKind::NoSpace, "write scripted", "disk full");
+    return {};
+  };
+  SinkRunnerOptions options = kFile;
+  options.limits.packets = 2;
+  SinkRunner runner(std::move(sink), options, events);
+  REQUIRE(runner.start(kStream));
+  for (std::int64_t i = 0; i < 100; ++i) runner.push(make_packet(i, i == 0));
+  REQUIRE(record.wait([&] { return record.errors.size() == 1; }));
+  CHECK(record.errors[0].first.kind == ErrorKind::NoSpace);
+  CHECK(record.errors[0].second);
+  CHECK(runner.stats().state == SinkState::Failed);
+  const auto stopped = runner.stop();
+  REQUIRE_FALSE(stopped);
+  CHECK(stopped.error().kind == ErrorKind::NoSpace);
+  CHECK(record.closes == 1);
+  CHECK(record.errors.size() == 1);
+  CHECK(runner.stats().packets == 5);
+  CHECK(runner.stats().dropped == 95);
+}
+
+TEST_CASE("a file that cannot be finished is an error of stop") {
+  Record record;
+  Events events(record);
+  auto sink = std::make_unique<ScriptedSink>(record);
+  sink->on_close = [] { return Result<void>(fail(ErrorKind::NoSpace, "finish", "disk full")); };
+  SinkRunner runner(std::move(sink), kFile, events);
+  REQUIRE(runner.start(kStream));
+  runner.push(make_packet(0, true));
+  CHECK_FALSE(runner.stop());
+  CHECK(record.errors.size() == 1);
+}
+
+TEST_CASE("a lost peer is called again and starts at a keyframe") {
+  Record record;
+  Events events(record);
+  auto sink = std::make_unique<ScriptedSink>(record);
+  sink->on_open = [](int open) { return open == 3 || open == 4 ? Result<void>(lost()) : Result<void>{}; };
+  sink->on_write = [&](const Packet& packet) { return packet.pts == 10 ? Result<void>(lost()) : Result<void>{}; };
+  SinkRunner runner(std::move(sink), kLive, events);
+  REQUIRE(runner.start(kStream));
+  std::int64_t pts = 0;
+  const auto push_until = [&](auto condition) {
+    for (int i = 0; i < 30'000; ++i) {
+      // An encoder that makes a keyframe when asked: here every fifth.
+      runner.push(make_packet(pts, pts % 5 == 0));
+      ++pts;
+      {
+        const std::scoped_lock lock(record.mutex);
+        if (condition()) return true;
+      }
+      std::this_thread::sleep_for(milliseconds(1));
+    }
+    return false;
+  };
+  REQUIRE(
+      push_until([&] { return record.opens >= 2 && !record.written.empty() && record.written.back().second >= 2; }));
+  CHECK(record.keyframes >= 1);
+  CHECK(runner.stop());
+  const auto first = std::ranges::find_if(record.written, [](const auto& entry) { return entry.second == 2; });
+  REQUIRE(first != record.written.end());
+  CHECK(first->first % 5 == 0);
+  CHECK(runner.stats().reconnects == 1);
+  REQUIRE(record.errors.size() == 1);
+  CHECK_FALSE(record.errors[0].second);
+  const SinkStats stats = runner.stats();
+  CHECK(stats.packets + stats.dropped == static_cast<std::uint64_t>(pts));
+}
+
+TEST_CASE("an outage is told once, however many calls it takes") {
+  Record record;
+  Events events(record);
+  auto sink = std::make_unique<ScriptedSink>(record);
+  sink->on_open = [](int open) { return open <= 6 ? Result<void>(lost()) : Result<void>{}; };
+  SinkRunner runner(std::move(sink), kLive, events);
+  REQUIRE(runner.start(kStream));
+  REQUIRE(record.wait([&] { return record.opens == 7; }));
+  CHECK(runner.stop());
+  CHECK(record.errors.size() == 1);
+  CHECK(runner.stats().reconnects == 0);  // there was no connection before
+}
+
+TEST_CASE("what can never work is not tried again") {
+  Record record;
+  Events events(record);
+  auto sink = std::make_unique<ScriptedSink>(record);
+  sink->on_open = [](int) { return Result<void>(fail(ErrorKind::Unsupported, "open", "no such codec")); };
+  SinkRunner runner(std::move(sink), kLive, events);
+  REQUIRE(runner.start(kStream));
+  REQUIRE(record.wait([&] { return record.errors.size() == 1; }));
+  CHECK(record.errors[0].second);
+  CHECK_FALSE(runner.stop());
+  CHECK(record.opens == 1);
+}
+
+TEST_CASE("a peer that hangs never holds up the pusher nor stop") {
+  for (const bool while_opening : {false, true}) {
+    Record record;
+    Events events(record);
+    auto sink = std::make_unique<ScriptedSink>(record);
+    ScriptedSink& script = *sink;
+    if (while_opening) {
+      sink->on_open = [&](int) { return script.hang(); };
+    } else {
+      sink->on_write = [&](const Packet&) { return script.hang(); };
+    }
+    SinkRunner runner(std::move(sink), kLive, events);
+    REQUIRE(runner.start(kStream));
+    for (std::int64_t i = 0; i < 1000; ++i) runner.push(make_packet(i, i % 10 == 0));  // returns, or the test times out
+    CHECK(runner.stats().dropped >= 900);
+    CHECK(runner.stats().queued <= 8);
+    static_cast<void>(runner.stop(milliseconds(200)));
+    CHECK(record.interrupted);
+    CHECK(runner.stats().state == SinkState::Closed);
+    CHECK(runner.stats().dropped == 1000);
+  }
+}
+
+TEST_CASE("stop wakes a pusher that waits for a hanging file") {
+  Record record;
+  Events events(record);
+  auto sink = std::make_unique<ScriptedSink>(record);
+  ScriptedSink& script = *sink;
+  sink->on_write = [&](const Packet&) { return script.hang(); };
+  SinkRunnerOptions options = kFile;
+  options.limits.packets = 2;
+  SinkRunner runner(std::move(sink), options, events);
+  REQUIRE(runner.start(kStream));
+  std::jthread pusher([&] {
+    for (std::int64_t i = 0; i < 100; ++i) runner.push(make_packet(i, i == 0));
+  });
+  while (runner.stats().queued < 2) std::this_thread::yield();
+  CHECK_FALSE(runner.stop(milliseconds(100)));
+  pusher.join();
+  CHECK(runner.stats().dropped == 100);
+}
+
+TEST_CASE("a sink that throws fails instead of ending the program") {
+  Record record;
+  Events events(record);
+  auto sink = std::make_unique<ScriptedSink>(record);
+  sink->on_write = [](const Packet&) -> Result<void> { throw std::runtime_error("unexpected"); };
+  SinkRunner runner(std::move(sink), kFile, events);
+  REQUIRE(runner.start(kStream));
+  runner.push(make_packet(0, true));
+  REQUIRE(record.wait([&] { return record.errors.size() == 1; }));
+  const auto stopped = runner.stop();
+  REQUIRE_FALSE(stopped);
+  CHECK(stopped.error().kind == ErrorKind::Internal);
+}
