@@ -33,7 +33,7 @@ struct Record {
   std::vector<std::pair<std::int64_t, int>> written;  ///< pts, number of the connection
   int opens = 0, closes = 0, flushes = 0, keyframes = 0;
   std::vector<std::pair<Error, bool>> errors;
-  bool interrupted = false;
+  bool hanging = false, interrupted = false;
 
   template <class Change>
   void note(Change change) {
@@ -80,6 +80,7 @@ class ScriptedSink final : public Sink {
   }
   /// What a peer that never answers looks like.
   Result<void> hang() {
+    record_.note([&] { record_.hanging = true; });
     record_.wait([&] { return record_.interrupted; });
     return fail(ErrorKind::Cancelled, "hang", "stopped");
   }
@@ -273,13 +274,22 @@ TEST_CASE("a peer that hangs never holds up the pusher nor stop") {
     }
     SinkRunner runner(std::move(sink), kLive, events);
     REQUIRE(runner.start(kStream));
-    for (std::int64_t i = 0; i < 1000; ++i) runner.push(make_packet(i, i % 10 == 0));  // returns, or the test times out
+    // Every push returns, or the test times out.
+    std::int64_t pushed = 0;
+    for (bool hanging = false; !hanging; ++pushed) {
+      runner.push(make_packet(pushed, true));
+      const std::scoped_lock lock(record.mutex);
+      hanging = record.hanging;
+    }
+    for (const std::int64_t end = pushed + 1000; pushed < end; ++pushed) {
+      runner.push(make_packet(pushed, pushed % 10 == 0));
+    }
     CHECK(runner.stats().dropped >= 900);
     CHECK(runner.stats().queued <= 8);
     static_cast<void>(runner.stop(milliseconds(200)));
     CHECK(record.interrupted);
     CHECK(runner.stats().state == SinkState::Closed);
-    CHECK(runner.stats().dropped == 1000);
+    CHECK(runner.stats().dropped == static_cast<std::uint64_t>(pushed));
   }
 }
 
