@@ -57,7 +57,7 @@ std::span<const ExitCodeInfo> exit_codes() { return kExitCodes; }
 
 ExitCode exit_code(const Error& error, Stage stage) {
   switch (stage) {
-    case Stage::Arguments: return error.kind == ErrorKind::Invalid ? ExitCode::Usage : ExitCode::Internal;
+    case Stage::Arguments: return error.kind == ErrorKind::Internal ? ExitCode::Internal : ExitCode::Usage;
     case Stage::Source: return source_exit_code(error.kind);
     case Stage::Encoder: return encoder_exit_code(error.kind);
     case Stage::Output: return output_exit_code(error);

@@ -5,6 +5,7 @@
 #include "capture/source_spec.h"
 #include "encode/settings.h"
 #include "media/geometry.h"
+#include "output/output_spec.h"
 
 #include <cstdint>
 #include <optional>
@@ -22,11 +23,8 @@ enum class CursorMode : std::uint8_t {
 
 /// `zerocast record FILE` and `zerocast stream URL`: the same job with other defaults.
 struct RecordOptions {
-  bool live = false;                     ///< `stream`: low-latency defaults, a full queue drops instead of waiting
-  std::string output;                    ///< FILE, URL or "-"
-  std::vector<std::string> tees;         ///< further outputs, same packets
-  std::optional<std::string> container;  ///< of `output`; nullopt: by its extension
-  bool overwrite = false;
+  bool live = false;                ///< `stream`: low-latency defaults, a full queue drops instead of waiting
+  std::vector<OutputSpec> outputs;  ///< FILE or URL first, then each --tee; never empty once parsed
 
   SourceSpec source;
   CursorMode cursor = CursorMode::Embedded;

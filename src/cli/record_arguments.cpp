@@ -2,6 +2,7 @@
 
 #include "cli/values.h"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <utility>
@@ -34,7 +35,6 @@ constexpr auto kRangeWords = words(kRanges);
 constexpr auto kColourWords = words(kColours);
 constexpr std::array<std::string_view, 6> kSourceWords{"portal",         "portal:monitor", "portal:window",
                                                        "portal:virtual", "node:",          "test"};
-constexpr std::array<std::string_view, 3> kContainerWords{"mkv", "mp4", "ts"};
 constexpr std::array<std::string_view, 3> kEncoderWords{"libx264", "libx265", "libsvtav1"};
 constexpr std::array<std::string_view, 3> kUrlWords{"srt://", "udp://", "tcp://"};
 
@@ -43,6 +43,19 @@ constexpr std::string_view kPicture = "Picture";
 constexpr std::string_view kEncoding = "Encoding";
 constexpr std::string_view kOutput = "Output";
 constexpr std::string_view kReport = "Report";
+
+std::unexpected<Error> invalid(std::string operation, std::string detail) {
+  return fail(ErrorKind::Invalid, std::move(operation), std::move(detail));
+}
+
+std::span<const std::string_view> container_words() {
+  static const std::vector<std::string_view> words = [] {
+    std::vector<std::string_view> names;
+    for (const ContainerInfo& row : containers()) names.push_back(row.name);
+    return names;
+  }();
+  return words;
+}
 
 constexpr unsigned kMaxCrf = 63;
 constexpr unsigned kMaxGopSeconds = 600;
@@ -63,7 +76,7 @@ std::vector<Row> source_rows() {
         .value = "SOURCE",
         .group = kSource,
         .help = "What to capture: 'portal' asks the desktop and may be narrowed to portal:monitor, portal:window or "
-                "portal:virtual; 'node:ID', 'node:NAME' and 'node:SERIAL' are PipeWire video nodes as 'zerocast "
+                "portal:virtual; 'node:NAME', 'node:ID' and 'node:serial=N' are PipeWire video nodes as 'zerocast "
                 "sources' lists them; 'test' is a synthetic pattern that needs neither desktop nor PipeWire, such as "
                 "test:1280x720@30.",
         .fallback = "portal",
@@ -158,7 +171,8 @@ std::vector<Row> encoding_rows(bool live) {
         .group = kEncoding,
         .help = "'auto' takes the first that this machine can encode.",
         .fallback = "auto",
-        .choices = kCodecWords},
+        // MPEG-TS has no AV1; asking for it gets its own error.
+        .choices = live ? std::span(kCodecWords).first(kCodecWords.size() - 1) : std::span(kCodecWords)},
        [](Words& w, Text option, Text text) {
          return store(choice_value(option, text, kCodecs), w.options.encoder.codec);
        }},
@@ -238,7 +252,7 @@ std::vector<Row> encoding_rows(bool live) {
 
 Row output_row(bool live) {
   const auto set = [](Words& w, Text, Text text) -> Result<void> {
-    w.options.output = text;
+    w.output = text;
     return {};
   };
   if (live) {
@@ -269,10 +283,14 @@ Row container_row() {
            .help = "Container of FILE whatever its extension. MP4 is written in fragments, so that it plays even when "
                    "the recording is killed.",
            .fallback = "",
-           .choices = kContainerWords},
+           .choices = container_words()},
           [](Words& w, Text option, Text text) -> Result<void> {
-            constexpr std::array<Choice<Text>, 3> kContainers{{{"mkv", "mkv"}, {"mp4", "mp4"}, {"ts", "ts"}}};
-            return store(choice_value(option, text, kContainers), w.options.container);
+            if (!container_from_name(text)) {
+              return invalid(std::string(option),
+                             fmt::format("{} is not one of {}", in_quotes(text), container_names()));
+            }
+            w.container = text;
+            return {};
           }};
 }
 
@@ -288,7 +306,7 @@ std::vector<Row> output_rows(bool live) {
                    .files = true,
                    .repeatable = true},
                   [](Words& w, Text, Text text) -> Result<void> {
-                    w.options.tees.emplace_back(text);
+                    w.tees.emplace_back(text);
                     return {};
                   }});
   rows.push_back({{.name = "--overwrite",
@@ -297,7 +315,7 @@ std::vector<Row> output_rows(bool live) {
                    .help = "Replace files that exist. Without it an existing file is an error.",
                    .fallback = ""},
                   [](Words& w, Text, Text) -> Result<void> {
-                    w.options.overwrite = true;
+                    w.overwrite = true;
                     return {};
                   }});
   return rows;
@@ -326,31 +344,36 @@ std::vector<Row> report_rows() {
   };
 }
 
-bool is_url(std::string_view text) { return text.find("://") != std::string_view::npos; }
-
-std::unexpected<Error> invalid(std::string operation, std::string detail) {
-  return fail(ErrorKind::Invalid, std::move(operation), std::move(detail));
-}
-
-Result<void> check_outputs(const RecordOptions& options) {
-  const std::string_view name = options.live ? "URL" : "FILE";
-  if (options.output.empty()) return invalid(std::string(name), "it is empty");
-  if (options.live && !is_url(options.output)) {
+/// FILE or URL and every --tee, parsed and checked against each other.
+Result<std::vector<OutputSpec>> parse_outputs(const RecordWords& words) {
+  const bool live = words.options.live;
+  auto main = parse_output(words.output, words.container, words.overwrite);
+  if (!main) return std::unexpected(std::move(main.error()));
+  if (live && !main->live()) {
     return invalid("URL", fmt::format("{} is not srt://, udp:// or tcp://HOST:PORT; 'zerocast record' writes files",
-                                      in_quotes(options.output)));
+                                      in_quotes(main->name())));
   }
-  if (!options.live && is_url(options.output)) {
+  if (!live && main->live()) {
     return invalid("FILE", fmt::format("{} is a URL; use 'zerocast stream', or --tee for a further output",
-                                       in_quotes(options.output)));
+                                       in_quotes(main->name())));
   }
-  std::size_t to_stdout = options.output == "-" ? 1 : 0;
-  for (const std::string& tee : options.tees) {
-    if (tee.empty()) return invalid("--tee", "it is empty");
-    if (tee == "-") ++to_stdout;
+  std::vector<OutputSpec> outputs{*std::move(main)};
+  for (const std::string& tee : words.tees) {
+    auto output = parse_output(tee, std::nullopt, words.overwrite);
+    if (!output) return std::unexpected(std::move(output.error()));
+    outputs.push_back(*std::move(output));
   }
+  const auto to_stdout = std::ranges::count_if(
+      outputs, [](const OutputSpec& output) { return std::holds_alternative<StdoutOutput>(output.target); });
   if (to_stdout > 1) return invalid("--tee", "only one output can be stdout");
-  if (to_stdout == 1 && options.json) return invalid("--json", "stdout already carries the video");
-  return {};
+  if (to_stdout == 1 && words.options.json) return invalid("--json", "stdout already carries the video");
+  for (const OutputSpec& output : outputs) {
+    if (!words.options.encoder.codec) break;
+    if (auto fits = check_codec(output.container, *words.options.encoder.codec); !fits) {
+      return std::unexpected(std::move(fits.error()));
+    }
+  }
+  return outputs;
 }
 
 }  // namespace
@@ -374,13 +397,14 @@ RecordWords record_defaults(bool live) {
 std::span<const Conflict> record_conflicts() { return kConflicts; }
 
 Result<RecordOptions> finish_record(RecordWords words) {
-  RecordOptions options = std::move(words.options);
-  if (words.range) options.encoder.colour.range = *words.range;
-  auto source = parse_source(words.source);
-  if (!source) return std::unexpected(std::move(source.error()));
-  options.source = *std::move(source);
-  if (auto good = check_outputs(options); !good) return std::unexpected(std::move(good.error()));
-  return options;
+  if (words.range) words.options.encoder.colour.range = *words.range;
+  if (auto stored = store(parse_source(words.source), words.options.source); !stored) {
+    return std::unexpected(std::move(stored.error()));
+  }
+  if (auto stored = store(parse_outputs(words), words.options.outputs); !stored) {
+    return std::unexpected(std::move(stored.error()));
+  }
+  return std::move(words.options);
 }
 
 }  // namespace zc

@@ -15,6 +15,10 @@ namespace zc {
 struct RecordWords {
   RecordOptions options;
   std::string source = "portal";
+  std::string output;  ///< FILE, URL or "-"
+  std::vector<std::string> tees;
+  std::optional<std::string> container;  ///< of `output`; nullopt: by its extension
+  bool overwrite = false;
   std::optional<ColourRange> range;
 };
 

@@ -1,4 +1,5 @@
 #include "cli/command_line.h"
+#include "cli/exit_codes.h"
 #include "cli/help.h"
 
 #include <catch2/catch_test_macros.hpp>
@@ -34,10 +35,10 @@ std::string error_of(const std::vector<const char*>& words) {
 TEST_CASE("record's defaults") {
   const RecordOptions options = record({"out.mkv"});
   CHECK_FALSE(options.live);
-  CHECK(options.output == "out.mkv");
-  CHECK(options.tees.empty());
-  CHECK_FALSE(options.container.has_value());
-  CHECK_FALSE(options.overwrite);
+  REQUIRE(options.outputs.size() == 1);
+  CHECK(options.outputs.front().name() == "out.mkv");
+  CHECK(options.outputs.front().container == Container::Mkv);
+  CHECK_FALSE(std::get<FileOutput>(options.outputs.front().target).overwrite);
   CHECK(options.source == SourceSpec(TestSpec{}));
   CHECK(options.cursor == CursorMode::Embedded);
   CHECK(options.restore);
@@ -96,7 +97,14 @@ TEST_CASE("every option of record lands in its place") {
                                         "--json",
                                         "--quiet",
                                         "out.bin"});
-  CHECK(options.output == "out.bin");
+  REQUIRE(options.outputs.size() == 3);
+  CHECK(options.outputs[0].name() == "out.bin");
+  CHECK(options.outputs[0].container == Container::Mp4);
+  CHECK(std::get<FileOutput>(options.outputs[0].target).overwrite);
+  CHECK(options.outputs[1].name() == "udp://127.0.0.1:5000");
+  CHECK(options.outputs[2].name() == "b.mkv");
+  CHECK(options.outputs[2].container == Container::Mkv);
+  CHECK(std::get<FileOutput>(options.outputs[2].target).overwrite);
   CHECK(options.cursor == CursorMode::Metadata);
   CHECK(options.restore_slot == "left");
   CHECK(options.size == Size{1280, 720});
@@ -114,9 +122,6 @@ TEST_CASE("every option of record lands in its place") {
   CHECK(options.encoder.chroma == Chroma::Yuv444);
   CHECK(options.encoder.options ==
         std::vector<std::pair<std::string, std::string>>{{"tune", "grain"}, {"x265-params", "a=1:b=2"}});
-  CHECK(options.container == "mp4");
-  CHECK(options.tees == std::vector<std::string>{"udp://127.0.0.1:5000", "b.mkv"});
-  CHECK(options.overwrite);
   CHECK(options.json);
   CHECK(options.quiet);
   CHECK_FALSE(record({"--no-restore", "out.mkv"}).restore);
@@ -136,7 +141,9 @@ TEST_CASE("stream has live defaults") {
   const auto& options = std::get<RecordOptions>(*result);
   CHECK(options.live);
   CHECK(options.encoder.preset == Preset::LowLatency);
-  CHECK(options.output == "srt://127.0.0.1:9000");
+  REQUIRE(options.outputs.size() == 1);
+  CHECK(options.outputs.front().name() == "srt://127.0.0.1:9000");
+  CHECK(options.outputs.front().container == Container::Ts);
 }
 
 TEST_CASE("sources, encoders and completion") {
@@ -151,9 +158,9 @@ TEST_CASE("sources, encoders and completion") {
 }
 
 TEST_CASE("words that look like something else") {
-  CHECK(record({"-"}).output == "-");
-  CHECK(record({"--", "--odd.mkv"}).output == "--odd.mkv");
-  CHECK(record({"sources"}).output == "sources");
+  CHECK(std::holds_alternative<StdoutOutput>(record({"-"}).outputs.front().target));
+  CHECK(record({"--", "--odd.mkv"}).outputs.front().name() == "--odd.mkv");
+  CHECK(record({"--container", "mkv", "sources"}).outputs.front().name() == "sources");
   CHECK(record({"--encoder-option", "[a,b]=c", "out.mkv"}).encoder.options.front().first == "[a,b]");
 }
 
@@ -196,7 +203,8 @@ TEST_CASE("wrong words get one clear line") {
        "URL: 'a.ts' is not srt://, udp:// or tcp://HOST:PORT; 'zerocast record' writes files"},
       {{"record", "--source", "test", "--json", "-"}, "--json: stdout already carries the video"},
       {{"record", "--source", "test", "--tee", "-", "-"}, "--tee: only one output can be stdout"},
-      {{"record", "--source", "test", ""}, "FILE: it is empty"},
+      {{"record", "--source", "test", ""},
+       "output: is empty; valid: udp://HOST:PORT, tcp://HOST:PORT, srt://HOST:PORT, a file path or -"},
       {{"completion"}, "completion: SHELL is missing; see 'zerocast completion --help'"},
       {{"completion", "tcsh"}, "SHELL: 'tcsh' is not one of bash, zsh, fish"},
       {{"encoders", "--size", "1x1"}, "--size: 1x1 is outside 16x16 to 16384x16384"},
@@ -204,6 +212,23 @@ TEST_CASE("wrong words get one clear line") {
   for (const Row& row : rows) {
     CAPTURE(row.expected);
     CHECK(error_of(row.words) == row.expected);
+  }
+}
+
+TEST_CASE("a codec that does not fit the container is refused on the command line") {
+  const auto result = parse({"stream", "--source", "test", "--codec", "av1", "udp://127.0.0.1:5000"});
+  REQUIRE_FALSE(result.has_value());
+  CHECK(result.error().message() == "put av1 into MPEG-TS: ts takes h264, hevc; av1 fits into mkv, mp4");
+  CHECK(exit_code(result.error(), Stage::Arguments) == ExitCode::Usage);
+}
+
+TEST_CASE("no message repeats a passphrase") {
+  for (const auto& words :
+       {std::vector<const char*>{"record", "--source", "test", "srt://h:1?passphrase=correct-horse"},
+        std::vector<const char*>{"stream", "--source", "test", "srt://h?passphrase=correct-horse"},
+        std::vector<const char*>{"stream", "--source", "test", "--tee", "-", "--json",
+                                 "srt://h:1?passphrase=correct-horse"}}) {
+    CHECK(error_of(words).find("correct-horse") == std::string::npos);
   }
 }
 

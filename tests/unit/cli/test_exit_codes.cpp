@@ -31,6 +31,7 @@ TEST_CASE("the stage and the kind of an error decide the exit code") {
   };
   const Row rows[] = {
       {Stage::Arguments, ErrorKind::Invalid, ExitCode::Usage},
+      {Stage::Arguments, ErrorKind::Unsupported, ExitCode::Usage},
       {Stage::Arguments, ErrorKind::Internal, ExitCode::Internal},
       {Stage::Source, ErrorKind::Invalid, ExitCode::Usage},
       {Stage::Source, ErrorKind::NotFound, ExitCode::NoSource},

@@ -1,0 +1,33 @@
+#include "cli/reference.h"
+
+#include <array>
+
+namespace zc {
+namespace {
+
+constexpr std::array kEnvironment{
+    ReferenceEntry{"ZEROCAST_LOG",
+                   "What is logged: a level (trace, debug, info, warn, error, critical, off), or levels of single "
+                   "parts, such as warn,capture=debug. Parts are capture, zerocopy, encode, output, session and cli. "
+                   "Default info."},
+    ReferenceEntry{"ZEROCOPY",
+                   "0 forces the CPU path, 1 refuses to run without zero-copy, auto takes the best that works. "
+                   "Default auto."},
+    ReferenceEntry{"FFMPEG_DEBUG", "1 shows FFmpeg's own log at debug level. Default 0."},
+    ReferenceEntry{"XDG_STATE_HOME", "Where the desktop's permissions are remembered. Default ~/.local/state."},
+    ReferenceEntry{"XDG_RUNTIME_DIR", "Where PipeWire's socket is looked for."},
+    ReferenceEntry{"PIPEWIRE_REMOTE", "Another PipeWire socket than pipewire-0."},
+    ReferenceEntry{"DBUS_SESSION_BUS_ADDRESS", "The session bus on which the desktop portal is asked."},
+};
+
+constexpr std::array kFiles{
+    ReferenceEntry{"$XDG_STATE_HOME/zerocast/restore-tokens",
+                   "The desktop portal's permissions, readable by their owner only."},
+};
+
+}  // namespace
+
+std::span<const ReferenceEntry> environment_entries() { return kEnvironment; }
+std::span<const ReferenceEntry> file_entries() { return kFiles; }
+
+}  // namespace zc

@@ -1,0 +1,23 @@
+#include "cli/report.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstdio>
+
+namespace zc {
+
+ExitCode print_out(std::string_view text) {
+  errno = 0;
+  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+  if (written) return ExitCode::Ok;
+  return report_error(fail_errno(errno == 0 ? EIO : errno, "write to stdout").error(), Stage::Output);
+}
+
+ExitCode report_error(const Error& error, Stage stage) {
+  const std::string line = fmt::format("zerocast: {}\n", error.message());
+  std::fwrite(line.data(), 1, line.size(), stderr);
+  return exit_code(error, stage);
+}
+
+}  // namespace zc
