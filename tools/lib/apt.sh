@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154 # root and log_dir come from common.sh
-# Debian's and Ubuntu's side of install.sh. Uses its as_root, can_be_root, package_list.
+# Debian's and Ubuntu's side of install.sh. Uses its as_root and can_be_root, and common.sh.
 
 # apt_missing "NAME [MINIMUM]"...: prints those that are not installed, or are older than the minimum.
 apt_missing() {

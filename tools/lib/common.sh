@@ -31,3 +31,6 @@ must() {
     die "$what failed (exit $status); full log: $log_dir/$name.log"
   }
 }
+
+# package_list FILE: its lines without comments and blank ones: "name [minimum version]".
+package_list() { sed -E 's/[[:space:]]*#.*//; /^[[:space:]]*$/d' "$1"; }

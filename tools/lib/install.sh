@@ -31,9 +31,6 @@ distribution() {
     "(elsewhere: install what tools/lib/packages/ lists and set ZEROCAST_INSTALL=0)"
 }
 
-# package_list FILE: its lines without comments and blank ones: "name [minimum version]".
-package_list() { sed -E 's/[[:space:]]*#.*//; /^[[:space:]]*$/d' "$1"; }
-
 # as_root CMD...
 as_root() {
   if ((EUID == 0)); then "$@"; else sudo -n "$@"; fi
