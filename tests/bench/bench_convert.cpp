@@ -1,0 +1,139 @@
+// RGB -> YUV conversion beside libyuv and swscale, on one core. `--benchmark_filter=1080` for one size; the ratios at
+// the end compare medians of the same run.
+#include "zerocopy/cpu/rgb_to_yuv.h"
+
+#include <benchmark/benchmark.h>
+#include <libyuv.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+extern "C" {
+#include <libswscale/swscale.h>
+}
+
+namespace {
+
+using namespace zc;
+
+Size size_of(const benchmark::State& state) {
+  const auto height = static_cast<std::uint32_t>(state.range(0));
+  return {height * 16 / 9, height};
+}
+
+/// A source picture and a target of any format, packed the way surfaces are.
+struct Pictures {
+  explicit Pictures(PixelFormat target_format, Size size) : source(size.area() * 4) {
+    std::minstd_rand random(1);
+    for (auto& b : source) b = static_cast<std::byte>(random() >> 8U);
+    rgb = {source.data(), std::size_t{size.width} * 4, size};
+    std::size_t bytes = 0;
+    for (unsigned i = 0; i < info(target_format).planes; ++i) {
+      bytes += row_bytes(target_format, i, size.width) * plane_height(target_format, i, size.height);
+    }
+    target.resize(bytes);
+    yuv = {target_format, size, {}};
+    std::byte* at = target.data();
+    for (unsigned i = 0; i < info(target_format).planes; ++i) {
+      yuv.planes.at(i) = {at, row_bytes(target_format, i, size.width)};
+      at += row_bytes(target_format, i, size.width) * plane_height(target_format, i, size.height);
+    }
+  }
+  std::vector<std::byte> source, target;
+  RgbView rgb;
+  YuvView yuv;
+};
+
+void ours(benchmark::State& state, PixelFormat source, PixelFormat target, Isa isa) {
+  Pictures p(target, size_of(state));
+  const auto convert = RgbToYuv::create(source, target, kBt709Limited, isa);
+  for (auto _ : state) {
+    convert->convert(p.rgb, p.yuv);
+    benchmark::ClobberMemory();
+  }
+}
+
+void libyuv_nv12(benchmark::State& state) {
+  Pictures p(PixelFormat::NV12, size_of(state));
+  const auto byte = [](std::byte* b) { return reinterpret_cast<std::uint8_t*>(b); };
+  const auto width = static_cast<int>(p.rgb.size.width);
+  for (auto _ : state) {
+    libyuv::ARGBToNV12(byte(p.source.data()), width * 4, byte(p.yuv.planes[0].data), width, byte(p.yuv.planes[1].data),
+                       width, width, static_cast<int>(p.rgb.size.height));
+    benchmark::ClobberMemory();
+  }
+}
+
+void swscale(benchmark::State& state, AVPixelFormat format, PixelFormat target) {
+  Pictures p(target, size_of(state));
+  const auto width = static_cast<int>(p.rgb.size.width);
+  const auto height = static_cast<int>(p.rgb.size.height);
+  const std::unique_ptr<SwsContext, decltype(&sws_freeContext)> context(
+      sws_getContext(width, height, AV_PIX_FMT_BGR0, width, height, format, SWS_BILINEAR, nullptr, nullptr, nullptr),
+      &sws_freeContext);
+  sws_setColorspaceDetails(context.get(), sws_getCoefficients(SWS_CS_DEFAULT), 1, sws_getCoefficients(SWS_CS_ITU709), 0,
+                           0, 1 << 16, 1 << 16);
+  const std::uint8_t* const from[] = {reinterpret_cast<const std::uint8_t*>(p.source.data())};
+  const int from_stride[] = {width * 4};
+  std::uint8_t* to[4] = {};
+  int to_stride[4] = {};
+  for (unsigned i = 0; i < info(target).planes; ++i) {
+    to[i] = reinterpret_cast<std::uint8_t*>(p.yuv.planes.at(i).data);
+    to_stride[i] = static_cast<int>(p.yuv.planes.at(i).stride_bytes);
+  }
+  for (auto _ : state) {
+    sws_scale(context.get(), from, from_stride, 0, height, to, to_stride);
+    benchmark::ClobberMemory();
+  }
+}
+
+/// Keeps every result so that the ratios can be printed when all have run.
+class Ratios : public benchmark::ConsoleReporter {
+ public:
+  void ReportRuns(const std::vector<Run>& runs) override {
+    for (const Run& run : runs) {
+      if (run.run_type == Run::RT_Aggregate && run.aggregate_name != "median") continue;
+      times_[run.run_name.str()] = run.GetAdjustedCPUTime();
+    }
+    ConsoleReporter::ReportRuns(runs);
+  }
+  void Finalize() override {
+    for (const auto& [name, time] : times_) {
+      const auto slash = name.rfind('/');
+      const auto base = times_.find("BGRx-NV12/best" + name.substr(slash));
+      if (base == times_.end() || name == base->first) continue;
+      std::printf("%-34s takes %5.2fx the time of %s\n", name.c_str(), time / base->second, base->first.c_str());
+    }
+  }
+
+ private:
+  std::map<std::string, double> times_;
+};
+
+void sizes(benchmark::internal::Benchmark* b) { b->Unit(benchmark::kMicrosecond)->Arg(720)->Arg(1080)->Arg(2160); }
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  using enum PixelFormat;
+  const Isa best = best_isa();
+  const auto add = [](const char* name, auto function) { sizes(benchmark::RegisterBenchmark(name, function)); };
+  add("BGRx-NV12/best", [=](auto& s) { ours(s, BGRx, NV12, best); });
+  add("BGRx-NV12/portable", [](auto& s) { ours(s, BGRx, NV12, Isa::Portable); });
+  add("BGRx-I420/best", [=](auto& s) { ours(s, BGRx, I420, best); });
+  add("BGRx-P010/best", [=](auto& s) { ours(s, BGRx, P010, best); });
+  add("BGRx-I444/best", [=](auto& s) { ours(s, BGRx, I444, best); });
+  add("xRGB_210LE-P010/best", [=](auto& s) { ours(s, xRGB_210LE, P010, best); });
+  add("BGRx-NV12/libyuv-bt601", libyuv_nv12);
+  add("BGRx-NV12/swscale-bt709", [](auto& s) { swscale(s, AV_PIX_FMT_NV12, NV12); });
+  add("BGRx-I420/swscale-bt709", [](auto& s) { swscale(s, AV_PIX_FMT_YUV420P, I420); });
+  Ratios reporter;
+  benchmark::RunSpecifiedBenchmarks(&reporter);
+  return 0;
+}
