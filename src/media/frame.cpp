@@ -1,17 +1,42 @@
 #include "media/frame.h"
 
+#include <algorithm>
+
 namespace zc {
+
+namespace {
+
+bool contains(const Rect& outer, const Rect& inner) { return intersect(outer, inner) == inner; }
+
+/// Pixels that only the merging of the two would add.
+std::int64_t merge_cost(const Rect& a, const Rect& b) {
+  return static_cast<std::int64_t>(bounding(a, b).size().area()) - static_cast<std::int64_t>(a.size().area()) -
+         static_cast<std::int64_t>(b.size().area());
+}
+
+}  // namespace
 
 void Damage::add(const Rect& rect) {
   if (everything_ || rect.empty()) return;
+  Rect merged = rect;
+  // Absorb what the new area covers or costs nothing to cover; the enlarged area may then reach further ones.
+  for (std::size_t i = 0; i < count_;) {
+    if (contains(rects_.at(i), merged)) return;
+    if (merge_cost(rects_.at(i), merged) > 0) {
+      ++i;
+      continue;
+    }
+    merged = bounding(rects_.at(i), merged);
+    rects_.at(i) = rects_.at(--count_);
+    i = 0;
+  }
   if (count_ < kMaxRects) {
-    rects_.at(count_++) = rect;
+    rects_.at(count_++) = merged;
     return;
   }
-  Rect box = rect;
-  for (const Rect& r : rects_) box = bounding(box, r);
-  rects_.front() = box;
-  count_ = 1;
+  const auto cheapest =
+      std::ranges::min_element(rects_, {}, [&merged](const Rect& r) { return merge_cost(r, merged); });
+  *cheapest = bounding(*cheapest, merged);
 }
 
 void Damage::add(const Damage& other) {

@@ -31,7 +31,8 @@ struct HostImage {
 };
 
 /// Areas that changed since the previous frame of the same source, in buffer coordinates. Fixed storage: no allocation.
-/// More areas than fit are merged into their bounding box; `everything` = the producer did not say, or all changed.
+/// Areas that overlap or touch are merged where that covers little else; when no more fit, the new one joins the one
+/// that grows least. `everything` = the producer did not say, or all changed.
 class Damage {
  public:
   static constexpr std::size_t kMaxRects = 16;
@@ -43,6 +44,8 @@ class Damage {
     return d;
   }
   [[nodiscard]] bool everything() const { return everything_; }
+  /// Nothing changed.
+  [[nodiscard]] bool nothing() const { return !everything_ && count_ == 0; }
   [[nodiscard]] std::span<const Rect> rects() const { return std::span(rects_).first(count_); }
   void add(const Rect& rect);
   void add(const Damage& other);
@@ -76,7 +79,7 @@ struct Frame {
   Nanoseconds arrival{};       ///< when the source's thread got it
   std::uint64_t sequence = 0;  ///< counted by the source, rising by one per delivered frame
   Rect crop;                   ///< the part to show, in buffer coordinates; empty = everything
-  Transform transform = Transform::Normal;  ///< applied after the crop
+  Transform transform = Transform::Normal;  ///< of the cropped buffer; undone for display
   Damage damage;
   std::optional<CursorState> cursor;  ///< only when the source delivers cursor metadata
   ColourDescription colour;           ///< as the stream said it

@@ -45,8 +45,10 @@ struct Rational {
   constexpr bool operator==(const Rational&) const = default;
 };
 
-/// How the producer's pixels must be turned for display (SPA_META_VideoTransform: counter-clockwise degrees,
-/// "flipped" mirrors around the vertical axis first, then rotates; same numbering as wl_output.transform).
+/// The orientation the producer gave its buffer (SPA_META_VideoTransform: "transformation that was applied to the
+/// buffer", counter-clockwise degrees, "flipped" mirrors around the vertical axis first, then rotates; same numbering
+/// as wl_output.transform). For display it is undone, as GStreamer, OBS and WebRTC do: Rot90 is shown turned 90 degrees
+/// clockwise.
 enum class Transform : std::uint8_t { Normal, Rot90, Rot180, Rot270, Flipped, Flipped90, Flipped180, Flipped270 };
 
 /// True when width and height change places.

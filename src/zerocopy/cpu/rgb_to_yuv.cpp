@@ -40,12 +40,4 @@ void RgbToYuv::convert(const RgbView& picture, const Rect& area, const YuvView& 
   }
 }
 
-Rect RgbToYuv::affected(const Rect& damage, Size picture) const {
-  const Rect inside = intersect(damage, {0, 0, picture.width, picture.height});
-  if (!layout_.subsampled || inside.empty()) return inside;
-  // A pixel in an odd column also counts for the chroma sample to its right.
-  const std::uint32_t room = picture.width - static_cast<std::uint32_t>(inside.x);
-  return chroma_aligned({inside.x, inside.y, std::min(inside.width + 1, room), inside.height}, picture, true);
-}
-
 }  // namespace zc

@@ -23,15 +23,12 @@ class RgbToYuv {
                                                Isa isa = best_isa());
 
   /// Converts `area` of the picture to the same place of `target`, whose origin is the picture's; reads and writes
-  /// nothing outside (but for the pixel column left of the area). For 4:2:0 the area's origin is even, and its size
-  /// too unless it ends at the picture's edge.
+  /// nothing outside (but for the pixel column left of the area). chroma_reach() makes such an area from changed
+  /// pixels. For 4:2:0 the area's origin is even, and its size too unless it ends at the picture's edge.
   void convert(const RgbView& picture, const Rect& area, const YuvView& target) const;
   void convert(const RgbView& picture, const YuvView& target) const {
     convert(picture, {0, 0, picture.size.width, picture.size.height}, target);
   }
-
-  /// How far a changed pixel reaches to its right and left: the area to convert for `damage` (inside the picture).
-  [[nodiscard]] Rect affected(const Rect& damage, Size picture) const;
 
  private:
   RgbToYuv(const YuvCoefficients& coefficients, RgbRowFunction rows, PixelFormat target)

@@ -65,6 +65,13 @@ Rect chroma_aligned(const Rect& rect, Size bounds, bool subsampled) {
   return {x0, y0, x1 - static_cast<std::uint32_t>(x0), y1 - static_cast<std::uint32_t>(y0)};
 }
 
+Rect chroma_reach(const Rect& rect, Size bounds, bool subsampled) {
+  const Rect inside = intersect(rect, {0, 0, bounds.width, bounds.height});
+  if (!subsampled || inside.empty()) return inside;
+  const std::uint32_t room = bounds.width - static_cast<std::uint32_t>(inside.x);
+  return chroma_aligned({inside.x, inside.y, std::min(inside.width + 1, room), inside.height}, bounds, true);
+}
+
 void fill_black(const YuvView& view, const Rect& rect, ColourRange range) {
   if (rect.empty()) return;
   const YuvLayout layout = yuv_layout(view.format);

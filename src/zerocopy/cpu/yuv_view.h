@@ -38,6 +38,10 @@ struct YuvLayout {
 /// `rect` (inside `bounds`) grown to whole chroma samples of a 4:2:0 picture; unchanged for 4:4:4.
 [[nodiscard]] Rect chroma_aligned(const Rect& rect, Size bounds, bool subsampled);
 
+/// The samples a change of the pixels `rect` reaches, in whole chroma samples: with left-sited 4:2:0 a pixel in an odd
+/// column also counts for the chroma sample to its right. Empty when `rect` lies outside.
+[[nodiscard]] Rect chroma_reach(const Rect& rect, Size bounds, bool subsampled);
+
 /// Black of the range: Y 16 or 0 (8 bit), chroma in the middle.
 void fill_black(const YuvView& view, const Rect& rect, ColourRange range);
 /// Everything outside `content` becomes black.

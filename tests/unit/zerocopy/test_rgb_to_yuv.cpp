@@ -176,8 +176,9 @@ TEST_CASE("an area converts to the same samples as the whole picture and touches
       for (int round = 0; round < 20; ++round) {
         const auto x = static_cast<std::int32_t>(random() % size.width);
         const auto y = static_cast<std::int32_t>(random() % size.height);
-        const Rect area = convert->affected(
-            {x, y, static_cast<std::uint32_t>(random() % 60 + 1), static_cast<std::uint32_t>(random() % 30 + 1)}, size);
+        const Rect area = chroma_reach(
+            {x, y, static_cast<std::uint32_t>(random() % 60 + 1), static_cast<std::uint32_t>(random() % 30 + 1)}, size,
+            yuv_layout(target).subsampled);
         YuvPicture expected(target, size);
         expected.fill(std::byte{0x11});
         copy_rect(whole.view(), expected.view(), area);

@@ -1,0 +1,36 @@
+// What libyuv does for us: turning, scaling and camera formats. No other file includes it.
+#pragma once
+
+#include "base/error.h"
+#include "media/frame.h"
+#include "zerocopy/cpu/rgb_to_yuv.h"
+#include "zerocopy/cpu/yuv_view.h"
+
+namespace zc {
+
+/// Undoes `transform` on 32-bit pixels. `target` holds the turned size; rows and columns outside are not touched.
+[[nodiscard]] Result<void> turn_pixels(const RgbView& source, Transform transform, std::byte* target,
+                                       std::size_t target_stride_bytes);
+/// The same for an I420 picture; `target` has the turned size.
+[[nodiscard]] Result<void> turn_i420(const YuvView& source, Transform transform, const YuvView& target);
+
+/// Scales 32-bit pixels of any channel order, area-averaging when it shrinks.
+[[nodiscard]] Result<void> scale_pixels(const RgbView& source, Size size, std::byte* target,
+                                        std::size_t target_stride_bytes);
+/// Scales between two pictures of the same format, which is any but P010 (libyuv has no complete scaler for 16-bit
+/// interleaved chroma).
+[[nodiscard]] Result<void> scale_yuv(const YuvView& source, const YuvView& target);
+
+/// True for the formats cameras send: YUY2, UYVY, NV12, I420.
+[[nodiscard]] bool is_camera_format(PixelFormat format);
+/// `crop` of a camera picture as I420 or NV12 (`target.format`) of the same size. The crop's origin is even.
+[[nodiscard]] Result<void> camera_to_420(const HostImage& source, const Rect& crop, const YuvView& target);
+/// I420 to NV12, I420 or I444 of the same size.
+[[nodiscard]] Result<void> i420_to(const YuvView& source, const YuvView& target);
+
+/// 8-bit samples to 10 bits (value * 4: limited range stays exact); I420 -> I010 or P010, I444 -> I410.
+void widen(const YuvView& source, const YuvView& target);
+/// I010 -> P010.
+void interleave_p010(const YuvView& source, const YuvView& target);
+
+}  // namespace zc

@@ -1,0 +1,59 @@
+#pragma once
+
+#include "base/error.h"
+#include "media/frame.h"
+#include "media/surface.h"
+#include "zerocopy/cpu/rgb_to_yuv.h"
+#include "zerocopy/picture_plan.h"
+
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace zc {
+
+/// A picture's way into the box of a surface: crop, turn, convert, scale. Chosen once per plan; keeps its scratch
+/// memory. One thread.
+class PictureConverter {
+ public:
+  /// Unsupported for a source format that the CPU path cannot read.
+  [[nodiscard]] Result<void> configure(const PicturePlan& plan, const SurfaceFormat& target);
+
+  /// Every sample depends on nearby pixels only, so parts can be converted by themselves: RGB, upright, not scaled.
+  [[nodiscard]] bool incremental() const;
+  /// The area of the surface that `damage` (buffer px) changes; everything when incremental() is false.
+  [[nodiscard]] Damage affected(const Damage& damage) const;
+
+  /// Converts all of the picture into `box`, the plan's box of a surface.
+  [[nodiscard]] Result<void> convert(const HostImage& image, const YuvView& box);
+  /// Converts `area` (from affected(), surface px) into `surface`. Only when incremental().
+  void convert(const HostImage& image, const Damage& area, const YuvView& surface) const;
+
+ private:
+  /// Memory for a picture between two steps.
+  struct Scratch {
+    std::vector<std::byte> memory;
+    /// Strides are multiples of 64 bytes. Allocates only when larger than any before.
+    YuvView view(PixelFormat format, Size size);
+  };
+
+  [[nodiscard]] RgbView cropped(const HostImage& image) const;
+  [[nodiscard]] Result<void> convert_rgb(const HostImage& image, const YuvView& target);
+  [[nodiscard]] Result<void> convert_camera(const HostImage& image, const YuvView& box);
+
+  PicturePlan plan_;
+  SurfaceFormat target_;
+  bool subsampled_ = true;
+  std::optional<RgbToYuv> rgb_;  ///< into the target's format, or I010 on the way to a scaled P010
+  PixelFormat step_format_ = PixelFormat::Unknown;
+  std::vector<std::byte> strip_;
+  std::array<Scratch, 4> scratch_;
+};
+
+/// Checks what can be checked of a foreign image before the first pixel is read: known format, sane size, planes there,
+/// strides at least a row. That the rows are really mapped is the source's promise. Invalid or Unsupported.
+[[nodiscard]] Result<void> validate(const HostImage& image);
+
+}  // namespace zc

@@ -1,0 +1,191 @@
+#include "zerocopy/cpu/surface_pool.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+
+#include <fmt/format.h>
+
+extern "C" {
+#include <libavutil/buffer.h>
+#include <libavutil/frame.h>
+}
+
+namespace zc {
+namespace {
+
+constexpr std::size_t kAlignment = 64;
+
+struct FreeDeleter {
+  void operator()(std::byte* memory) const noexcept { std::free(memory); }  // NOLINT(cppcoreguidelines-no-malloc)
+};
+
+std::size_t aligned(std::size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+
+AVPixelFormat av_format(PixelFormat format) {
+  switch (format) {
+    case PixelFormat::NV12: return AV_PIX_FMT_NV12;
+    case PixelFormat::I420: return AV_PIX_FMT_YUV420P;
+    case PixelFormat::P010: return AV_PIX_FMT_P010LE;
+    case PixelFormat::I010: return AV_PIX_FMT_YUV420P10LE;
+    case PixelFormat::I444: return AV_PIX_FMT_YUV444P;
+    case PixelFormat::I410: return AV_PIX_FMT_YUV444P10LE;
+    default: return AV_PIX_FMT_NONE;
+  }
+}
+
+AVColorSpace av_matrix(ColourMatrix matrix) {
+  switch (matrix) {
+    case ColourMatrix::BT601: return AVCOL_SPC_SMPTE170M;
+    case ColourMatrix::BT709: return AVCOL_SPC_BT709;
+    case ColourMatrix::BT2020: return AVCOL_SPC_BT2020_NCL;
+    case ColourMatrix::Unknown: break;
+  }
+  return AVCOL_SPC_UNSPECIFIED;
+}
+
+AVColorPrimaries av_primaries(ColourPrimaries primaries) {
+  switch (primaries) {
+    case ColourPrimaries::BT601: return AVCOL_PRI_SMPTE170M;
+    case ColourPrimaries::BT709: return AVCOL_PRI_BT709;
+    case ColourPrimaries::BT2020: return AVCOL_PRI_BT2020;
+    case ColourPrimaries::Unknown: break;
+  }
+  return AVCOL_PRI_UNSPECIFIED;
+}
+
+AVColorTransferCharacteristic av_transfer(TransferFunction transfer) {
+  switch (transfer) {
+    case TransferFunction::BT709: return AVCOL_TRC_BT709;
+    case TransferFunction::SRGB: return AVCOL_TRC_IEC61966_2_1;
+    case TransferFunction::BT2020_10: return AVCOL_TRC_BT2020_10;
+    case TransferFunction::PQ: return AVCOL_TRC_SMPTE2084;
+    case TransferFunction::HLG: return AVCOL_TRC_ARIB_STD_B67;
+    case TransferFunction::Unknown: break;
+  }
+  return AVCOL_TRC_UNSPECIFIED;
+}
+
+}  // namespace
+
+struct SurfacePool::Slot : Buffer {
+  std::unique_ptr<std::byte, FreeDeleter> memory;
+  std::size_t bytes = 0;
+  std::atomic<bool> in_use = false;
+  std::shared_ptr<Storage> keep_alive;  ///< set while a surface refers to the slot
+};
+
+struct SurfacePool::Storage {
+  std::vector<std::unique_ptr<Slot>> slots;
+
+  /// AVBuffer's free callback. The encoder thread that drops the last reference ends up here.
+  static void give_back(void* opaque, std::uint8_t* /*data*/) noexcept {
+    auto* slot = static_cast<Slot*>(opaque);
+    const std::shared_ptr<Storage> keep = std::move(slot->keep_alive);
+    slot->in_use.store(false, std::memory_order_release);
+  }
+};
+
+SurfacePool::SurfacePool(const SurfaceFormat& format, std::size_t limit)
+    : format_(format), limit_(limit), storage_(std::make_shared<Storage>()) {
+  storage_->slots.reserve(limit);
+}
+
+SurfacePool::~SurfacePool() = default;
+
+std::size_t SurfacePool::allocated() const { return storage_->slots.size(); }
+
+std::uint64_t damage_area(const Damage& damage, std::uint64_t whole) {
+  if (damage.everything()) return whole;
+  std::uint64_t area = 0;
+  for (const Rect& r : damage.rects()) area += r.size().area();
+  return area;
+}
+
+Result<SurfacePool::Slot*> SurfacePool::allocate() {
+  auto slot = std::make_unique<Slot>();
+  slot->view = {format_.format, format_.size, {}};
+  std::size_t bytes = 0;
+  std::array<std::size_t, 3> offsets{};
+  for (unsigned i = 0; i < info(format_.format).planes; ++i) {
+    const std::size_t stride = aligned(row_bytes(format_.format, i, format_.size.width));
+    slot->view.planes.at(i).stride_bytes = stride;
+    offsets.at(i) = bytes;
+    bytes += stride * plane_height(format_.format, i, format_.size.height);
+  }
+  bytes += kAlignment;
+  void* memory = nullptr;
+  if (::posix_memalign(&memory, kAlignment, bytes) != 0) return fail_errno(ENOMEM, "allocate a surface");
+  slot->memory.reset(static_cast<std::byte*>(memory));
+  slot->bytes = bytes;
+  for (unsigned i = 0; i < info(format_.format).planes; ++i) {
+    slot->view.planes.at(i).data = slot->memory.get() + offsets.at(i);
+  }
+  storage_->slots.push_back(std::move(slot));
+  return storage_->slots.back().get();
+}
+
+Result<SurfacePool::Buffer*> SurfacePool::take() {
+  Slot* best = nullptr;
+  std::uint64_t best_cost = 0;
+  const std::uint64_t whole = format_.size.area();
+  for (const auto& slot : storage_->slots) {
+    if (slot->in_use.load(std::memory_order_acquire)) continue;
+    const std::uint64_t cost = slot->filled ? damage_area(slot->stale, whole) : whole + 1;
+    if (best == nullptr || cost < best_cost) {
+      best = slot.get();
+      best_cost = cost;
+    }
+  }
+  if (best != nullptr) return best;
+  if (storage_->slots.size() >= limit_) {
+    return fail(ErrorKind::Busy, "import frame", fmt::format("all {} surfaces are in use", limit_));
+  }
+  auto slot = allocate();
+  if (!slot) return std::unexpected(std::move(slot.error()));
+  return *slot;
+}
+
+Result<Surface> SurfacePool::publish(Buffer& buffer) {
+  auto& slot = static_cast<Slot&>(buffer);
+  AvFramePtr frame(av_frame_alloc());
+  if (!frame) return fail_errno(ENOMEM, "allocate a frame");
+  // Not AV_BUFFER_FLAG_READONLY: the memory is ours alone; but nobody writes, and a filter that must write copies
+  // because the importer keeps a reference of its own.
+  frame->buf[0] =
+      av_buffer_create(reinterpret_cast<std::uint8_t*>(slot.memory.get()), slot.bytes, &Storage::give_back, &slot, 0);
+  if (frame->buf[0] == nullptr) return fail_errno(ENOMEM, "allocate a frame");
+  slot.keep_alive = storage_;
+  slot.in_use.store(true, std::memory_order_relaxed);
+  for (unsigned i = 0; i < info(format_.format).planes; ++i) {
+    frame->data[i] = reinterpret_cast<std::uint8_t*>(slot.view.planes.at(i).data);
+    frame->linesize[i] = static_cast<int>(slot.view.planes.at(i).stride_bytes);
+  }
+  const ColourDescription& colour = format_.colour;
+  frame->format = av_format(format_.format);
+  frame->width = static_cast<int>(format_.size.width);
+  frame->height = static_cast<int>(format_.size.height);
+  frame->sample_aspect_ratio = {1, 1};
+  frame->color_range = colour.range == ColourRange::Full ? AVCOL_RANGE_JPEG : AVCOL_RANGE_MPEG;
+  frame->colorspace = av_matrix(colour.matrix);
+  frame->color_primaries = av_primaries(colour.primaries);
+  frame->color_trc = av_transfer(colour.transfer);
+  frame->chroma_location = yuv_layout(format_.format).subsampled ? AVCHROMA_LOC_LEFT : AVCHROMA_LOC_UNSPECIFIED;
+  return Surface(std::move(frame), format_);
+}
+
+void SurfacePool::forget_contents() {
+  for (const auto& slot : storage_->slots) {
+    slot->filled = false;
+    slot->stale = Damage::all();
+    slot->under.clear();
+  }
+}
+
+void SurfacePool::mark_changed(const Damage& area, const Buffer& current) {
+  for (const auto& slot : storage_->slots) {
+    if (slot.get() != &current) slot->stale.add(area);
+  }
+}
+
+}  // namespace zc

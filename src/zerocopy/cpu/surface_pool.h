@@ -1,0 +1,61 @@
+#pragma once
+
+#include "base/error.h"
+#include "media/frame.h"
+#include "media/surface.h"
+#include "zerocopy/cpu/saved_under.h"
+#include "zerocopy/cpu/yuv_view.h"
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+namespace zc {
+
+/// Host-memory surfaces of one format. Buffers are allocated when first needed, up to a limit, and come back when the
+/// last AVFrame that refers to them is freed, on whichever thread. The pool may die before its surfaces.
+/// 64-byte aligned planes, strides a multiple of 64, 64 readable bytes behind the last plane: what FFmpeg's software
+/// encoders and its SIMD code like. One worker thread makes every call.
+class SurfacePool {
+ public:
+  /// One buffer and what the worker remembers about its contents. Meaningful while no surface refers to it.
+  struct Buffer {
+    YuvView view;
+    bool filled = false;  ///< holds a picture of the current plan (with a cursor drawn over `under`)
+    Damage stale;         ///< where that picture differs from the newest one; surface px, chroma-aligned
+    SavedUnder under;
+  };
+
+  SurfacePool(const SurfaceFormat& format, std::size_t limit);
+  ~SurfacePool();
+  SurfacePool(const SurfacePool&) = delete;
+  SurfacePool& operator=(const SurfacePool&) = delete;
+
+  [[nodiscard]] const SurfaceFormat& format() const { return format_; }
+  /// The free buffer that needs least work to hold the newest picture, or a new one. Busy: all are referred to.
+  /// It stays free until publish().
+  [[nodiscard]] Result<Buffer*> take();
+  /// A surface over a taken buffer.
+  [[nodiscard]] Result<Surface> publish(Buffer& buffer);
+
+  /// No buffer holds anything of use any more.
+  void forget_contents();
+  /// The newest picture, now in `current`, differs from the one before in `area`.
+  void mark_changed(const Damage& area, const Buffer& current);
+
+  [[nodiscard]] std::size_t allocated() const;
+
+ private:
+  struct Slot;
+  struct Storage;
+  [[nodiscard]] Result<Slot*> allocate();
+
+  SurfaceFormat format_;
+  std::size_t limit_;
+  std::shared_ptr<Storage> storage_;
+};
+
+/// Pixels an area of damage covers, overlaps counted twice; `whole` for everything.
+[[nodiscard]] std::uint64_t damage_area(const Damage& damage, std::uint64_t whole);
+
+}  // namespace zc

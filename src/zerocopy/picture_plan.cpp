@@ -1,0 +1,72 @@
+#include "zerocopy/picture_plan.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include <fmt/format.h>
+
+namespace zc {
+namespace {
+
+bool within_one(std::uint32_t a, std::uint32_t b) { return a + 1 >= b && b + 1 >= a; }
+
+}  // namespace
+
+Result<PicturePlan> make_picture_plan(PixelFormat format, Size buffer, const Rect& crop, Transform transform,
+                                      Size surface) {
+  for (const Size size : {buffer, surface}) {
+    if (size.empty() || size.width > kMaxEdge || size.height > kMaxEdge) {
+      return fail(ErrorKind::Invalid, "import frame",
+                  fmt::format("{}x{} is not a size (1 to {} px)", size.width, size.height, kMaxEdge));
+    }
+  }
+  if (static_cast<unsigned>(transform) > static_cast<unsigned>(Transform::Flipped270)) {
+    return fail(ErrorKind::Invalid, "import frame", "its transform is unknown");
+  }
+  PicturePlan plan;
+  plan.format = format;
+  plan.buffer = buffer;
+  const Rect whole{0, 0, buffer.width, buffer.height};
+  plan.crop = crop.empty() ? whole : intersect(crop, whole);
+  if (plan.crop.empty()) return fail(ErrorKind::Invalid, "import frame", "its crop lies outside the buffer");
+  plan.transform = transform;
+  plan.shown = swaps_axes(transform) ? Size{plan.crop.height, plan.crop.width} : plan.crop.size();
+  plan.surface = surface;
+  if (within_one(plan.shown.width, surface.width) && within_one(plan.shown.height, surface.height)) {
+    plan.box = {0, 0, surface.width, surface.height};
+    plan.content = {std::min(plan.shown.width, surface.width), std::min(plan.shown.height, surface.height)};
+    return plan;
+  }
+  plan.box = letterbox(plan.shown, surface);
+  plan.content = plan.box.size();
+  plan.scaled = plan.content != plan.shown;
+  return plan;
+}
+
+Rect shown_rect(Transform transform, Size size, const Rect& rect) {
+  const auto [x, y, w, h] = rect;
+  const std::int32_t right = static_cast<std::int32_t>(size.width) - x - static_cast<std::int32_t>(w);
+  const std::int32_t below = static_cast<std::int32_t>(size.height) - y - static_cast<std::int32_t>(h);
+  switch (transform) {
+    case Transform::Normal: return rect;
+    case Transform::Rot90: return {below, x, h, w};  // turned clockwise
+    case Transform::Rot180: return {right, below, w, h};
+    case Transform::Rot270: return {y, right, h, w};  // turned counter-clockwise
+    case Transform::Flipped: return {right, y, w, h};
+    case Transform::Flipped90: return {y, x, h, w};  // transposed
+    case Transform::Flipped180: return {x, below, w, h};
+    case Transform::Flipped270: return {below, right, h, w};
+  }
+  return rect;
+}
+
+Rect source_rect(Transform transform, Size size, const Rect& rect) {
+  const Size shown = swaps_axes(transform) ? Size{size.height, size.width} : size;
+  // Every orientation undoes itself, but for the two quarter turns, which undo each other.
+  const Transform reverse = transform == Transform::Rot90    ? Transform::Rot270
+                            : transform == Transform::Rot270 ? Transform::Rot90
+                                                             : transform;
+  return shown_rect(reverse, shown, rect);
+}
+
+}  // namespace zc

@@ -1,0 +1,42 @@
+// Where a frame's pixels go on a surface: pure geometry, the same for every importer.
+#pragma once
+
+#include "base/error.h"
+#include "media/frame.h"
+#include "media/geometry.h"
+#include "media/pixel_format.h"
+
+namespace zc {
+
+/// Everything about a frame that stays the same from one to the next while the stream does.
+struct PicturePlan {
+  PixelFormat format = PixelFormat::Unknown;  ///< of the source
+  Size buffer;                                ///< px of the source's buffer
+  Rect crop;                                  ///< inside the buffer
+  Transform transform = Transform::Normal;    ///< to be undone
+  Size shown;                                 ///< after crop and transform
+  Size surface;                               ///< px of the target
+  Rect box;                                   ///< of the surface, even origin: the picture; black bars around it
+  bool scaled = false;                        ///< `shown` must be scaled to the size of `box`
+  /// Not scaled: the part of `shown` that is used, at most one pixel off the box in each direction (an odd window on an
+  /// even surface loses or repeats its last column and row instead of being resampled). Scaled: the size of the box.
+  Size content;
+
+  bool operator==(const PicturePlan&) const = default;
+  [[nodiscard]] bool barred() const { return box.size() != surface; }
+  [[nodiscard]] bool padded() const { return content != box.size(); }
+};
+
+/// Longest edge of a buffer or surface, px. Keeps every offset computed from it far from overflow.
+inline constexpr std::uint32_t kMaxEdge = 16384;
+
+/// Invalid: a size of zero or beyond kMaxEdge, a crop that shows nothing.
+[[nodiscard]] Result<PicturePlan> make_picture_plan(PixelFormat format, Size buffer, const Rect& crop,
+                                                    Transform transform, Size surface);
+
+/// Where a rectangle of the cropped buffer is shown once the transform is undone. `size` is the crop's.
+[[nodiscard]] Rect shown_rect(Transform transform, Size size, const Rect& rect);
+/// The reverse: which part of the cropped buffer is shown at `rect`. `size` is the crop's.
+[[nodiscard]] Rect source_rect(Transform transform, Size size, const Rect& rect);
+
+}  // namespace zc

@@ -1,0 +1,505 @@
+#include "unit/zerocopy/importer_support.h"
+#include "zerocopy/picture_plan.h"
+
+#include <sys/mman.h>
+
+#include <catch2/catch_test_macros.hpp>
+
+#include <algorithm>
+#include <deque>
+
+using namespace zc;
+using namespace zc::test;
+
+namespace {
+
+constexpr std::array kTargets = {PixelFormat::NV12, PixelFormat::I420, PixelFormat::P010,
+                                 PixelFormat::I010, PixelFormat::I444, PixelFormat::I410};
+
+/// What a producer does to a picture it says has this transform: mirror it, then turn it counter-clockwise.
+RgbPicture applied(Transform transform, const RgbPicture& picture) {
+  const auto t = static_cast<unsigned>(transform);
+  const auto [width, height] = picture.size();
+  RgbPicture mirrored(picture.size(), 0, 0);
+  for (std::size_t y = 0; y < height; ++y) {
+    for (std::size_t x = 0; x < width; ++x) mirrored.set(t >= 4 ? width - 1 - x : x, y, picture.word(x, y));
+  }
+  RgbPicture current = std::move(mirrored);
+  for (unsigned turn = 0; turn < t % 4; ++turn) {
+    const auto [w, h] = current.size();
+    RgbPicture turned({h, w}, 4, 0);
+    for (std::size_t y = 0; y < h; ++y) {
+      for (std::size_t x = 0; x < w; ++x) turned.set(y, w - 1 - x, current.word(x, y));
+    }
+    // RgbPicture cannot be assigned: the guard pages stay where they are.
+    std::destroy_at(&current);
+    std::construct_at(&current, std::move(turned));
+  }
+  return current;
+}
+
+void check_same(const YuvView& expected, const YuvView& got, int tolerance = 0) {
+  const Difference d = difference(expected, got, tolerance);
+  INFO(name(expected.format) << " component " << d.component << " at " << d.x << ',' << d.y << ": " << d.a << " and "
+                             << d.b);
+  REQUIRE_FALSE(d.found);
+}
+
+Frame cursor_frame(CursorState cursor) {
+  Frame frame;
+  frame.cursor = std::move(cursor);
+  return frame;
+}
+
+}  // namespace
+
+TEST_CASE("a picture arrives converted, tagged, aligned, and its lease goes back") {
+  const RgbPicture picture({321, 43}, 8, 1);
+  for (const PixelFormat target : kTargets) {
+    const auto importer = importer_for({.format = target, .size = picture.size()});
+    const auto counter = std::make_shared<LeaseCounter>();
+    Frame frame = frame_of(picture);
+    frame.lease = LeaseCounter::lease(counter);
+    const auto surface = importer->import(std::move(frame));
+    REQUIRE(surface);
+    CHECK(counter->returned == 1);
+    check_same(converted(picture, PixelFormat::BGRx, target).view(), view_of(*surface));
+    const AVFrame* av = surface->av_frame();
+    CHECK(av->width == 321);
+    CHECK(av->height == 43);
+    CHECK(av->color_range == AVCOL_RANGE_MPEG);
+    CHECK(av->colorspace == AVCOL_SPC_BT709);
+    CHECK(av->color_primaries == AVCOL_PRI_BT709);
+    CHECK(av->color_trc == AVCOL_TRC_BT709);
+    CHECK(av->chroma_location == (yuv_layout(target).subsampled ? AVCHROMA_LOC_LEFT : AVCHROMA_LOC_UNSPECIFIED));
+    for (unsigned i = 0; i < info(target).planes; ++i) {
+      CHECK(av->linesize[i] % 64 == 0);
+      CHECK(reinterpret_cast<std::uintptr_t>(av->data[i]) % 64 == 0);
+    }
+  }
+}
+
+TEST_CASE("a crop may begin at any pixel") {
+  const RgbPicture picture({97, 53}, 0, 2);
+  for (const Rect crop : {Rect{1, 1, 64, 32}, Rect{32, 20, 65, 33}, Rect{3, 0, 33, 53}}) {
+    RgbPicture cut(crop.size(), 0, 0);
+    for (std::size_t y = 0; y < crop.height; ++y) {
+      for (std::size_t x = 0; x < crop.width; ++x) {
+        cut.set(x, y, picture.word(x + static_cast<std::size_t>(crop.x), y + static_cast<std::size_t>(crop.y)));
+      }
+    }
+    const auto importer = importer_for({.format = PixelFormat::NV12, .size = crop.size()});
+    Frame frame = frame_of(picture);
+    frame.crop = crop;
+    const auto surface = importer->import(std::move(frame));
+    REQUIRE(surface);
+    check_same(converted(cut, PixelFormat::BGRx, PixelFormat::NV12).view(), view_of(*surface));
+  }
+}
+
+TEST_CASE("every orientation a producer may give its buffer is undone") {
+  const RgbPicture upright({90, 51}, 0, 3);
+  for (unsigned t = 0; t < 8; ++t) {
+    const auto transform = static_cast<Transform>(t);
+    const RgbPicture buffer = applied(transform, upright);
+    for (const PixelFormat target : {PixelFormat::NV12, PixelFormat::I410}) {
+      const auto importer = importer_for({.format = target, .size = upright.size()});
+      Frame frame = frame_of(buffer);
+      frame.transform = transform;
+      const auto surface = importer->import(std::move(frame));
+      REQUIRE(surface);
+      INFO("transform " << t);
+      check_same(converted(upright, PixelFormat::BGRx, target).view(), view_of(*surface));
+    }
+  }
+}
+
+TEST_CASE("rectangles follow the transform there and back") {
+  const Size size{90, 50};
+  for (unsigned t = 0; t < 8; ++t) {
+    const auto transform = static_cast<Transform>(t);
+    const Rect rect{7, 11, 20, 5};
+    const Rect shown = shown_rect(transform, size, rect);
+    CHECK(source_rect(transform, size, shown) == rect);
+    CHECK(shown.size().area() == rect.size().area());
+  }
+  CHECK(shown_rect(Transform::Rot90, size, {0, 0, 1, 1}) == Rect{49, 0, 1, 1});
+  CHECK(shown_rect(Transform::Rot270, size, {0, 0, 1, 1}) == Rect{0, 89, 1, 1});
+}
+
+TEST_CASE("an odd window on an even surface is padded by its own edge, not scaled") {
+  const RgbPicture picture({63, 35}, 0, 4);
+  for (const PixelFormat target : kTargets) {
+    const auto importer = importer_for({.format = target, .size = {64, 36}});
+    const auto surface = importer->import(frame_of(picture));
+    REQUIRE(surface);
+    const YuvView got = view_of(*surface);
+    check_same(converted(picture, PixelFormat::BGRx, target).view(), [&] {
+      YuvView view = got;
+      view.size = picture.size();
+      return view;
+    }());
+    for (std::size_t y = 0; y < 35; ++y) CHECK(sample(got, 0, 63, y) == sample(got, 0, 62, y));
+    for (std::size_t x = 0; x < 64; ++x) CHECK(sample(got, 0, x, 35) == sample(got, 0, x, 34));
+    const Size chroma = component_size(got, 1);
+    const std::size_t before = yuv_layout(target).subsampled ? 1 : 2;
+    if (before == 2) CHECK(sample(got, 1, chroma.width - 1, 0) == sample(got, 1, chroma.width - 2, 0));
+  }
+}
+
+TEST_CASE("another aspect ratio is scaled between bars of the target's black") {
+  RgbPicture picture({100, 100}, 0, 0);
+  for (std::size_t y = 0; y < 100; ++y) {
+    for (std::size_t x = 0; x < 100; ++x) picture.set(x, y, 0xff'c0'40'20);
+  }
+  for (const PixelFormat target : kTargets) {
+    for (const ColourRange range : {ColourRange::Limited, ColourRange::Full}) {
+      ColourDescription colour = kBt709Limited;
+      colour.range = range;
+      const auto importer = importer_for({.format = target, .size = {128, 72}, .colour = colour});
+      const auto surface = importer->import(frame_of(picture));
+      REQUIRE(surface);
+      const YuvView got = view_of(*surface);
+      const YuvPicture flat = converted(picture, PixelFormat::BGRx, target, colour);
+      const int unit = info(target).bits == 10 ? 4 : 1;
+      const int black = range == ColourRange::Full ? 0 : 16 * unit;
+      const Rect box = letterbox({100, 100}, {128, 72});
+      for (std::size_t y = 0; y < 72; ++y) {
+        for (std::size_t x = 0; x < 128; ++x) {
+          const bool inside = static_cast<int>(x) >= box.x && x < static_cast<std::size_t>(box.x) + box.width;
+          REQUIRE(std::abs(sample(got, 0, x, y) - (inside ? sample(flat.view(), 0, 0, 0) : black)) <= (inside ? 1 : 0));
+        }
+      }
+      CHECK(sample(got, 1, 0, 0) == 128 * unit);
+      CHECK(sample(got, 2, 0, 0) == 128 * unit);
+      const Size chroma = component_size(got, 2);
+      // libyuv's area filter divides with 16 bits, which is up to two code values of 10 bits.
+      CHECK(std::abs(sample(got, 2, chroma.width / 2, chroma.height / 2) - sample(flat.view(), 2, 0, 0)) <=
+            (unit == 4 ? 2 : 1));
+    }
+  }
+}
+
+TEST_CASE("shrinking averages areas") {
+  const RgbPicture picture({256, 144}, 0, 5);
+  const auto importer = importer_for({.format = PixelFormat::I420, .size = {128, 72}});
+  const auto surface = importer->import(frame_of(picture));
+  REQUIRE(surface);
+  const YuvPicture whole = converted(picture, PixelFormat::BGRx, PixelFormat::I420);
+  for (std::size_t y = 0; y < 72; ++y) {
+    for (std::size_t x = 0; x < 128; ++x) {
+      int sum = 0;
+      for (std::size_t i = 0; i < 4; ++i) sum += sample(whole.view(), 0, 2 * x + i % 2, 2 * y + i / 2);
+      REQUIRE(std::abs(sample(view_of(*surface), 0, x, y) * 4 - sum) <= 6);
+    }
+  }
+}
+
+TEST_CASE("camera formats reach every target") {
+  // A flat picture of Y 100, U 90, V 160 in each layout.
+  const Size size{66, 34};
+  for (const PixelFormat source : {PixelFormat::YUY2, PixelFormat::UYVY, PixelFormat::NV12, PixelFormat::I420}) {
+    HostImage image;
+    image.format = source;
+    image.size = size;
+    std::vector<GuardedBuffer> planes;
+    for (unsigned i = 0; i < info(source).planes; ++i) {
+      const std::size_t stride = row_bytes(source, i, size.width);
+      planes.emplace_back(stride * plane_height(source, i, size.height));
+      image.planes.at(i) = {planes.back().data(), static_cast<std::uint32_t>(stride)};
+      const std::array<std::array<int, 4>, 4> patterns{
+          {{100, 90, 100, 160},
+           {90, 100, 160, 100},
+           {90, 160, 90, 160},
+           {i == 1 ? 90 : 160, i == 1 ? 90 : 160, i == 1 ? 90 : 160, i == 1 ? 90 : 160}}};
+      const std::size_t pattern = source == PixelFormat::YUY2   ? 0
+                                  : source == PixelFormat::UYVY ? 1
+                                  : source == PixelFormat::NV12 ? 2
+                                                                : 3;
+      for (std::size_t b = 0; b < planes.back().size(); ++b) {
+        const bool luma = i == 0 && info(source).planes > 1;
+        planes.back().data()[b] = static_cast<std::byte>(luma ? 100 : patterns.at(pattern).at(b % 4));
+      }
+    }
+    for (const PixelFormat target : kTargets) {
+      for (const Size out : {size, Size{132, 68}, Size{34, 66}}) {
+        const auto importer = importer_for({.format = target, .size = out});
+        Frame frame;
+        frame.image = image;
+        frame.transform = out.width < out.height ? Transform::Rot90 : Transform::Normal;
+        const auto surface = importer->import(std::move(frame));
+        REQUIRE(surface);
+        const int unit = info(target).bits == 10 ? 4 : 1;
+        const std::array<int, 3> expected{100 * unit, 90 * unit, 160 * unit};
+        for (unsigned c = 0; c < 3; ++c) {
+          const Size plane = component_size(view_of(*surface), c);
+          INFO(name(source) << " -> " << name(target) << ' ' << out.width << 'x' << out.height << " component " << c);
+          REQUIRE(sample(view_of(*surface), c, 0, 0) == expected.at(c));
+          REQUIRE(sample(view_of(*surface), c, plane.width - 1, plane.height - 1) == expected.at(c));
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("the format and the size may change from frame to frame") {
+  const auto importer = importer_for({.format = PixelFormat::NV12, .size = {64, 36}});
+  const RgbPicture small({64, 36}, 0, 6);
+  const RgbPicture large({128, 72}, 0, 7);
+  for (int round = 0; round < 2; ++round) {
+    const auto a = importer->import(frame_of(small));
+    REQUIRE(a);
+    check_same(converted(small, PixelFormat::BGRx, PixelFormat::NV12).view(), view_of(*a));
+    Frame other = frame_of(small, PixelFormat::xBGR_210LE);
+    other.damage = Damage::none();  // true of the pixels' words, not of what they mean now
+    const auto b = importer->import(std::move(other));
+    REQUIRE(b);
+    check_same(converted(small, PixelFormat::xBGR_210LE, PixelFormat::NV12).view(), view_of(*b));
+    REQUIRE(importer->import(frame_of(large)));
+  }
+}
+
+TEST_CASE("malformed frames are refused and change nothing") {
+  const auto importer = importer_for({.format = PixelFormat::NV12, .size = {64, 36}});
+  const RgbPicture picture({64, 36}, 0, 8);
+  const auto refused = [&](auto&& spoil) {
+    Frame frame = frame_of(picture);
+    spoil(frame, std::get<HostImage>(frame.image));
+    const auto counter = std::make_shared<LeaseCounter>();
+    frame.lease = LeaseCounter::lease(counter);
+    const auto result = importer->import(std::move(frame));
+    CHECK(counter->returned == 1);
+    REQUIRE_FALSE(result);
+    return result.error().kind;
+  };
+  CHECK(refused([](Frame&, HostImage& i) { i.planes[0].data = nullptr; }) == ErrorKind::Invalid);
+  CHECK(refused([](Frame&, HostImage& i) { i.planes[0].stride_bytes = 64 * 4 - 1; }) == ErrorKind::Invalid);
+  CHECK(refused([](Frame&, HostImage& i) { i.planes[0].stride_bytes = 0x8000'0000; }) == ErrorKind::Invalid);
+  CHECK(refused([](Frame&, HostImage& i) { i.size = {0, 36}; }) == ErrorKind::Invalid);
+  CHECK(refused([](Frame&, HostImage& i) { i.size = {0xffff'ffff, 1}; }) == ErrorKind::Invalid);
+  CHECK(refused([](Frame&, HostImage& i) { i.format = PixelFormat::Unknown; }) == ErrorKind::Unsupported);
+  CHECK(refused([](Frame&, HostImage& i) { i.format = PixelFormat::NV12; }) == ErrorKind::Invalid);
+  CHECK(refused([](Frame& f, HostImage&) { f.crop = {64, 0, 8, 8}; }) == ErrorKind::Invalid);
+  CHECK(refused([](Frame& f, HostImage&) { f.crop = {-100, -100, 50, 50}; }) == ErrorKind::Invalid);
+  CHECK(refused([](Frame& f, HostImage&) { f.transform = static_cast<Transform>(9); }) == ErrorKind::Invalid);
+  CHECK(refused([](Frame& f, HostImage&) { f.image = std::shared_ptr<const Dmabuf>(); }) == ErrorKind::Invalid);
+
+  Frame wild = frame_of(picture);
+  wild.damage = Damage::none();
+  wild.damage.add({-2'000'000'000, -2'000'000'000, 0xffff'ffff, 0xffff'ffff});
+  wild.damage.add({60, 30, 0xffff'ffff, 0xffff'ffff});
+  wild.crop = {-5, -5, 0xffff'ffff, 0xffff'ffff};
+  wild.cursor = CursorState{.visible = true,
+                            .position = {0x7fff'ffff, -0x7fff'ffff},
+                            .hotspot = {-0x7fff'ffff, 0x7fff'ffff},
+                            .bitmap = random_cursor({8, 8}, 1)};
+  const auto surface = importer->import(std::move(wild));
+  REQUIRE(surface);
+  check_same(converted(picture, PixelFormat::BGRx, PixelFormat::NV12).view(), view_of(*surface));
+
+  auto lying = std::make_shared<CursorBitmap>();
+  lying->size = {64, 64};
+  lying->pixels.resize(16);
+  Frame frame = frame_of(picture);
+  frame.cursor = CursorState{.visible = true, .position = {5, 5}, .hotspot = {}, .bitmap = lying};
+  const auto without = importer->import(std::move(frame));
+  REQUIRE(without);
+  check_same(converted(picture, PixelFormat::BGRx, PixelFormat::NV12).view(), view_of(*without));
+}
+
+TEST_CASE("a linear dmabuf is read through its mapping; what cannot be read is unsupported") {
+  const Size size{50, 20};
+  const RgbPicture picture(size, 0, 9);
+  const auto make = [&](std::uint64_t modifier, std::size_t bytes) {
+    auto dmabuf = std::make_shared<Dmabuf>();
+    dmabuf->size = size;
+    dmabuf->format = PixelFormat::BGRx;
+    dmabuf->modifier = modifier;
+    dmabuf->plane_count = 1;
+    UniqueFd fd(::memfd_create("dmabuf", MFD_CLOEXEC));
+    REQUIRE(fd);
+    REQUIRE(::ftruncate(fd.get(), static_cast<off_t>(bytes)) == 0);
+    for (std::size_t y = 0; y < size.height; ++y) {
+      const auto row = static_cast<off_t>(64 + y * 256);
+      if (static_cast<std::size_t>(row) + 200 > bytes) break;
+      REQUIRE(::pwrite(fd.get(), picture.data() + y * picture.stride(), 200, row) == 200);
+    }
+    dmabuf->planes[0].fd = std::move(fd);
+    dmabuf->planes[0].offset_bytes = 64;
+    dmabuf->planes[0].stride_bytes = 256;
+    return dmabuf;
+  };
+  const auto importer = importer_for({.format = PixelFormat::NV12, .size = size});
+  const auto import = [&](const std::shared_ptr<const Dmabuf>& dmabuf) {
+    Frame frame;
+    frame.image = dmabuf;
+    return importer->import(std::move(frame));
+  };
+  for (int buffers = 0; buffers < 3; ++buffers) {
+    const auto dmabuf = make(kModifierLinear, 64 + 19 * 256 + 200);
+    for (int frames = 0; frames < 2; ++frames) {
+      const auto surface = import(dmabuf);
+      REQUIRE(surface);
+      check_same(converted(picture, PixelFormat::BGRx, PixelFormat::NV12).view(), view_of(*surface));
+    }
+  }
+  CHECK(import(make(kModifierLinear, 64 + 19 * 256 + 199)).error().kind == ErrorKind::Invalid);
+  CHECK(import(make(0x0100'0000'0000'0001, 8192)).error().kind == ErrorKind::Unsupported);
+  CHECK(import(make(kModifierInvalid, 8192)).error().kind == ErrorKind::Unsupported);
+}
+
+TEST_CASE("nothing new gives the last surface again") {
+  const RgbPicture picture({64, 36}, 0, 10);
+  const auto importer = importer_for({.format = PixelFormat::NV12, .size = {64, 36}});
+  CHECK(importer->import(Frame{}).error().kind == ErrorKind::NotFound);
+  const auto first = importer->import(frame_of(picture));
+  REQUIRE(first);
+  Frame same = frame_of(picture);
+  same.damage = Damage::none();
+  const auto second = importer->import(std::move(same));
+  REQUIRE(second);
+  CHECK(second->av_frame()->data[0] == first->av_frame()->data[0]);
+  const auto third = importer->import(Frame{});
+  REQUIRE(third);
+  CHECK(third->av_frame()->data[0] == first->av_frame()->data[0]);
+}
+
+TEST_CASE("surfaces are bounded, come back, and outlive their importer") {
+  const RgbPicture picture({64, 36}, 0, 11);
+  auto importer = importer_for({.format = PixelFormat::NV12, .size = {64, 36}}, 3);
+  std::vector<Surface> held;
+  for (int i = 0; i < 3; ++i) {
+    auto surface = importer->import(frame_of(picture));
+    REQUIRE(surface);
+    held.push_back(std::move(*surface));
+  }
+  CHECK(importer->import(frame_of(picture)).error().kind == ErrorKind::Busy);
+  held.erase(held.begin());
+  CHECK(importer->import(frame_of(picture)));
+  importer.reset();
+  check_same(converted(picture, PixelFormat::BGRx, PixelFormat::NV12).view(), view_of(held.back()));
+}
+
+TEST_CASE("what a refused frame told about its changes is not lost") {
+  RgbPicture picture({64, 36}, 0, 12);
+  const auto importer = importer_for({.format = PixelFormat::NV12, .size = {64, 36}}, 2);
+  auto first = importer->import(frame_of(picture));
+  auto second = importer->import(frame_of(picture));
+  REQUIRE(first);
+  REQUIRE(second);
+  picture.set(10, 10, 0x00ff'00ff);
+  Frame change = frame_of(picture);
+  change.damage = Damage::none();
+  change.damage.add({10, 10, 1, 1});
+  CHECK(importer->import(std::move(change)).error().kind == ErrorKind::Busy);
+  first = Surface{};
+  Frame later = frame_of(picture);
+  later.damage = Damage::none();
+  const auto third = importer->import(std::move(later));
+  REQUIRE(third);
+  check_same(converted(picture, PixelFormat::BGRx, PixelFormat::NV12).view(), view_of(*third));
+}
+
+TEST_CASE("damage, recycled buffers and cursors always add up to the whole picture") {
+  struct Case {
+    PixelFormat target;
+    Size picture, surface;
+    Rect crop;
+  };
+  const std::array cases{Case{PixelFormat::NV12, {131, 67}, {132, 68}, {}},
+                         Case{PixelFormat::I420, {128, 64}, {128, 64}, {}},
+                         Case{PixelFormat::P010, {140, 80}, {101, 61}, {7, 5, 101, 61}},
+                         Case{PixelFormat::I444, {129, 65}, {130, 66}, {}},
+                         Case{PixelFormat::NV12, {96, 96}, {160, 96}, {}},  // bars
+                         Case{PixelFormat::NV12, {96, 54}, {64, 36}, {}}};  // scaled
+  std::uint32_t seed = 20;
+  for (const Case& c : cases) {
+    std::minstd_rand random(++seed);
+    const auto below = [&random](std::uint32_t n) { return static_cast<std::uint32_t>((random() >> 8U) % n); };
+    const auto at = [&](std::uint32_t n) { return static_cast<std::int32_t>(below(n)); };
+    RgbPicture picture(c.picture, 12, seed);
+    const SurfaceFormat target{.format = c.target, .size = c.surface};
+    const auto importer = importer_for(target, 6);
+    const std::array shapes{random_cursor({13, 9}, 1), random_cursor({24, 24}, 2, PixelFormat::RGBA)};
+    std::deque<Surface> held;
+    std::optional<CursorState> cursor;
+    bool behind = false;
+    for (int step = 0; step < 300; ++step) {
+      Frame frame;
+      const bool picture_news = step == 0 || below(4) != 0;
+      if (picture_news) {
+        frame = frame_of(picture);
+        frame.crop = c.crop;
+        frame.damage = step == 0 ? Damage::all() : Damage::none();
+        for (std::uint32_t n = below(4); n > 0; --n) {
+          const Rect rect = intersect({at(c.picture.width), at(c.picture.height), below(30) + 1, below(20) + 1},
+                                      {0, 0, c.picture.width, c.picture.height});
+          for (std::uint32_t y = 0; y < rect.height; ++y) {
+            for (std::uint32_t x = 0; x < rect.width; ++x) {
+              picture.set(static_cast<std::uint32_t>(rect.x) + x, static_cast<std::uint32_t>(rect.y) + y,
+                          below(1U << 24U));
+            }
+          }
+          frame.damage.add(rect);
+        }
+      }
+      if (below(2) == 0) {
+        frame.cursor = CursorState{.visible = below(5) != 0,
+                                   .position = {at(c.picture.width + 20) - 10, at(c.picture.height + 20) - 10},
+                                   .hotspot = {at(5), at(5)},
+                                   .bitmap = shapes.at(below(2))};
+        cursor = frame.cursor;
+      }
+      auto surface = importer->import(std::move(frame));
+      if (!surface) {
+        REQUIRE(surface.error().kind == ErrorKind::Busy);
+        if (picture_news) behind = true;
+        held.clear();
+        continue;
+      }
+      if (picture_news) behind = false;
+      const auto fresh = importer_for(target);
+      Frame whole = frame_of(picture);
+      whole.crop = c.crop;
+      whole.cursor = cursor;
+      const auto expected = fresh->import(std::move(whole));
+      REQUIRE(expected);
+      if (!behind) {  // else a cursor-only frame rightly shows the picture before the one that got no surface
+        INFO("step " << step);
+        check_same(view_of(*expected), view_of(*surface));
+      }
+      held.push_back(std::move(*surface));
+      while (!held.empty() && (held.size() > 4 || below(3) == 0)) {
+        held.erase(held.begin() + at(static_cast<std::uint32_t>(held.size())));
+      }
+    }
+  }
+}
+
+TEST_CASE("a cursor-only frame redraws the last picture") {
+  const RgbPicture picture({128, 64}, 0, 13);
+  const auto shape = random_cursor({16, 16}, 3);
+  for (const PixelFormat target : kTargets) {
+    const auto importer = importer_for({.format = target, .size = {128, 64}});
+    std::vector<Surface> held;
+    auto first = importer->import(frame_of(picture));
+    REQUIRE(first);
+    held.push_back(std::move(*first));
+    for (const Point at : {Point{3, 3}, Point{50, 31}, Point{51, 30}, Point{-4, -6}, Point{127, 63}, Point{60, 20}}) {
+      const CursorState cursor{.visible = true, .position = at, .hotspot = {2, 1}, .bitmap = shape};
+      auto surface = importer->import(cursor_frame(cursor));
+      REQUIRE(surface);
+      Frame whole = frame_of(picture);
+      whole.cursor = cursor;
+      const auto expected = importer_for({.format = target, .size = {128, 64}})->import(std::move(whole));
+      REQUIRE(expected);
+      check_same(view_of(*expected), view_of(*surface));
+      held.push_back(std::move(*surface));
+      if (held.size() > 3) held.erase(held.begin());
+    }
+    const auto gone =
+        importer->import(cursor_frame({.visible = false, .position = {}, .hotspot = {}, .bitmap = shape}));
+    REQUIRE(gone);
+    check_same(converted(picture, PixelFormat::BGRx, target).view(), view_of(*gone));
+  }
+}
