@@ -21,6 +21,29 @@ bool usable(const CursorBitmap& bitmap) {
          bitmap.pixels.size() >= bitmap.size.area() * 4;
 }
 
+/// Which of `from` samples make sample `index` of `to`, and how much of each: linear interpolation when it grows, a
+/// mean that falls off linearly when it shrinks. Exactly the sample itself when the sizes agree.
+struct Tent {
+  Tent(std::uint32_t index, std::uint32_t to, std::uint32_t from)
+      : centre((index + 0.5) * from / to - 0.5), radius(std::max(1.0, static_cast<double>(from) / to)), samples(from) {
+    first = static_cast<std::int64_t>(std::floor(centre - radius)) + 1;
+    last = static_cast<std::int64_t>(std::ceil(centre + radius)) - 1;
+    double sum = 0;
+    for (std::int64_t i = first; i <= last; ++i) sum += radius - std::abs(static_cast<double>(i) - centre);
+    scale = 1 / sum;
+  }
+  [[nodiscard]] float weight(std::int64_t i) const {
+    return static_cast<float>((radius - std::abs(static_cast<double>(i) - centre)) * scale);
+  }
+  [[nodiscard]] std::size_t clamped(std::int64_t i) const {
+    return static_cast<std::size_t>(std::clamp<std::int64_t>(i, 0, std::int64_t{samples} - 1));
+  }
+  double centre, radius;
+  double scale = 1;
+  std::int64_t first = 0, last = 0;
+  std::uint32_t samples;
+};
+
 std::int64_t rounded_ratio(std::int64_t value, std::uint32_t numerator, std::uint32_t denominator) {
   return std::llround(static_cast<double>(value) * numerator / denominator);
 }
@@ -74,29 +97,49 @@ Result<void> CursorPainter::prepare(const ShapeKey& key) {
     return static_cast<std::uint32_t>(
         std::clamp<std::int64_t>(rounded_ratio(edge, numerator, denominator), 1, std::int64_t{kMaxCursorEdge} * 4));
   };
-  const Size scaled{scaled_edge(pixels.size.width, key.box.width, key.shown.width),
-                    scaled_edge(pixels.size.height, key.box.height, key.shown.height)};
-  if (scaled != pixels.size) {
-    scaled_.resize(scaled.area() * 4);
-    const auto done = scale_pixels(pixels, scaled, scaled_.data(), std::size_t{scaled.width} * 4);
-    if (!done) return done;
-    pixels = {scaled_.data(), std::size_t{scaled.width} * 4, scaled};
+  size_ = {scaled_edge(pixels.size.width, key.box.width, key.shown.width),
+           scaled_edge(pixels.size.height, key.box.height, key.shown.height)};
+  scale_to_inks(pixels, rgb_fields(bitmap.format));
+  return {};
+}
+
+void CursorPainter::scale_to_inks(const RgbView& pixels, const RgbFields& fields) {
+  constexpr std::size_t kChannels = 4;
+  const auto [width, height] = size_;
+  const std::size_t row_values = width * kChannels;
+  columns_.assign(row_values * pixels.size.height, 0.0F);
+  const std::array<std::size_t, kChannels> channel{fields.red, fields.green, fields.blue, fields.alpha};
+  for (std::uint32_t x = 0; x < width; ++x) {
+    const Tent tent(x, width, pixels.size.width);
+    for (std::int64_t from = tent.first; from <= tent.last; ++from) {
+      const float weight = tent.weight(from);
+      for (std::size_t y = 0; y < pixels.size.height; ++y) {
+        const std::byte* pixel = pixels.data + y * pixels.stride_bytes + tent.clamped(from) * 4;
+        float* sum = columns_.data() + y * row_values + x * kChannels;
+        for (std::size_t c = 0; c < kChannels; ++c) sum[c] += weight * std::to_integer<std::uint8_t>(pixel[channel[c]]);
+      }
+    }
   }
-  const RgbFields fields = rgb_fields(bitmap.format);
   const YuvMatrix matrix = yuv_matrix(target_.colour, info(target_.format).bits);
   const double one = std::ldexp(1.0, static_cast<int>(fraction_)) / 255;
-  size_ = pixels.size;
   inks_.resize(size_.area());
-  for (std::size_t i = 0; i < inks_.size(); ++i) {
-    const auto field = [&](unsigned f) { return std::to_integer<int>(pixels.data[i * 4 + f]); };
-    const std::array<int, 3> rgb{field(fields.red), field(fields.green), field(fields.blue)};
-    const auto dot = [&](const std::array<double, 3>& row) {
-      return static_cast<std::int16_t>(std::lround((row[0] * rgb[0] + row[1] * rgb[1] + row[2] * rgb[2]) * one));
-    };
-    const auto keep = std::lround((255 - field(fields.alpha)) * 32768.0 / 255);
-    inks_[i] = {dot(matrix.luma), dot(matrix.cb), dot(matrix.cr), static_cast<std::uint16_t>(keep)};
+  for (std::uint32_t y = 0; y < height; ++y) {
+    const Tent tent(y, height, pixels.size.height);
+    for (std::uint32_t x = 0; x < width; ++x) {
+      std::array<double, kChannels> value{};
+      for (std::int64_t from = tent.first; from <= tent.last; ++from) {
+        const float* row = columns_.data() + tent.clamped(from) * row_values + x * kChannels;
+        for (std::size_t c = 0; c < kChannels; ++c) value[c] += static_cast<double>(tent.weight(from)) * row[c];
+      }
+      const auto dot = [&](const std::array<double, 3>& row) {
+        const double sum = (row[0] * value[0] + row[1] * value[1] + row[2] * value[2]) * one;
+        return static_cast<std::int16_t>(std::lround(std::clamp(sum, -32768.0, 32767.0)));
+      };
+      const double cover = std::clamp(value[3] / 255, 0.0, 1.0);
+      inks_[std::size_t{y} * width + x] = {dot(matrix.luma), dot(matrix.cb), dot(matrix.cr),
+                                           static_cast<std::uint16_t>(std::lround((1 - cover) * (1U << kKeepBits)))};
+    }
   }
-  return {};
 }
 
 Rect CursorPainter::reach(const CursorPlacement& placement, const PicturePlan& plan) const {

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "media/frame.h"
 #include "media/surface.h"
+#include "zerocopy/cpu/rgb_to_yuv.h"
 #include "zerocopy/cpu/yuv_view.h"
 #include "zerocopy/picture_plan.h"
 
@@ -52,6 +53,7 @@ class CursorPainter {
   };
 
   [[nodiscard]] Result<void> prepare(const ShapeKey& key);
+  void scale_to_inks(const RgbView& pixels, const RgbFields& fields);
   [[nodiscard]] const Ink& ink(std::int64_t x, std::int64_t y) const;
   template <class Sample>
   void draw_samples(const CursorPlacement& placement, const Rect& clip, const YuvView& surface) const;
@@ -63,7 +65,8 @@ class CursorPainter {
   std::uint64_t shape_ = 0;
   Size size_;  ///< px, of the prepared shape
   std::vector<Ink> inks_;
-  std::vector<std::byte> turned_, scaled_;
+  std::vector<std::byte> turned_;
+  std::vector<float> columns_;  ///< the shape scaled across, on the way to scaled both ways
 };
 
 }  // namespace zc

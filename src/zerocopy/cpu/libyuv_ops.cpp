@@ -89,24 +89,10 @@ Result<void> turn_i420(const YuvView& source, Transform transform, const YuvView
                  "rotate");
 }
 
-Result<void> scale_pixels(const RgbView& source, Size size, std::byte* target, std::size_t target_stride_bytes) {
-  return checked(
-      libyuv::ARGBScale(u8(source.data), n(source.stride_bytes), n(source.size.width), n(source.size.height),
-                        u8(target), n(target_stride_bytes), n(size.width), n(size.height), libyuv::kFilterBox),
-      "scale");
-}
-
 Result<void> scale_yuv(const YuvView& source, const YuvView& target) {
   const auto [sw, sh] = source.size;
   const auto [tw, th] = target.size;
   constexpr auto filter = libyuv::kFilterBox;
-  if (source.format == PixelFormat::NV12) {
-    const auto [y, ys] = plane8(source, 0);
-    const auto [uv, uvs] = plane8(source, 1);
-    const auto [ty, tys] = plane8(target, 0);
-    const auto [tuv, tuvs] = plane8(target, 1);
-    return checked(libyuv::NV12Scale(y, ys, uv, uvs, n(sw), n(sh), ty, tys, tuv, tuvs, n(tw), n(th), filter), "scale");
-  }
   if (!yuv_layout(source.format).wide) {
     const auto scale = yuv_layout(source.format).subsampled ? libyuv::I420Scale : libyuv::I444Scale;
     const auto [y, ys] = plane8(source, 0);

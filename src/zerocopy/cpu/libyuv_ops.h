@@ -14,11 +14,8 @@ namespace zc {
 /// The same for an I420 picture; `target` has the turned size.
 [[nodiscard]] Result<void> turn_i420(const YuvView& source, Transform transform, const YuvView& target);
 
-/// Scales 32-bit pixels of any channel order, area-averaging when it shrinks.
-[[nodiscard]] Result<void> scale_pixels(const RgbView& source, Size size, std::byte* target,
-                                        std::size_t target_stride_bytes);
-/// Scales between two pictures of the same format, which is any but P010 (libyuv has no complete scaler for 16-bit
-/// interleaved chroma).
+/// Scales between two pictures of the same planar format, averaging areas when it shrinks. A flat picture stays flat to
+/// within one code value.
 [[nodiscard]] Result<void> scale_yuv(const YuvView& source, const YuvView& target);
 
 /// True for the formats cameras send: YUY2, UYVY, NV12, I420.

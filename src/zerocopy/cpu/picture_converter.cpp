@@ -15,6 +15,13 @@ constexpr std::uint32_t kStripRows = 32;
 
 Rect with_offset(const Rect& rect, Point by) { return {rect.x + by.x, rect.y + by.y, rect.width, rect.height}; }
 
+/// The format scaled in on the way to `format`. libyuv's scaler of interleaved chroma loses 1/128 of the value (grey
+/// 128 becomes 127 and tints), and it has no complete one for 16-bit words.
+PixelFormat planar(PixelFormat format) {
+  if (!yuv_layout(format).interleaved) return format;
+  return yuv_layout(format).wide ? PixelFormat::I010 : PixelFormat::I420;
+}
+
 /// The 8-bit format with the same subsampling.
 PixelFormat narrow(PixelFormat format) {
   if (!yuv_layout(format).wide) return format;
@@ -69,7 +76,7 @@ Result<void> PictureConverter::configure(const PicturePlan& plan, const SurfaceF
   target_ = target;
   subsampled_ = yuv_layout(target.format).subsampled;
   rgb_.reset();
-  step_format_ = plan.scaled && target.format == PixelFormat::P010 ? PixelFormat::I010 : target.format;
+  step_format_ = plan.scaled ? planar(target.format) : target.format;
   if (is_camera_format(plan.format)) {
     // Their chroma cannot be cut between two samples, and packed 4:2:2 has no odd last column.
     plan_.crop.x &= ~1;
@@ -137,6 +144,7 @@ Result<void> PictureConverter::convert(const HostImage& image, const YuvView& bo
   if (step_format_ == box.format) return scale_yuv(unscaled, box);
   const YuvView scaled = scratch_[1].view(step_format_, box.size);
   if (auto done = scale_yuv(unscaled, scaled); !done) return done;
+  if (step_format_ == PixelFormat::I420) return i420_to(scaled, box);
   interleave_p010(scaled, box);
   return {};
 }

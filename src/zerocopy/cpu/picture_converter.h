@@ -46,8 +46,8 @@ class PictureConverter {
   PicturePlan plan_;
   SurfaceFormat target_;
   bool subsampled_ = true;
-  std::optional<RgbToYuv> rgb_;  ///< into the target's format, or I010 on the way to a scaled P010
-  PixelFormat step_format_ = PixelFormat::Unknown;
+  std::optional<RgbToYuv> rgb_;                     ///< into step_format_
+  PixelFormat step_format_ = PixelFormat::Unknown;  ///< the target's, or its planar kin when scaling comes next
   std::vector<std::byte> strip_;
   std::array<Scratch, 4> scratch_;
 };

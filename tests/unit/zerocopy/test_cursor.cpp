@@ -125,6 +125,8 @@ TEST_CASE("the cursor follows crop, transform and scale") {
     const double scale = c.surface.width == 320 ? 2 : c.surface.width == 80 ? 0.5 : 1;
     INFO("surface " << c.surface.width << 'x' << c.surface.height);
     REQUIRE(white == static_cast<std::size_t>(64 * scale * scale));
+    CHECK(sample(view, 0, static_cast<std::size_t>(c.centre.x), static_cast<std::size_t>(c.centre.y)) == 235);
+    CHECK(sample(view, 0, 0, 0) == 16);
     CHECK(x_sum / static_cast<double>(white) == c.centre.x);
     CHECK(y_sum / static_cast<double>(white) == c.centre.y);
   }
