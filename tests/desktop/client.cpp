@@ -181,7 +181,7 @@ void Client::on_configure(std::uint32_t serial) {
 
 void Client::draw() {
   const Nanoseconds now = monotonic_now();
-  if (!scene_->draw(*surface_, TestMark{frames_, now})) return;
+  if (!scene_ || !scene_->draw(*surface_, TestMark{frames_, now})) return;
   due_ = false;
   on_beat_ = !beat_;
   if (frames_ == 0) first_ = now;
@@ -224,7 +224,7 @@ Result<void> Client::run(const UniqueFd& signals) {
     if (auto turn = dispatch(signals); !turn) return turn;
     if (failure_) return std::unexpected(*failure_);
     const bool first = frames_ == 0;
-    if (due_ && on_beat_ && scene_) draw();
+    if (due_ && on_beat_) draw();
     if (first && frames_ > 0) {
       fmt::print("ready\n");
       std::fflush(stdout);
@@ -246,7 +246,7 @@ std::optional<Options> parse(std::span<char*> arguments) {
     const std::string_view name = arguments[i];
     const std::string_view value = arguments[i + 1];
     if (name == "--mode") {
-      const auto row = std::ranges::find(kModes, value, [](const auto& mode) { return mode.first; });
+      const auto* const row = std::ranges::find(kModes, value, [](const auto& mode) { return mode.first; });
       if (row == kModes.end()) return std::nullopt;
       options.mode = row->second;
     } else if (name == "--rate") {

@@ -53,7 +53,7 @@ Result<std::unique_ptr<MarkPainter>> MarkPainter::create(wl_shm& shm, Size pictu
 }
 
 bool MarkPainter::attach(wl_surface& surface, const TestMark& mark) {
-  const auto slot = std::ranges::find(slots_, false, &Slot::held);
+  auto* const slot = std::ranges::find(slots_, false, &Slot::held);
   if (slot == slots_.end()) return false;
   paint_mark(slot->pixels, std::size_t{size_.width} * 4, picture_, mark);
   slot->held = true;
