@@ -8,7 +8,7 @@
 #include <vector>
 
 extern "C" {
-#include <libavcodec/avcodec.h>
+#include <libavcodec/codec_id.h>
 #include <libavformat/avformat.h>
 }
 
