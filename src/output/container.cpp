@@ -8,7 +8,7 @@
 #include <vector>
 
 extern "C" {
-#include <libavcodec/codec_id.h>
+#include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
 }
 
