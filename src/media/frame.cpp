@@ -34,7 +34,7 @@ void Damage::add(const Rect& rect) {
     rects_.at(count_++) = merged;
     return;
   }
-  const auto cheapest =
+  auto* const cheapest =
       std::ranges::min_element(rects_, {}, [&merged](const Rect& r) { return merge_cost(r, merged); });
   *cheapest = bounding(*cheapest, merged);
 }

@@ -18,6 +18,8 @@ class Importer {
   Importer() = default;
   Importer(const Importer&) = delete;
   Importer& operator=(const Importer&) = delete;
+  Importer(Importer&&) = delete;
+  Importer& operator=(Importer&&) = delete;
 
   /// The route's name for logs, metrics and D-Bus: "cpu".
   [[nodiscard]] virtual std::string_view route() const = 0;

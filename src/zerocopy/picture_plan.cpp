@@ -63,9 +63,9 @@ Rect shown_rect(Transform transform, Size size, const Rect& rect) {
 Rect source_rect(Transform transform, Size size, const Rect& rect) {
   const Size shown = swaps_axes(transform) ? Size{size.height, size.width} : size;
   // Every orientation undoes itself, but for the two quarter turns, which undo each other.
-  const Transform reverse = transform == Transform::Rot90    ? Transform::Rot270
-                            : transform == Transform::Rot270 ? Transform::Rot90
-                                                             : transform;
+  Transform reverse = transform;
+  if (transform == Transform::Rot90) reverse = Transform::Rot270;
+  if (transform == Transform::Rot270) reverse = Transform::Rot90;
   return shown_rect(reverse, shown, rect);
 }
 

@@ -50,7 +50,7 @@ struct Pictures {
 };
 
 void ours(benchmark::State& state, PixelFormat source, PixelFormat target, Isa isa) {
-  Pictures p(target, size_of(state));
+  const Pictures p(target, size_of(state));
   const auto convert = RgbToYuv::create(source, target, kBt709Limited, isa);
   for (auto _ : state) {
     convert->convert(p.rgb, p.yuv);

@@ -63,7 +63,7 @@ class CpuImporter final : public Importer {
   PictureConverter converter_;
   DmabufMapper mapper_;
   CursorPainter painter_;
-  std::optional<PicturePlan> plan_;
+  PicturePlan plan_;  ///< of the newest picture; its surface is empty when there is none
   std::optional<CursorState> cursor_;
   Damage missed_ = Damage::none();  ///< surface px: told by frames whose picture has not made it into a surface
   Surface newest_;                  ///< what was handed out last; keeps its buffer from being taken
@@ -87,7 +87,7 @@ Result<void> CpuImporter::configure(const SurfaceFormat& target) {
   newest_ = {};
   newest_buffer_ = nullptr;
   newest_cursor_ = {};
-  plan_.reset();
+  plan_ = {};
   painter_.configure(resolved);
   pool_ = std::make_unique<SurfacePool>(resolved, surface_limit_);
   return {};
@@ -120,7 +120,7 @@ Result<CpuImporter::Readable> CpuImporter::open(const Frame& frame) {
 
 Result<void> CpuImporter::adopt(const PicturePlan& plan, const Frame& frame) {
   if (plan_ == plan) return {};
-  plan_.reset();
+  plan_ = {};
   if (auto ready = converter_.configure(plan, pool_->format()); !ready) return ready;
   const ColourDescription& target = pool_->format().colour;
   const bool differs = (frame.colour.matrix != ColourMatrix::Unknown && frame.colour.matrix != target.matrix) ||
@@ -147,7 +147,7 @@ Result<Surface> CpuImporter::import_picture(Frame& frame) {
   if (auto adopted = adopt(*plan, frame); !adopted) return std::unexpected(std::move(adopted.error()));
 
   missed_.add(converter_.affected(frame.damage));
-  const auto cursor = painter_.place(cursor_, *plan_);
+  const auto cursor = painter_.place(cursor_, plan_);
   if (!cursor) return std::unexpected(cursor.error());
   const bool unchanged = newest_ && missed_.nothing();
   if (unchanged && *cursor == newest_cursor_) return repeat();
@@ -176,7 +176,7 @@ Result<Surface> CpuImporter::import_picture(Frame& frame) {
 
 Result<Surface> CpuImporter::redraw() {
   if (!newest_) return fail(ErrorKind::NotFound, "import frame", "no picture has come yet");
-  const auto cursor = painter_.place(cursor_, *plan_);
+  const auto cursor = painter_.place(cursor_, plan_);
   if (!cursor) return std::unexpected(cursor.error());
   if (*cursor == newest_cursor_) return repeat();
   auto buffer = pool_->take();
@@ -188,12 +188,12 @@ Result<Surface> CpuImporter::redraw() {
 Result<void> CpuImporter::fill_from(const HostImage& image, const Damage& changed, SurfacePool::Buffer& buffer) {
   Damage area = buffer.stale;
   area.add(changed);
-  const std::uint64_t whole = plan_->box.size().area();
+  const std::uint64_t whole = plan_.box.size().area();
   const bool all =
       !buffer.filled || area.everything() || !converter_.incremental() || damage_area(area, whole) >= whole / 8 * 7;
   if (all) {
-    if (!buffer.filled && plan_->barred()) fill_bars(buffer.view, plan_->box, pool_->format().colour.range);
-    if (auto done = converter_.convert(image, buffer.view.part(plan_->box)); !done) return done;
+    if (!buffer.filled && plan_.barred()) fill_bars(buffer.view, plan_.box, pool_->format().colour.range);
+    if (auto done = converter_.convert(image, buffer.view.part(plan_.box)); !done) return done;
   } else {
     buffer.under.restore(buffer.view);
     converter_.convert(image, area, buffer.view);
@@ -221,10 +221,10 @@ void CpuImporter::fill_from_newest(SurfacePool::Buffer& buffer) {
 
 Result<Surface> CpuImporter::finish(SurfacePool::Buffer& buffer, const CursorPlacement& cursor) {
   if (cursor.shape != 0) {
-    const Rect reach = painter_.reach(cursor, *plan_);
+    const Rect reach = painter_.reach(cursor, plan_);
     buffer.under.reserve(buffer.view.format, {cursor.rect.width + 4, cursor.rect.height + 4});
     buffer.under.save(buffer.view, reach);
-    painter_.draw(cursor, *plan_, buffer.view);
+    painter_.draw(cursor, plan_, buffer.view);
   }
   auto surface = pool_->publish(buffer);
   newest_ = surface ? surface->share() : Surface{};

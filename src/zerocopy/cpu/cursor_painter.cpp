@@ -25,9 +25,11 @@ bool usable(const CursorBitmap& bitmap) {
 /// mean that falls off linearly when it shrinks. Exactly the sample itself when the sizes agree.
 struct Tent {
   Tent(std::uint32_t index, std::uint32_t to, std::uint32_t from)
-      : centre((index + 0.5) * from / to - 0.5), radius(std::max(1.0, static_cast<double>(from) / to)), samples(from) {
-    first = static_cast<std::int64_t>(std::floor(centre - radius)) + 1;
-    last = static_cast<std::int64_t>(std::ceil(centre + radius)) - 1;
+      : centre((index + 0.5) * from / to - 0.5),
+        radius(std::max(1.0, static_cast<double>(from) / to)),
+        first(static_cast<std::int64_t>(std::floor(centre - radius)) + 1),
+        last(static_cast<std::int64_t>(std::ceil(centre + radius)) - 1),
+        samples(from) {
     double sum = 0;
     for (std::int64_t i = first; i <= last; ++i) sum += radius - std::abs(static_cast<double>(i) - centre);
     scale = 1 / sum;
@@ -39,9 +41,9 @@ struct Tent {
     return static_cast<std::size_t>(std::clamp<std::int64_t>(i, 0, std::int64_t{samples} - 1));
   }
   double centre, radius;
-  double scale = 1;
-  std::int64_t first = 0, last = 0;
+  std::int64_t first, last;
   std::uint32_t samples;
+  double scale = 1;
 };
 
 std::int64_t rounded_ratio(std::int64_t value, std::uint32_t numerator, std::uint32_t denominator) {

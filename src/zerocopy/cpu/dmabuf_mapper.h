@@ -16,6 +16,8 @@ class DmabufMapper {
   ~DmabufMapper();
   DmabufMapper(const DmabufMapper&) = delete;
   DmabufMapper& operator=(const DmabufMapper&) = delete;
+  DmabufMapper(DmabufMapper&&) = delete;
+  DmabufMapper& operator=(DmabufMapper&&) = delete;
 
   /// The buffer's pixels; valid as long as the Dmabuf lives. Unsupported: not linear, or its memory cannot be mapped.
   /// Invalid: see Dmabuf::validate().

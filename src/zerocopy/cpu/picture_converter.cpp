@@ -75,7 +75,7 @@ Result<void> PictureConverter::configure(const PicturePlan& plan, const SurfaceF
   plan_ = plan;
   target_ = target;
   subsampled_ = yuv_layout(target.format).subsampled;
-  rgb_.reset();
+  rgb_ = {};
   step_format_ = plan.scaled ? planar(target.format) : target.format;
   if (is_camera_format(plan.format)) {
     // Their chroma cannot be cut between two samples, and packed 4:2:2 has no odd last column.
@@ -127,7 +127,7 @@ void PictureConverter::convert(const HostImage& image, const Damage& area, const
   for (const Rect& rect : area.rects()) {
     const Rect inside = intersect(with_offset(rect, {-plan_.box.x, -plan_.box.y}), content);
     // Merged areas are bounding boxes of aligned ones; only the content's odd end may cut one.
-    rgb_->convert(picture, chroma_aligned(inside, plan_.content, subsampled_), box);
+    rgb_.convert(picture, chroma_aligned(inside, plan_.content, subsampled_), box);
   }
   if (plan_.padded()) extend_edges(box, plan_.content);
 }
@@ -154,7 +154,7 @@ Result<void> PictureConverter::convert_rgb(const HostImage& image, const YuvView
   const Size size = plan_.scaled ? plan_.shown : plan_.content;
   if (plan_.transform == Transform::Normal) {
     picture.size = size;
-    rgb_->convert(picture, target);
+    rgb_.convert(picture, target);
     return {};
   }
   const std::size_t stride = std::size_t{size.width} * 4;
@@ -166,7 +166,7 @@ Result<void> PictureConverter::convert_rgb(const HostImage& image, const YuvView
         picture.data + static_cast<std::size_t>(from.y) * picture.stride_bytes + static_cast<std::size_t>(from.x) * 4,
         picture.stride_bytes, from.size()};
     if (auto done = turn_pixels(part, plan_.transform, strip_.data(), stride); !done) return done;
-    rgb_->convert({strip_.data(), stride, rows.size()}, target.part(rows));
+    rgb_.convert({strip_.data(), stride, rows.size()}, target.part(rows));
   }
   return {};
 }

@@ -8,8 +8,6 @@
 
 #include <array>
 #include <cstddef>
-#include <memory>
-#include <optional>
 #include <vector>
 
 namespace zc {
@@ -46,7 +44,7 @@ class PictureConverter {
   PicturePlan plan_;
   SurfaceFormat target_;
   bool subsampled_ = true;
-  std::optional<RgbToYuv> rgb_;                     ///< into step_format_
+  RgbToYuv rgb_;                                    ///< empty for camera formats; into step_format_
   PixelFormat step_format_ = PixelFormat::Unknown;  ///< the target's, or its planar kin when scaling comes next
   std::vector<std::byte> strip_;
   std::array<Scratch, 4> scratch_;

@@ -44,67 +44,60 @@ inline Sample<kTarget> finish(std::int32_t sum, std::int32_t largest) {
 template <RgbLayout kLayout, RgbTarget kTarget>
 constexpr unsigned kShiftOf = weight_shift(kLayout == RgbLayout::Bytes ? 8 : 10, kTarget.wide ? 10 : 8);
 
+/// One plane at full resolution. Locals and __restrict: bytes may alias anything, which would keep the loop scalar.
 template <RgbLayout kLayout, RgbTarget kTarget>
-void luma_row(const std::byte* source, std::byte* target, std::size_t width, const YuvCoefficients& c) {
-  auto* out = reinterpret_cast<Sample<kTarget>*>(target);
-  const FieldWeights w = c.luma;
+void plane_row(const std::byte* __restrict source, std::byte* target, std::size_t width, FieldWeights w,
+               std::int32_t bias, std::int32_t largest) {
+  auto* __restrict out = reinterpret_cast<Sample<kTarget>*>(target);
   for (std::size_t x = 0; x < width; ++x) {
-    const std::int32_t sum = dot(load<kLayout>(source, x), w) + c.luma_bias;
-    out[x] = finish<kTarget, kShiftOf<kLayout, kTarget>>(sum, c.max_value);
+    out[x] = finish<kTarget, kShiftOf<kLayout, kTarget>>(dot(load<kLayout>(source, x), w) + bias, largest);
   }
+}
+
+template <RgbLayout kLayout>
+inline Fields<kLayout> add(const Fields<kLayout>& a, const Fields<kLayout>& b) {
+  return {a.f0 + b.f0, a.f1 + b.f1, a.f2 + b.f2, a.f3 + b.f3};
 }
 
 /// Six pixels around one chroma sample: left and right of the even column once, the column itself twice, both rows.
-template <RgbLayout kLayout>
-inline Fields<kLayout> weighted_sum(const std::byte* const (&left)[2], const std::byte* const (&centre)[2],
-                                    const std::byte* const (&right)[2]) {
-  Fields<kLayout> sum{};
-  for (int row = 0; row < 2; ++row) {
-    const auto l = load<kLayout>(left[row], 0);
-    const auto m = load<kLayout>(centre[row], 0);
-    const auto r = load<kLayout>(right[row], 0);
-    sum.f0 += l.f0 + 2 * m.f0 + r.f0;
-    sum.f1 += l.f1 + 2 * m.f1 + r.f1;
-    sum.f2 += l.f2 + 2 * m.f2 + r.f2;
-    sum.f3 += l.f3 + 2 * m.f3 + r.f3;
-  }
-  return sum;
-}
-
 template <RgbLayout kLayout, RgbTarget kTarget>
 void chroma_rows_420(const RgbRows& rows, const YuvCoefficients& c) {
   constexpr unsigned shift = kShiftOf<kLayout, kTarget> + kChromaSumShift;
   constexpr std::size_t step = kTarget.interleaved ? 2 : 1;
-  auto* u = reinterpret_cast<Sample<kTarget>*>(rows.chroma[0]);
-  auto* v = kTarget.interleaved ? u + 1 : reinterpret_cast<Sample<kTarget>*>(rows.chroma[1]);
-  const auto put = [&](std::size_t i, const Fields<kLayout>& sum) {
-    u[i * step] = finish<kTarget, shift>(dot(sum, c.cb) + c.chroma_sum_bias, c.max_value);
-    v[i * step] = finish<kTarget, shift>(dot(sum, c.cr) + c.chroma_sum_bias, c.max_value);
-  };
+  using Out = Sample<kTarget>;
+  auto* const __restrict u = reinterpret_cast<Out*>(rows.chroma[0]);
+  auto* const __restrict v = kTarget.interleaved ? u + 1 : reinterpret_cast<Out*>(rows.chroma[1]);
+  const FieldWeights cb = c.cb;
+  const FieldWeights cr = c.cr;
+  const std::int32_t bias = c.chroma_sum_bias;
+  const std::int32_t largest = c.max_value;
+  const std::byte* const __restrict top = rows.source[0];
+  const std::byte* const __restrict bottom = rows.source[1];
   const std::size_t count = (rows.width + 1) / 2;
+  const auto column = [top, bottom](std::size_t x) { return add(load<kLayout>(top, x), load<kLayout>(bottom, x)); };
+  auto left = add(load<kLayout>(rows.left[0], 0), load<kLayout>(rows.left[1], 0));
   for (std::size_t i = 0; i < count; ++i) {
-    const std::size_t centre = 2 * i;
-    const std::size_t right = std::min(centre + 1, rows.width - 1);
-    const std::byte* const(&s)[2] = rows.source;
-    const std::byte* const lefts[2] = {i == 0 ? rows.left[0] : s[0] + (centre - 1) * 4,
-                                       i == 0 ? rows.left[1] : s[1] + (centre - 1) * 4};
-    put(i, weighted_sum<kLayout>(lefts, {s[0] + centre * 4, s[1] + centre * 4}, {s[0] + right * 4, s[1] + right * 4}));
+    const auto centre = column(2 * i);
+    const auto right = column(std::min(2 * i + 1, rows.width - 1));
+    const auto sum = add(add(left, right), add(centre, centre));
+    u[i * step] = finish<kTarget, shift>(dot(sum, cb) + bias, largest);
+    v[i * step] = finish<kTarget, shift>(dot(sum, cr) + bias, largest);
+    left = right;
   }
 }
 
 template <RgbLayout kLayout, RgbTarget kTarget>
 void convert_rows(const RgbRows& rows, const YuvCoefficients& c) {
-  luma_row<kLayout, kTarget>(rows.source[0], rows.luma[0], rows.width, c);
+  const auto row = [&](const std::byte* source, std::byte* target, const FieldWeights& w, std::int32_t bias) {
+    plane_row<kLayout, kTarget>(source, target, rows.width, w, bias, c.max_value);
+  };
+  row(rows.source[0], rows.luma[0], c.luma, c.luma_bias);
   if constexpr (kTarget.subsampled) {
-    if (rows.luma[1] != rows.luma[0]) luma_row<kLayout, kTarget>(rows.source[1], rows.luma[1], rows.width, c);
+    if (rows.luma[1] != rows.luma[0]) row(rows.source[1], rows.luma[1], c.luma, c.luma_bias);
     chroma_rows_420<kLayout, kTarget>(rows, c);
   } else {
-    YuvCoefficients chroma = c;
-    chroma.luma_bias = c.chroma_bias;
-    chroma.luma = c.cb;
-    luma_row<kLayout, kTarget>(rows.source[0], rows.chroma[0], rows.width, chroma);
-    chroma.luma = c.cr;
-    luma_row<kLayout, kTarget>(rows.source[0], rows.chroma[1], rows.width, chroma);
+    row(rows.source[0], rows.chroma[0], c.cb, c.chroma_bias);
+    row(rows.source[0], rows.chroma[1], c.cr, c.chroma_bias);
   }
 }
 
@@ -125,8 +118,11 @@ std::size_t target_index(PixelFormat target) {
 #define ZC_RGB_ROWS(layout)                                                                                 \
   {convert_rows<layout, kTargetNv12>, convert_rows<layout, kTargetI420>, convert_rows<layout, kTargetP010>, \
    convert_rows<layout, kTargetI010>, convert_rows<layout, kTargetI444>, convert_rows<layout, kTargetI410>}
-const RgbRowTable kPortableRgbRows = {ZC_RGB_ROWS(RgbLayout::Bytes), ZC_RGB_ROWS(RgbLayout::TenBitLow),
-                                      ZC_RGB_ROWS(RgbLayout::TenBitHigh)};
+const RgbRowTable& portable_rgb_rows() {
+  static constexpr RgbRowTable kTable = {ZC_RGB_ROWS(RgbLayout::Bytes), ZC_RGB_ROWS(RgbLayout::TenBitLow),
+                                         ZC_RGB_ROWS(RgbLayout::TenBitHigh)};
+  return kTable;
+}
 #undef ZC_RGB_ROWS
 
 Isa best_isa() {
@@ -139,11 +135,11 @@ Isa best_isa() {
 RgbRowFunction rgb_row_function(RgbLayout source, PixelFormat target, Isa isa) {
   const auto row = static_cast<std::size_t>(source);
 #if defined(__x86_64__)
-  if (isa == Isa::Avx2) return kAvx2RgbRows[row][target_index(target)];
+  if (isa == Isa::Avx2) return avx2_rgb_rows()[row][target_index(target)];
 #else
   static_cast<void>(isa);
 #endif
-  return kPortableRgbRows[row][target_index(target)];
+  return portable_rgb_rows()[row][target_index(target)];
 }
 
 }  // namespace zc

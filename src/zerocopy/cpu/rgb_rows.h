@@ -33,12 +33,12 @@ enum class Isa : std::uint8_t { Portable, Avx2 };
 /// architecture has none gives the portable one.
 [[nodiscard]] RgbRowFunction rgb_row_function(RgbLayout source, PixelFormat target, Isa isa);
 
-/// One table per instruction set, [RgbLayout][target, see rgb_target_index()].
+/// One table per instruction set, [RgbLayout][target: NV12, I420, P010, I010, I444, I410].
 inline constexpr std::size_t kRgbLayouts = 3;
 inline constexpr std::size_t kRgbTargets = 6;
 using RgbRowTable = RgbRowFunction[kRgbLayouts][kRgbTargets];
-extern const RgbRowTable kPortableRgbRows;
-extern const RgbRowTable kAvx2RgbRows;
+[[nodiscard]] const RgbRowTable& portable_rgb_rows();
+[[nodiscard]] const RgbRowTable& avx2_rgb_rows();
 
 /// What a kernel must know about its target at compile time; in the order of the tables.
 struct RgbTarget {

@@ -297,8 +297,11 @@ ZC_AVX2 void convert_rows(const RgbRows& rows, const YuvCoefficients& c) {
 #define ZC_RGB_ROWS(layout)                                                                                 \
   {convert_rows<layout, kTargetNv12>, convert_rows<layout, kTargetI420>, convert_rows<layout, kTargetP010>, \
    convert_rows<layout, kTargetI010>, convert_rows<layout, kTargetI444>, convert_rows<layout, kTargetI410>}
-const RgbRowTable kAvx2RgbRows = {ZC_RGB_ROWS(RgbLayout::Bytes), ZC_RGB_ROWS(RgbLayout::TenBitLow),
-                                  ZC_RGB_ROWS(RgbLayout::TenBitHigh)};
+const RgbRowTable& avx2_rgb_rows() {
+  static constexpr RgbRowTable kTable = {ZC_RGB_ROWS(RgbLayout::Bytes), ZC_RGB_ROWS(RgbLayout::TenBitLow),
+                                         ZC_RGB_ROWS(RgbLayout::TenBitHigh)};
+  return kTable;
+}
 #undef ZC_RGB_ROWS
 
 }  // namespace zc

@@ -12,11 +12,11 @@ Result<RgbToYuv> RgbToYuv::create(PixelFormat source, PixelFormat target, const 
     return fail(ErrorKind::Unsupported, "convert to YUV", std::string(name(target)) + " is not a surface format");
   }
   const YuvCoefficients coefficients = yuv_coefficients(source, target, colour);
-  return RgbToYuv(coefficients, rgb_row_function(coefficients.layout, target, isa), target);
+  return RgbToYuv(coefficients, rgb_row_function(coefficients.layout, target, isa), yuv_layout(target));
 }
 
 void RgbToYuv::convert(const RgbView& picture, const Rect& area, const YuvView& target) const {
-  if (area.empty()) return;
+  if (area.empty() || rows_ == nullptr) return;
   const YuvView out = target.part(area);
   const auto x = static_cast<std::size_t>(area.x);
   const auto y = static_cast<std::size_t>(area.y);

@@ -18,6 +18,10 @@ struct RgbView {
 /// Beyond the picture's edge the edge pixel counts on. Immutable; any thread.
 class RgbToYuv {
  public:
+  /// An empty one converts nothing.
+  RgbToYuv() = default;
+  explicit operator bool() const { return rows_ != nullptr; }
+
   /// Unsupported for a source that is not RGB or a target that yuv_layout() does not know.
   [[nodiscard]] static Result<RgbToYuv> create(PixelFormat source, PixelFormat target, const ColourDescription& colour,
                                                Isa isa = best_isa());
@@ -31,12 +35,11 @@ class RgbToYuv {
   }
 
  private:
-  RgbToYuv(const YuvCoefficients& coefficients, RgbRowFunction rows, PixelFormat target)
-      : coefficients_(coefficients), rows_(rows), target_(target), layout_(yuv_layout(target)) {}
+  RgbToYuv(const YuvCoefficients& coefficients, RgbRowFunction rows, const YuvLayout& layout)
+      : coefficients_(coefficients), rows_(rows), layout_(layout) {}
 
   YuvCoefficients coefficients_;
-  RgbRowFunction rows_;
-  PixelFormat target_;
+  RgbRowFunction rows_ = nullptr;
   YuvLayout layout_;
 };
 

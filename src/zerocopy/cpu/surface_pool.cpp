@@ -68,7 +68,8 @@ AVColorTransferCharacteristic av_transfer(TransferFunction transfer) {
 
 }  // namespace
 
-struct SurfacePool::Slot : Buffer {
+struct SurfacePool::Slot {
+  Buffer buffer;
   std::unique_ptr<std::byte, FreeDeleter> memory;
   std::size_t bytes = 0;
   std::atomic<bool> in_use = false;
@@ -104,12 +105,12 @@ std::uint64_t damage_area(const Damage& damage, std::uint64_t whole) {
 
 Result<SurfacePool::Slot*> SurfacePool::allocate() {
   auto slot = std::make_unique<Slot>();
-  slot->view = {format_.format, format_.size, {}};
+  slot->buffer.view = {format_.format, format_.size, {}};
   std::size_t bytes = 0;
   std::array<std::size_t, 3> offsets{};
   for (unsigned i = 0; i < info(format_.format).planes; ++i) {
     const std::size_t stride = aligned(row_bytes(format_.format, i, format_.size.width));
-    slot->view.planes.at(i).stride_bytes = stride;
+    slot->buffer.view.planes.at(i).stride_bytes = stride;
     offsets.at(i) = bytes;
     bytes += stride * plane_height(format_.format, i, format_.size.height);
   }
@@ -119,8 +120,9 @@ Result<SurfacePool::Slot*> SurfacePool::allocate() {
   slot->memory.reset(static_cast<std::byte*>(memory));
   slot->bytes = bytes;
   for (unsigned i = 0; i < info(format_.format).planes; ++i) {
-    slot->view.planes.at(i).data = slot->memory.get() + offsets.at(i);
+    slot->buffer.view.planes.at(i).data = slot->memory.get() + offsets.at(i);
   }
+  slot->buffer.index = storage_->slots.size();
   storage_->slots.push_back(std::move(slot));
   return storage_->slots.back().get();
 }
@@ -131,23 +133,23 @@ Result<SurfacePool::Buffer*> SurfacePool::take() {
   const std::uint64_t whole = format_.size.area();
   for (const auto& slot : storage_->slots) {
     if (slot->in_use.load(std::memory_order_acquire)) continue;
-    const std::uint64_t cost = slot->filled ? damage_area(slot->stale, whole) : whole + 1;
+    const std::uint64_t cost = slot->buffer.filled ? damage_area(slot->buffer.stale, whole) : whole + 1;
     if (best == nullptr || cost < best_cost) {
       best = slot.get();
       best_cost = cost;
     }
   }
-  if (best != nullptr) return best;
+  if (best != nullptr) return &best->buffer;
   if (storage_->slots.size() >= limit_) {
     return fail(ErrorKind::Busy, "import frame", fmt::format("all {} surfaces are in use", limit_));
   }
   auto slot = allocate();
   if (!slot) return std::unexpected(std::move(slot.error()));
-  return *slot;
+  return &(*slot)->buffer;
 }
 
 Result<Surface> SurfacePool::publish(Buffer& buffer) {
-  auto& slot = static_cast<Slot&>(buffer);
+  Slot& slot = *storage_->slots.at(buffer.index);
   AvFramePtr frame(av_frame_alloc());
   if (!frame) return fail_errno(ENOMEM, "allocate a frame");
   // Not AV_BUFFER_FLAG_READONLY: the memory is ours alone; but nobody writes, and a filter that must write copies
@@ -158,8 +160,8 @@ Result<Surface> SurfacePool::publish(Buffer& buffer) {
   slot.keep_alive = storage_;
   slot.in_use.store(true, std::memory_order_relaxed);
   for (unsigned i = 0; i < info(format_.format).planes; ++i) {
-    frame->data[i] = reinterpret_cast<std::uint8_t*>(slot.view.planes.at(i).data);
-    frame->linesize[i] = static_cast<int>(slot.view.planes.at(i).stride_bytes);
+    frame->data[i] = reinterpret_cast<std::uint8_t*>(buffer.view.planes.at(i).data);
+    frame->linesize[i] = static_cast<int>(buffer.view.planes.at(i).stride_bytes);
   }
   const ColourDescription& colour = format_.colour;
   frame->format = av_format(format_.format);
@@ -176,15 +178,15 @@ Result<Surface> SurfacePool::publish(Buffer& buffer) {
 
 void SurfacePool::forget_contents() {
   for (const auto& slot : storage_->slots) {
-    slot->filled = false;
-    slot->stale = Damage::all();
-    slot->under.clear();
+    slot->buffer.filled = false;
+    slot->buffer.stale = Damage::all();
+    slot->buffer.under.clear();
   }
 }
 
 void SurfacePool::mark_changed(const Damage& area, const Buffer& current) {
   for (const auto& slot : storage_->slots) {
-    if (slot.get() != &current) slot->stale.add(area);
+    if (&slot->buffer != &current) slot->buffer.stale.add(area);
   }
 }
 

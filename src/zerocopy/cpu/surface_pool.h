@@ -24,12 +24,15 @@ class SurfacePool {
     bool filled = false;  ///< holds a picture of the current plan (with a cursor drawn over `under`)
     Damage stale;         ///< where that picture differs from the newest one; surface px, chroma-aligned
     SavedUnder under;
+    std::size_t index = 0;  ///< the pool's own
   };
 
   SurfacePool(const SurfaceFormat& format, std::size_t limit);
   ~SurfacePool();
   SurfacePool(const SurfacePool&) = delete;
   SurfacePool& operator=(const SurfacePool&) = delete;
+  SurfacePool(SurfacePool&&) = delete;
+  SurfacePool& operator=(SurfacePool&&) = delete;
 
   [[nodiscard]] const SurfaceFormat& format() const { return format_; }
   /// The free buffer that needs least work to hold the newest picture, or a new one. Busy: all are referred to.

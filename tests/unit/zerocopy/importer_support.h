@@ -68,7 +68,8 @@ inline std::shared_ptr<const CursorBitmap> random_cursor(Size size, std::uint32_
   const std::size_t alpha_at = rgb_fields(format).alpha;
   for (std::size_t i = 0; i < size.area(); ++i) {
     const auto kind = random() % 3;
-    const unsigned alpha = kind == 0 ? 0 : kind == 1 ? 255 : static_cast<unsigned>(random() % 256);
+    const std::array<unsigned, 3> covers{0, 255, static_cast<unsigned>(random() % 256)};
+    const unsigned alpha = covers.at(kind);
     for (std::size_t c = 0; c < 4; ++c) {
       const unsigned value = c == alpha_at ? alpha : static_cast<unsigned>(random() % (alpha + 1));
       bitmap->pixels[i * 4 + c] = static_cast<std::byte>(value);

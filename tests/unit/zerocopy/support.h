@@ -24,16 +24,14 @@ namespace zc::test {
 /// the test.
 class GuardedBuffer {
  public:
-  explicit GuardedBuffer(std::size_t size) : size_(size) {
-    const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-    const std::size_t inner = (size + page - 1) / page * page;
-    mapped_ = inner + 2 * page;
-    base_ = ::mmap(nullptr, mapped_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  explicit GuardedBuffer(std::size_t size)
+      : size_(size),
+        mapped_(inner_bytes(size) + 2 * page_bytes()),
+        base_(::mmap(nullptr, mapped_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) {
     if (base_ == MAP_FAILED) throw std::runtime_error("mmap");
-    if (::mprotect(static_cast<std::byte*>(base_) + page, inner, PROT_READ | PROT_WRITE) != 0) {
-      throw std::runtime_error("mprotect");
-    }
-    data_ = static_cast<std::byte*>(base_) + page + inner - size;
+    std::byte* const inner = static_cast<std::byte*>(base_) + page_bytes();
+    if (::mprotect(inner, inner_bytes(size), PROT_READ | PROT_WRITE) != 0) throw std::runtime_error("mprotect");
+    data_ = inner + inner_bytes(size) - size;
   }
   GuardedBuffer(GuardedBuffer&& other) noexcept
       : size_(other.size_),
@@ -51,9 +49,12 @@ class GuardedBuffer {
   [[nodiscard]] std::span<std::byte> span() const { return {data_, size_}; }
 
  private:
+  static std::size_t page_bytes() { return static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)); }
+  static std::size_t inner_bytes(std::size_t size) { return (size + page_bytes() - 1) / page_bytes() * page_bytes(); }
+
   std::size_t size_;
-  std::size_t mapped_ = 0;
-  void* base_ = nullptr;
+  std::size_t mapped_;
+  void* base_;
   std::byte* data_ = nullptr;
 };
 
@@ -109,8 +110,8 @@ class YuvPicture {
     }
   }
   [[nodiscard]] const YuvView& view() const { return view_; }
-  void fill(std::byte value) {
-    for (GuardedBuffer& b : buffers_) std::memset(b.data(), static_cast<int>(value), b.size());
+  void fill(std::byte value) const {
+    for (const GuardedBuffer& b : buffers_) std::memset(b.data(), static_cast<int>(value), b.size());
   }
 
  private:

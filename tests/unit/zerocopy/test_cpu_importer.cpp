@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <map>
 
 using namespace zc;
 using namespace zc::test;
@@ -82,7 +83,7 @@ TEST_CASE("a picture arrives converted, tagged, aligned, and its lease goes back
 TEST_CASE("a crop may begin at any pixel") {
   const RgbPicture picture({97, 53}, 0, 2);
   for (const Rect crop : {Rect{1, 1, 64, 32}, Rect{32, 20, 65, 33}, Rect{3, 0, 33, 53}}) {
-    RgbPicture cut(crop.size(), 0, 0);
+    const RgbPicture cut(crop.size(), 0, 0);
     for (std::size_t y = 0; y < crop.height; ++y) {
       for (std::size_t x = 0; x < crop.width; ++x) {
         cut.set(x, y, picture.word(x + static_cast<std::size_t>(crop.x), y + static_cast<std::size_t>(crop.y)));
@@ -148,7 +149,7 @@ TEST_CASE("an odd window on an even surface is padded by its own edge, not scale
 }
 
 TEST_CASE("another aspect ratio is scaled between bars of the target's black") {
-  RgbPicture picture({100, 100}, 0, 0);
+  const RgbPicture picture({100, 100}, 0, 0);
   for (std::size_t y = 0; y < 100; ++y) {
     for (std::size_t x = 0; x < 100; ++x) picture.set(x, y, 0xff'c0'40'20);
   }
@@ -205,18 +206,16 @@ TEST_CASE("camera formats reach every target") {
       const std::size_t stride = row_bytes(source, i, size.width);
       planes.emplace_back(stride * plane_height(source, i, size.height));
       image.planes.at(i) = {planes.back().data(), static_cast<std::uint32_t>(stride)};
-      const std::array<std::array<int, 4>, 4> patterns{
-          {{100, 90, 100, 160},
-           {90, 100, 160, 100},
-           {90, 160, 90, 160},
-           {i == 1 ? 90 : 160, i == 1 ? 90 : 160, i == 1 ? 90 : 160, i == 1 ? 90 : 160}}};
-      const std::size_t pattern = source == PixelFormat::YUY2   ? 0
-                                  : source == PixelFormat::UYVY ? 1
-                                  : source == PixelFormat::NV12 ? 2
-                                                                : 3;
+      // The bytes of plane `i`, repeating every four.
+      const std::map<PixelFormat, std::array<int, 4>> packed{{PixelFormat::YUY2, {100, 90, 100, 160}},
+                                                             {PixelFormat::UYVY, {90, 100, 160, 100}},
+                                                             {PixelFormat::NV12, {90, 160, 90, 160}}};
+      const int planar = i == 1 ? 90 : 160;
+      const auto known = packed.find(source);
+      const auto pattern = known != packed.end() ? known->second : std::array<int, 4>{planar, planar, planar, planar};
       for (std::size_t b = 0; b < planes.back().size(); ++b) {
         const bool luma = i == 0 && info(source).planes > 1;
-        planes.back().data()[b] = static_cast<std::byte>(luma ? 100 : patterns.at(pattern).at(b % 4));
+        planes.back().data()[b] = static_cast<std::byte>(luma ? 100 : pattern.at(b % 4));
       }
     }
     for (const PixelFormat target : kTargets) {
@@ -379,7 +378,7 @@ TEST_CASE("surfaces are bounded, come back, and outlive their importer") {
 }
 
 TEST_CASE("what a refused frame told about its changes is not lost") {
-  RgbPicture picture({64, 36}, 0, 12);
+  const RgbPicture picture({64, 36}, 0, 12);
   const auto importer = importer_for({.format = PixelFormat::NV12, .size = {64, 36}}, 2);
   auto first = importer->import(frame_of(picture));
   auto second = importer->import(frame_of(picture));
@@ -389,7 +388,9 @@ TEST_CASE("what a refused frame told about its changes is not lost") {
   Frame change = frame_of(picture);
   change.damage = Damage::none();
   change.damage.add({10, 10, 1, 1});
-  CHECK(importer->import(std::move(change)).error().kind == ErrorKind::Busy);
+  const auto busy = importer->import(std::move(change));
+  REQUIRE_FALSE(busy);
+  CHECK(busy.error().kind == ErrorKind::Busy);
   first = Surface{};
   Frame later = frame_of(picture);
   later.damage = Damage::none();
@@ -400,7 +401,7 @@ TEST_CASE("what a refused frame told about its changes is not lost") {
 
 TEST_CASE("damage, recycled buffers and cursors always add up to the whole picture") {
   struct Case {
-    PixelFormat target;
+    PixelFormat target = PixelFormat::NV12;
     Size picture, surface;
     Rect crop;
   };
@@ -415,7 +416,7 @@ TEST_CASE("damage, recycled buffers and cursors always add up to the whole pictu
     std::minstd_rand random(++seed);
     const auto below = [&random](std::uint32_t n) { return static_cast<std::uint32_t>((random() >> 8U) % n); };
     const auto at = [&](std::uint32_t n) { return static_cast<std::int32_t>(below(n)); };
-    RgbPicture picture(c.picture, 12, seed);
+    const RgbPicture picture(c.picture, 12, seed);
     const SurfaceFormat target{.format = c.target, .size = c.surface};
     const auto importer = importer_for(target, 6);
     const std::array shapes{random_cursor({13, 9}, 1), random_cursor({24, 24}, 2, PixelFormat::RGBA)};

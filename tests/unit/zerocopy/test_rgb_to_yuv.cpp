@@ -121,7 +121,7 @@ TEST_CASE("every kernel agrees with the real-valued conversion") {
         for (const ColourRange range : {ColourRange::Limited, ColourRange::Full}) {
           const ColourDescription colour{.matrix = matrix, .range = range};
           for (const Isa isa : isas()) {
-            YuvPicture out(target, picture.size());
+            const YuvPicture out(target, picture.size());
             const auto convert = RgbToYuv::create(source, target, colour, isa);
             REQUIRE(convert);
             convert->convert(rgb_view(picture), out.view());
@@ -149,9 +149,9 @@ TEST_CASE("the vector kernels give the same bits as the portable ones at every s
       REQUIRE(fast_kernel);
       for (const std::uint32_t width : widths) {
         for (const std::uint32_t height : {1U, 2U, 3U, 4U}) {
-          const RgbPicture picture({width, height}, width % 3 * 7, width * 8 + height);
-          YuvPicture a(target, picture.size(), 3 * (target == PixelFormat::NV12 ? 1 : 2));
-          YuvPicture b(target, picture.size());
+          const RgbPicture picture({width, height}, std::size_t{width % 3} * 7, width * 8 + height);
+          const YuvPicture a(target, picture.size(), target == PixelFormat::NV12 ? 3U : 6U);
+          const YuvPicture b(target, picture.size());
           slow_kernel->convert(rgb_view(picture), a.view());
           fast_kernel->convert(rgb_view(picture), b.view());
           const Difference d = difference(a.view(), b.view());
@@ -171,7 +171,7 @@ TEST_CASE("an area converts to the same samples as the whole picture and touches
     for (const PixelFormat target : kTargets) {
       const auto convert = RgbToYuv::create(PixelFormat::BGRx, target, kBt709Limited);
       REQUIRE(convert);
-      YuvPicture whole(target, size);
+      const YuvPicture whole(target, size);
       convert->convert(rgb_view(picture), whole.view());
       for (int round = 0; round < 20; ++round) {
         const auto x = static_cast<std::int32_t>(random() % size.width);
@@ -228,7 +228,7 @@ TEST_CASE("colour bars come out as the standards print them") {
       const ColourDescription colour{.matrix = bars.matrix, .range = ColourRange::Limited};
       const auto convert = RgbToYuv::create(PixelFormat::BGRx, PixelFormat::NV12, colour);
       REQUIRE(convert);
-      YuvPicture out(PixelFormat::NV12, picture.size());
+      const YuvPicture out(PixelFormat::NV12, picture.size());
       convert->convert(rgb_view(picture), out.view());
       for (unsigned c = 0; c < 3; ++c) {
         INFO("bar " << i << " component " << c << " matrix " << static_cast<int>(bars.matrix));
@@ -248,7 +248,7 @@ TEST_CASE("every grey is exactly neutral and black and white are exact") {
         for (std::uint32_t x = 0; x < 256; ++x) picture.set(x, 0, x * 0x010101U);
         const auto convert = RgbToYuv::create(PixelFormat::BGRx, target, {.matrix = matrix, .range = range});
         REQUIRE(convert);
-        YuvPicture out(target, picture.size());
+        const YuvPicture out(target, picture.size());
         convert->convert(rgb_view(picture), out.view());
         const bool full = range == ColourRange::Full;
         CHECK(sample(out.view(), 0, 0, 0) == static_cast<int>(full ? 0 : 16 * unit));
