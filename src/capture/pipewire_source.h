@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <variant>
 
@@ -37,9 +38,11 @@ struct PipeWireTarget {
 /// Lost (node or daemon gone) or Unsupported (a renegotiation found no common format).
 /// The listener is called on the source's own PipeWire thread. A lease may die on any thread, also after stop().
 ///
+/// `stop` ends the waits of start() with Cancelled.
 /// `kind` and `description` go into SourceInfo: "portal", "monitor HEADLESS-1 through the desktop portal".
 /// Invalid: an empty node name.
 [[nodiscard]] Result<std::unique_ptr<Source>> make_pipewire_source(PipeWireTarget target, std::string kind,
-                                                                   std::string description);
+                                                                   std::string description,
+                                                                   std::stop_token stop = {});
 
 }  // namespace zc

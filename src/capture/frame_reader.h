@@ -1,0 +1,60 @@
+#pragma once
+
+#include "base/clock.h"
+#include "capture/buffer_meta.h"
+#include "capture/negotiation.h"
+#include "capture/pts_validator.h"
+#include "capture/source.h"
+#include "capture/stream_buffers.h"
+#include "media/frame.h"
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+struct pw_buffer;
+
+namespace zc {
+
+/// SourceStats that any thread may read while the PipeWire thread counts.
+struct StreamCounters {
+  std::atomic<std::uint64_t> delivered = 0;
+  std::atomic<std::uint64_t> cursor_updates = 0;
+  std::atomic<std::uint64_t> skipped = 0;
+  std::atomic<std::uint64_t> corrupt = 0;
+  std::atomic<std::uint64_t> bad_pts = 0;
+
+  static void add_one(std::atomic<std::uint64_t>& counter) { counter.fetch_add(1, std::memory_order_relaxed); }
+  [[nodiscard]] SourceStats read() const;
+};
+
+/// Turns dequeued buffers into frames, in the order the producer made them. PipeWire thread only; allocates only when
+/// the pointer changes its shape.
+class FrameReader {
+ public:
+  FrameReader(StreamBuffers& buffers, StreamCounters& counters) : buffers_(buffers), counters_(counters) {}
+
+  /// A new agreement: what came before says nothing about the next picture.
+  void set_format(const NegotiatedFormat& format);
+  [[nodiscard]] const NegotiatedFormat& format() const { return format_; }
+
+  /// nullopt: neither a picture nor news of the pointer. When the frame has a picture, it has the buffer's lease; else
+  /// the buffer can go back at once.
+  [[nodiscard]] std::optional<Frame> read(pw_buffer* buffer, Nanoseconds arrival);
+
+ private:
+  [[nodiscard]] bool says_no_picture(const pw_buffer& buffer, const std::optional<HeaderMeta>& header) const;
+  void note_refusal(std::string_view why);
+
+  StreamBuffers& buffers_;
+  StreamCounters& counters_;
+  NegotiatedFormat format_;
+  PtsValidator pts_;
+  CursorTracker cursor_;
+  std::optional<CursorState> last_cursor_;
+  bool damage_unknown_ = true;  ///< a picture was lost since the last one delivered, or there was none yet
+  std::string_view last_refusal_;
+};
+
+}  // namespace zc

@@ -1,0 +1,50 @@
+#pragma once
+
+#include "base/error.h"
+#include "base/unique_fd.h"
+#include "media/buffer_lease.h"
+
+#include <array>
+#include <atomic>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+namespace zc {
+
+/// Where leases come back to, from any thread, without a lock, a wait or an allocation: one bit per slot, and an
+/// eventfd that wakes the PipeWire thread. Kept alive by its leases, so one that dies after the stream is harmless.
+class LeaseDesk {
+ public:
+  static constexpr std::size_t kSlots = 128;
+
+  [[nodiscard]] static Result<std::shared_ptr<LeaseDesk>> create();
+
+  /// Readable while returns wait for collect().
+  [[nodiscard]] int event_fd() const { return event_.get(); }
+
+  /// A lease on `slot` (below kSlots), which must not be lent already. PipeWire thread.
+  [[nodiscard]] static BufferLease lend(const std::shared_ptr<LeaseDesk>& desk, std::size_t slot);
+
+  /// Calls `returned(slot)` for every slot that came back since the last call. PipeWire thread.
+  template <class Returned>
+  void collect(Returned&& returned) {
+    clear_event();
+    for (std::size_t word = 0; word < words_.size(); ++word) {
+      std::uint64_t bits = words_[word].exchange(0, std::memory_order_acquire);
+      for (; bits != 0; bits &= bits - 1) returned(word * kBits + static_cast<std::size_t>(std::countr_zero(bits)));
+    }
+  }
+
+ private:
+  static constexpr std::size_t kBits = 64;
+  explicit LeaseDesk(UniqueFd event) : event_(std::move(event)) {}
+  static void give_back(void* desk, void* token) noexcept;
+  void clear_event() noexcept;
+
+  UniqueFd event_;
+  std::array<std::atomic<std::uint64_t>, kSlots / kBits> words_{};
+};
+
+}  // namespace zc

@@ -1,0 +1,14 @@
+#pragma once
+
+#include "base/error.h"
+
+#include <string>
+#include <string_view>
+
+namespace zc {
+
+/// PipeWire tells why a stream failed in words only. Unsupported for "no more input formats" and its like, NotFound for
+/// a missing target, Denied, else Lost. `what` is the source in the user's words.
+[[nodiscard]] Error stream_error(std::string_view message, std::string what);
+
+}  // namespace zc

@@ -1,0 +1,286 @@
+#include "capture/pipewire_source.h"
+
+#include "base/log.h"
+#include "capture/pipewire_connection.h"
+#include "capture/pipewire_errors.h"
+#include "capture/video_stream.h"
+
+#include <pipewire/keys.h>
+#include <pipewire/node.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <mutex>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+namespace zc {
+namespace {
+
+using Clock = PipeWireConnection::Clock;
+constexpr std::chrono::seconds kStartPatience{5};
+/// A node that was announced to the user a moment ago may reach our registry a moment later.
+constexpr std::chrono::seconds kNodePatience{1};
+
+template <class... F>
+struct Overloaded : F... {
+  using F::operator()...;
+};
+
+std::string describe(const PipeWireTarget& target) {
+  return std::visit(
+      Overloaded{[](const PipeWireTarget::NodeId& n) { return fmt::format("PipeWire node {}", n.id); },
+                 [](const PipeWireTarget::ObjectSerial& n) { return fmt::format("PipeWire node serial {}", n.serial); },
+                 [](const PipeWireTarget::NodeName& n) { return fmt::format("PipeWire node '{}'", n.name); }},
+      target.node);
+}
+
+bool matches(const RegistryObject& object, const PipeWireTarget& target) {
+  if (object.type != PW_TYPE_INTERFACE_Node) return false;
+  return std::visit(
+      Overloaded{
+          [&](const PipeWireTarget::NodeId& n) { return object.id == n.id; },
+          [&](const PipeWireTarget::ObjectSerial& n) {
+            return object.property(PW_KEY_OBJECT_SERIAL) == std::to_string(n.serial);
+          },
+          [&](const PipeWireTarget::NodeName& n) { return object.property(PW_KEY_NODE_NAME) == n.name; }},
+      target.node);
+}
+
+const RegistryObject* find(const PipeWireConnection::Registry& registry, const PipeWireTarget& target) {
+  for (const auto& [id, object] : registry) {
+    if (matches(object, target)) return &object;
+  }
+  return nullptr;
+}
+
+/// The node we capture, as long as it exists.
+struct ResolvedNode {
+  std::uint32_t id = PW_ID_ANY;
+  std::string serial;
+};
+
+class PipeWireSource final : public Source, private VideoStream::Events {
+ public:
+  PipeWireSource(PipeWireTarget target, std::string kind, std::string description, std::stop_token stop)
+      : target_(std::move(target)), has_remote_(static_cast<bool>(target_.remote)), stop_(std::move(stop)) {
+    info_.kind = std::move(kind);
+    info_.description = std::move(description);
+    what_ = "capture " + (info_.description.empty() ? describe(target_) : info_.description);
+  }
+  PipeWireSource(const PipeWireSource&) = delete;
+  PipeWireSource& operator=(const PipeWireSource&) = delete;
+  ~PipeWireSource() override { stop_now(); }
+
+  Result<void> start(const FormatOffer& offer, SourceListener& listener) override;
+  Result<void> renegotiate(const FormatOffer& offer) override;
+  void stop() override { stop_now(); }
+
+  SourceInfo info() const override {
+    const std::lock_guard lock(info_mutex_);
+    return info_;
+  }
+  SourceStats stats() const override { return counters_.read(); }
+
+ private:
+  Result<void> begin(const FormatOffer& offer);
+  Result<void> resolve(Clock::time_point deadline);
+  Result<void> wait_for_agreement(Clock::time_point deadline);
+  void stop_now() noexcept;
+
+  // On the PipeWire thread:
+  void stream_frame(Frame frame) override;
+  void stream_negotiated(const NegotiatedFormat& format) override;
+  void stream_state(pw_stream_state state, const char* message) override;
+  void stream_failed(const Error& error) override { end(error); }
+  void node_removed(const RegistryObject& object);
+  void end(Error error);
+  void report(SourceState state);
+
+  PipeWireTarget target_;
+  const bool has_remote_;
+  const std::stop_token stop_;
+  std::string what_;  ///< "capture monitor HEADLESS-1 through the desktop portal"
+  mutable std::mutex info_mutex_;
+  SourceInfo info_;
+  StreamCounters counters_;
+
+  SourceListener* listener_ = nullptr;  ///< set before the thread starts
+  // Guarded by the connection's lock:
+  bool starting_ = false;
+  bool agreed_ = false;
+  std::optional<Error> ended_;
+  ResolvedNode node_;
+  // PipeWire thread only:
+  SourceState reported_ = SourceState::Ended;
+
+  std::unique_ptr<PipeWireConnection> connection_;
+  std::unique_ptr<VideoStream> stream_;
+};
+
+Result<void> PipeWireSource::start(const FormatOffer& offer, SourceListener& listener) {
+  if (connection_) return fail(ErrorKind::Invalid, what_, "it is running already");
+  if (has_remote_ && !target_.remote) return fail(ErrorKind::Lost, what_, "the portal's connection has been used up");
+  listener_ = &listener;
+  starting_ = true;
+  agreed_ = false;
+  ended_.reset();
+  node_ = {};
+  reported_ = SourceState::Ended;
+  auto begun = begin(offer);
+  if (!begun) stop_now();
+  return begun;
+}
+
+Result<void> PipeWireSource::begin(const FormatOffer& offer) {
+  const auto deadline = Clock::now() + kStartPatience;
+  PipeWireConnection::Callbacks callbacks;
+  callbacks.removed = [this](const RegistryObject& object) { node_removed(object); };
+  callbacks.lost = [this](const Error&) {
+    end({ErrorKind::Lost, ErrorDomain::PipeWire, EPIPE, what_, "the PipeWire daemon has gone away"});
+  };
+  auto connection = PipeWireConnection::open(std::move(target_.remote), std::move(callbacks));
+  if (!connection) return std::unexpected(connection.error());
+  connection_ = std::move(*connection);
+  if (const auto answered = connection_->roundtrip(deadline, stop_); !answered) return answered;
+  if (const auto resolved = resolve(deadline); !resolved) return resolved;
+
+  Result<void> connected;
+  connection_->run([&] {
+    report(SourceState::Connecting);
+    VideoStream::Target target{node_.serial, node_.id};
+    auto stream = VideoStream::connect(connection_->core(), connection_->loop(), target, offer, counters_, *this);
+    if (stream) {
+      stream_ = std::move(*stream);
+    } else {
+      connected = std::unexpected(stream.error());
+    }
+  });
+  if (!connected) return connected;
+  return wait_for_agreement(deadline);
+}
+
+Result<void> PipeWireSource::resolve(Clock::time_point deadline) {
+  std::string media_class;
+  const auto found = connection_->wait(std::min(deadline, Clock::now() + kNodePatience), stop_, [&] {
+    const RegistryObject* object = find(connection_->registry_locked(), target_);
+    if (object == nullptr) return false;
+    node_ = {object->id, std::string(object->property(PW_KEY_OBJECT_SERIAL))};
+    media_class = object->property(PW_KEY_MEDIA_CLASS);
+    return true;
+  });
+  if (!found) {
+    if (found.error().kind != ErrorKind::Timeout) return found;
+    return fail(ErrorKind::NotFound, what_, describe(target_) + " does not exist");
+  }
+  if (media_class.contains("Audio") || media_class.contains("Midi")) {
+    return fail(ErrorKind::Unsupported, what_, describe(target_) + " is no video node but " + media_class);
+  }
+  return {};
+}
+
+Result<void> PipeWireSource::wait_for_agreement(Clock::time_point deadline) {
+  auto agreed = connection_->wait(deadline, stop_, [&] {
+    if (!agreed_ && !ended_) return false;
+    starting_ = ended_.has_value();  // from here on an end goes to the listener
+    return true;
+  });
+  if (!agreed) {
+    if (agreed.error().kind != ErrorKind::Timeout) return agreed;
+    return fail(ErrorKind::Timeout, what_,
+                "nothing connected us to the node (is a session manager such as wireplumber running?)");
+  }
+  if (starting_) return std::unexpected(*ended_);
+  return {};
+}
+
+Result<void> PipeWireSource::renegotiate(const FormatOffer& offer) {
+  if (!connection_) return fail(ErrorKind::Invalid, what_, "it is not running");
+  Result<void> result = fail(ErrorKind::Lost, what_, "it has ended");
+  connection_->run([&] {
+    if (stream_) result = stream_->renegotiate(offer);
+  });
+  return result;
+}
+
+void PipeWireSource::stop_now() noexcept {
+  if (!connection_) return;
+  connection_->stop_thread();
+  stream_.reset();
+  connection_.reset();
+  listener_ = nullptr;
+}
+
+void PipeWireSource::stream_frame(Frame frame) {
+  if (reported_ == SourceState::Ended) return;
+  listener_->on_frame(std::move(frame));
+}
+
+void PipeWireSource::stream_negotiated(const NegotiatedFormat& format) {
+  {
+    const std::lock_guard lock(info_mutex_);
+    info_.size = format.size;
+    info_.rate = format.rate.zero() ? format.max_rate : format.rate;
+    info_.format = format.format;
+    info_.dmabuf = format.dmabuf();
+  }
+  logger("capture").info("{}: {}x{} {}{}", what_, format.size.width, format.size.height, name(format.format),
+                         format.dmabuf() ? fmt::format(", dmabuf modifier {:#x}", *format.modifier) : "");
+  connection_->update([&] { agreed_ = true; });
+}
+
+void PipeWireSource::stream_state(pw_stream_state state, const char* message) {
+  switch (state) {
+    case PW_STREAM_STATE_STREAMING: report(SourceState::Streaming); break;
+    case PW_STREAM_STATE_PAUSED:
+      if (reported_ == SourceState::Streaming) report(SourceState::Paused);
+      break;
+    case PW_STREAM_STATE_ERROR: end(stream_error(message == nullptr ? "" : message, what_)); break;
+    case PW_STREAM_STATE_UNCONNECTED:
+      end({ErrorKind::Lost, ErrorDomain::PipeWire, 0, what_, "PipeWire has disconnected the stream"});
+      break;
+    case PW_STREAM_STATE_CONNECTING: break;
+  }
+}
+
+void PipeWireSource::node_removed(const RegistryObject& object) {
+  bool ours = false;
+  connection_->update([&] { ours = object.id == node_.id && object.property(PW_KEY_OBJECT_SERIAL) == node_.serial; });
+  if (ours) end({ErrorKind::Lost, ErrorDomain::PipeWire, 0, what_, "the source has gone away"});
+}
+
+void PipeWireSource::report(SourceState state) {
+  bool over = false;
+  connection_->update([&] { over = ended_.has_value(); });
+  if (over || reported_ == state) return;
+  reported_ = state;
+  listener_->on_state(state, nullptr);
+}
+
+/// The first reason counts. While start() waits, it takes the error; later the listener does.
+void PipeWireSource::end(Error error) {
+  bool tell = false;
+  connection_->update([&] {
+    if (ended_) return;
+    ended_ = error;
+    tell = !starting_;
+  });
+  if (!tell) return;
+  reported_ = SourceState::Ended;
+  listener_->on_state(SourceState::Ended, &error);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Source>> make_pipewire_source(PipeWireTarget target, std::string kind, std::string description,
+                                                     std::stop_token stop) {
+  const auto* by_name = std::get_if<PipeWireTarget::NodeName>(&target.node);
+  if (by_name != nullptr && by_name->name.empty()) {
+    return fail(ErrorKind::Invalid, "capture a PipeWire node", "the node's name is empty");
+  }
+  return std::make_unique<PipeWireSource>(std::move(target), std::move(kind), std::move(description), std::move(stop));
+}
+
+}  // namespace zc

@@ -1,0 +1,80 @@
+#pragma once
+
+#include "base/error.h"
+#include "capture/lease_desk.h"
+#include "capture/negotiation.h"
+#include "capture/plane_layout.h"
+#include "capture/shared_mapping.h"
+#include "media/frame.h"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <variant>
+
+struct pw_buffer;
+struct spa_buffer;
+struct spa_data;
+
+namespace zc {
+
+/// The buffers of one stream: their memory is mapped (or wrapped as Dmabuf) once, when PipeWire announces them, and
+/// lent out frame by frame. PipeWire thread only; the leases may die anywhere.
+class StreamBuffers {
+ public:
+  static Result<std::unique_ptr<StreamBuffers>> create();
+
+  /// add_buffer and remove_buffer of pw_stream. A buffer whose memory cannot be used is kept, and each frame in it
+  /// refused: the producer may do better with the others. A slot whose lease still lives is not used again before.
+  void add(pw_buffer* buffer);
+  void remove(pw_buffer* buffer);
+
+  using Image = std::variant<HostImage, std::shared_ptr<const Dmabuf>>;
+  /// The picture in a dequeued buffer; the error is a static text.
+  [[nodiscard]] std::expected<Image, std::string_view> image(pw_buffer* buffer, const NegotiatedFormat& format);
+
+  /// Lends a dequeued buffer that image() accepted.
+  [[nodiscard]] BufferLease lend(pw_buffer* buffer);
+
+  [[nodiscard]] int event_fd() const { return desk_->event_fd(); }
+  /// Calls `requeue(pw_buffer*)` for each buffer whose lease has died, if the buffer is still there.
+  template <class Requeue>
+  void collect(Requeue&& requeue) {
+    desk_->collect([&](std::size_t index) {
+      Slot& slot = slots_.at(index);
+      slot.lent = false;
+      if (slot.buffer != nullptr) requeue(slot.buffer);
+    });
+  }
+
+ private:
+  /// The mapped blocks of one buffer; null where a block is no shared memory or cannot be mapped.
+  using Memory = std::array<std::shared_ptr<const SharedMapping>, 3>;
+  struct Slot {
+    pw_buffer* buffer = nullptr;
+    bool lent = false;
+    std::shared_ptr<const Memory> memory;  ///< what HostImage::mapping holds on to
+    std::shared_ptr<const Dmabuf> dmabuf;
+    PlaneLayouts dmabuf_layouts;  ///< what `dmabuf` was made from
+  };
+
+  explicit StreamBuffers(std::shared_ptr<LeaseDesk> desk) : desk_(std::move(desk)) {}
+  [[nodiscard]] static Slot* slot_of(pw_buffer* buffer);
+  static std::expected<Image, std::string_view> host_image(Slot& slot, std::span<const ChunkView> chunks,
+                                                           const NegotiatedFormat& format);
+  static std::expected<Image, std::string_view> dmabuf_image(Slot& slot, std::span<const spa_data> blocks,
+                                                             std::span<const ChunkView> chunks,
+                                                             const NegotiatedFormat& format);
+
+  std::shared_ptr<LeaseDesk> desk_;
+  std::array<Slot, LeaseDesk::kSlots> slots_;
+};
+
+/// A chunk's fields, read once from the shared memory. `data.chunk` may be null: all zero.
+[[nodiscard]] ChunkView read_chunk(const spa_data& data);
+
+}  // namespace zc

@@ -1,0 +1,195 @@
+#include "capture/video_stream.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <pipewire/keys.h>
+#include <pipewire/loop.h>
+#include <spa/param/param.h>
+#include <spa/support/loop.h>
+#include <spa/utils/result.h>
+
+#include <cerrno>
+#include <ctime>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace zc {
+namespace {
+
+constexpr const char* kOperation = "receive PipeWire frames";
+
+/// How long a producer has to choose a modifier itself before we choose. Producers that do it answer at once: KWin
+/// would negotiate for ever if we answered too, xdg-desktop-portal-wlr on some drivers waits for us.
+constexpr timespec kFixationPatience{0, 300'000'000};
+
+std::vector<const spa_pod*> pointers(const std::vector<PodPtr>& params) {
+  std::vector<const spa_pod*> plain;
+  plain.reserve(params.size());
+  for (const PodPtr& p : params) plain.push_back(p.get());
+  return plain;
+}
+
+std::unexpected<Error> fail_pipewire(int negative_errno) {
+  auto error = fail_errno(-negative_errno, kOperation);
+  error.error().domain = ErrorDomain::PipeWire;
+  return error;
+}
+
+}  // namespace
+
+/// libpipewire's C callbacks: nothing may be thrown through them, hence noexcept.
+struct VideoStream::Callbacks {
+  static VideoStream& self(void* data) { return *static_cast<VideoStream*>(data); }
+
+  static void state_changed(void* data, pw_stream_state /*old*/, pw_stream_state state, const char* message) noexcept {
+    self(data).events_.stream_state(state, message);
+  }
+  static void param_changed(void* data, std::uint32_t id, const spa_pod* param) noexcept {
+    if (id == SPA_PARAM_Format) self(data).format_changed(param);
+  }
+  static void add_buffer(void* data, pw_buffer* buffer) noexcept { self(data).buffers_->add(buffer); }
+  static void remove_buffer(void* data, pw_buffer* buffer) noexcept { self(data).buffers_->remove(buffer); }
+  static void process(void* data) noexcept { self(data).process(); }
+
+  static void returned(void* data, int /*fd*/, std::uint32_t /*mask*/) noexcept { self(data).requeue_returned(); }
+  static void fixation_due(void* data, std::uint64_t /*expirations*/) noexcept { self(data).answer_fixation(); }
+
+  static constexpr pw_stream_events table() {
+    pw_stream_events events{};
+    events.version = PW_VERSION_STREAM_EVENTS;
+    events.state_changed = state_changed;
+    events.param_changed = param_changed;
+    events.add_buffer = add_buffer;
+    events.remove_buffer = remove_buffer;
+    events.process = process;
+    return events;
+  }
+  static const pw_stream_events kEvents;
+};
+
+constexpr pw_stream_events VideoStream::Callbacks::kEvents = table();
+
+VideoStream::VideoStream(pw_loop* loop, std::unique_ptr<StreamBuffers> buffers, StreamCounters& counters,
+                         Events& events)
+    : loop_(loop),
+      counters_(counters),
+      events_(events),
+      buffers_(std::move(buffers)),
+      reader_(*buffers_, counters) {}
+
+VideoStream::~VideoStream() {
+  hook_.remove();
+  stream_.reset();
+  if (returns_ != nullptr) pw_loop_destroy_source(loop_, returns_);
+  if (fixation_ != nullptr) pw_loop_destroy_source(loop_, fixation_);
+}
+
+Result<std::unique_ptr<VideoStream>> VideoStream::connect(pw_core* core, pw_loop* loop, const Target& target,
+                                                          const FormatOffer& offer, StreamCounters& counters,
+                                                          Events& events) {
+  auto params = make_format_params(offer);
+  if (!params) return std::unexpected(params.error());
+  auto buffers = StreamBuffers::create();
+  if (!buffers) return std::unexpected(buffers.error());
+  std::unique_ptr<VideoStream> s(new VideoStream(loop, std::move(*buffers), counters, events));
+  s->offer_ = offer;
+  s->returns_ = pw_loop_add_io(loop, s->buffers_->event_fd(), SPA_IO_IN, false, &Callbacks::returned, s.get());
+  s->fixation_ = pw_loop_add_timer(loop, &Callbacks::fixation_due, s.get());
+  if (s->returns_ == nullptr || s->fixation_ == nullptr) return fail_errno(errno, kOperation);
+
+  // Without these two the session manager may link us to another source (a camera) when ours is missing or goes away.
+  PropertiesPtr properties(pw_properties_new(PW_KEY_MEDIA_TYPE, "Video", PW_KEY_MEDIA_CATEGORY, "Capture",
+                                             PW_KEY_MEDIA_ROLE, "Screen", PW_KEY_NODE_DONT_RECONNECT, "true",
+                                             "node.dont-fallback", "true", nullptr));
+  if (!properties) return fail_errno(ENOMEM, kOperation);
+  if (!target.object.empty()) pw_properties_set(properties.get(), PW_KEY_TARGET_OBJECT, target.object.c_str());
+  s->stream_.reset(pw_stream_new(core, "zerocast", properties.release()));
+  if (!s->stream_) return fail_errno(errno, kOperation);
+  pw_stream_add_listener(s->stream_.get(), s->hook_.get(), &Callbacks::kEvents, s.get());
+
+  auto plain = pointers(*params);
+  // No RT_PROCESS: process() runs on this loop, like everything else here. No MAP_BUFFERS: our own mappings outlive
+  // the stream's.
+  const int result =
+      pw_stream_connect(s->stream_.get(), PW_DIRECTION_INPUT, target.object.empty() ? target.id : PW_ID_ANY,
+                        PW_STREAM_FLAG_AUTOCONNECT, plain.data(), static_cast<std::uint32_t>(plain.size()));
+  if (result < 0) return fail_pipewire(result);
+  return s;
+}
+
+Result<void> VideoStream::send_params(std::vector<PodPtr> params) {
+  auto plain = pointers(params);
+  const int result =
+      pw_stream_update_params(stream_.get(), plain.data(), static_cast<std::uint32_t>(plain.size()));
+  if (result < 0) return fail_pipewire(result);
+  return {};
+}
+
+Result<void> VideoStream::renegotiate(const FormatOffer& offer) {
+  auto params = make_format_params(offer);
+  if (!params) return std::unexpected(params.error());
+  offer_ = offer;
+  return send_params(std::move(*params));
+}
+
+void VideoStream::format_changed(const spa_pod* param) {
+  arm_fixation(false);
+  negotiated_ = false;
+  if (param == nullptr) return;  // the old agreement is void, the next one follows
+  auto format = parse_format(param);
+  if (!format) {
+    events_.stream_failed(format.error());  // before set_error: the first reason counts, and ours is the better one
+    pw_stream_set_error(stream_.get(), -EINVAL, "%s", format.error().detail.c_str());
+    return;
+  }
+  reader_.set_format(*format);
+  negotiated_ = true;
+  std::vector<PodPtr> params = make_meta_params();
+  params.insert(params.begin(), make_buffers_param(*format));
+  if (const auto sent = send_params(std::move(params)); !sent) {
+    events_.stream_failed(sent.error());
+    return;
+  }
+  if (format->needs_fixation()) {
+    arm_fixation(true);
+  } else {
+    events_.stream_negotiated(*format);
+  }
+}
+
+void VideoStream::arm_fixation(bool on) {
+  timespec when = on ? kFixationPatience : timespec{};
+  pw_loop_update_timer(loop_, fixation_, &when, nullptr, false);
+}
+
+void VideoStream::answer_fixation() {
+  if (!negotiated_ || !reader_.format().needs_fixation()) return;
+  auto params = make_format_params(offer_, make_fixation(reader_.format(), offer_));
+  const auto sent = params ? send_params(std::move(*params)) : Result<void>(std::unexpected(params.error()));
+  if (!sent) events_.stream_failed(sent.error());
+}
+
+void VideoStream::requeue_returned() {
+  buffers_->collect([&](pw_buffer* buffer) { pw_stream_queue_buffer(stream_.get(), buffer); });
+}
+
+void VideoStream::process() {
+  requeue_returned();
+  const Nanoseconds arrival = monotonic_now();
+  std::optional<Frame> newest;
+  while (pw_buffer* buffer = pw_stream_dequeue_buffer(stream_.get())) {
+    std::optional<Frame> frame = negotiated_ ? reader_.read(buffer, arrival) : std::nullopt;
+    if (!frame || !frame->has_image()) pw_stream_queue_buffer(stream_.get(), buffer);
+    if (!frame) continue;
+    if (newest && frame->supersede(std::move(*newest))) StreamCounters::add_one(counters_.skipped);
+    newest = std::move(frame);
+  }
+  if (!newest) return;
+  newest->sequence = sequence_++;
+  StreamCounters::add_one(newest->has_image() ? counters_.delivered : counters_.cursor_updates);
+  events_.stream_frame(std::move(*newest));
+}
+
+}  // namespace zc

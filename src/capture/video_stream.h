@@ -1,0 +1,76 @@
+#pragma once
+
+#include "base/error.h"
+#include "capture/frame_reader.h"
+#include "capture/negotiation.h"
+#include "capture/pipewire_handles.h"
+#include "capture/stream_buffers.h"
+#include "media/format_offer.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+struct pw_loop;
+struct spa_source;
+
+namespace zc {
+
+/// One pw_stream that receives video. Every member is called on the loop's thread; the destructor also after that
+/// thread has stopped. All memory a frame refers to outlives the stream for as long as the frame lives.
+class VideoStream {
+ public:
+  /// Called on the loop's thread, never during the destructor.
+  class Events {
+   public:
+    virtual ~Events() = default;
+    virtual void stream_frame(Frame frame) = 0;
+    virtual void stream_negotiated(const NegotiatedFormat& format) = 0;
+    /// `message` is PipeWire's, set for PW_STREAM_STATE_ERROR only.
+    virtual void stream_state(pw_stream_state state, const char* message) = 0;
+    /// The stream cannot go on for a reason of our own.
+    virtual void stream_failed(const Error& error) = 0;
+  };
+
+  /// `target_object`: the object.serial (or name) for the session manager, empty to use `target_id`.
+  struct Target {
+    std::string object;
+    std::uint32_t id = PW_ID_ANY;
+  };
+
+  [[nodiscard]] static Result<std::unique_ptr<VideoStream>> connect(pw_core* core, pw_loop* loop, const Target& target,
+                                                                    const FormatOffer& offer, StreamCounters& counters,
+                                                                    Events& events);
+  VideoStream(const VideoStream&) = delete;
+  VideoStream& operator=(const VideoStream&) = delete;
+  ~VideoStream();
+
+  [[nodiscard]] Result<void> renegotiate(const FormatOffer& offer);
+
+ private:
+  struct Callbacks;
+  VideoStream(pw_loop* loop, std::unique_ptr<StreamBuffers> buffers, StreamCounters& counters, Events& events);
+
+  void format_changed(const spa_pod* param);
+  void process();
+  void requeue_returned();
+  void answer_fixation();
+  void arm_fixation(bool on);
+  [[nodiscard]] Result<void> send_params(std::vector<PodPtr> params);
+
+  pw_loop* loop_;
+  StreamCounters& counters_;
+  Events& events_;
+  std::unique_ptr<StreamBuffers> buffers_;
+  FrameReader reader_;
+  FormatOffer offer_;
+  std::uint64_t sequence_ = 0;
+  bool negotiated_ = false;
+
+  spa_source* returns_ = nullptr;   ///< the lease desk's eventfd in the loop
+  spa_source* fixation_ = nullptr;  ///< a timer
+  StreamPtr stream_;
+  Hook hook_;
+};
+
+}  // namespace zc
