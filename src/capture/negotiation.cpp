@@ -104,18 +104,16 @@ ColourDescription read_colour(const ObjectReader& object) {
           look_up(kTransfers, object.find(SPA_FORMAT_VIDEO_transferFunction))};
 }
 
-/// The modifier property: one value is settled, several are a choice handed back (the default is among them, twice).
+/// The modifier property. Still a choice, even of one, means that nobody has chosen yet: PipeWire does not go on to
+/// allocate buffers before every property of the format is a plain value.
 bool read_modifier(const PodValues& values, NegotiatedFormat& format) {
   format.modifier = values.longint();
   if (!format.modifier) return false;
-  if (values.choice != SPA_CHOICE_Enum || values.count() < 3) return true;
-  for (std::size_t i = 1; i < values.count(); ++i) {
+  if (values.choice != SPA_CHOICE_Enum) return true;
+  // The first value of a choice is its default, which the alternatives repeat.
+  for (std::size_t i = values.count() > 1 ? 1 : 0; i < values.count(); ++i) {
     const std::uint64_t modifier = *values.longint(i);
     if (!contains(format.alternatives, modifier)) format.alternatives.push_back(modifier);
-  }
-  if (format.alternatives.size() == 1) {
-    format.modifier = format.alternatives.front();
-    format.alternatives.clear();
   }
   return true;
 }

@@ -31,7 +31,7 @@ struct NegotiatedFormat {
   Rational rate;                            ///< 0 = variable
   Rational max_rate;                        ///< 0 = not stated
   std::optional<std::uint64_t> modifier;    ///< set: the buffers are dmabufs with this layout
-  std::vector<std::uint64_t> alternatives;  ///< more than one modifier left: the producer handed the choice back
+  std::vector<std::uint64_t> alternatives;  ///< not empty: nobody has chosen a modifier yet
   ColourDescription colour;
   [[nodiscard]] bool dmabuf() const { return modifier.has_value(); }
   [[nodiscard]] bool needs_fixation() const { return !alternatives.empty(); }

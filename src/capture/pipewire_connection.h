@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <semaphore>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -59,11 +60,21 @@ class PipeWireConnection {
   template <class Call>
   void run(Call&& call) {
     using Plain = std::remove_reference_t<Call>;
-    const auto invoke = [](spa_loop*, bool, std::uint32_t, const void*, std::size_t, void* data) -> int {
-      (*static_cast<Plain*>(data))();
+    struct Job {
+      Plain* call;
+      std::binary_semaphore done{0};
+    } job{&call};
+    const auto invoke = [](spa_loop*, bool, std::uint32_t, const void*, std::size_t, void* data) noexcept -> int {
+      auto* j = static_cast<Job*>(data);
+      (*j->call)();
+      j->done.release();
       return 0;
     };
-    pw_loop_invoke(loop(), invoke, 0, nullptr, 0, true, &call);
+    // Not the blocking invoke: how that one and the thread loop's lock go together differs between versions.
+    pw_thread_loop_lock(loop_.get());
+    pw_loop_invoke(loop(), invoke, 0, nullptr, 0, false, &job);
+    pw_thread_loop_unlock(loop_.get());
+    job.done.acquire();
   }
 
   /// Waits until the daemon has answered everything asked before.

@@ -16,6 +16,7 @@ constexpr std::array kRows = {
     Row{"no more input formats", ErrorKind::Unsupported, "it offers no picture format that can be taken"},
     Row{"no more output formats", ErrorKind::Unsupported, "it offers no picture format that can be taken"},
     Row{"error negotiating", ErrorKind::Unsupported, "it offers no picture format that can be taken"},
+    Row{"uffer allocation failed", ErrorKind::Unsupported, "it cannot provide buffers of a kind that can be taken"},
     Row{"error alloc buffers", ErrorKind::Unsupported, "it cannot provide buffers of a kind that can be taken"},
     Row{"no target node", ErrorKind::NotFound, "there is no such node"},
     Row{"target not found", ErrorKind::NotFound, "there is no such node"},

@@ -9,6 +9,7 @@
 #include <pipewire/node.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <mutex>
@@ -56,10 +57,15 @@ const RegistryObject* find(const PipeWireConnection::Registry& registry, const P
   return nullptr;
 }
 
+/// Producers that leave the choice of a modifier to the consumer, by node.name. xdg-desktop-portal-wlr aborts on some
+/// drivers (virgl) when the consumer does not choose, and takes its choice everywhere.
+constexpr std::array<std::string_view, 1> kLetUsChoose = {"xdg-desktop-portal-wlr"};
+
 /// The node we capture, as long as it exists.
 struct ResolvedNode {
   std::uint32_t id = PW_ID_ANY;
   std::string serial;
+  bool we_choose_modifier = false;
 };
 
 class PipeWireSource final : public Source, private VideoStream::Events {
@@ -150,7 +156,7 @@ Result<void> PipeWireSource::begin(const FormatOffer& offer) {
   Result<void> connected;
   connection_->run([&] {
     report(SourceState::Connecting);
-    VideoStream::Target target{node_.serial, node_.id};
+    const VideoStream::Target target{node_.serial, node_.id, node_.we_choose_modifier};
     auto stream = VideoStream::connect(connection_->core(), connection_->loop(), target, offer, counters_, *this);
     if (stream) {
       stream_ = std::move(*stream);
@@ -167,7 +173,8 @@ Result<void> PipeWireSource::resolve(Clock::time_point deadline) {
   const auto found = connection_->wait(std::min(deadline, Clock::now() + kNodePatience), stop_, [&] {
     const RegistryObject* object = find(connection_->registry_locked(), target_);
     if (object == nullptr) return false;
-    node_ = {object->id, std::string(object->property(PW_KEY_OBJECT_SERIAL))};
+    node_ = {object->id, std::string(object->property(PW_KEY_OBJECT_SERIAL)),
+             std::ranges::find(kLetUsChoose, object->property(PW_KEY_NODE_NAME)) != kLetUsChoose.end()};
     media_class = object->property(PW_KEY_MEDIA_CLASS);
     return true;
   });

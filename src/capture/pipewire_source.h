@@ -13,17 +13,21 @@
 
 namespace zc {
 
+struct PipeWireNodeId {
+  std::uint32_t id = 0;  ///< the registry's id; the portal names its streams this way
+};
+struct PipeWireObjectSerial {
+  std::uint64_t serial = 0;  ///< object.serial: never reused while the daemon lives
+};
+struct PipeWireNodeName {
+  std::string name;  ///< node.name, exact
+};
+
 /// Which node of which PipeWire daemon.
 struct PipeWireTarget {
-  struct NodeId {
-    std::uint32_t id = 0;  ///< the registry's id; the portal names its streams this way
-  };
-  struct ObjectSerial {
-    std::uint64_t serial = 0;  ///< object.serial: never reused while the daemon lives
-  };
-  struct NodeName {
-    std::string name;  ///< node.name, exact
-  };
+  using NodeId = PipeWireNodeId;
+  using ObjectSerial = PipeWireObjectSerial;
+  using NodeName = PipeWireNodeName;
 
   /// A connected socket, as org.freedesktop.portal.ScreenCast.OpenPipeWireRemote hands out. Empty: the default daemon.
   /// The source's first start() uses it up.

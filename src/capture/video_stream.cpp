@@ -10,7 +10,6 @@
 #include <spa/utils/result.h>
 
 #include <cerrno>
-#include <ctime>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -19,10 +18,6 @@ namespace zc {
 namespace {
 
 constexpr const char* kOperation = "receive PipeWire frames";
-
-/// How long a producer has to choose a modifier itself before we choose. Producers that do it answer at once: KWin
-/// would negotiate for ever if we answered too, xdg-desktop-portal-wlr on some drivers waits for us.
-constexpr timespec kFixationPatience{0, 300'000'000};
 
 std::vector<const spa_pod*> pointers(const std::vector<PodPtr>& params) {
   std::vector<const spa_pod*> plain;
@@ -54,7 +49,6 @@ struct VideoStream::Callbacks {
   static void process(void* data) noexcept { self(data).process(); }
 
   static void returned(void* data, int /*fd*/, std::uint32_t /*mask*/) noexcept { self(data).requeue_returned(); }
-  static void fixation_due(void* data, std::uint64_t /*expirations*/) noexcept { self(data).answer_fixation(); }
 
   static constexpr pw_stream_events table() {
     pw_stream_events events{};
@@ -71,9 +65,10 @@ struct VideoStream::Callbacks {
 
 constexpr pw_stream_events VideoStream::Callbacks::kEvents = table();
 
-VideoStream::VideoStream(pw_loop* loop, std::unique_ptr<StreamBuffers> buffers, StreamCounters& counters,
-                         Events& events)
+VideoStream::VideoStream(pw_loop* loop, const Target& target, std::unique_ptr<StreamBuffers> buffers,
+                         StreamCounters& counters, Events& events)
     : loop_(loop),
+      target_(target),
       counters_(counters),
       events_(events),
       buffers_(std::move(buffers)),
@@ -83,40 +78,41 @@ VideoStream::~VideoStream() {
   hook_.remove();
   stream_.reset();
   if (returns_ != nullptr) pw_loop_destroy_source(loop_, returns_);
-  if (fixation_ != nullptr) pw_loop_destroy_source(loop_, fixation_);
 }
 
 Result<std::unique_ptr<VideoStream>> VideoStream::connect(pw_core* core, pw_loop* loop, const Target& target,
                                                           const FormatOffer& offer, StreamCounters& counters,
                                                           Events& events) {
-  auto params = make_format_params(offer);
-  if (!params) return std::unexpected(params.error());
   auto buffers = StreamBuffers::create();
   if (!buffers) return std::unexpected(buffers.error());
-  std::unique_ptr<VideoStream> s(new VideoStream(loop, std::move(*buffers), counters, events));
+  std::unique_ptr<VideoStream> s(new VideoStream(loop, target, std::move(*buffers), counters, events));
   s->offer_ = offer;
   s->returns_ = pw_loop_add_io(loop, s->buffers_->event_fd(), SPA_IO_IN, false, &Callbacks::returned, s.get());
-  s->fixation_ = pw_loop_add_timer(loop, &Callbacks::fixation_due, s.get());
-  if (s->returns_ == nullptr || s->fixation_ == nullptr) return fail_errno(errno, kOperation);
+  if (s->returns_ == nullptr) return fail_errno(errno, kOperation);
+  if (const auto opened = s->open(core); !opened) return std::unexpected(opened.error());
+  return s;
+}
 
-  // Without these two the session manager may link us to another source (a camera) when ours is missing or goes away.
+Result<void> VideoStream::open(pw_core* core) {
+  auto params = make_format_params(offer_);
+  if (!params) return std::unexpected(params.error());
+  // Without the last two the session manager may link us to another source (a camera) when ours is missing or goes.
   PropertiesPtr properties(pw_properties_new(PW_KEY_MEDIA_TYPE, "Video", PW_KEY_MEDIA_CATEGORY, "Capture",
                                              PW_KEY_MEDIA_ROLE, "Screen", PW_KEY_NODE_DONT_RECONNECT, "true",
                                              "node.dont-fallback", "true", nullptr));
   if (!properties) return fail_errno(ENOMEM, kOperation);
-  if (!target.object.empty()) pw_properties_set(properties.get(), PW_KEY_TARGET_OBJECT, target.object.c_str());
-  s->stream_.reset(pw_stream_new(core, "zerocast", properties.release()));
-  if (!s->stream_) return fail_errno(errno, kOperation);
-  pw_stream_add_listener(s->stream_.get(), s->hook_.get(), &Callbacks::kEvents, s.get());
-
+  if (!target_.object.empty()) pw_properties_set(properties.get(), PW_KEY_TARGET_OBJECT, target_.object.c_str());
+  stream_.reset(pw_stream_new(core, "zerocast", properties.release()));
+  if (!stream_) return fail_errno(errno, kOperation);
+  pw_stream_add_listener(stream_.get(), hook_.get(), &Callbacks::kEvents, this);
   auto plain = pointers(*params);
   // No RT_PROCESS: process() runs on this loop, like everything else here. No MAP_BUFFERS: our own mappings outlive
   // the stream's.
   const int result =
-      pw_stream_connect(s->stream_.get(), PW_DIRECTION_INPUT, target.object.empty() ? target.id : PW_ID_ANY,
+      pw_stream_connect(stream_.get(), PW_DIRECTION_INPUT, target_.object.empty() ? target_.id : PW_ID_ANY,
                         PW_STREAM_FLAG_AUTOCONNECT, plain.data(), static_cast<std::uint32_t>(plain.size()));
   if (result < 0) return fail_pipewire(result);
-  return s;
+  return {};
 }
 
 Result<void> VideoStream::send_params(std::vector<PodPtr> params) {
@@ -135,8 +131,7 @@ Result<void> VideoStream::renegotiate(const FormatOffer& offer) {
 }
 
 void VideoStream::format_changed(const spa_pod* param) {
-  arm_fixation(false);
-  negotiated_ = false;
+  agreed_ = false;
   if (param == nullptr) return;  // the old agreement is void, the next one follows
   auto format = parse_format(param);
   if (!format) {
@@ -144,31 +139,21 @@ void VideoStream::format_changed(const spa_pod* param) {
     pw_stream_set_error(stream_.get(), -EINVAL, "%s", format.error().detail.c_str());
     return;
   }
-  reader_.set_format(*format);
-  negotiated_ = true;
-  std::vector<PodPtr> params = make_meta_params();
-  params.insert(params.begin(), make_buffers_param(*format));
-  if (const auto sent = send_params(std::move(params)); !sent) {
-    events_.stream_failed(sent.error());
-    return;
-  }
-  if (format->needs_fixation()) {
-    arm_fixation(true);
+  agreed_ = !format->needs_fixation();
+  std::vector<PodPtr> params;
+  if (agreed_) {
+    reader_.set_format(*format);
+    params = make_meta_params();
+    params.insert(params.begin(), make_buffers_param(*format));
+  } else if (target_.we_choose_modifier) {
+    auto answer = make_format_params(offer_, make_fixation(*format, offer_));
+    if (!answer) return events_.stream_failed(answer.error());
+    params = std::move(*answer);
   } else {
-    events_.stream_negotiated(*format);
+    return;  // the producer's turn: the next format is its choice
   }
-}
-
-void VideoStream::arm_fixation(bool on) {
-  timespec when = on ? kFixationPatience : timespec{};
-  pw_loop_update_timer(loop_, fixation_, &when, nullptr, false);
-}
-
-void VideoStream::answer_fixation() {
-  if (!negotiated_ || !reader_.format().needs_fixation()) return;
-  auto params = make_format_params(offer_, make_fixation(reader_.format(), offer_));
-  const auto sent = params ? send_params(std::move(*params)) : Result<void>(std::unexpected(params.error()));
-  if (!sent) events_.stream_failed(sent.error());
+  if (const auto sent = send_params(std::move(params)); !sent) return events_.stream_failed(sent.error());
+  if (agreed_) events_.stream_negotiated(*format);
 }
 
 void VideoStream::requeue_returned() {
@@ -180,7 +165,7 @@ void VideoStream::process() {
   const Nanoseconds arrival = monotonic_now();
   std::optional<Frame> newest;
   while (pw_buffer* buffer = pw_stream_dequeue_buffer(stream_.get())) {
-    std::optional<Frame> frame = negotiated_ ? reader_.read(buffer, arrival) : std::nullopt;
+    std::optional<Frame> frame = agreed_ ? reader_.read(buffer, arrival) : std::nullopt;
     if (!frame || !frame->has_image()) pw_stream_queue_buffer(stream_.get(), buffer);
     if (!frame) continue;
     if (newest && frame->supersede(std::move(*newest))) StreamCounters::add_one(counters_.skipped);

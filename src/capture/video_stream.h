@@ -36,6 +36,10 @@ class VideoStream {
   struct Target {
     std::string object;
     std::uint32_t id = PW_ID_ANY;
+    /// Who chooses among several modifiers. Normally the producer, who can try an allocation, as the protocol says:
+    /// KWin negotiates for ever with a consumer that chooses, too. It has to happen inside the very first
+    /// param_changed: with an open format PipeWire fails the allocation, and the producer's node stays broken.
+    bool we_choose_modifier = false;
   };
 
   [[nodiscard]] static Result<std::unique_ptr<VideoStream>> connect(pw_core* core, pw_loop* loop, const Target& target,
@@ -49,26 +53,27 @@ class VideoStream {
 
  private:
   struct Callbacks;
-  VideoStream(pw_loop* loop, std::unique_ptr<StreamBuffers> buffers, StreamCounters& counters, Events& events);
+  VideoStream(pw_loop* loop, const Target& target, std::unique_ptr<StreamBuffers> buffers, StreamCounters& counters,
+              Events& events);
 
+  [[nodiscard]] Result<void> open(pw_core* core);
   void format_changed(const spa_pod* param);
   void process();
   void requeue_returned();
-  void answer_fixation();
-  void arm_fixation(bool on);
   [[nodiscard]] Result<void> send_params(std::vector<PodPtr> params);
 
+  /// How far the present agreement has come.
   pw_loop* loop_;
+  const Target target_;
   StreamCounters& counters_;
   Events& events_;
   std::unique_ptr<StreamBuffers> buffers_;
   FrameReader reader_;
   FormatOffer offer_;
   std::uint64_t sequence_ = 0;
-  bool negotiated_ = false;
+  bool agreed_ = false;  ///< on a format with every property settled
 
-  spa_source* returns_ = nullptr;   ///< the lease desk's eventfd in the loop
-  spa_source* fixation_ = nullptr;  ///< a timer
+  spa_source* returns_ = nullptr;  ///< the lease desk's eventfd in the loop
   StreamPtr stream_;
   Hook hook_;
 };
