@@ -114,9 +114,9 @@ void SinkRunner::run() noexcept {
   try {
     run_sink();
   } catch (const std::exception& error) {
-    queue_.abort();
     fail_for_good({ErrorKind::Internal, ErrorDomain::None, 0, "write " + name(), error.what()});
   }
+  queue_.abort();  // a pusher that waits goes on, and what is left counts as dropped
   const std::scoped_lock lock(mutex_);
   if (state_ != SinkState::Failed) state_ = SinkState::Closed;
   finished_ = true;
@@ -155,7 +155,6 @@ void SinkRunner::run_sink() {
       }
     }
     if (!may_reconnect(result.error())) {
-      queue_.abort();
       fail_for_good(result.error());
       return;
     }

@@ -21,6 +21,9 @@ namespace {
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
+constexpr milliseconds kDefaultLatency{120};  // libsrt: SRTO_LATENCY
+constexpr milliseconds kTailMargin{200};      // for the way there and the acknowledgement
+
 struct AvioClose {
   void operator()(AVIOContext* io) const noexcept { avio_close(io); }
 };
@@ -98,7 +101,14 @@ class SrtStream final : public PeerStream {
     return lost(io_->error, operation);
   }
 
-  void disconnect() noexcept override { io_.reset(); }
+  void disconnect() noexcept override {
+    // srt_close() throws away what the peer has not acknowledged, and the peer what it has not played yet. libsrt's own
+    // answer, SRTO_LINGER, cannot be interrupted.
+    if (io_ != nullptr && io_->error >= 0) {
+      static_cast<void>(interrupt_->sleep(output_.latency.value_or(kDefaultLatency) + kTailMargin));
+    }
+    io_.reset();
+  }
   [[nodiscard]] std::size_t message_bytes() const override { return kTsMessageBytes; }
 
  private:
