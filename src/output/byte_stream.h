@@ -15,6 +15,8 @@ class ByteStream {
   ByteStream() = default;
   ByteStream(const ByteStream&) = delete;
   ByteStream& operator=(const ByteStream&) = delete;
+  ByteStream(ByteStream&&) = delete;
+  ByteStream& operator=(ByteStream&&) = delete;
 
   /// Takes all bytes or fails; after an error nothing more may be written.
   [[nodiscard]] virtual Result<void> write(std::span<const std::byte> bytes) = 0;

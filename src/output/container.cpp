@@ -61,6 +61,7 @@ std::optional<Container> container_from_name(std::string_view name) {
 
 std::string container_names() {
   std::vector<std::string_view> names;
+  names.reserve(kContainers.size());
   for (const ContainerInfo& row : kContainers) names.push_back(row.name);
   return fmt::format("{}", fmt::join(names, ", "));
 }

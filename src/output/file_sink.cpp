@@ -7,7 +7,10 @@ namespace zc {
 FileSink::FileSink(const OutputSpec& spec, std::unique_ptr<Interrupt> interrupt, std::unique_ptr<FileStream> stream)
     : name_(spec.name()), container_(spec.container), interrupt_(std::move(interrupt)), stream_(std::move(stream)) {}
 
-FileSink::~FileSink() { static_cast<void>(FileSink::close()); }
+FileSink::~FileSink() {
+  // Whoever wants to know calls close().
+  [[maybe_unused]] const auto closed = FileSink::close();
+}
 
 Result<std::unique_ptr<FileSink>> FileSink::create(const OutputSpec& spec) {
   auto interrupt = Interrupt::create();

@@ -17,6 +17,10 @@ class FileSink final : public Sink {
   /// Claims the path now, before any dialog or capture. `spec` holds a FileOutput or StdoutOutput.
   [[nodiscard]] static Result<std::unique_ptr<FileSink>> create(const OutputSpec& spec);
   ~FileSink() override;
+  FileSink(const FileSink&) = delete;
+  FileSink& operator=(const FileSink&) = delete;
+  FileSink(FileSink&&) = delete;
+  FileSink& operator=(FileSink&&) = delete;
 
   [[nodiscard]] const std::string& name() const override { return name_; }
   [[nodiscard]] Result<void> open(const StreamParameters& stream) override;

@@ -28,6 +28,10 @@ class FileStream final : public ByteStream {
   [[nodiscard]] static Result<std::unique_ptr<FileStream>> standard_output(const Interrupt& interrupt);
   /// Removes a file that this stream made (or emptied) and in which nothing was ever committed.
   ~FileStream() override;
+  FileStream(const FileStream&) = delete;
+  FileStream& operator=(const FileStream&) = delete;
+  FileStream(FileStream&&) = delete;
+  FileStream& operator=(FileStream&&) = delete;
 
   /// Before the first write: empties a file that is being overwritten; waits, 10 s at most, for a FIFO's reader.
   [[nodiscard]] Result<void> begin();

@@ -291,6 +291,7 @@ Result<void> Muxer::Impl::write(const Packet& picture, std::int64_t duration) {
   }
   packet->buf = picture.buffer() != nullptr ? av_buffer_ref(picture.buffer()) : nullptr;
   // libavformat never writes to what it is given here; its interface is not const.
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast): see the line above
   packet->data = reinterpret_cast<std::uint8_t*>(const_cast<std::byte*>(picture.bytes().data()));
   packet->size = static_cast<int>(picture.bytes().size());
   packet->pts = picture.pts;
@@ -353,7 +354,7 @@ Result<void> Muxer::drain() {
 }
 
 Result<void> Muxer::finish() {
-  Impl& impl = *impl_;
+  const Impl& impl = *impl_;
   if (auto ok = drain(); !ok) return ok;
   const int code = av_write_trailer(impl.format.get());
   avio_flush(impl.io.get());

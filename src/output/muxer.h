@@ -29,6 +29,8 @@ class Muxer {
   ~Muxer();
   Muxer(const Muxer&) = delete;
   Muxer& operator=(const Muxer&) = delete;
+  Muxer(Muxer&&) = delete;
+  Muxer& operator=(Muxer&&) = delete;
 
   /// An error of the ByteStream comes back as it is. After any error only destruction makes sense.
   [[nodiscard]] Result<void> write(const Packet& packet);

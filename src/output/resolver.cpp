@@ -55,7 +55,8 @@ Resolver::Resolver() = default;
 Resolver::~Resolver() {
   if (query_ == nullptr || ::gai_error(&query_->request) != EAI_INPROGRESS) return;
   // getaddrinfo_a(3): a request that is being worked on cannot be cancelled, and its memory stays in use.
-  if (::gai_cancel(&query_->request) == EAI_NOTCANCELED) static_cast<void>(query_.release());
+  if (::gai_cancel(&query_->request) == EAI_NOTCANCELED) [[maybe_unused]]
+    auto* left = query_.release();
 }
 
 Result<std::vector<SocketAddress>> Resolver::resolve(const Endpoint& endpoint, const Interrupt& interrupt,

@@ -30,6 +30,8 @@ class Resolver {
   ~Resolver();
   Resolver(const Resolver&) = delete;
   Resolver& operator=(const Resolver&) = delete;
+  Resolver(Resolver&&) = delete;
+  Resolver& operator=(Resolver&&) = delete;
 
   /// Every address of the endpoint, best first. Gives up after `timeout` or when interrupted; the next call goes on
   /// with the same query. NotFound: no such host.

@@ -18,6 +18,8 @@ class Sink {
   Sink() = default;
   Sink(const Sink&) = delete;
   Sink& operator=(const Sink&) = delete;
+  Sink(Sink&&) = delete;
+  Sink& operator=(Sink&&) = delete;
 
   /// For messages: the path, or the URL without its passphrase.
   [[nodiscard]] virtual const std::string& name() const = 0;

@@ -35,7 +35,10 @@ std::string_view to_string(SinkState state) {
 SinkRunner::SinkRunner(std::unique_ptr<Sink> sink, SinkRunnerOptions options, SinkEvents& events)
     : sink_(std::move(sink)), options_(options), events_(events), queue_(options.policy, options.limits) {}
 
-SinkRunner::~SinkRunner() { static_cast<void>(stop()); }
+SinkRunner::~SinkRunner() {
+  // Whoever wants to know calls stop().
+  [[maybe_unused]] const auto stopped = stop();
+}
 
 Result<void> SinkRunner::start(const StreamParameters& stream) {
   if (thread_.joinable() || stats().state != SinkState::Idle) {

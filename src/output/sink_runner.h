@@ -26,6 +26,8 @@ class SinkEvents {
   SinkEvents() = default;
   SinkEvents(const SinkEvents&) = delete;
   SinkEvents& operator=(const SinkEvents&) = delete;
+  SinkEvents(SinkEvents&&) = delete;
+  SinkEvents& operator=(SinkEvents&&) = delete;
 
   /// Fatal: the sink is closed for good, told once. Otherwise the peer is called again; told once per outage.
   virtual void on_error(const std::string& name, const Error& error, bool fatal) = 0;
@@ -71,6 +73,8 @@ class SinkRunner {
   ~SinkRunner();
   SinkRunner(const SinkRunner&) = delete;
   SinkRunner& operator=(const SinkRunner&) = delete;
+  SinkRunner(SinkRunner&&) = delete;
+  SinkRunner& operator=(SinkRunner&&) = delete;
 
   [[nodiscard]] const std::string& name() const { return sink_->name(); }
 

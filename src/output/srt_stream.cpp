@@ -33,6 +33,8 @@ class Options {
   Options() = default;
   Options(const Options&) = delete;
   Options& operator=(const Options&) = delete;
+  Options(Options&&) = delete;
+  Options& operator=(Options&&) = delete;
   ~Options() { av_dict_free(&dict_); }
   void set(const char* key, const std::string& value) { av_dict_set(&dict_, key, value.c_str(), 0); }
   [[nodiscard]] AVDictionary** get() { return &dict_; }

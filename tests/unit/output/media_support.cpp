@@ -13,6 +13,12 @@ extern "C" {
 #include <libavutil/opt.h>
 }
 
+/// libx265 3.5 never frees some copies of its parameters.
+// NOLINTBEGIN(readability-identifier-naming): LeakSanitizer's interface
+extern "C" const char* __lsan_default_suppressions();
+extern "C" const char* __lsan_default_suppressions() { return "leak:libx265\n"; }
+// NOLINTEND(readability-identifier-naming)
+
 namespace zc::test {
 namespace {
 

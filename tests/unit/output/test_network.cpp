@@ -40,12 +40,12 @@ class Events final : public SinkEvents {
     fatal_ = fatal_ || fatal;
     ++errors;
   }
-  void on_keyframe_wanted(const std::string&) override { ++keyframes_wanted; }
-  std::string messages() const {
+  void on_keyframe_wanted(const std::string& /*name*/) override { ++keyframes_wanted; }
+  [[nodiscard]] std::string messages() const {
     const std::scoped_lock lock(mutex_);
     return fmt::format("{}", fmt::join(messages_, "; "));
   }
-  bool fatal() const {
+  [[nodiscard]] bool fatal() const {
     const std::scoped_lock lock(mutex_);
     return fatal_;
   }
@@ -62,7 +62,7 @@ class Events final : public SinkEvents {
 class Feed {
  public:
   Feed() : stream_(make_stream({.frames = 60, .size = {160, 90}, .gop = 15})) {}
-  const StreamParameters& parameters() const { return stream_.parameters; }
+  [[nodiscard]] const StreamParameters& parameters() const { return stream_.parameters; }
   Packet next() {
     Packet packet = stream_.packets[count_ % stream_.packets.size()];
     const auto shift = static_cast<std::int64_t>(count_ / stream_.packets.size()) * 60 * kFrame;
@@ -81,7 +81,7 @@ class Feed {
     }
     return false;
   }
-  std::size_t count() const { return count_; }
+  [[nodiscard]] std::size_t count() const { return count_; }
 
  private:
   TestStream stream_;
@@ -102,7 +102,9 @@ class Reader {
   ~Reader() { stop_ = true; }
   Reader(const Reader&) = delete;
   Reader& operator=(const Reader&) = delete;
-  bool done() const { return media_.wait_for(0s) == std::future_status::ready; }
+  Reader(Reader&&) = delete;
+  Reader& operator=(Reader&&) = delete;
+  [[nodiscard]] bool done() const { return media_.wait_for(0s) == std::future_status::ready; }
   ReadMedia get() { return media_.get(); }
 
  private:
@@ -218,7 +220,7 @@ TEST_CASE("TCP calls a listening reader, again and again until it is there") {
   REQUIRE(feed.until({runner.get()}, [&] { return reader.done(); }));
   check_stream(reader.get(), 120);
   CHECK_FALSE(events.fatal());
-  static_cast<void>(runner->stop());
+  [[maybe_unused]] const auto stopped = runner->stop();
 }
 
 TEST_CASE("TCP listens, and takes the next reader after the first") {
@@ -240,7 +242,7 @@ TEST_CASE("TCP listens, and takes the next reader after the first") {
   }
   CHECK(runner->stats().reconnects == 2);
   CHECK(events.keyframes_wanted >= 2);
-  static_cast<void>(runner->stop());
+  [[maybe_unused]] const auto stopped = runner->stop();
 }
 
 TEST_CASE("SRT calls and listens, with and without a passphrase") {
@@ -285,7 +287,7 @@ TEST_CASE("SRT refuses a wrong passphrase and keeps listening for the right one"
                 {{"mode", "caller"}, {"passphrase", "correct-horse-battery"}});
   REQUIRE(feed.until({runner.get()}, [&] { return reader.done(); }));
   check_stream(reader.get(), 60);
-  static_cast<void>(runner->stop());
+  [[maybe_unused]] const auto stopped = runner->stop();
 }
 
 TEST_CASE("an SRT caller with a wrong passphrase says so without showing it") {
@@ -300,7 +302,7 @@ TEST_CASE("an SRT caller with a wrong passphrase says so without showing it") {
   CHECK_FALSE(events.fatal());
   CHECK(events.messages().find("horse") == std::string::npos);
   CHECK(runner->stats().packets == 0);
-  static_cast<void>(runner->stop());
+  [[maybe_unused]] const auto stopped = runner->stop();
 }
 
 TEST_CASE("a TCP peer that never reads holds up neither the pusher nor a file, and is called again") {
@@ -341,7 +343,7 @@ TEST_CASE("a TCP peer that never reads holds up neither the pusher nor a file, a
   CHECK(media.packets.front().keyframe);
   CHECK(live->stats().reconnects >= 1);
   CHECK_FALSE(events.fatal());
-  static_cast<void>(live->stop());
+  [[maybe_unused]] const auto stopped = live->stop();
 }
 
 TEST_CASE("stop delivers what was queued to a peer that reads") {
@@ -404,7 +406,7 @@ TEST_CASE("stop returns although the peer is dead") {
       std::this_thread::sleep_for(1ms);
     }
     const auto start = std::chrono::steady_clock::now();
-    static_cast<void>(runner->stop());
+    [[maybe_unused]] const auto stopped = runner->stop();
     const auto took = std::chrono::steady_clock::now() - start;
     fmt::print("stop of {}: {} ms\n", row.url, std::chrono::duration_cast<std::chrono::milliseconds>(took).count());
     CHECK(took < 30s);  // not "for ever"; how fast it really is depends on the machine
@@ -446,7 +448,7 @@ TEST_CASE("a killed SRT peer is found again and starts at a keyframe") {
   REQUIRE(feed.until({live.get(), file.get()}, [&] { return reader.done(); }));
   check_stream(reader.get(), 60);
   CHECK(live->stats().reconnects == 1);
-  static_cast<void>(live->stop());
+  [[maybe_unused]] const auto stopped = live->stop();
   CHECK(file->stop(60s));
   CHECK(file->stats().packets == feed.count());
   CHECK(read_media(dir.file("beside.mp4")).packets.size() == feed.count());

@@ -56,8 +56,8 @@ class ScriptedSink final : public Sink {
   std::function<Result<void>(const Packet&)> on_write = [](const Packet&) { return Result<void>{}; };
   std::function<Result<void>()> on_close = [] { return Result<void>{}; };
 
-  const std::string& name() const override { return name_; }
-  Result<void> open(const StreamParameters&) override {
+  [[nodiscard]] const std::string& name() const override { return name_; }
+  Result<void> open(const StreamParameters& /*stream*/) override {
     int number = 0;
     record_.note([&] { number = ++record_.opens; });
     return on_open(number);
@@ -286,7 +286,7 @@ TEST_CASE("a peer that hangs never holds up the pusher nor stop") {
     }
     CHECK(runner.stats().dropped >= 900);
     CHECK(runner.stats().queued <= 8);
-    static_cast<void>(runner.stop(milliseconds(200)));
+    [[maybe_unused]] const auto stopped = runner.stop(milliseconds(200));
     CHECK(record.interrupted);
     CHECK(runner.stats().state == SinkState::Closed);
     CHECK(runner.stats().dropped == static_cast<std::uint64_t>(pushed));

@@ -61,6 +61,8 @@ class SharedMemory {
   ~SharedMemory() { ::munmap(shared_, sizeof(Shared)); }
   SharedMemory(const SharedMemory&) = delete;
   SharedMemory& operator=(const SharedMemory&) = delete;
+  SharedMemory(SharedMemory&&) = delete;
+  SharedMemory& operator=(SharedMemory&&) = delete;
   Shared* operator->() const { return shared_; }
 
  private:
@@ -158,8 +160,10 @@ TEST_CASE("a picture that nothing follows is on disk soon") {
     const std::string path = dir.file("still." + std::string(row.name));
     const pid_t child = in_child([&] {
       class Quiet final : public SinkEvents {
-        void on_error(const std::string&, const Error&, bool) override { ::_exit(kOtherError); }
-        void on_keyframe_wanted(const std::string&) override {}
+        void on_error(const std::string& /*name*/, const Error& /*error*/, bool /*fatal*/) override {
+          ::_exit(kOtherError);
+        }
+        void on_keyframe_wanted(const std::string& /*name*/) override {}
       } events;
       auto runner = make_sink_runner(file_spec(path, row.container), events);
       if (!runner || !(*runner)->start(stream.parameters)) return kOtherError;
