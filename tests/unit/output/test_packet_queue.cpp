@@ -52,7 +52,7 @@ TEST_CASE("a blocking queue makes the producer wait and drops nothing") {
   for (const QueueLimits limits :
        {QueueLimits{.packets = 3, .bytes = 1 << 20}, QueueLimits{.packets = 100, .bytes = 300}}) {
     PacketQueue queue(QueuePolicy::Block, limits);
-    std::jthread producer([&] {
+    const std::jthread producer([&] {
       for (std::int64_t i = 0; i < 500; ++i) static_cast<void>(queue.push(make_packet(i)));
       queue.close();
     });
