@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/error.h"
 #include "media/codec.h"
 #include "media/colour.h"
 #include "media/geometry.h"
@@ -25,7 +26,7 @@ struct EncoderSettings {
   std::optional<Codec> codec;          ///< nullopt: "auto"
   std::optional<std::string> encoder;  ///< force one row by its name ("libx264")
   Preset preset = Preset::Balanced;
-  std::optional<unsigned> crf;           ///< constant quality, each codec's own scale (x264 0-51, SVT-AV1 0-63)
+  std::optional<unsigned> crf;           ///< constant quality, each codec's own scale (x264 0-51, SVT-AV1 1-63)
   std::optional<std::int64_t> bit_rate;  ///< bit/s; excludes crf
   double gop_seconds = 2.0;              ///< distance of keyframes
   unsigned bit_depth = 8;                ///< 8 or 10
@@ -42,5 +43,19 @@ struct VideoParameters {
   bool constant_rate = false;
   unsigned threads = 0;  ///< 0: as many as the machine has processors
 };
+
+inline constexpr double kMinGopSeconds = 0.1;
+inline constexpr double kMaxGopSeconds = 600.0;
+inline constexpr std::int64_t kMinBitRate = 10'000;
+inline constexpr std::int64_t kMaxBitRate = 1'000'000'000;
+
+/// Checks what can be checked without knowing the encoder. ErrorKind::Invalid names the setting and its valid values;
+/// limits of one encoder (crf range, formats, sizes) are told by validate_for() of encoder_table.h.
+[[nodiscard]] Result<void> validate(const EncoderSettings& settings);
+[[nodiscard]] Result<void> validate(const VideoParameters& video);
+
+/// The size to code a picture of `picture` px in: rounded down to even numbers, because 4:2:0 has one chroma sample for
+/// two pixels and many decoders take nothing else. A caller crops the last odd column and row away rather than scale.
+[[nodiscard]] constexpr Size encodable_size(Size picture) { return {picture.width & ~1U, picture.height & ~1U}; }
 
 }  // namespace zc

@@ -1,0 +1,123 @@
+#include "encode/codec_context.h"
+
+#include "encode/av_log.h"
+#include "media/packet.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <thread>
+
+namespace zc {
+namespace {
+
+int clamp_to_int(std::int64_t value) {
+  return static_cast<int>(std::clamp<std::int64_t>(value, 0, std::numeric_limits<int>::max()));
+}
+
+void set_generic_fields(AVCodecContext& context, const EncoderRow& row, const EncoderSettings& settings,
+                        const VideoParameters& video, PixelFormat format) {
+  context.codec_type = AVMEDIA_TYPE_VIDEO;
+  context.codec_id = av_codec_id(row.codec);
+  context.width = static_cast<int>(video.size.width);
+  context.height = static_cast<int>(video.size.height);
+  context.pix_fmt = av_pixel_format(format);
+  context.time_base = {1, static_cast<int>(kPacketClock)};
+  context.framerate = {static_cast<int>(video.rate.num), static_cast<int>(video.rate.den)};
+  context.sample_aspect_ratio = {1, 1};
+  context.flags |= static_cast<int>(AV_CODEC_FLAG_GLOBAL_HEADER | AV_CODEC_FLAG_CLOSED_GOP);
+  context.colorspace = av_matrix(settings.colour.matrix);
+  context.color_range = av_range(settings.colour.range);
+  context.color_primaries = av_primaries(settings.colour.primaries);
+  context.color_trc = av_transfer(settings.colour.transfer);
+  // The conversion sites 4:2:0 chroma left (MPEG-2); 4:4:4 has nothing to site.
+  if (settings.chroma == Chroma::Yuv420) context.chroma_sample_location = AVCHROMA_LOC_LEFT;
+}
+
+/// The libraries only warn about what they do not know in their parameter lists.
+const std::string* refused_parameter(const AvLogCapture& log) {
+  for (const std::string& line : log.lines()) {
+    if (line.starts_with("Error parsing option") || line.starts_with("Unknown option") ||
+        line.starts_with("Invalid value for")) {
+      return &line;
+    }
+  }
+  return nullptr;
+}
+
+Result<AvDictionaryPtr> to_dictionary(const OptionList& options) {
+  AVDictionary* dictionary = nullptr;
+  for (const auto& [key, value] : options.all()) {
+    if (const int result = av_dict_set(&dictionary, key.c_str(), value.c_str(), 0); result < 0) {
+      av_dict_free(&dictionary);
+      return fail_av(result, "collect the encoder's options");
+    }
+  }
+  return AvDictionaryPtr(dictionary);
+}
+
+}  // namespace
+
+Result<OpenedCodec> open_codec(const EncoderRow& row, const EncoderSettings& settings, const VideoParameters& video) {
+  const AVCodec* codec = avcodec_find_encoder_by_name(std::string(row.name).c_str());
+  const std::string operation = fmt::format("open {}", row.name);
+  if (codec == nullptr) {
+    return fail(ErrorKind::Unsupported, operation, fmt::format("this FFmpeg was built without {}", row.name));
+  }
+  const unsigned processors = video.threads != 0 ? video.threads : std::max(1U, std::thread::hardware_concurrency());
+  const bool low_latency = settings.preset == Preset::LowLatency;
+  const auto max_delay = static_cast<unsigned>(std::max(0.0, kMaxDelaySeconds * video.rate.value()));
+  const EncoderRequest request{.row = row,
+                               .settings = settings,
+                               .video = video,
+                               .native = choose_native_preset(row, settings, video, processors),
+                               .processors = processors,
+                               .max_delay = low_latency ? 0 : max_delay};
+
+  OpenedCodec opened;
+  opened.input = row.input_format(settings.bit_depth, settings.chroma).value_or(PixelFormat::Unknown);
+  opened.plan.keyframe_interval = std::max(1, static_cast<int>(std::lround(settings.gop_seconds * video.rate.value())));
+  OptionList options(row.parameter_option);
+  row.configure(request, opened.plan, options);
+  for (const auto& [key, value] : settings.options) options.set(key, value);
+
+  opened.context.reset(avcodec_alloc_context3(codec));
+  if (!opened.context) return fail_av(AVERROR(ENOMEM), operation);
+  AVCodecContext& context = *opened.context;
+  set_generic_fields(context, row, settings, video, opened.input);
+  context.thread_count = opened.plan.threads;
+  context.max_b_frames = opened.plan.b_frames;
+  context.gop_size = opened.plan.keyframe_interval;
+  if (settings.bit_rate) {
+    context.bit_rate = *settings.bit_rate;
+    context.rc_max_rate = opened.plan.max_bit_rate;
+    context.rc_buffer_size = clamp_to_int(opened.plan.buffer_bits);
+  }
+
+  auto dictionary = to_dictionary(options);
+  if (!dictionary) return std::unexpected(std::move(dictionary.error()));
+  const AvLogCapture log;
+  AVDictionary* remaining = dictionary->release();
+  const int result = avcodec_open2(&context, codec, &remaining);
+  dictionary->reset(remaining);
+  if (result == AVERROR_OPTION_NOT_FOUND || (result < 0 && !settings.options.empty())) {
+    return fail(ErrorKind::Invalid, fmt::format("options of {}", row.name), log.text());
+  }
+  if (result < 0) {
+    auto failure = fail_av(result, operation, log.text());
+    failure.error().kind = ErrorKind::Unsupported;
+    return failure;
+  }
+  if (const AVDictionaryEntry* unknown = av_dict_get(dictionary->get(), "", nullptr, AV_DICT_IGNORE_SUFFIX)) {
+    return fail(ErrorKind::Invalid, fmt::format("options of {}", row.name),
+                fmt::format("it has no option '{}' ('ffmpeg -h encoder={}' lists them)", unknown->key, row.name));
+  }
+  if (const std::string* line = refused_parameter(log)) {
+    return fail(ErrorKind::Invalid, fmt::format("options of {}", row.name), *line);
+  }
+  return opened;
+}
+
+}  // namespace zc

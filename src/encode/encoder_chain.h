@@ -1,0 +1,50 @@
+#pragma once
+
+#include "base/error.h"
+#include "encode/encoder.h"
+#include "encode/settings.h"
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace zc {
+
+struct EncoderRow;
+
+/// The encoders that come into question for a user's settings, in the order they are tried.
+class EncoderChain {
+ public:
+  /// Why an earlier candidate was passed over.
+  struct Refusal {
+    std::string_view encoder;
+    Error error;
+  };
+
+  /// Rows of the wanted codec; "auto" is H.264, the codec a CPU encodes fastest and every player knows. Invalid: the
+  /// forced encoder does not exist (naming those that do) or encodes another codec.
+  [[nodiscard]] static Result<EncoderChain> create(EncoderSettings settings);
+
+  /// The first candidate that opens. An Invalid setting ends the search (no other encoder makes it valid); otherwise
+  /// the error lists why each candidate was refused.
+  [[nodiscard]] Result<std::unique_ptr<Encoder>> open_first(const VideoParameters& video);
+
+  /// From the last open_first(): those before the winner.
+  [[nodiscard]] const std::vector<Refusal>& refusals() const { return refusals_; }
+  [[nodiscard]] const std::vector<const EncoderRow*>& candidates() const { return candidates_; }
+
+ private:
+  EncoderChain(EncoderSettings settings, std::vector<const EncoderRow*> candidates)
+      : settings_(std::move(settings)), candidates_(std::move(candidates)) {}
+
+  EncoderSettings settings_;
+  std::vector<const EncoderRow*> candidates_;
+  std::vector<Refusal> refusals_;
+};
+
+/// EncoderChain::create() and open_first() in one: what a pipeline needs.
+[[nodiscard]] Result<std::unique_ptr<Encoder>> open_first(const EncoderSettings& settings,
+                                                          const VideoParameters& video);
+
+}  // namespace zc

@@ -1,0 +1,274 @@
+#include "encode/encoder_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace zc {
+namespace {
+
+using enum PixelFormat;
+
+constexpr double kAnyLoad = std::numeric_limits<double>::infinity();
+/// Preset::Quality may use 60 % of the machine instead of 25 %.
+constexpr double kQualityLoadFactor = 2.4;
+
+// Measured: CPU milliseconds per 1280x720 picture of a zooming fractal with an inset test pattern, two threads of one
+// 2.5 GHz Xeon core pair under load (FFmpeg 5.1, x264 164, x265 3.5, SVT-AV1 1.4.1). max_load is a quarter of the
+// resulting megapixels per second and processor.
+constexpr std::array kX264Presets = {
+    NativePreset{"medium", 2.8, 40, 3},         // 83
+    NativePreset{"fast", 3.6, 30, 3},           // 64
+    NativePreset{"faster", 6.5, 20, 3},         // 35
+    NativePreset{"veryfast", 11.5, 10, 3},      // 19.5
+    NativePreset{"superfast", 18.0, 0, 3},      // 13
+    NativePreset{"ultrafast", kAnyLoad, 0, 0},  // 5.5
+};
+constexpr std::array kX265Presets = {
+    NativePreset{"medium", 1.3, 20, 4},        NativePreset{"fast", 2.0, 15, 4},
+    NativePreset{"veryfast", 3.7, 15, 4},       // 62
+    NativePreset{"superfast", 4.6, 10, 3},      // 49
+    NativePreset{"ultrafast", kAnyLoad, 5, 3},  // 35
+};
+constexpr std::array kSvtPresets = {
+    NativePreset{"8", 1.6, 0, 0},        // 144
+    NativePreset{"9", 2.8, 0, 0},        // 83
+    NativePreset{"10", 3.7, 0, 0},       // 63
+    NativePreset{"11", 5.2, 0, 0},       // 44
+    NativePreset{"12", kAnyLoad, 0, 0},  // 28
+};
+
+/// VBV: a live stream may not exceed its rate for longer than half a second; a file may, for a second by half.
+void set_vbv(const EncoderRequest& request, CodecPlan& plan) {
+  if (!request.settings.bit_rate) return;
+  const std::int64_t rate = *request.settings.bit_rate;
+  const bool live = request.settings.preset == Preset::LowLatency;
+  plan.max_bit_rate = live ? rate : rate + rate / 2;
+  plan.buffer_bits = live ? rate / 2 : plan.max_bit_rate;
+}
+
+std::string rate_factor(const EncoderRequest& request) {
+  const auto preset = static_cast<std::size_t>(request.settings.preset);
+  return std::to_string(request.settings.crf.value_or(request.row.default_crf.at(preset)));
+}
+
+/// Lookahead and B-frames that fit into what remains of the allowed delay.
+struct Depth {
+  unsigned lookahead;
+  unsigned b_frames;
+};
+Depth fit_depth(const NativePreset& native, unsigned remaining) {
+  const unsigned b_frames = std::min(native.b_frames, remaining / 3);
+  return {std::min(native.lookahead, remaining - b_frames), b_frames};
+}
+
+void configure_x264(const EncoderRequest& request, CodecPlan& plan, OptionList& options) {
+  options.set("preset", std::string(request.native.name));
+  options.set("forced-idr", "1");
+  if (request.settings.bit_rate) {
+    set_vbv(request, plan);
+  } else {
+    options.set("crf", rate_factor(request));
+  }
+  if (request.settings.preset == Preset::LowLatency) {
+    // Slices instead of frames in parallel, no lookahead, no VFR input (which costs one picture of delay).
+    options.set("tune", "zerolatency");
+    plan.threads = static_cast<int>(std::min(request.processors, 8U));
+    return;
+  }
+  // Inside: threads - 1 pictures being coded, the lookahead, the B-frames, and one for VFR input's durations.
+  const unsigned threads = std::clamp(request.max_delay / 3, 1U, std::min(request.processors, 12U));
+  const unsigned taken = threads;  // threads - 1, + 1 for VFR
+  const Depth depth = fit_depth(request.native, request.max_delay - std::min(request.max_delay, taken));
+  plan.threads = static_cast<int>(threads);
+  plan.b_frames = static_cast<int>(depth.b_frames);
+  options.set("rc-lookahead", std::to_string(depth.lookahead));
+  options.parameter("sync-lookahead", "0");
+}
+
+void configure_x265(const EncoderRequest& request, CodecPlan& plan, OptionList& options) {
+  options.set("preset", std::string(request.native.name));
+  options.set("forced-idr", "1");
+  options.parameter("log-level", "none");  // x265 writes to stderr by itself
+  options.parameter("pools", std::to_string(request.processors));
+  if (request.settings.bit_rate) {
+    set_vbv(request, plan);
+  } else {
+    options.set("crf", rate_factor(request));
+  }
+  if (request.settings.preset == Preset::LowLatency) {
+    // libavcodec overwrites the tune's single frame thread with thread_count: it stays 1 here, rows run in parallel.
+    options.set("tune", "zerolatency");
+    plan.threads = 1;
+    return;
+  }
+  const unsigned threads = std::clamp(request.max_delay / 4, 1U, std::clamp(request.processors / 2, 1U, 4U));
+  // Inside: the frame threads, two pictures between its stages, the lookahead and the B-frames.
+  const Depth depth = fit_depth(request.native, request.max_delay - std::min(request.max_delay, threads + 2));
+  // x265 wants the lookahead longer than a run of B-frames.
+  const unsigned b_frames = std::min(depth.b_frames, depth.lookahead == 0 ? 0 : depth.lookahead - 1);
+  plan.threads = static_cast<int>(threads);
+  plan.b_frames = static_cast<int>(b_frames);
+  options.parameter("rc-lookahead", std::to_string(depth.lookahead));
+}
+
+void configure_svtav1(const EncoderRequest& request, CodecPlan& plan, OptionList& options) {
+  options.set("preset", std::string(request.native.name));
+  options.parameter("lp", std::to_string(request.processors));
+  plan.threads = static_cast<int>(request.processors);
+  // Low delay: no reordering, no lookahead; random access would keep two mini-GOPs (32 pictures) inside.
+  options.parameter("pred-struct", "1");
+  plan.forces_keyframes = false;  // SVT-AV1 1.4 forces keyframes with random access and CRF only
+  if (request.settings.bit_rate) {
+    options.parameter("rc", "2");
+  } else {
+    options.set("crf", rate_factor(request));
+  }
+}
+
+constexpr std::array kRows = {
+    EncoderRow{"libx264",
+               Codec::H264,
+               "software",
+               "x264 H.264 encoder on the CPU",
+               // x264 works on NV12 inside: given NV12 its own copy is a plain one.
+               {NV12, I420, I010, I444, I410, Unknown},
+               {16, 16},
+               0,
+               51,
+               {23, 23, 20},
+               "x264-params",
+               kX264Presets,
+               true,
+               "",
+               configure_x264},
+    EncoderRow{"libx265",
+               Codec::HEVC,
+               "software",
+               "x265 HEVC encoder on the CPU",
+               {I420, I010, I444, I410, Unknown, Unknown},
+               {16, 16},
+               0,
+               51,
+               {26, 26, 22},
+               "x265-params",
+               kX265Presets,
+               false,
+               "",
+               configure_x265},
+    EncoderRow{"libsvtav1",
+               Codec::AV1,
+               "software",
+               "SVT-AV1 encoder on the CPU",
+               {I420, I010, Unknown, Unknown, Unknown, Unknown},
+               {64, 64},
+               1,
+               63,
+               {35, 35, 28},
+               "svtav1-params",
+               kSvtPresets,
+               false,
+               "libavcodec asks SVT-AV1 for a packet only after giving it a picture and does not wait for it: a packet "
+               "comes out with the next picture at the earliest",
+               configure_svtav1},
+};
+
+Chroma chroma_of(PixelFormat format) { return info(format).chroma_shift_x == 0 ? Chroma::Yuv444 : Chroma::Yuv420; }
+
+std::string_view to_string(Chroma chroma) { return chroma == Chroma::Yuv444 ? "4:4:4" : "4:2:0"; }
+
+}  // namespace
+
+void OptionList::set(std::string_view key, std::string value) {
+  const auto it = std::ranges::find(options_, key, [](const auto& o) { return std::string_view(o.first); });
+  if (it == options_.end()) {
+    options_.emplace_back(key, std::move(value));
+  } else if (key == parameter_option_) {
+    it->second += ':' + value;
+  } else {
+    it->second = std::move(value);
+  }
+}
+
+void OptionList::parameter(std::string_view key, std::string_view value) {
+  set(parameter_option_, fmt::format("{}={}", key, value));
+}
+
+std::optional<std::string_view> OptionList::find(std::string_view key) const {
+  const auto it = std::ranges::find(options_, key, [](const auto& o) { return std::string_view(o.first); });
+  return it == options_.end() ? std::nullopt : std::optional<std::string_view>(it->second);
+}
+
+std::optional<PixelFormat> EncoderRow::input_format(unsigned bit_depth, Chroma chroma) const {
+  for (const PixelFormat format : formats) {
+    if (format == Unknown) break;
+    if (info(format).bits == bit_depth && chroma_of(format) == chroma) return format;
+  }
+  return std::nullopt;
+}
+
+std::string EncoderRow::capabilities() const {
+  std::string text;
+  for (const Chroma chroma : {Chroma::Yuv420, Chroma::Yuv444}) {
+    for (const unsigned bits : {8U, 10U}) {
+      if (!input_format(bits, chroma)) continue;
+      text += fmt::format("{}{} bit {}", text.empty() ? "" : ", ", bits, to_string(chroma));
+    }
+  }
+  return text;
+}
+
+std::span<const EncoderRow> encoder_rows() { return kRows; }
+
+const EncoderRow* find_encoder_row(std::string_view name) {
+  const auto it = std::ranges::find(kRows, name, &EncoderRow::name);
+  return it == kRows.end() ? nullptr : &*it;
+}
+
+std::string encoder_names() {
+  std::string names;
+  for (const EncoderRow& row : kRows) names += fmt::format("{}{}", names.empty() ? "" : ", ", row.name);
+  return names;
+}
+
+Result<void> validate_for(const EncoderRow& row, const EncoderSettings& settings, const VideoParameters& video) {
+  if (auto ok = validate(settings); !ok) return ok;
+  if (auto ok = validate(video); !ok) return ok;
+  if (settings.codec && *settings.codec != row.codec) {
+    return fail(ErrorKind::Invalid, std::string(row.name),
+                fmt::format("it encodes {}, not {}", to_string(row.codec), to_string(*settings.codec)));
+  }
+  if (settings.crf && (*settings.crf < row.min_crf || *settings.crf > row.max_crf)) {
+    return fail(ErrorKind::Invalid, fmt::format("crf of {}", row.name),
+                fmt::format("{} is not in {} to {}", *settings.crf, row.min_crf, row.max_crf));
+  }
+  if (!row.input_format(settings.bit_depth, settings.chroma)) {
+    return fail(ErrorKind::Unsupported, std::string(row.name),
+                fmt::format("it cannot encode {} bit {}, only {}", settings.bit_depth, to_string(settings.chroma),
+                            row.capabilities()));
+  }
+  if (video.size.width < row.min_size.width || video.size.height < row.min_size.height) {
+    return fail(ErrorKind::Unsupported, std::string(row.name),
+                fmt::format("it encodes pictures from {}x{} on, not {}x{}", row.min_size.width, row.min_size.height,
+                            video.size.width, video.size.height));
+  }
+  return {};
+}
+
+const NativePreset& choose_native_preset(const EncoderRow& row, const EncoderSettings& settings,
+                                         const VideoParameters& video, unsigned processors) {
+  for (const auto& [key, value] : settings.options) {
+    if (key != "preset") continue;
+    const auto it = std::ranges::find(row.presets, std::string_view(value), &NativePreset::name);
+    if (it != row.presets.end()) return *it;
+  }
+  const double pixels = static_cast<double>(video.size.area()) * video.rate.value();
+  const double load = pixels / 1e6 / std::max(1U, processors);
+  const double factor = settings.preset == Preset::Quality ? kQualityLoadFactor : 1.0;
+  const auto it = std::ranges::find_if(row.presets, [&](const NativePreset& p) { return load <= p.max_load * factor; });
+  return it == row.presets.end() ? row.presets.back() : *it;
+}
+
+}  // namespace zc

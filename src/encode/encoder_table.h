@@ -1,0 +1,114 @@
+// Every encoder we know how to drive, one row each.
+#pragma once
+
+#include "base/error.h"
+#include "encode/settings.h"
+#include "media/codec.h"
+#include "media/pixel_format.h"
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace zc {
+
+/// One of an encoder's own presets, and up to which load it is chosen.
+struct NativePreset {
+  std::string_view name;  ///< value of the encoder's "preset" option
+  /// Largest load of Preset::Balanced and LowLatency, in megapixels per second and processor.
+  double max_load;
+  unsigned lookahead;  ///< frames, the native preset's own default
+  unsigned b_frames;   ///< likewise
+};
+
+/// Options on their way to avcodec_open2(). A later set() of a key replaces the earlier one; a row's parameter list
+/// ("x265-params") is joined with ':' instead, where the later entry wins inside the encoder.
+class OptionList {
+ public:
+  explicit OptionList(std::string_view parameter_option) : parameter_option_(parameter_option) {}
+  void set(std::string_view key, std::string value);
+  /// Adds "key=value" to the row's parameter list.
+  void parameter(std::string_view key, std::string_view value);
+  [[nodiscard]] std::optional<std::string_view> find(std::string_view key) const;
+  [[nodiscard]] const std::vector<std::pair<std::string, std::string>>& all() const { return options_; }
+
+ private:
+  std::string_view parameter_option_;
+  std::vector<std::pair<std::string, std::string>> options_;
+};
+
+/// What a row's configure function decides, besides options, for the generic AVCodecContext fields.
+struct CodecPlan {
+  int threads = 1;  ///< AVCodecContext::thread_count
+  int b_frames = 0;
+  int keyframe_interval = 1;      ///< frames
+  std::int64_t max_bit_rate = 0;  ///< VBV, bit/s; 0 = no VBV
+  std::int64_t buffer_bits = 0;   ///< VBV
+  bool forces_keyframes = true;   ///< pict_type I makes a keyframe; false: only a new encoder starts with one
+};
+
+struct EncoderRow;
+
+/// Everything a row's configure function may look at.
+struct EncoderRequest {
+  const EncoderRow& row;
+  const EncoderSettings& settings;
+  const VideoParameters& video;
+  const NativePreset& native;
+  unsigned processors;  ///< threads to use
+  unsigned max_delay;   ///< frames allowed inside the encoder: 0.4 s at the expected rate; 0 for LowLatency
+};
+
+struct EncoderRow {
+  std::string_view name;  ///< libavcodec's encoder
+  Codec codec;
+  std::string_view backend;  ///< "software"
+  std::string_view description;
+  std::array<PixelFormat, 6> formats;  ///< accepted inputs, preferred first for each depth and chroma; Unknown ends it
+  Size min_size;                       ///< px
+  unsigned min_crf;
+  unsigned max_crf;
+  std::array<unsigned, 3> default_crf;    ///< by Preset
+  std::string_view parameter_option;      ///< libavcodec option that takes the library's own parameters
+  std::span<const NativePreset> presets;  ///< best quality first; the last one takes any load
+  bool live_bitrate;                      ///< libavcodec's wrapper follows a changed bit_rate
+  /// Why Preset::LowLatency cannot give each picture's packet before the next picture; empty: it does.
+  std::string_view low_latency_caveat;
+  void (*configure)(const EncoderRequest&, CodecPlan&, OptionList&);
+
+  /// The preferred input for a depth and chroma; nullopt when the encoder has none.
+  [[nodiscard]] std::optional<PixelFormat> input_format(unsigned bit_depth, Chroma chroma) const;
+  /// "8 bit 4:2:0, 10 bit 4:2:0": for messages.
+  [[nodiscard]] std::string capabilities() const;
+};
+
+/// In the order the chain tries them for one codec.
+[[nodiscard]] std::span<const EncoderRow> encoder_rows();
+[[nodiscard]] const EncoderRow* find_encoder_row(std::string_view name);
+/// "libx264, libx265, libsvtav1"
+[[nodiscard]] std::string encoder_names();
+
+/// Checks what the row can do against what is asked. Invalid: a value out of the row's range, naming it.
+/// Unsupported: this row cannot, another one might (depth, chroma, size).
+[[nodiscard]] Result<void> validate_for(const EncoderRow& row, const EncoderSettings& settings,
+                                        const VideoParameters& video);
+
+/// The encoder's own preset for a load, deterministic: load = pixels per second / processors.
+///
+/// The tables were made from the CPU time per picture of full-screen motion (tables in encoder_table.cpp): a preset is
+/// taken up to the load at which the encoder needs a quarter of the machine, because a compositor without a GPU, the
+/// colour conversion and the recorded program want the rest and a dropped frame is worse than a larger file.
+/// Preset::Quality lets the encoder have 60 % of the machine. A user's "preset" option overrides it.
+[[nodiscard]] const NativePreset& choose_native_preset(const EncoderRow& row, const EncoderSettings& settings,
+                                                       const VideoParameters& video, unsigned processors);
+
+/// The longest time pictures may stay inside an encoder: a killed recorder leaves a file that plays to within a second
+/// of the kill, and the muxer and its fragments want their share of that second.
+inline constexpr double kMaxDelaySeconds = 0.4;
+
+}  // namespace zc

@@ -1,0 +1,270 @@
+#include "encode/ffmpeg_encoder.h"
+
+#include "base/log.h"
+#include "encode/codec_context.h"
+#include "encode/parameter_sets.h"
+
+extern "C" {
+#include <libavutil/frame.h>
+}
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <deque>
+#include <limits>
+#include <vector>
+
+namespace zc {
+namespace {
+
+constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::min();
+
+/// The pts of the pictures inside the encoder and of the newest one, to tell how long a picture lasts.
+class PtsHistory {
+ public:
+  void add(std::int64_t pts) {
+    pts_.at(next_) = pts;
+    next_ = (next_ + 1) % pts_.size();
+    count_ = std::min(count_ + 1, pts_.size());
+  }
+  /// Distance from `pts` to the picture after it; 0 when that has not come yet.
+  [[nodiscard]] std::int64_t duration(std::int64_t pts) const {
+    for (std::size_t back = 0; back + 1 < count_; ++back) {
+      const std::size_t newer = (next_ + pts_.size() - 1 - back) % pts_.size();
+      const std::size_t older = (newer + pts_.size() - 1) % pts_.size();
+      if (pts_.at(older) == pts) return pts_.at(newer) - pts;
+      if (pts_.at(older) < pts) break;
+    }
+    return 0;
+  }
+
+ private:
+  std::array<std::int64_t, 256> pts_{};
+  std::size_t next_ = 0;
+  std::size_t count_ = 0;
+};
+
+class FfmpegEncoder final : public Encoder {
+ public:
+  FfmpegEncoder(const EncoderRow& row, const EncoderSettings& settings, const VideoParameters& video,
+                OpenedCodec opened, AvFramePtr frame, AvPacketPtr packet)
+      : row_(row),
+        settings_(settings),
+        video_(video),
+        codec_(std::move(opened)),
+        input_{codec_.input, video.size, settings.colour},
+        frame_(std::move(frame)),
+        packet_(std::move(packet)),
+        frame_ticks_(std::max<std::int64_t>(1, std::llround(static_cast<double>(kPacketClock) / video.rate.value()))),
+        gop_ticks_(std::llround(settings.gop_seconds * static_cast<double>(kPacketClock))) {
+    read_stream_parameters();
+  }
+  ~FfmpegEncoder() override { finish_quietly(); }
+  FfmpegEncoder(const FfmpegEncoder&) = delete;
+  FfmpegEncoder& operator=(const FfmpegEncoder&) = delete;
+
+  std::string_view name() const override { return row_.name; }
+  const SurfaceFormat& input() const override { return input_; }
+  const StreamParameters& stream() const override { return stream_; }
+
+  Result<void> submit(const Surface& surface) override;
+  Result<std::optional<Packet>> receive() override;
+  void request_keyframe() override { keyframe_requested_ = true; }
+  Result<void> set_bitrate(std::int64_t bits_per_second) override;
+  Result<void> drain() override;
+
+ private:
+  void read_stream_parameters();
+  [[nodiscard]] bool keyframe_due(std::int64_t pts) const;
+  [[nodiscard]] Result<void> start_anew();
+  [[nodiscard]] Result<std::optional<Packet>> next_packet();
+  [[nodiscard]] Packet take_packet();
+  void finish_quietly();
+
+  const EncoderRow& row_;
+  EncoderSettings settings_;
+  VideoParameters video_;
+  OpenedCodec codec_;
+  SurfaceFormat input_;
+  StreamParameters stream_;
+  AvFramePtr frame_;            // a reference to the picture being submitted, with our pts and picture type
+  AvPacketPtr packet_;          // emptied into each Packet
+  std::deque<Packet> drained_;  // left over by start_anew()
+  PtsHistory history_;
+
+  std::int64_t frame_ticks_;
+  std::int64_t gop_ticks_;
+  std::int64_t last_pts_ = kNever;
+  std::int64_t last_dts_ = kNever;
+  std::int64_t last_keyframe_pts_ = kNever;  // asked for, or made by the encoder itself
+  bool keyframe_requested_ = false;
+  bool fresh_ = true;  // nothing submitted since the encoder was opened
+  bool draining_ = false;
+};
+
+void FfmpegEncoder::read_stream_parameters() {
+  const AVCodecContext& context = *codec_.context;
+  stream_.codec = row_.codec;
+  stream_.size = video_.size;
+  stream_.nominal_rate = video_.rate;
+  stream_.variable_rate = !video_.constant_rate;
+  stream_.bit_depth = settings_.bit_depth;
+  stream_.bit_rate = settings_.bit_rate.value_or(0);
+  stream_.colour = settings_.colour;
+  stream_.has_b_frames = row_.codec != Codec::AV1 && context.max_b_frames > 0;
+  const auto* extradata = reinterpret_cast<const std::byte*>(context.extradata);
+  if (extradata != nullptr) stream_.extradata.assign(extradata, extradata + context.extradata_size);
+  stream_.profile = context.profile;
+  stream_.level = context.level;
+  if (const auto found = read_profile_level(row_.codec, stream_.extradata)) {
+    stream_.profile = found->profile;
+    stream_.level = found->level;
+  }
+}
+
+bool FfmpegEncoder::keyframe_due(std::int64_t pts) const {
+  if (keyframe_requested_ || last_keyframe_pts_ == kNever) return true;
+  // Half a frame early rather than a frame late: timestamps of a VFR stream jitter around the nominal interval.
+  return pts - last_keyframe_pts_ >= gop_ticks_ - frame_ticks_ / 2;
+}
+
+Result<void> FfmpegEncoder::submit(const Surface& surface) {
+  if (draining_) return fail(ErrorKind::Internal, fmt::format("encode with {}", row_.name), "it is being drained");
+  if (!surface || surface.format().format != input_.format || surface.format().size != input_.size) {
+    return fail(
+        ErrorKind::Internal, fmt::format("encode with {}", row_.name),
+        fmt::format("it takes {} of {}x{} only", zc::name(input_.format), input_.size.width, input_.size.height));
+  }
+  const std::int64_t exact = to_packet_clock(surface.stream_time);
+  if (last_pts_ != kNever && exact < last_pts_) {
+    return fail(ErrorKind::Internal, fmt::format("encode with {}", row_.name), "the picture's time does not rise");
+  }
+  // Two pictures within one tick (11 us) stay two pictures.
+  const std::int64_t pts = last_pts_ == kNever ? exact : std::max(exact, last_pts_ + 1);
+
+  const bool keyframe = keyframe_due(pts);
+  if (keyframe && !fresh_ && !codec_.plan.forces_keyframes) {
+    if (auto ok = start_anew(); !ok) return ok;
+  }
+  if (const int result = av_frame_ref(frame_.get(), surface.av_frame()); result < 0) {
+    return fail_av(result, "take a picture's reference");
+  }
+  frame_->pts = pts;
+  frame_->pict_type = keyframe ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
+  const int result = avcodec_send_frame(codec_.context.get(), frame_.get());
+  av_frame_unref(frame_.get());
+  if (result == AVERROR(EAGAIN)) {
+    return fail(ErrorKind::Busy, fmt::format("encode with {}", row_.name), "packets must be received first");
+  }
+  if (result < 0) return fail_av(result, fmt::format("encode with {}", row_.name));
+  fresh_ = false;
+  last_pts_ = pts;
+  history_.add(pts);
+  if (keyframe) {
+    last_keyframe_pts_ = pts;
+    keyframe_requested_ = false;
+  }
+  return {};
+}
+
+Result<void> FfmpegEncoder::start_anew() {
+  if (const int result = avcodec_send_frame(codec_.context.get(), nullptr); result < 0 && result != AVERROR_EOF) {
+    return fail_av(result, fmt::format("drain {}", row_.name));
+  }
+  while (true) {
+    auto packet = next_packet();
+    if (!packet) return std::unexpected(std::move(packet.error()));
+    if (!*packet) break;
+    drained_.push_back(std::move(**packet));
+  }
+  auto opened = open_codec(row_, settings_, video_);
+  if (!opened) return std::unexpected(std::move(opened.error()));
+  codec_ = std::move(*opened);
+  fresh_ = true;
+  return {};
+}
+
+Packet FfmpegEncoder::take_packet() {
+  AVPacket& av = *packet_;
+  const std::span bytes(reinterpret_cast<const std::byte*>(av.data), static_cast<std::size_t>(av.size));
+  Packet packet(AvBufferPtr(std::exchange(av.buf, nullptr)), bytes);
+  packet.pts = av.pts;
+  packet.keyframe = (av.flags & AV_PKT_FLAG_KEY) != 0;
+  // A temporal unit of AV1 shows exactly one picture, in order: SVT-AV1's own dts means nothing to a container.
+  const std::int64_t dts = row_.codec == Codec::AV1 || av.dts == AV_NOPTS_VALUE ? av.pts : av.dts;
+  packet.dts = last_dts_ == kNever ? dts : std::max(dts, last_dts_ + 1);
+  last_dts_ = packet.dts;
+  const std::int64_t known = history_.duration(packet.pts);
+  packet.duration = known > 0 ? known : frame_ticks_;
+  if (packet.keyframe) last_keyframe_pts_ = std::max(last_keyframe_pts_, packet.pts);
+  av_packet_unref(&av);
+  return packet;
+}
+
+Result<std::optional<Packet>> FfmpegEncoder::next_packet() {
+  const int result = avcodec_receive_packet(codec_.context.get(), packet_.get());
+  if (result == AVERROR(EAGAIN) || result == AVERROR_EOF) return std::nullopt;
+  if (result < 0) return fail_av(result, fmt::format("encode with {}", row_.name));
+  return take_packet();
+}
+
+Result<std::optional<Packet>> FfmpegEncoder::receive() {
+  if (!drained_.empty()) {
+    Packet packet = std::move(drained_.front());
+    drained_.pop_front();
+    return packet;
+  }
+  return next_packet();
+}
+
+Result<void> FfmpegEncoder::set_bitrate(std::int64_t bits_per_second) {
+  const std::string operation = fmt::format("set the bit rate of {}", row_.name);
+  if (!row_.live_bitrate) return fail(ErrorKind::Unsupported, operation, "it cannot change while it runs");
+  if (!settings_.bit_rate) return fail(ErrorKind::Unsupported, operation, "it runs at constant quality");
+  if (bits_per_second < kMinBitRate || bits_per_second > kMaxBitRate) {
+    return fail(ErrorKind::Invalid, operation,
+                fmt::format("{} is not in {} to {} bit/s", bits_per_second, kMinBitRate, kMaxBitRate));
+  }
+  // The wrapper compares these with what it gave the library before each picture. The VBV keeps its proportion.
+  AVCodecContext& context = *codec_.context;
+  const double factor = static_cast<double>(bits_per_second) / static_cast<double>(*settings_.bit_rate);
+  context.bit_rate = bits_per_second;
+  context.rc_max_rate = std::llround(static_cast<double>(codec_.plan.max_bit_rate) * factor);
+  context.rc_buffer_size = static_cast<int>(std::min<std::int64_t>(
+      std::llround(static_cast<double>(codec_.plan.buffer_bits) * factor), std::numeric_limits<int>::max()));
+  return {};
+}
+
+Result<void> FfmpegEncoder::drain() {
+  if (draining_) return {};
+  draining_ = true;
+  const int result = avcodec_send_frame(codec_.context.get(), nullptr);
+  if (result < 0 && result != AVERROR_EOF) return fail_av(result, fmt::format("drain {}", row_.name));
+  return {};
+}
+
+/// SVT-AV1 complains and blocks when it is closed without having seen the end of its input.
+void FfmpegEncoder::finish_quietly() {
+  if (!codec_.context || fresh_) return;
+  if (!draining_) avcodec_send_frame(codec_.context.get(), nullptr);
+  while (avcodec_receive_packet(codec_.context.get(), packet_.get()) == 0) av_packet_unref(packet_.get());
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Encoder>> open_ffmpeg_encoder(const EncoderRow& row, const EncoderSettings& settings,
+                                                     const VideoParameters& video) {
+  if (auto ok = validate_for(row, settings, video); !ok) return std::unexpected(std::move(ok.error()));
+  auto opened = open_codec(row, settings, video);
+  if (!opened) return std::unexpected(std::move(opened.error()));
+  AvFramePtr frame(av_frame_alloc());
+  AvPacketPtr packet(av_packet_alloc());
+  if (!frame || !packet) return fail_av(AVERROR(ENOMEM), fmt::format("open {}", row.name));
+  return std::make_unique<FfmpegEncoder>(row, settings, video, std::move(*opened), std::move(frame), std::move(packet));
+}
+
+}  // namespace zc

@@ -1,0 +1,147 @@
+#include "encode/parameter_sets.h"
+
+#include <cstdint>
+
+namespace zc {
+namespace {
+
+constexpr unsigned kH264Sps = 7;
+constexpr unsigned kHevcSps = 33;
+constexpr unsigned kObuSequenceHeader = 1;
+
+/// Big-endian bits; past the end it gives zeros and says so.
+class BitReader {
+ public:
+  /// `escaped`: skips the emulation prevention byte of 00 00 03 (H.264 7.4.1).
+  BitReader(std::span<const std::byte> bytes, bool escaped) : bytes_(bytes), escaped_(escaped) {}
+
+  std::uint32_t read(unsigned count) {
+    std::uint32_t value = 0;
+    for (; count > 0; --count) value = value << 1U | bit();
+    return value;
+  }
+  void skip(unsigned count) {
+    for (; count > 0; --count) bit();
+  }
+  [[nodiscard]] bool overrun() const { return overrun_; }
+
+ private:
+  std::uint32_t bit() {
+    if (left_ == 0 && !next_byte()) return 0;
+    --left_;
+    return std::to_integer<std::uint32_t>(current_) >> left_ & 1U;
+  }
+  bool next_byte() {
+    if (escaped_ && zeros_ >= 2 && position_ < bytes_.size() && bytes_[position_] == std::byte{3}) {
+      ++position_;
+      zeros_ = 0;
+    }
+    if (position_ >= bytes_.size()) {
+      overrun_ = true;
+      return false;
+    }
+    current_ = bytes_[position_++];
+    zeros_ = current_ == std::byte{0} ? zeros_ + 1 : 0;
+    left_ = 8;
+    return true;
+  }
+
+  std::span<const std::byte> bytes_;
+  std::size_t position_ = 0;
+  std::byte current_{};
+  unsigned left_ = 0;
+  unsigned zeros_ = 0;
+  bool escaped_;
+  bool overrun_ = false;
+};
+
+/// Calls `visit` with each NAL unit of an Annex B stream until it returns true.
+template <class Visit>
+void for_each_nal(std::span<const std::byte> stream, Visit visit) {
+  constexpr std::byte kZero{0};
+  constexpr std::byte kOne{1};
+  for (std::size_t i = 0; i + 3 < stream.size(); ++i) {
+    if (stream[i] == kZero && stream[i + 1] == kZero && stream[i + 2] == kOne && visit(stream.subspan(i + 3))) return;
+  }
+}
+
+std::optional<ProfileLevel> from_h264(std::span<const std::byte> extradata) {
+  std::optional<ProfileLevel> found;
+  for_each_nal(extradata, [&](std::span<const std::byte> nal) {
+    BitReader bits(nal, true);
+    bits.skip(3);
+    if (bits.read(5) != kH264Sps) return false;
+    const auto profile = static_cast<int>(bits.read(8));
+    bits.skip(8);  // constraint flags
+    const auto level = static_cast<int>(bits.read(8));
+    if (!bits.overrun()) found = ProfileLevel{profile, level};
+    return true;
+  });
+  return found;
+}
+
+std::optional<ProfileLevel> from_hevc(std::span<const std::byte> extradata) {
+  std::optional<ProfileLevel> found;
+  for_each_nal(extradata, [&](std::span<const std::byte> nal) {
+    BitReader bits(nal, true);
+    bits.skip(1);
+    if (bits.read(6) != kHevcSps) return false;
+    bits.skip(9);          // layer and temporal id
+    bits.skip(4 + 3 + 1);  // VPS id, sub-layers, nesting
+    bits.skip(2 + 1);      // profile space, tier
+    const auto profile = static_cast<int>(bits.read(5));
+    bits.skip(32 + 48);  // compatibility and constraint flags
+    const auto level = static_cast<int>(bits.read(8));
+    if (!bits.overrun()) found = ProfileLevel{profile, level};
+    return true;
+  });
+  return found;
+}
+
+std::optional<ProfileLevel> from_av1(std::span<const std::byte> extradata) {
+  BitReader bits(extradata, false);
+  bits.skip(1);
+  if (bits.read(4) != kObuSequenceHeader) return std::nullopt;
+  const bool extension = bits.read(1) != 0;
+  const bool has_size = bits.read(1) != 0;
+  bits.skip(1);
+  if (extension) bits.skip(8);
+  // leb128: the high bit says that another byte follows.
+  if (has_size) {
+    while (bits.read(1) != 0 && !bits.overrun()) bits.skip(7);
+    bits.skip(7);
+  }
+  const auto profile = static_cast<int>(bits.read(3));
+  bits.skip(1);             // still picture
+  if (bits.read(1) != 0) {  // reduced still picture header
+    const auto level = static_cast<int>(bits.read(5));
+    return bits.overrun() ? std::nullopt : std::optional(ProfileLevel{profile, level});
+  }
+  if (bits.read(1) != 0) {  // timing info
+    bits.skip(32 + 32);
+    if (bits.read(1) != 0) {  // equal picture interval: uvlc
+      unsigned zeros = 0;
+      while (bits.read(1) == 0 && !bits.overrun() && zeros < 32) ++zeros;
+      bits.skip(zeros);
+    }
+    if (bits.read(1) != 0) bits.skip(5 + 32 + 5 + 5);  // decoder model
+  }
+  bits.skip(1);       // initial display delay
+  bits.skip(5 + 12);  // operating points, the first one's idc
+  const auto level = static_cast<int>(bits.read(5));
+  if (bits.overrun()) return std::nullopt;
+  return ProfileLevel{profile, level};
+}
+
+}  // namespace
+
+std::optional<ProfileLevel> read_profile_level(Codec codec, std::span<const std::byte> extradata) {
+  switch (codec) {
+    case Codec::H264: return from_h264(extradata);
+    case Codec::HEVC: return from_hevc(extradata);
+    case Codec::AV1: return from_av1(extradata);
+  }
+  return std::nullopt;
+}
+
+}  // namespace zc

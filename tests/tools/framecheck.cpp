@@ -1,0 +1,149 @@
+// zerocast-framecheck FILE: decodes a recording and counts what is in it.
+#include "tools/frame_report.h"
+
+#include <fmt/format.h>
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+extern "C" {
+#include <libavutil/log.h>
+}
+
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <string_view>
+
+namespace zc::test {
+namespace {
+
+std::string_view word(ColourMatrix matrix) {
+  switch (matrix) {
+    case ColourMatrix::BT601: return "bt601";
+    case ColourMatrix::BT709: return "bt709";
+    case ColourMatrix::BT2020: return "bt2020";
+    case ColourMatrix::Unknown: break;
+  }
+  return "unknown";
+}
+
+std::string_view word(ColourRange range) {
+  switch (range) {
+    case ColourRange::Limited: return "limited";
+    case ColourRange::Full: return "full";
+    case ColourRange::Unknown: break;
+  }
+  return "unknown";
+}
+
+std::string_view word(ColourPrimaries primaries) {
+  switch (primaries) {
+    case ColourPrimaries::BT601: return "bt601";
+    case ColourPrimaries::BT709: return "bt709";
+    case ColourPrimaries::BT2020: return "bt2020";
+    case ColourPrimaries::Unknown: break;
+  }
+  return "unknown";
+}
+
+std::string_view word(TransferFunction transfer) {
+  switch (transfer) {
+    case TransferFunction::BT709: return "bt709";
+    case TransferFunction::SRGB: return "srgb";
+    case TransferFunction::BT2020_10: return "bt2020-10";
+    case TransferFunction::PQ: return "pq";
+    case TransferFunction::HLG: return "hlg";
+    case TransferFunction::Unknown: break;
+  }
+  return "unknown";
+}
+
+nlohmann::json to_json(const FrameReport& r) {
+  nlohmann::json json{
+      {"container", r.media.container},
+      {"codec", r.media.codec},
+      {"profile", r.media.profile},
+      {"level", r.media.level},
+      {"width", r.media.size.width},
+      {"height", r.media.size.height},
+      {"bit_depth", r.bit_depth},
+      {"frames", r.frames},
+      {"keyframes", r.keyframes},
+      {"decode_errors", r.decode_errors},
+      {"marked_frames", r.marked},
+      {"distinct_frames", r.distinct},
+      {"duplicates", r.duplicates},
+      {"out_of_order", r.out_of_order},
+      {"missing", r.missing},
+      {"pts_not_rising", r.pts_not_rising},
+      {"first_pts", r.first_seconds},
+      {"last_pts", r.last_seconds},
+      {"max_gap", r.max_gap_seconds},
+      {"max_keyframe_gap", r.max_keyframe_gap_seconds},
+      {"fps", r.fps},
+      {"colour",
+       {{"matrix", word(r.colour.matrix)},
+        {"range", word(r.colour.range)},
+        {"primaries", word(r.colour.primaries)},
+        {"transfer", word(r.colour.transfer)}}},
+  };
+  if (r.first_mark) json["first_mark"] = *r.first_mark;
+  if (r.last_mark) json["last_mark"] = *r.last_mark;
+  return json;
+}
+
+void print(const FrameReport& r) {
+  fmt::print("picture    {} {}x{} {} bit in {}\n", r.media.codec, r.media.size.width, r.media.size.height, r.bit_depth,
+             r.media.container);
+  fmt::print("colour     matrix {}, range {}, primaries {}, transfer {}\n", word(r.colour.matrix), word(r.colour.range),
+             word(r.colour.primaries), word(r.colour.transfer));
+  fmt::print("frames     {} ({} keyframes), {} decode errors\n", r.frames, r.keyframes, r.decode_errors);
+  fmt::print("times      {:.3f} s to {:.3f} s, {:.2f} fps, longest gap {:.1f} ms, {} not rising\n", r.first_seconds,
+             r.last_seconds, r.fps, r.max_gap_seconds * 1000, r.pts_not_rising);
+  fmt::print("marks      {} legible, {} distinct, {} duplicates, {} out of order, {} missing\n", r.marked, r.distinct,
+             r.duplicates, r.out_of_order, r.missing);
+}
+
+int run(int argc, char** argv) {
+  CLI::App app{"Decodes a recording and counts its pictures and the marks in them"};
+  std::string url;
+  std::string painted_text;
+  bool json = false;
+  app.add_option("FILE", url, "File or URL")->required();
+  app.add_flag("--json", json, "One JSON object");
+  app.add_option("--painted", painted_text, "WxH of the picture when the mark was painted (default: as coded)");
+  CLI11_PARSE(app, argc, argv);
+  Size painted;
+  if (!painted_text.empty()) {
+    char rest = 0;
+    if (std::sscanf(painted_text.c_str(), "%ux%u%c", &painted.width, &painted.height, &rest) != 2 || painted.empty()) {
+      fmt::print(stderr, "zerocast-framecheck: --painted: '{}' is not WxH\n", painted_text);
+      return 2;
+    }
+  }
+  av_log_set_level(AV_LOG_ERROR);
+  auto decoder = Decoder::open(url);
+  auto report = decoder ? check_frames(std::move(*decoder), painted) : std::unexpected(std::move(decoder.error()));
+  if (!report) {
+    fmt::print(stderr, "zerocast-framecheck: {}\n", report.error().message());
+    return 1;
+  }
+  if (json) {
+    fmt::print("{}\n", to_json(*report).dump());
+  } else {
+    print(*report);
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace zc::test
+
+int main(int argc, char** argv) {
+  try {
+    return zc::test::run(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "zerocast-framecheck: %s\n", error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,144 @@
+#include "encode_support.h"
+
+#include "base/error.h"
+
+#include <catch2/catch_test_macros.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+extern "C" {
+#include <libavutil/frame.h>
+#include <libavutil/pixfmt.h>
+}
+
+namespace zc::test {
+namespace {
+
+AVPixelFormat av_format(PixelFormat format) {
+  switch (format) {
+    case PixelFormat::NV12: return AV_PIX_FMT_NV12;
+    case PixelFormat::I420: return AV_PIX_FMT_YUV420P;
+    case PixelFormat::I010: return AV_PIX_FMT_YUV420P10LE;
+    case PixelFormat::I444: return AV_PIX_FMT_YUV444P;
+    case PixelFormat::I410: return AV_PIX_FMT_YUV444P10LE;
+    default: return AV_PIX_FMT_NONE;
+  }
+}
+
+void put(std::byte* row, std::uint32_t x, unsigned bits, unsigned value) {
+  if (bits == 8) {
+    row[x] = static_cast<std::byte>(value);
+  } else {
+    const auto wide = static_cast<std::uint16_t>(value << (bits - 8));
+    std::memcpy(row + std::size_t{x} * 2, &wide, 2);
+  }
+}
+
+/// 8-bit value of component `component` at a sample of its plane.
+unsigned sample(unsigned component, std::uint32_t x, std::uint32_t y, Size plane, std::uint32_t number) {
+  const std::uint32_t box_x = number * 5 % std::max(1U, plane.width);
+  const std::uint32_t box_y = number * 3 % std::max(1U, plane.height);
+  const bool in_box = x - box_x < plane.width / 8 && y - box_y < plane.height / 8;
+  if (component == 0) return in_box ? 200 : 40 + (x / 2 + y / 2 + number * 2) % 128;
+  if (in_box) return component == 1 ? 90 : 160;
+  return 128 + (component == 1 ? x : y) * 40 / std::max(1U, plane.width + plane.height);
+}
+
+}  // namespace
+
+Surface make_picture(const SurfaceFormat& format, std::uint32_t number, Nanoseconds stream_time) {
+  AvFramePtr frame(av_frame_alloc());
+  REQUIRE(frame);
+  frame->format = av_format(format.format);
+  frame->width = static_cast<int>(format.size.width);
+  frame->height = static_cast<int>(format.size.height);
+  REQUIRE(av_frame_get_buffer(frame.get(), 0) == 0);
+
+  const unsigned bits = info(format.format).bits;
+  const bool interleaved = format.format == PixelFormat::NV12;
+  for (unsigned component = 0; component < 3; ++component) {
+    const unsigned plane = interleaved && component == 2 ? 1 : component;
+    const Size size{plane_width(format.format, plane, format.size.width),
+                    plane_height(format.format, plane, format.size.height)};
+    auto* data = reinterpret_cast<std::byte*>(frame->data[plane]);
+    for (std::uint32_t y = 0; y < size.height; ++y) {
+      std::byte* row = data + static_cast<std::ptrdiff_t>(y) * frame->linesize[plane];
+      for (std::uint32_t x = 0; x < size.width; ++x) {
+        const std::uint32_t column = interleaved && component > 0 ? x * 2 + component - 1 : x;
+        put(row, column, bits, sample(component, x, y, size, number));
+      }
+    }
+  }
+  // The mark is painted as 32-bit pixels and copied into the luma.
+  const std::uint32_t cell = mark_cell_px(format.size);
+  const Size mark_size{std::min(cell * kMarkColumns, format.size.width),
+                       std::min(cell * kMarkRows, format.size.height)};
+  std::vector<std::byte> pixels(format.size.area() * 4);
+  paint_mark(pixels, std::size_t{format.size.width} * 4, format.size, {number, stream_time}, 235, 16);
+  for (std::uint32_t y = 0; y < mark_size.height; ++y) {
+    auto* row = reinterpret_cast<std::byte*>(frame->data[0]) + static_cast<std::ptrdiff_t>(y) * frame->linesize[0];
+    for (std::uint32_t x = 0; x < mark_size.width; ++x) {
+      put(row, x, bits, std::to_integer<unsigned>(pixels[(std::size_t{y} * format.size.width + x) * 4]));
+    }
+  }
+  Surface surface(std::move(frame), format);
+  surface.stream_time = stream_time;
+  return surface;
+}
+
+PlanarCopy::PlanarCopy(const Surface& surface) {
+  const SurfaceFormat& format = surface.format();
+  const std::size_t sample_bytes = info(format.format).bits > 8 ? 2 : 1;
+  const bool interleaved = format.format == PixelFormat::NV12;
+  const AVFrame* frame = surface.av_frame();
+  for (unsigned component = 0; component < 3; ++component) {
+    const unsigned plane = interleaved && component == 2 ? 1 : component;
+    const Size size{plane_width(format.format, plane, format.size.width),
+                    plane_height(format.format, plane, format.size.height)};
+    const std::size_t row_size = size.width * sample_bytes;
+    storage_.at(component).resize(row_size * size.height);
+    for (std::uint32_t y = 0; y < size.height; ++y) {
+      const auto* row = reinterpret_cast<const std::byte*>(frame->data[plane]) +
+                        static_cast<std::ptrdiff_t>(y) * frame->linesize[plane];
+      std::byte* to = storage_.at(component).data() + y * row_size;
+      if (interleaved && component > 0) {
+        for (std::uint32_t x = 0; x < size.width; ++x) to[x] = row[x * 2 + component - 1];
+      } else {
+        std::memcpy(to, row, row_size);
+      }
+    }
+    planes_.at(component) = {storage_.at(component).data(), row_size, size};
+  }
+}
+
+EncodeRun encode(Encoder& encoder, std::uint32_t count, const std::function<Nanoseconds(std::uint32_t)>& time_of,
+                 const std::function<void(std::uint32_t)>& before) {
+  EncodeRun run;
+  const auto receive_all = [&] {
+    while (true) {
+      auto packet = encoder.receive();
+      if (!packet) FAIL("receive: " << packet.error().message());
+      if (!*packet) return;
+      run.packets.push_back(std::move(**packet));
+    }
+  };
+  for (std::uint32_t number = 0; number < count; ++number) {
+    before(number);
+    const Surface surface = make_picture(encoder.input(), number, time_of(number));
+    if (auto ok = encoder.submit(surface); !ok) FAIL("submit " << number << ": " << ok.error().message());
+    receive_all();
+    run.received_after.push_back(run.packets.size());
+    run.max_inside = std::max(run.max_inside, std::size_t{number} + 1 - run.packets.size());
+  }
+  if (auto ok = encoder.drain(); !ok) FAIL("drain: " << ok.error().message());
+  receive_all();
+  return run;
+}
+
+std::function<Nanoseconds(std::uint32_t)> at_rate(double fps) {
+  return [fps](std::uint32_t n) { return Nanoseconds(std::llround(n * 1e9 / fps)); };
+}
+
+}  // namespace zc::test
