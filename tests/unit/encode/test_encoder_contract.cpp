@@ -106,7 +106,7 @@ TEST_CASE("every picture comes back in order, at its time, with its content and 
   CHECK(stream.bit_depth == c.bit_depth);
   CHECK_FALSE(stream.extradata.empty());
   CHECK(stream.profile >= 0);
-  CHECK(stream.level > 0);
+  CHECK(stream.level >= 0);
 
   auto decoder = Decoder::open(stream, run.packets);
   REQUIRE(decoder);
