@@ -11,6 +11,9 @@
 
 namespace zc {
 
+// The empty initializers of spans let rows leave these members out; GCC warns of them otherwise.
+// NOLINTBEGIN(readability-redundant-member-init)
+
 /// One option or positional argument.
 struct Argument {
   std::string_view name;                            ///< "--codec"; a positional has no dashes: "FILE"
@@ -51,6 +54,8 @@ struct CommandInfo {
   std::vector<Argument> arguments;
   std::span<const Example> examples{};
 };
+
+// NOLINTEND(readability-redundant-member-init)
 
 /// An Argument and where its text goes.
 template <class Words>

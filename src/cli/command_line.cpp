@@ -146,6 +146,7 @@ class Parser {
 
   [[nodiscard]] std::vector<std::string_view> command_names() const {
     std::vector<std::string_view> names;
+    names.reserve(commands_.size());
     for (const Bound& bound : commands_) names.push_back(bound.command->info().name);
     return names;
   }
@@ -160,7 +161,7 @@ class Parser {
   }
 
   /// The first word that nothing took.
-  Error extras_error() const {
+  [[nodiscard]] Error extras_error() const {
     const Bound* bound = chosen();
     std::vector<std::string> extras = app_.remaining(false);
     const bool before_command = !extras.empty();
