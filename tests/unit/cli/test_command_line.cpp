@@ -300,6 +300,7 @@ TEST_CASE("every default and choice that help promises is accepted") {
         words.insert(words.end(), {std::string(argument.name), std::string(value)});
         words.insert(words.end(), positionals.begin(), positionals.end());
         std::vector<const char*> arguments;
+        arguments.reserve(words.size());
         for (const std::string& word : words) arguments.push_back(word.c_str());
         const auto result = parse_command_line(arguments);
         CAPTURE(command.name, argument.name, value, result ? std::string() : result.error().message());

@@ -1,4 +1,4 @@
-#include "base/log.h"
+#include "base/unique_fd.h"
 #include "cli/status_line.h"
 
 #include <fcntl.h>
@@ -45,26 +45,25 @@ std::string drain(int fd) {
 }
 
 struct Fds {
-  int reader = -1;
-  int writer = -1;
-  ~Fds() {
-    ::close(reader);
-    ::close(writer);
-  }
+  UniqueFd read_end;
+  UniqueFd write_end;
+  int reader = read_end.get();
+  int writer = write_end.get();
 };
 
 Fds make_pipe() {
   std::array<int, 2> ends{};
   REQUIRE(::pipe2(ends.data(), O_NONBLOCK | O_CLOEXEC) == 0);
-  return {ends[0], ends[1]};
+  return {.read_end = UniqueFd(ends[0]), .write_end = UniqueFd(ends[1])};
 }
 
 Fds make_terminal(unsigned short columns) {
-  Fds fds;
-  winsize window{.ws_row = 24, .ws_col = columns, .ws_xpixel = 0, .ws_ypixel = 0};
-  REQUIRE(::openpty(&fds.reader, &fds.writer, nullptr, nullptr, &window) == 0);
-  REQUIRE(::fcntl(fds.reader, F_SETFL, O_NONBLOCK) == 0);
-  return fds;
+  int reader = -1;
+  int writer = -1;
+  const winsize window{.ws_row = 24, .ws_col = columns, .ws_xpixel = 0, .ws_ypixel = 0};
+  REQUIRE(::openpty(&reader, &writer, nullptr, nullptr, &window) == 0);
+  REQUIRE(::fcntl(reader, F_SETFL, O_NONBLOCK) == 0);
+  return {.read_end = UniqueFd(reader), .write_end = UniqueFd(writer)};
 }
 
 }  // namespace
