@@ -75,14 +75,22 @@ void chroma_rows_420(const RgbRows& rows, const YuvCoefficients& c) {
   const std::byte* const __restrict bottom = rows.source[1];
   const std::size_t count = (rows.width + 1) / 2;
   const auto column = [top, bottom](std::size_t x) { return add(load<kLayout>(top, x), load<kLayout>(bottom, x)); };
-  auto left = add(load<kLayout>(rows.left[0], 0), load<kLayout>(rows.left[1], 0));
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto centre = column(2 * i);
-    const auto right = column(std::min(2 * i + 1, rows.width - 1));
-    const auto sum = add(add(left, right), add(centre, centre));
+  const auto put = [&](std::size_t i, const Fields<kLayout>& sum) {
     u[i * step] = finish<kTarget, shift>(dot(sum, cb) + bias, largest);
     v[i * step] = finish<kTarget, shift>(dot(sum, cr) + bias, largest);
-    left = right;
+  };
+  const auto outer = add(load<kLayout>(rows.left[0], 0), load<kLayout>(rows.left[1], 0));
+  const auto first = column(0);
+  put(0, add(add(outer, first), add(first, column(std::min<std::size_t>(1, rows.width - 1)))));
+  // No column is carried over from one sample to the next: that would keep the loop from being vectorised.
+  const std::size_t inner = rows.width / 2;
+  for (std::size_t i = 1; i < inner; ++i) {
+    const auto centre = column(2 * i);
+    put(i, add(add(column(2 * i - 1), column(2 * i + 1)), add(centre, centre)));
+  }
+  if (count > inner && count > 1) {
+    const auto last = column(rows.width - 1);
+    put(count - 1, add(add(column(rows.width - 2), last), add(last, last)));
   }
 }
 

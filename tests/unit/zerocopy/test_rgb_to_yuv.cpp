@@ -179,10 +179,10 @@ TEST_CASE("an area converts to the same samples as the whole picture and touches
         const Rect area = chroma_reach(
             {x, y, static_cast<std::uint32_t>(random() % 60 + 1), static_cast<std::uint32_t>(random() % 30 + 1)}, size,
             yuv_layout(target).subsampled);
-        YuvPicture expected(target, size);
+        const YuvPicture expected(target, size);
         expected.fill(std::byte{0x11});
         copy_rect(whole.view(), expected.view(), area);
-        YuvPicture part(target, size);
+        const YuvPicture part(target, size);
         part.fill(std::byte{0x11});
         convert->convert(rgb_view(picture), area, part.view());
         const Difference d = difference(expected.view(), part.view());
