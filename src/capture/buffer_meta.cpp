@@ -93,7 +93,7 @@ MetaBytes find_meta(const spa_buffer& buffer, std::uint32_t type) {
 std::optional<HeaderMeta> parse_header(MetaBytes bytes) {
   const auto header = snapshot<spa_meta_header>(bytes);
   if (!header) return std::nullopt;
-  return HeaderMeta{(header->flags & SPA_META_HEADER_FLAG_CORRUPTED) != 0, header->pts};
+  return HeaderMeta{(header->flags & SPA_META_HEADER_FLAG_CORRUPTED) != 0, header->pts, header->seq};
 }
 
 Rect parse_crop(MetaBytes bytes, Size picture) {

@@ -23,6 +23,7 @@ using MetaBytes = std::span<const std::byte>;
 struct HeaderMeta {
   bool corrupted = false;
   std::int64_t pts = -1;
+  std::uint64_t sequence = 0;  ///< rising by one per buffer, or constant where the producer does not count
 };
 /// nullopt: no header, or too short to be one.
 [[nodiscard]] std::optional<HeaderMeta> parse_header(MetaBytes bytes);

@@ -25,6 +25,7 @@ SourceStats StreamCounters::read() const {
 void FrameReader::set_format(const NegotiatedFormat& format) {
   format_ = format;
   damage_unknown_ = true;
+  last_sequence_.reset();
   last_refusal_ = {};
 }
 
@@ -49,6 +50,11 @@ std::optional<Frame> FrameReader::read(pw_buffer* buffer, Nanoseconds arrival) {
   Frame frame;
   frame.arrival = arrival;
   const auto header = parse_header(find_meta(spa, SPA_META_Header));
+  if (header) {
+    // PipeWire overwrites a buffer that this thread was too late to take: what changed in it is unknown.
+    if (last_sequence_ && header->sequence > *last_sequence_ + 1) damage_unknown_ = true;
+    last_sequence_ = header->sequence;
+  }
   frame.cursor = cursor_.update(find_meta(spa, SPA_META_Cursor));
   const bool cursor_news = frame.cursor && (!last_cursor_ || !same_cursor(*last_cursor_, *frame.cursor));
 

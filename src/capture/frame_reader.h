@@ -54,6 +54,7 @@ class FrameReader {
   CursorTracker cursor_;
   std::optional<CursorState> last_cursor_;
   bool damage_unknown_ = true;  ///< a picture was lost since the last one delivered, or there was none yet
+  std::optional<std::uint64_t> last_sequence_;  ///< the producer's
   std::string_view last_refusal_;
 };
 

@@ -27,9 +27,7 @@ bool contains(const Range& range, const Value& value) {
   return std::ranges::find(range, value) != std::ranges::end(range);
 }
 
-bool below(Rational a, Rational b) {
-  return std::uint64_t{a.num} * b.den < std::uint64_t{b.num} * a.den;
-}
+bool below(Rational a, Rational b) { return std::uint64_t{a.num} * b.den < std::uint64_t{b.num} * a.den; }
 
 /// The preferred value of a range must lie inside it.
 Rational at_most(Rational rate, Rational limit) { return below(limit, rate) ? limit : rate; }
@@ -207,8 +205,8 @@ PodPtr make_fixation(const NegotiatedFormat& open, const FormatOffer& offer) {
   const auto entry = std::ranges::find_if(
       offer.formats, [&](const FormatOffer::Entry& e) { return e.format == open.format && !e.modifiers.empty(); });
   if (entry == offer.formats.end()) return nullptr;
-  const auto ours = std::ranges::find_if(
-      entry->modifiers, [&](std::uint64_t m) { return contains(open.alternatives, m); });
+  const auto ours =
+      std::ranges::find_if(entry->modifiers, [&](std::uint64_t m) { return contains(open.alternatives, m); });
   if (ours == entry->modifiers.end()) return nullptr;
   ObjectBuilder b(SPA_TYPE_OBJECT_Format, SPA_PARAM_EnumFormat);
   begin_format(b, open.format);
@@ -235,8 +233,8 @@ std::vector<PodPtr> make_meta_params() {
   params.push_back(make_meta(SPA_META_Header, kHeaderBytes));
   params.push_back(make_meta(SPA_META_VideoCrop, kRegionBytes));
   params.push_back(make_meta(SPA_META_VideoTransform, sizeof(spa_meta_videotransform)));
-  params.push_back(make_meta(SPA_META_VideoDamage, kRegionBytes * kDamageRegions, kRegionBytes,
-                             kRegionBytes * kDamageRegions));
+  params.push_back(
+      make_meta(SPA_META_VideoDamage, kRegionBytes * kDamageRegions, kRegionBytes, kRegionBytes * kDamageRegions));
   // Compositors ask for the size of their largest cursor (mutter 384, kwin 256 and more with a scale): below that the
   // meta is not negotiated at all.
   params.push_back(make_meta(SPA_META_Cursor, cursor_bytes(64), cursor_bytes(1), cursor_bytes(1024)));

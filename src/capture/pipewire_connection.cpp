@@ -33,7 +33,8 @@ Error connect_error(int error, bool default_daemon) {
   }
   std::error_code ignored;
   if (!std::filesystem::exists(path, ignored)) {
-    return fail(ErrorKind::NotFound, kOperation, fmt::format("PipeWire is not running (no socket at {})", path)).error();
+    return fail(ErrorKind::NotFound, kOperation, fmt::format("PipeWire is not running (no socket at {})", path))
+        .error();
   }
   if (error == EACCES || error == EPERM) {
     return fail(ErrorKind::Denied, kOperation, fmt::format("permission denied on {}", path)).error();

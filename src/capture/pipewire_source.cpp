@@ -41,12 +41,11 @@ std::string describe(const PipeWireTarget& target) {
 bool matches(const RegistryObject& object, const PipeWireTarget& target) {
   if (object.type != PW_TYPE_INTERFACE_Node) return false;
   return std::visit(
-      Overloaded{
-          [&](const PipeWireTarget::NodeId& n) { return object.id == n.id; },
-          [&](const PipeWireTarget::ObjectSerial& n) {
-            return object.property(PW_KEY_OBJECT_SERIAL) == std::to_string(n.serial);
-          },
-          [&](const PipeWireTarget::NodeName& n) { return object.property(PW_KEY_NODE_NAME) == n.name; }},
+      Overloaded{[&](const PipeWireTarget::NodeId& n) { return object.id == n.id; },
+                 [&](const PipeWireTarget::ObjectSerial& n) {
+                   return object.property(PW_KEY_OBJECT_SERIAL) == std::to_string(n.serial);
+                 },
+                 [&](const PipeWireTarget::NodeName& n) { return object.property(PW_KEY_NODE_NAME) == n.name; }},
       target.node);
 }
 

@@ -46,7 +46,6 @@ struct PipeWireTarget {
 /// `kind` and `description` go into SourceInfo: "portal", "monitor HEADLESS-1 through the desktop portal".
 /// Invalid: an empty node name.
 [[nodiscard]] Result<std::unique_ptr<Source>> make_pipewire_source(PipeWireTarget target, std::string kind,
-                                                                   std::string description,
-                                                                   std::stop_token stop = {});
+                                                                   std::string description, std::stop_token stop = {});
 
 }  // namespace zc

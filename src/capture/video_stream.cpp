@@ -117,8 +117,7 @@ Result<void> VideoStream::open(pw_core* core) {
 
 Result<void> VideoStream::send_params(std::vector<PodPtr> params) {
   auto plain = pointers(params);
-  const int result =
-      pw_stream_update_params(stream_.get(), plain.data(), static_cast<std::uint32_t>(plain.size()));
+  const int result = pw_stream_update_params(stream_.get(), plain.data(), static_cast<std::uint32_t>(plain.size()));
   if (result < 0) return fail_pipewire(result);
   return {};
 }
