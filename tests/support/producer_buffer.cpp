@@ -1,0 +1,195 @@
+#include "support/producer_buffer.h"
+
+#include "base/clock.h"
+
+#include <fcntl.h>
+#include <spa/buffer/buffer.h>
+#include <spa/buffer/meta.h>
+#include <spa/param/video/raw.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace zc::test {
+namespace {
+
+constexpr std::uint32_t kBlankStride = 0;
+
+/// Chroma stride beside a luma stride in one block, by the same rule as real drivers: the same padding, subsampled.
+std::uint32_t chroma_stride(PixelFormat format, unsigned plane, Size size, std::uint32_t luma_stride) {
+  const PixelFormatInfo& f = info(format);
+  const std::uint32_t samples = luma_stride / f.bytes_per_sample[0];
+  const std::uint32_t shifted = (samples + (1U << f.chroma_shift_x) - 1) >> f.chroma_shift_x;
+  return std::max<std::uint32_t>(shifted * f.bytes_per_sample.at(plane),
+                                 static_cast<std::uint32_t>(row_bytes(format, plane, size.width)));
+}
+
+std::int64_t stated_pts(const ProducerOptions& options, const TestMark& mark, Nanoseconds first) {
+  constexpr std::int64_t kHour = 3'600'000'000'000;
+  switch (options.pts) {
+    case PtsMode::Good: return mark.time.count();
+    case PtsMode::Ancient: return mark.time.count() - kHour;
+    case PtsMode::Future: return mark.time.count() + kHour;
+    case PtsMode::Repeated: return first.count();
+    case PtsMode::MinusOne:
+    case PtsMode::NoHeader: break;
+  }
+  return -1;
+}
+
+template <class T>
+T* meta(spa_buffer& buffer, std::uint32_t type) {
+  return static_cast<T*>(spa_buffer_find_meta_data(&buffer, type, sizeof(T)));
+}
+
+spa_region to_spa(const Rect& r) { return {{r.x, r.y}, {r.width, r.height}}; }
+
+void write_cursor(std::uint64_t counter, unsigned shape, bool resend_shape, spa_buffer& buffer) {
+  auto* cursor = meta<spa_meta_cursor>(buffer, SPA_META_Cursor);
+  if (cursor == nullptr) return;
+  const Point at = pointer_position(counter);
+  *cursor = {};
+  cursor->id = 1;
+  cursor->position = {at.x, at.y};
+  cursor->hotspot = {kPointerHotspot.x, kPointerHotspot.y};
+  if (!resend_shape) return;
+  cursor->bitmap_offset = sizeof(spa_meta_cursor);
+  spa_meta_bitmap bitmap{};
+  bitmap.format = SPA_VIDEO_FORMAT_BGRA;
+  bitmap.size = {kPointerSize.width, kPointerSize.height};
+  bitmap.stride = static_cast<std::int32_t>(kPointerSize.width * 4);
+  bitmap.offset = sizeof(spa_meta_bitmap);
+  auto* at_bitmap = reinterpret_cast<std::byte*>(cursor) + cursor->bitmap_offset;
+  std::memcpy(at_bitmap, &bitmap, sizeof(bitmap));
+  const auto pixels = pointer_pixels(shape);
+  std::memcpy(at_bitmap + bitmap.offset, pixels.data(), pixels.size());
+}
+
+}  // namespace
+
+std::vector<BlockLayout> block_layouts(const ProducerOptions& options, PixelFormat format, Size size) {
+  const unsigned planes = info(format).planes;
+  const auto first_stride = static_cast<std::uint32_t>(row_bytes(format, 0, size.width)) + options.stride_padding;
+  std::vector<BlockLayout> layouts;
+  for (unsigned p = 0; p < planes; ++p) {
+    const std::uint32_t stride = p == 0 ? first_stride : chroma_stride(format, p, size, first_stride);
+    if (p == 0 || options.separate_blocks) layouts.push_back({p, 0, {}, stride, 0, options.offset});
+    BlockLayout& block = layouts.back();
+    block.plane_offset.at(block.planes++) = block.block_bytes;
+    const std::uint64_t rows = plane_height(format, p, size.height);
+    block.picture_bytes = block.block_bytes + stride * (rows - 1) + row_bytes(format, p, size.width) - options.offset;
+    block.block_bytes += stride * rows;
+  }
+  return layouts;
+}
+
+std::unique_ptr<ProducerBuffer> ProducerBuffer::create(const ProducerOptions& options, PixelFormat format, Size size,
+                                                       spa_buffer& buffer) {
+  std::unique_ptr<ProducerBuffer> made(new ProducerBuffer(options, format, size));
+  const auto layouts = block_layouts(options, format, size);
+  for (std::uint32_t i = 0; i < std::min<std::size_t>(buffer.n_datas, layouts.size()); ++i) {
+    Block block;
+    block.layout = layouts[i];
+    block.fd = UniqueFd(::memfd_create("zerocast-test-buffer", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    block.map_bytes = static_cast<std::size_t>(options.map_offset + block.layout.block_bytes);
+    if (::ftruncate(block.fd.get(), static_cast<off_t>(block.map_bytes)) != 0) return nullptr;
+    void* map = ::mmap(nullptr, block.map_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, block.fd.get(), 0);
+    if (map == MAP_FAILED) return nullptr;
+    block.map = static_cast<std::byte*>(map);
+
+    const bool dmabuf = options.memory == Memory::DmaBuf;
+    spa_data& data = buffer.datas[i];
+    data.type = dmabuf ? SPA_DATA_DmaBuf : SPA_DATA_MemFd;
+    data.flags = SPA_DATA_FLAG_READABLE | (dmabuf ? 0 : SPA_DATA_FLAG_MAPPABLE);
+    data.fd = block.fd.get();
+    data.mapoffset = options.map_offset;
+    data.maxsize = dmabuf ? 0 : static_cast<std::uint32_t>(block.layout.block_bytes);
+    data.data = nullptr;
+    made->blocks_.push_back(std::move(block));
+  }
+  return made;
+}
+
+ProducerBuffer::~ProducerBuffer() {
+  for (const Block& b : blocks_) {
+    if (b.map != nullptr) ::munmap(b.map, b.map_bytes);
+  }
+}
+
+void ProducerBuffer::paint(const TestMark& mark, spa_buffer& buffer) {
+  std::array<PictureTarget, 3> planes;
+  const auto first_stride = blocks_.front().layout.stride;
+  for (const Block& b : blocks_) {
+    for (unsigned i = 0; i < b.layout.planes; ++i) {
+      const unsigned p = b.layout.first_plane + i;
+      const std::uint32_t stride = p == 0 ? first_stride : chroma_stride(format_, p, size_, first_stride);
+      planes.at(p) = {b.map + options_.map_offset + b.layout.plane_offset.at(i), stride};
+    }
+  }
+  // A short buffer is cut after the picture was painted: the mapping of this side would fault as well.
+  if (!options_.short_buffers) {
+    paint_picture(format_, size_, mark, planes);
+  } else {
+    for (const Block& b : blocks_) {
+      [[maybe_unused]] const int cut = ::ftruncate(b.fd.get(), static_cast<off_t>(b.map_bytes / 2));
+    }
+  }
+  for (std::size_t i = 0; i < blocks_.size(); ++i) {
+    const BlockLayout& layout = blocks_[i].layout;
+    const auto bytes = static_cast<std::uint32_t>(layout.picture_bytes) - (options_.short_chunks ? 1 : 0);
+    const bool dmabuf = options_.memory == Memory::DmaBuf;
+    const std::uint32_t stride = options_.zero_stride ? kBlankStride : layout.stride;
+    *buffer.datas[i].chunk = {options_.offset, dmabuf ? 9 : bytes, static_cast<std::int32_t>(stride), 0};
+  }
+}
+
+void ProducerBuffer::blank(CursorOnly how, spa_buffer& buffer) const {
+  for (std::size_t i = 0; i < blocks_.size(); ++i) {
+    spa_chunk& chunk = *buffer.datas[i].chunk;
+    chunk = {0, 0, static_cast<std::int32_t>(blocks_[i].layout.stride), 0};
+    if (how == CursorOnly::Corrupted) {
+      chunk.size = static_cast<std::uint32_t>(blocks_[i].layout.picture_bytes);
+      chunk.flags = SPA_CHUNK_FLAG_CORRUPTED;
+    }
+  }
+}
+
+void write_metas(const ProducerOptions& options, const TestMark& mark, Nanoseconds first_time, std::uint64_t counter,
+                 bool resend_shape, spa_buffer& buffer) {
+  if (auto* header = meta<spa_meta_header>(buffer, SPA_META_Header)) {
+    *header = {};
+    header->pts = stated_pts(options, mark, first_time);
+    header->seq = counter;
+  }
+  if (auto* crop = meta<spa_meta_region>(buffer, SPA_META_VideoCrop)) crop->region = to_spa(options.crop);
+  if (auto* transform = meta<spa_meta_videotransform>(buffer, SPA_META_VideoTransform)) {
+    transform->transform = static_cast<std::uint32_t>(options.transform);
+  }
+  if (spa_meta* damage = spa_buffer_find_meta(&buffer, SPA_META_VideoDamage)) {
+    const std::size_t room = damage->size / sizeof(spa_meta_region);
+    auto* regions = static_cast<spa_meta_region*>(damage->data);
+    for (std::size_t i = 0; i < room; ++i) {
+      regions[i].region = i < options.damage.size() ? to_spa(options.damage[i]) : spa_region{};
+    }
+  }
+  write_cursor(counter, pointer_shape(mark.frame), resend_shape, buffer);
+}
+
+std::vector<std::byte> pointer_pixels(unsigned shape) {
+  std::vector<std::byte> pixels(kPointerSize.area() * 4);
+  for (std::size_t i = 0; i < kPointerSize.area(); ++i) {
+    const auto value = static_cast<std::uint32_t>(i % 200) + (shape == 0 ? 0 : 50);
+    const std::uint32_t word = 0xff000000U | value << 16U | value << 8U | value;
+    std::memcpy(pixels.data() + i * 4, &word, 4);
+  }
+  return pixels;
+}
+
+Point pointer_position(std::uint64_t counter) {
+  return {static_cast<std::int32_t>(10 + counter), static_cast<std::int32_t>(20 + counter / 2)};
+}
+
+}  // namespace zc::test

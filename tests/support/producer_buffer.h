@@ -1,0 +1,72 @@
+#pragma once
+
+#include "base/unique_fd.h"
+#include "media/frame.h"
+#include "support/test_picture.h"
+#include "support/test_producer.h"
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+struct spa_buffer;
+struct pw_buffer;
+
+namespace zc::test {
+
+/// Layout of one block of memory (all planes, or one of them) as the options want it.
+struct BlockLayout {
+  unsigned first_plane = 0;
+  unsigned planes = 0;
+  std::array<std::uint64_t, 3> plane_offset{};  ///< from the block's start
+  std::uint32_t stride = 0;                     ///< of the block's first plane
+  std::uint64_t picture_bytes = 0;              ///< from the first plane's first byte to the last one's last
+  std::uint64_t block_bytes = 0;                ///< the whole block, options.offset included
+};
+[[nodiscard]] std::vector<BlockLayout> block_layouts(const ProducerOptions& options, PixelFormat format, Size size);
+
+/// The memory of one PipeWire buffer, made in add_buffer (PW_STREAM_FLAG_ALLOC_BUFFERS).
+class ProducerBuffer {
+ public:
+  /// Fills in buffer.datas; the fds belong to this object.
+  static std::unique_ptr<ProducerBuffer> create(const ProducerOptions& options, PixelFormat format, Size size,
+                                                spa_buffer& buffer);
+  ProducerBuffer(const ProducerBuffer&) = delete;
+  ProducerBuffer& operator=(const ProducerBuffer&) = delete;
+  ~ProducerBuffer();
+
+  /// Paints the picture and writes the chunks.
+  void paint(const TestMark& mark, spa_buffer& buffer);
+  /// Chunks that say "no picture".
+  void blank(CursorOnly how, spa_buffer& buffer) const;
+
+ private:
+  struct Block {
+    BlockLayout layout;
+    UniqueFd fd;
+    std::byte* map = nullptr;  ///< the fd from its start
+    std::size_t map_bytes = 0;
+  };
+  ProducerBuffer(const ProducerOptions& options, PixelFormat format, Size size)
+      : options_(options), format_(format), size_(size) {}
+
+  const ProducerOptions& options_;
+  PixelFormat format_;
+  Size size_;
+  std::vector<Block> blocks_;
+};
+
+/// Writes all metas of a buffer. `counter` counts buffers, with and without a picture.
+void write_metas(const ProducerOptions& options, const TestMark& mark, Nanoseconds first_time, std::uint64_t counter,
+                 bool resend_shape, spa_buffer& buffer);
+
+/// The pixels of pointer shape 0 or 1, premultiplied BGRA, kPointerSize.
+[[nodiscard]] std::vector<std::byte> pointer_pixels(unsigned shape);
+/// Where the pointer is in buffer `counter`.
+[[nodiscard]] Point pointer_position(std::uint64_t counter);
+[[nodiscard]] inline unsigned pointer_shape(std::uint64_t frame) {
+  return static_cast<unsigned>(frame / kPointerShapeFrames % 2);
+}
+
+}  // namespace zc::test

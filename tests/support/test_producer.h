@@ -1,0 +1,100 @@
+// A PipeWire video source that can do what compositors and cameras do, and what they should not do.
+#pragma once
+
+#include "base/error.h"
+#include "media/format_offer.h"
+#include "media/geometry.h"
+#include "media/pixel_format.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace zc::test {
+
+enum class PtsMode : std::uint8_t {
+  Good,      ///< the time the frame was painted
+  MinusOne,  ///< gamescope
+  Ancient,   ///< an hour ago
+  Future,    ///< an hour ahead
+  Repeated,  ///< the first frame's time for ever
+  NoHeader,  ///< no header meta at all
+};
+enum class CursorOnly : std::uint8_t {
+  None,
+  SizeZero,   ///< GNOME: chunk size 0
+  Corrupted,  ///< KDE: SPA_CHUNK_FLAG_CORRUPTED
+};
+enum class Memory : std::uint8_t {
+  MemFd,
+  DmaBuf,  ///< a memfd labelled SPA_DATA_DmaBuf, LINEAR; chunk size 9 and maxsize 0, like xdg-desktop-portal-wlr
+};
+enum class Fixation : std::uint8_t {
+  Producer,  ///< chooses a modifier when the format leaves several, as it should
+  Consumer,  ///< waits until the consumer has chosen
+};
+
+struct ProducerOptions {
+  std::string name = "zerocast-test";
+  std::string media_class = "Video/Source";
+  std::vector<PixelFormat> formats{PixelFormat::BGRx};  ///< offered, the preferred first
+  Size size{320, 180};
+  Rational rate{60, 1};
+  bool variable_rate = false;  ///< framerate 0/1 with a maximum, like mutter
+
+  std::uint32_t stride_padding = 0;  ///< bytes behind each row
+  std::uint32_t offset = 0;          ///< bytes before the picture, in the chunk
+  std::uint32_t map_offset = 0;      ///< bytes before the block, in the fd
+  bool separate_blocks = false;      ///< one block of memory per plane
+  bool zero_stride = false;          ///< the chunk's stride is left 0
+  bool short_buffers = false;        ///< the fds hold half of what the block claims
+  bool short_chunks = false;         ///< the chunks claim one byte less than the picture has
+  Memory memory = Memory::MemFd;
+  Fixation fixation = Fixation::Producer;
+
+  std::uint64_t frames = 0;  ///< stops sending after that many; 0: never
+  std::uint64_t die_at = 0;  ///< the node goes away instead of sending this frame; 0: never
+  struct Change {
+    std::uint64_t at = 0;  ///< the first frame with the new values
+    std::optional<Size> size;
+    std::optional<PixelFormat> format;
+  };
+  std::vector<Change> changes{};  ///< rising in `at`
+
+  PtsMode pts = PtsMode::Good;
+  Rect crop{};
+  Transform transform = Transform::Normal;
+  std::vector<Rect> damage{};                 ///< empty: no damage meta
+  bool cursor = false;                        ///< 24x16 pointer of two alternating shapes that moves with every buffer
+  CursorOnly cursor_only = CursorOnly::None;  ///< every second buffer only moves the pointer
+};
+
+/// Edge lengths, hot spot and shape change of the pointer; shape 0 and 1 differ in every pixel.
+inline constexpr Size kPointerSize{24, 16};
+inline constexpr Point kPointerHotspot{3, 2};
+inline constexpr std::uint64_t kPointerShapeFrames = 8;
+
+/// Runs on its own thread from create() until it is destroyed. Frames count from 0.
+class TestProducer {
+ public:
+  /// Returns once the node exists. Errors of later come as ended().
+  [[nodiscard]] static Result<std::unique_ptr<TestProducer>> create(ProducerOptions options);
+  TestProducer(const TestProducer&) = delete;
+  TestProducer& operator=(const TestProducer&) = delete;
+  ~TestProducer();
+
+  [[nodiscard]] std::uint32_t node_id() const;
+  /// Pictures sent so far; pointer-only buffers do not count.
+  [[nodiscard]] std::uint64_t sent() const;
+  /// True after die_at or when the daemon or the stream has failed.
+  [[nodiscard]] bool ended() const;
+
+ private:
+  class Impl;
+  explicit TestProducer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace zc::test
