@@ -71,6 +71,15 @@ Result<std::vector<SocketAddress>> Resolver::resolve(const Endpoint& endpoint, c
     return addresses(AddrinfoPtr(numeric).get());
   }
 
+#ifdef __SANITIZE_THREAD__
+  // ThreadSanitizer crashes in threads that glibc starts for itself, as getaddrinfo_a() does.
+  hints.ai_flags = AI_NUMERICSERV | AI_ADDRCONFIG;
+  if (const int code = ::getaddrinfo(endpoint.host.c_str(), port.c_str(), &hints, &numeric); code != 0) {
+    return fail(ErrorKind::NotFound, operation, ::gai_strerror(code));
+  }
+  return addresses(AddrinfoPtr(numeric).get());
+#endif
+
   if (query_ == nullptr) {
     auto query = std::make_unique<Query>(Query{.host = endpoint.host, .port = port});
     query->hints.ai_socktype = SOCK_DGRAM;

@@ -14,9 +14,14 @@ extern "C" {
 }
 
 /// libx265 3.5 never frees some copies of its parameters.
-// NOLINTBEGIN(readability-identifier-naming): LeakSanitizer's interface
+// NOLINTBEGIN(readability-identifier-naming): the sanitizers' interface
 extern "C" const char* __lsan_default_suppressions();
 extern "C" const char* __lsan_default_suppressions() { return "leak:libx265\n"; }
+/// Inside libraries that are not instrumented, between their own threads.
+extern "C" const char* __tsan_default_suppressions();
+extern "C" const char* __tsan_default_suppressions() {
+  return "race:libsrt\ndeadlock:libsrt\nmutex:libsrt\nrace:libSvtAv1Enc\n";
+}
 // NOLINTEND(readability-identifier-naming)
 
 namespace zc::test {
