@@ -54,7 +54,7 @@ TEST_CASE("a path names its container") {
   CHECK(has(refused(std::string_view("a\0.mkv", 6)), "NUL"));
 }
 
-TEST_CASE("- is stdout") {
+TEST_CASE("stdout is written -") {
   CHECK(parsed("-").container == Container::Mkv);
   CHECK(parsed("-", "ts").container == Container::Ts);
   CHECK(parsed("-").name() == "stdout");
