@@ -1,6 +1,8 @@
 #include "cli/record_arguments.h"
 
 #include "cli/values.h"
+#include "encode/encoder_chain.h"
+#include "encode/encoder_table.h"
 
 #include <algorithm>
 #include <array>
@@ -35,7 +37,6 @@ constexpr auto kRangeWords = words(kRanges);
 constexpr auto kColourWords = words(kColours);
 constexpr std::array<std::string_view, 6> kSourceWords{"portal",         "portal:monitor", "portal:window",
                                                        "portal:virtual", "node:",          "test"};
-constexpr std::array<std::string_view, 3> kEncoderWords{"libx264", "libx265", "libsvtav1"};
 constexpr std::array<std::string_view, 3> kUrlWords{"srt://", "udp://", "tcp://"};
 
 constexpr std::string_view kSource = "Source";
@@ -49,16 +50,24 @@ std::unexpected<Error> invalid(std::string operation, std::string detail) {
 }
 
 std::span<const std::string_view> container_words() {
-  static const std::vector<std::string_view> words = [] {
+  static const std::vector<std::string_view> kWords = [] {
     std::vector<std::string_view> names;
     for (const ContainerInfo& row : containers()) names.push_back(row.name);
     return names;
   }();
-  return words;
+  return kWords;
+}
+
+std::span<const std::string_view> encoder_words() {
+  static const std::vector<std::string_view> kWords = [] {
+    std::vector<std::string_view> names;
+    for (const EncoderRow& row : encoder_rows()) names.push_back(row.name);
+    return names;
+  }();
+  return kWords;
 }
 
 constexpr unsigned kMaxCrf = 63;
-constexpr unsigned kMaxGopSeconds = 600;
 
 constexpr std::array kConflicts{
     Conflict{"--crf", "--bitrate", "both set the rate control"},
@@ -169,7 +178,7 @@ std::vector<Row> encoding_rows(bool live) {
       {{.name = "--codec",
         .value = "CODEC",
         .group = kEncoding,
-        .help = "'auto' takes the first that this machine can encode.",
+        .help = "'auto' is H.264, which a CPU encodes fastest and every player knows.",
         .fallback = "auto",
         // MPEG-TS has no AV1; asking for it gets its own error.
         .choices = live ? std::span(kCodecWords).first(kCodecWords.size() - 1) : std::span(kCodecWords)},
@@ -181,7 +190,7 @@ std::vector<Row> encoding_rows(bool live) {
         .group = kEncoding,
         .help = "Force one encoder by its name, as 'zerocast encoders' lists it.",
         .fallback = "",
-        .suggestions = kEncoderWords},
+        .suggestions = encoder_words()},
        [](Words& w, Text option, Text text) { return store(name_value(option, text), w.options.encoder.encoder); }},
       {{.name = "--preset",
         .value = "PRESET",
@@ -216,7 +225,7 @@ std::vector<Row> encoding_rows(bool live) {
         .fallback = "2"},
        [](Words& w, Text option, Text text) {
          Nanoseconds gop{};
-         auto stored = store(seconds_value(option, text, kMaxGopSeconds), gop);
+         auto stored = store(seconds_value(option, text, static_cast<unsigned>(kMaxGopSeconds)), gop);
          if (stored) w.options.encoder.gop_seconds = std::chrono::duration<double>(gop).count();
          return stored;
        }},
@@ -398,6 +407,10 @@ std::span<const Conflict> record_conflicts() { return kConflicts; }
 
 Result<RecordOptions> finish_record(RecordWords words) {
   if (words.range) words.options.encoder.colour.range = *words.range;
+  if (auto good = validate(words.options.encoder); !good) return std::unexpected(std::move(good.error()));
+  if (auto chain = EncoderChain::create(words.options.encoder); !chain) {
+    return std::unexpected(std::move(chain.error()));
+  }
   if (auto stored = store(parse_source(words.source), words.options.source); !stored) {
     return std::unexpected(std::move(stored.error()));
   }

@@ -2,6 +2,7 @@
 
 #include "capture/source_spec.h"
 #include "capture/spec_text.h"
+#include "encode/settings.h"
 
 #include <algorithm>
 #include <cctype>
@@ -50,6 +51,9 @@ Result<Size> size_value(std::string_view option, std::string_view text) {
   const auto size = parse_size(text);
   if (!size) return invalid(option, fmt::format("{} is not WIDTHxHEIGHT, such as 1280x720", in_quotes(text)));
   if (!good_edges(*size)) return bad_edges(option, *size);
+  if (*size != encodable_size(*size)) {
+    return invalid(option, fmt::format("{}x{} is odd; width and height must be even", size->width, size->height));
+  }
   return *size;
 }
 
@@ -105,7 +109,8 @@ Result<std::int64_t> bit_rate_value(std::string_view option, std::string_view te
     return invalid(option, fmt::format("{} is not a bit rate, such as 6M, 800k or 6000000", in_quotes(text)));
   }
   if (*rate < static_cast<std::uint64_t>(kMinBitRate) || *rate > static_cast<std::uint64_t>(kMaxBitRate)) {
-    return invalid(option, fmt::format("{} is outside 10k to 2000M bit/s", in_quotes(text)));
+    return invalid(option, fmt::format("{} is outside {}k to {}M bit/s", in_quotes(text), kMinBitRate / 1'000,
+                                       kMaxBitRate / 1'000'000));
   }
   return static_cast<std::int64_t>(*rate);
 }

@@ -22,21 +22,19 @@ namespace zc {
 inline constexpr std::uint32_t kMinEdgePx = 16;
 inline constexpr std::uint32_t kMaxEdgePx = 16'384;
 inline constexpr unsigned kMaxFps = 1000;
-inline constexpr std::int64_t kMinBitRate = 10'000;         ///< bit/s
-inline constexpr std::int64_t kMaxBitRate = 2'000'000'000;  ///< bit/s
 inline constexpr unsigned kMaxSeconds = 31 * 24 * 3600;
 
 /// `option` opens every message: "--size". All of `text` must fit.
 
-/// "1280x720", each edge kMinEdgePx to kMaxEdgePx.
+/// "1280x720", each edge even and from kMinEdgePx to kMaxEdgePx: a size to code.
 [[nodiscard]] Result<Size> size_value(std::string_view option, std::string_view text);
-/// "1280x720+100+50": size as above, offsets from the top left corner, none negative.
+/// "1280x720+100+50": each edge kMinEdgePx to kMaxEdgePx, offsets from the top left corner, none negative.
 [[nodiscard]] Result<Rect> crop_value(std::string_view option, std::string_view text);
 /// "60", "59.94" or "30000/1001", from 1 to kMaxFps.
 [[nodiscard]] Result<Rational> rate_value(std::string_view option, std::string_view text);
 /// Like rate_value(), but down to 0.01, and "0" is 0/1: none.
 [[nodiscard]] Result<Rational> min_rate_value(std::string_view option, std::string_view text);
-/// "6000000", "800k", "2.5M" in bit/s (k = 1000, M = 1,000,000), kMinBitRate to kMaxBitRate.
+/// "6000000", "800k", "2.5M" in bit/s (k = 1000, M = 1,000,000), within what encoders are asked (encode/settings.h).
 [[nodiscard]] Result<std::int64_t> bit_rate_value(std::string_view option, std::string_view text);
 /// "10", "0.5": more than 0, at most `max_seconds`, to the millisecond.
 [[nodiscard]] Result<Nanoseconds> seconds_value(std::string_view option, std::string_view text,

@@ -232,6 +232,13 @@ TEST_CASE("no message repeats a passphrase") {
   }
 }
 
+TEST_CASE("an encoder that does not exist or fit is refused on the command line") {
+  CHECK(error_of({"record", "--source", "test", "--encoder", "libx266", "a.mkv"}).find("libx264, libx265") !=
+        std::string::npos);
+  static_cast<void>(error_of({"record", "--source", "test", "--encoder", "libx264", "--codec", "av1", "a.mkv"}));
+  CHECK(error_of({"record", "--source", "test", "--gop", "0.05", "a.mkv"}) == "gop: 0.05 is not in 0.1 to 600 seconds");
+}
+
 TEST_CASE("a wrong source is refused on the command line") {
   CHECK(error_of({"record", "--source", "banana", "a.mkv"}).find("banana") != std::string::npos);
 }
