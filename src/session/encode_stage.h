@@ -1,0 +1,88 @@
+#pragma once
+
+#include "base/histogram.h"
+#include "encode/encoder.h"
+#include "encode/settings.h"
+#include "session/encode_ring.h"
+
+#include <array>
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <thread>
+
+namespace zc {
+
+/// The encoder thread: takes jobs from the ring, hands every packet to `on_packet` (on that thread; may block, which
+/// then fills the ring) and measures the way from the producer's timestamp to the packet.
+class EncodeStage {
+ public:
+  struct Counters {
+    std::uint64_t packets = 0;
+    std::uint64_t bytes = 0;
+    std::uint64_t keyframes = 0;
+  };
+  using PacketHandler = std::function<void(const Packet&)>;
+  using ErrorHandler = std::function<void(const Error&)>;
+
+  /// `on_error` is called at most once, on the encoder thread; the stage then only empties the ring.
+  EncodeStage(std::unique_ptr<Encoder> encoder, std::size_t ring_frames, RingPolicy policy, PacketHandler on_packet,
+              ErrorHandler on_error);
+  EncodeStage(const EncodeStage&) = delete;
+  EncodeStage& operator=(const EncodeStage&) = delete;
+  /// Finishes as finish() does.
+  ~EncodeStage();
+
+  /// Worker thread. False when `stop` ended the wait for room.
+  [[nodiscard]] bool push(EncodeJob job, const std::stop_token& stop);
+  /// Encodes what was pushed, drains the encoder and ends the thread. Idempotent.
+  void finish();
+
+  /// Any thread: the next picture becomes a keyframe.
+  void request_keyframe() { keyframe_wanted_.store(true, std::memory_order_relaxed); }
+  /// Pictures (not repeats) pushed whose packets have not come out yet: the encoder or the ring still holds them.
+  [[nodiscard]] bool holds_pictures() const;
+  /// The encoder holds pictures and waits for more input to let them go.
+  [[nodiscard]] bool starved() const { return starved_.load(std::memory_order_relaxed); }
+
+  [[nodiscard]] Counters counters() const;
+  [[nodiscard]] const DurationHistogram& latency() const { return latency_; }
+  [[nodiscard]] const EncodeRing& ring() const { return ring_; }
+  /// Opens the first encoder of the chain that works, on a thread whose name the encoder's own threads inherit, so that
+  /// encoder_cpu_time() finds them.
+  [[nodiscard]] static Result<std::unique_ptr<Encoder>> open_encoder(const EncoderSettings& settings,
+                                                                     const VideoParameters& video);
+  /// CPU time of the encoder's live threads so far; ask before finish(), which ends them.
+  [[nodiscard]] static Nanoseconds encoder_cpu_time();
+
+ private:
+  struct Submitted {
+    std::int64_t pts = -1;
+    Nanoseconds captured{};
+    bool repeat = false;
+  };
+
+  void run();
+  [[nodiscard]] Result<void> encode(const EncodeJob& job);
+  [[nodiscard]] Result<void> receive_all();
+  void account(const Packet& packet);
+
+  std::unique_ptr<Encoder> encoder_;
+  EncodeRing ring_;
+  PacketHandler on_packet_;
+  ErrorHandler on_error_;
+  DurationHistogram latency_;
+  std::array<Submitted, 256> submitted_{};  // encoder thread only; more than any encoder holds
+  std::size_t next_submitted_ = 0;
+  std::atomic<bool> keyframe_wanted_{false};
+  std::atomic<bool> starved_{false};
+  std::atomic<std::uint64_t> pictures_pushed_{0};
+  std::atomic<std::uint64_t> pictures_done_{0};
+  std::atomic<std::uint64_t> packets_{0};
+  std::atomic<std::uint64_t> bytes_{0};
+  std::atomic<std::uint64_t> keyframes_{0};
+  std::jthread thread_;  // last: it uses everything above
+};
+
+}  // namespace zc

@@ -1,0 +1,145 @@
+#include "session/picture_worker.h"
+
+#include "base/log.h"
+#include "zerocopy/picture_plan.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace zc {
+namespace {
+
+/// After the stream's last moment, pictures captured before it may still arrive.
+constexpr Nanoseconds kDeliverySlack = std::chrono::milliseconds(25);
+
+}  // namespace
+
+void PictureWorker::apply_crop(Frame& frame, const std::optional<Rect>& crop, bool even_size) {
+  if (!frame.has_image()) return;
+  const Size buffer = frame.buffer_size();
+  const Rect whole{0, 0, buffer.width, buffer.height};
+  Rect visible = frame.crop.empty() ? whole : intersect(frame.crop, whole);
+  if (crop) {
+    const Size shown = frame.visible_size();
+    const Rect wanted = intersect(*crop, {0, 0, shown.width, shown.height});
+    if (!wanted.empty()) {  // a crop wholly outside (the window shrank) shows everything rather than nothing
+      const Rect inside = source_rect(frame.transform, visible.size(), wanted);
+      visible = {visible.x + inside.x, visible.y + inside.y, inside.width, inside.height};
+    }
+  }
+  if (even_size) {
+    if (visible.width > 1) visible.width &= ~1U;
+    if (visible.height > 1) visible.height &= ~1U;
+  }
+  frame.crop = visible == whole ? Rect{} : visible;
+}
+
+Result<PictureWorker::End> PictureWorker::run(Frame first, const std::stop_token& stop) {
+  first.pts = config_.epoch;
+  if (const auto taken = take_frame(std::move(first), stop); !taken) return std::unexpected(taken.error());
+  std::optional<Nanoseconds> flush_after;  // the encoder was busy at the last flush deadline: ask again then
+  auto end = End::Stopped;
+  while (!stop.stop_requested()) {
+    const bool holding = stage_.holds_pictures();
+    std::optional<Nanoseconds> deadline = pacer_.deadline(holding);
+    if (holding && deadline && flush_after) deadline = std::max(*deadline, *flush_after);
+    if (config_.duration) {
+      const Nanoseconds last_moment = *config_.duration + kDeliverySlack;
+      deadline = deadline ? std::min(*deadline, last_moment) : last_moment;
+    }
+    std::optional<Frame> frame =
+        mailbox_.take(stop, deadline ? std::optional(*deadline + config_.epoch) : std::nullopt);
+    const Nanoseconds now = stream_now();
+    elapsed_ns_.store(now.count(), std::memory_order_relaxed);
+    if (config_.duration &&
+        (now >= *config_.duration + kDeliverySlack || (frame && frame->pts - config_.epoch >= *config_.duration))) {
+      end = End::Duration;
+      break;
+    }
+    if (frame) {
+      if (const auto taken = take_frame(std::move(*frame), stop); !taken) return std::unexpected(taken.error());
+      continue;
+    }
+    const bool starved = stage_.starved();
+    if (holding && !starved) flush_after = now + config_.pacer.frame_interval;
+    pacer_.on_timer(now, starved);
+    if (const auto done = carry_out(stop); !done) return std::unexpected(done.error());
+  }
+  if (end == End::Stopped) {  // a source that came to its end may have left its last picture
+    std::optional<Frame> frame = mailbox_.take(std::stop_token{}, monotonic_now());
+    if (frame) {
+      if (const auto taken = take_frame(std::move(*frame), std::stop_token{}); !taken) {
+        return std::unexpected(taken.error());
+      }
+    }
+  }
+  pacer_.on_end(end == End::Duration ? *config_.duration : stream_now());
+  // The last pictures are written whatever asked for the end: a fresh token, so that a full ring is waited for.
+  if (const auto done = carry_out(std::stop_token{}); !done) return std::unexpected(done.error());
+  return end;
+}
+
+Result<void> PictureWorker::take_frame(Frame frame, const std::stop_token& stop) {
+  if (frame.has_image()) {
+    captured_count_.fetch_add(1, std::memory_order_relaxed);
+  } else if (!last_ && !newest_.has_image()) {
+    return {};  // cursor news before the first picture
+  }
+  apply_crop(frame, config_.crop, config_.even_size);
+  const bool image = frame.has_image();
+  if (!pacer_.on_frame(frame.pts - config_.epoch)) {
+    if (frame.supersede(std::move(newest_)) && image) thinned_.fetch_add(1, std::memory_order_relaxed);
+  }
+  newest_ = std::move(frame);
+  return carry_out(stop);
+}
+
+Result<void> PictureWorker::carry_out(const std::stop_token& stop) {
+  while (const std::optional<Pacer::Action> action = pacer_.next()) {
+    if (action->picture == Pacer::Picture::Repeat) {
+      repeat_last(action->time, stop);
+    } else if (const auto done = import_newest(action->time, stop); !done) {
+      return done;
+    }
+  }
+  return {};
+}
+
+Result<void> PictureWorker::import_newest(Nanoseconds time, const std::stop_token& stop) {
+  const Nanoseconds captured = newest_.pts;
+  if (damage_lost_) newest_.damage = Damage::all();
+  Result<Surface> surface = importer_.import(std::exchange(newest_, Frame{}));
+  if (!surface) {
+    const Error& error = surface.error();
+    if (error.kind == ErrorKind::Lost) return std::unexpected(error);
+    if (dropped_.fetch_add(1, std::memory_order_relaxed) == 0) {
+      logger("session").warn("a picture was dropped: {}", error.message());
+    }
+    damage_lost_ = true;
+    repeat_last(time, stop);  // under constant rate the slot must not stay empty
+    return {};
+  }
+  damage_lost_ = false;
+  last_ = std::move(*surface);
+  captured_ = captured;
+  Surface job = last_.share();
+  job.stream_time = time;
+  // A refused push means the recording is over; what comes after is not wanted.
+  static_cast<void>(stage_.push({std::move(job), captured, false}, stop));
+  return {};
+}
+
+void PictureWorker::repeat_last(Nanoseconds time, const std::stop_token& stop) {
+  if (!last_) return;
+  Surface job = last_.share();
+  job.stream_time = time;
+  if (stage_.push({std::move(job), captured_, true}, stop)) repeated_.fetch_add(1, std::memory_order_relaxed);
+}
+
+PictureWorker::Counters PictureWorker::counters() const {
+  return {captured_count_.load(std::memory_order_relaxed), repeated_.load(std::memory_order_relaxed),
+          dropped_.load(std::memory_order_relaxed), thinned_.load(std::memory_order_relaxed),
+          Nanoseconds(elapsed_ns_.load(std::memory_order_relaxed))};
+}
+
+}  // namespace zc

@@ -1,0 +1,71 @@
+#pragma once
+
+#include "base/error.h"
+#include "session/encode_stage.h"
+#include "session/frame_mailbox.h"
+#include "session/pacer.h"
+#include "zerocopy/importer.h"
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <stop_token>
+
+namespace zc {
+
+/// The session worker's loop: frames out of the mailbox, through the pacer and the importer, into the encode stage.
+/// run() belongs to one thread; counters() may be read by any.
+class PictureWorker {
+ public:
+  struct Config {
+    Pacer::Config pacer;
+    Nanoseconds epoch{};                  ///< CLOCK_MONOTONIC time of stream time zero
+    std::optional<Nanoseconds> duration;  ///< of the stream; nullopt = until stopped
+    std::optional<Rect> crop;             ///< px of the shown picture
+    bool even_size = true;                ///< cut odd pictures by a column or row (4:2:0 encoders)
+  };
+  struct Counters {
+    std::uint64_t captured = 0;
+    std::uint64_t repeated = 0;
+    std::uint64_t dropped = 0;  ///< pictures the importer could not take (no free surface, malformed)
+    std::uint64_t thinned = 0;  ///< pictures the pacer left out
+    Nanoseconds elapsed{};
+  };
+  enum class End : std::uint8_t { Stopped, Duration };
+
+  PictureWorker(const Config& config, FrameMailbox& mailbox, Importer& importer, EncodeStage& stage)
+      : config_(config), mailbox_(mailbox), importer_(importer), stage_(stage), pacer_(config.pacer) {}
+
+  /// Encodes `first` at stream time zero, then goes on until `stop` or the duration; fills the stream up to its end.
+  /// An error is the importer's: it cannot take this kind of frame at all.
+  [[nodiscard]] Result<End> run(Frame first, const std::stop_token& stop);
+
+  [[nodiscard]] Counters counters() const;
+
+  /// Cuts what the user does not want to see, and an odd column or row, off the frame.
+  static void apply_crop(Frame& frame, const std::optional<Rect>& crop, bool even_size);
+
+ private:
+  [[nodiscard]] Result<void> take_frame(Frame frame, const std::stop_token& stop);
+  [[nodiscard]] Result<void> carry_out(const std::stop_token& stop);
+  [[nodiscard]] Result<void> import_newest(Nanoseconds time, const std::stop_token& stop);
+  void repeat_last(Nanoseconds time, const std::stop_token& stop);
+  [[nodiscard]] Nanoseconds stream_now() const { return monotonic_now() - config_.epoch; }
+
+  Config config_;
+  FrameMailbox& mailbox_;
+  Importer& importer_;
+  EncodeStage& stage_;
+  Pacer pacer_;
+  Frame newest_;              // given to the pacer, not yet imported
+  Surface last_;              // encoded last
+  Nanoseconds captured_{};    // of `last_`
+  bool damage_lost_ = false;  // a frame was dropped after the pacer took it: the next one must be read whole
+  std::atomic<std::uint64_t> captured_count_{0};
+  std::atomic<std::uint64_t> repeated_{0};
+  std::atomic<std::uint64_t> dropped_{0};
+  std::atomic<std::uint64_t> thinned_{0};
+  std::atomic<std::int64_t> elapsed_ns_{0};
+};
+
+}  // namespace zc

@@ -1,0 +1,354 @@
+#include "session/recording.h"
+
+#include "base/log.h"
+#include "base/process_stats.h"
+#include "output/sink_runner.h"
+#include "session/encode_stage.h"
+#include "session/frame_mailbox.h"
+#include "session/picture_worker.h"
+#include "zerocopy/importer_chain.h"
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+namespace zc {
+namespace {
+
+/// A source that gives no picture at all for this long has nothing to show (its window is minimised, its node idle).
+constexpr Nanoseconds kFirstPictureTimeout = std::chrono::seconds(10);
+/// Memory is called steady from here on: encoders and pools have allocated what they need.
+constexpr Nanoseconds kWarmUp = std::chrono::seconds(2);
+/// An output that cannot be finished in this time is given up.
+constexpr Nanoseconds kCloseTimeout = std::chrono::seconds(2);
+/// Rate control's hint when the source names no rate, and the most it is believed.
+constexpr Rational kDefaultRate{60, 1};
+constexpr double kMaxNominalRate = 240.0;
+
+Rational nominal_rate(const RecordingOptions& options, const SourceInfo& source) {
+  if (options.constant_rate) return *options.constant_rate;
+  if (source.rate.zero() || source.rate.value() > kMaxNominalRate) return kDefaultRate;
+  return source.rate;
+}
+
+Size even(Size size) { return {std::max(size.width & ~1U, 2U), std::max(size.height & ~1U, 2U)}; }
+
+class RecordingImpl final : public Recording, public SourceListener, public SinkEvents {
+ public:
+  explicit RecordingImpl(RecordingOptions options) : options_(std::move(options)) {}
+  RecordingImpl(const RecordingImpl&) = delete;
+  RecordingImpl& operator=(const RecordingImpl&) = delete;
+  ~RecordingImpl() override { close(); }
+
+  Result<void> open(std::stop_token stop);
+
+  bool wait(Nanoseconds timeout) override;
+  void request_stop() override { end_with(EndReason::Stopped, std::nullopt); }
+  RecordingStatus status() const override;
+  RecordingReport finish() override;
+
+  // Source's thread.
+  void on_frame(Frame frame) override { mailbox_.put(std::move(frame)); }
+  void on_state(SourceState state, const Error* error) override;
+  // Outputs' threads.
+  void on_error(const std::string& output, const Error& error, bool fatal) override;
+  void on_keyframe_wanted(const std::string& output) override;
+
+ private:
+  void run_worker(const std::stop_token& stop);
+  [[nodiscard]] Result<Frame> wait_for_picture(const std::stop_token& stop);
+  [[nodiscard]] Result<void> open_stage(const Frame& first);
+  void end_with(EndReason reason, std::optional<Error> error);
+  /// Keeps the first error of an output; true when every output has one.
+  bool note_output_error(const std::string& output, const Error& error);
+  void close();
+
+  RecordingOptions options_;
+  FrameMailbox mailbox_;
+  std::unique_ptr<Importer> importer_;
+  std::vector<std::unique_ptr<SinkRunner>> outputs_;
+  std::unique_ptr<Source> source_;
+
+  // Made by the worker when the first picture has come; read by status() behind stage_ready_.
+  std::unique_ptr<EncodeStage> stage_;
+  std::unique_ptr<PictureWorker> pictures_;
+  std::string encoder_name_;
+  StreamParameters stream_;
+  std::uint64_t overwritten_before_ = 0;
+  Nanoseconds cpu_start_{};
+  Nanoseconds encoder_cpu_start_{};
+  Nanoseconds cpu_{};
+  Nanoseconds cpu_encoder_{};
+  std::atomic<bool> stage_ready_{false};
+
+  mutable std::mutex mutex_;  // the end and the outputs' errors
+  std::condition_variable ended_;
+  EndReason end_ = EndReason::Running;
+  std::optional<Error> error_;
+  std::vector<std::pair<std::string, Error>> output_errors_;
+  std::uint64_t rss_start_ = 0;
+
+  std::jthread worker_;  // last: it uses everything above
+};
+
+Result<void> RecordingImpl::open(std::stop_token stop) {
+  if (options_.outputs.empty()) return fail(ErrorKind::Invalid, "start recording", "no output was named");
+  auto importer = open_importer(options_.toggles.zerocopy);
+  if (!importer) return std::unexpected(std::move(importer.error()));
+  importer_ = std::move(*importer);
+  // Paths are opened before the desktop's dialog: nobody should choose a monitor for a file that cannot be written.
+  for (const OutputSpec& spec : options_.outputs) {
+    if (options_.encoder.codec) {
+      if (auto fits = check_codec(spec.container, *options_.encoder.codec); !fits) return fits;
+    }
+    auto runner = make_sink_runner(spec, *this);
+    if (!runner) return std::unexpected(std::move(runner.error()));
+    outputs_.push_back(std::move(*runner));
+  }
+  options_.source_options.stop = std::move(stop);
+  auto source = make_source(options_.source, options_.source_options);
+  if (!source) return std::unexpected(std::move(source.error()));
+  source_ = std::move(*source);
+  if (auto started = source_->start(importer_->offer(), *this); !started) return started;
+  worker_ = std::jthread([this](const std::stop_token& token) {
+    name_this_thread("zc-worker");
+    run_worker(token);
+  });
+  return {};
+}
+
+Result<Frame> RecordingImpl::wait_for_picture(const std::stop_token& stop) {
+  const Nanoseconds deadline = monotonic_now() + kFirstPictureTimeout;
+  std::optional<CursorState> cursor;
+  while (true) {
+    std::optional<Frame> frame = mailbox_.take(stop, deadline);
+    if (!frame && stop.stop_requested()) return fail(ErrorKind::Cancelled, "wait for a picture", "stopped");
+    if (!frame) {
+      return fail(ErrorKind::Timeout, "capture " + source_->info().description, "it gave no picture within 10 s");
+    }
+    if (!frame->cursor) frame->cursor = cursor;
+    if (frame->has_image()) return std::move(*frame);
+    cursor = frame->cursor;
+  }
+}
+
+Result<void> RecordingImpl::open_stage(const Frame& first) {
+  const SourceInfo source = source_->info();
+  VideoParameters video;
+  video.rate = nominal_rate(options_, source);
+  video.constant_rate = options_.constant_rate.has_value();
+  video.size = options_.size.value_or(first.visible_size());
+  if (options_.encoder.chroma == Chroma::Yuv420) video.size = even(video.size);
+  auto encoder = EncodeStage::open_encoder(options_.encoder, video);
+  if (!encoder) return std::unexpected(std::move(encoder.error()));
+  if (auto configured = importer_->configure((*encoder)->input()); !configured) return configured;
+  encoder_name_ = (*encoder)->name();
+  stream_ = (*encoder)->stream();
+  for (const OutputSpec& spec : options_.outputs) {
+    if (auto fits = check_codec(spec.container, stream_.codec); !fits) return fits;
+  }
+  for (const auto& output : outputs_) {
+    if (auto started = output->start(stream_); !started) return started;
+  }
+  stage_ = std::make_unique<EncodeStage>(
+      std::move(*encoder), options_.ring_frames, options_.live ? RingPolicy::DropOldest : RingPolicy::Block,
+      [this](const Packet& packet) {
+        for (const auto& output : outputs_) output->push(packet);
+      },
+      [this](const Error& error) { end_with(EndReason::Failed, error); });
+  logger("session").info("{} -> {} ({}) {}x{}", source.description, encoder_name_, importer_->route(),
+                         stream_.size.width, stream_.size.height);
+  return {};
+}
+
+void RecordingImpl::run_worker(const std::stop_token& stop) {
+  Result<Frame> first = wait_for_picture(stop);
+  if (!first) {
+    if (first.error().kind != ErrorKind::Cancelled) end_with(EndReason::Failed, first.error());
+    return;
+  }
+  PictureWorker::apply_crop(*first, options_.crop, options_.encoder.chroma == Chroma::Yuv420);
+  if (const auto opened = open_stage(*first); !opened) {
+    end_with(EndReason::Failed, opened.error());
+    return;
+  }
+  // Opening took a moment: begin with what is on the screen now.
+  if (std::optional<Frame> newer = mailbox_.take(stop, monotonic_now())) {
+    newer->supersede(std::move(*first));
+    first = std::move(*newer);
+  }
+  const Rational rate = nominal_rate(options_, source_->info());
+  const Nanoseconds interval(static_cast<std::int64_t>(1e9 / rate.value()));
+  PictureWorker::Config config;
+  config.pacer.constant_rate = options_.constant_rate;
+  config.pacer.frame_interval = interval;
+  if (options_.min_rate > 0) config.pacer.max_gap = Nanoseconds(static_cast<std::int64_t>(1e9 / options_.min_rate));
+  config.epoch = std::max(first->pts, monotonic_now() - interval);
+  config.duration = options_.duration;
+  config.crop = options_.crop;
+  config.even_size = options_.encoder.chroma == Chroma::Yuv420;
+  pictures_ = std::make_unique<PictureWorker>(config, mailbox_, *importer_, *stage_);
+  overwritten_before_ = mailbox_.overwritten();
+  cpu_start_ = process_cpu_time();
+  encoder_cpu_start_ = EncodeStage::encoder_cpu_time();
+  stage_ready_.store(true, std::memory_order_release);
+
+  const Result<PictureWorker::End> end = pictures_->run(std::move(*first), stop);
+  cpu_ = process_cpu_time() - cpu_start_;
+  cpu_encoder_ = EncodeStage::encoder_cpu_time() - encoder_cpu_start_;
+  stage_->finish();
+  if (!end) {
+    end_with(EndReason::Failed, end.error());
+  } else if (*end == PictureWorker::End::Duration) {
+    end_with(EndReason::Duration, std::nullopt);
+  }
+}
+
+void RecordingImpl::on_state(SourceState state, const Error* error) {
+  if (state != SourceState::Ended) return;
+  std::optional<Error> why;
+  if (error != nullptr) why = *error;
+  end_with(EndReason::SourceEnded, std::move(why));
+}
+
+void RecordingImpl::on_error(const std::string& output, const Error& error, bool fatal) {
+  if (!fatal) return;  // the runner has said it and tries again
+  if (note_output_error(output, error)) end_with(EndReason::OutputsFailed, error);
+}
+
+bool RecordingImpl::note_output_error(const std::string& output, const Error& error) {
+  const std::lock_guard lock(mutex_);
+  if (std::ranges::find(output_errors_, output, &std::pair<std::string, Error>::first) == output_errors_.end()) {
+    output_errors_.emplace_back(output, error);
+  }
+  return output_errors_.size() >= outputs_.size();
+}
+
+void RecordingImpl::on_keyframe_wanted(const std::string& /*output*/) {
+  if (stage_ready_.load(std::memory_order_acquire)) stage_->request_keyframe();
+}
+
+void RecordingImpl::end_with(EndReason reason, std::optional<Error> error) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (end_ != EndReason::Running) return;
+    end_ = reason;
+    error_ = std::move(error);
+  }
+  ended_.notify_all();
+  worker_.request_stop();
+}
+
+bool RecordingImpl::wait(Nanoseconds timeout) {
+  std::unique_lock lock(mutex_);
+  const bool over = ended_.wait_for(lock, timeout, [this] { return end_ != EndReason::Running; });
+  if (rss_start_ == 0 && stage_ready_.load(std::memory_order_acquire) && pictures_->counters().elapsed >= kWarmUp) {
+    rss_start_ = resident_kib();
+  }
+  return over;
+}
+
+RecordingStatus RecordingImpl::status() const {
+  RecordingStatus status;
+  {
+    const std::lock_guard lock(mutex_);
+    status.end = end_;
+  }
+  for (const auto& output : outputs_) {
+    const SinkStats stats = output->stats();
+    status.output_queue = std::max(status.output_queue, stats.queued);
+    status.output_dropped += stats.dropped;
+  }
+  status.first_picture = stage_ready_.load(std::memory_order_acquire);
+  if (!status.first_picture) return status;
+  const PictureWorker::Counters pictures = pictures_->counters();
+  const EncodeStage::Counters encoded = stage_->counters();
+  status.elapsed = pictures.elapsed;
+  status.repeated = pictures.repeated;
+  status.thinned = pictures.thinned;
+  const std::uint64_t overwritten = mailbox_.overwritten() - overwritten_before_;
+  status.captured = pictures.captured + overwritten;
+  status.dropped = pictures.dropped + overwritten + stage_->ring().dropped();
+  status.packets = encoded.packets;
+  status.bytes = encoded.bytes;
+  status.encode_queue = stage_->ring().depth();
+  status.latency_p50 = stage_->latency().quantile(0.5);
+  return status;
+}
+
+void RecordingImpl::close() {
+  worker_.request_stop();
+  if (worker_.joinable()) worker_.join();
+  if (source_) source_->stop();
+  const Nanoseconds deadline = monotonic_now() + kCloseTimeout;
+  for (const auto& output : outputs_) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - monotonic_now());
+    // A failure was told through on_error() when it happened; one of closing itself is kept for the report.
+    if (const auto closed = output->stop(std::max(left, std::chrono::milliseconds(1))); !closed) {
+      note_output_error(output->name(), closed.error());
+    }
+  }
+}
+
+RecordingReport RecordingImpl::finish() {
+  end_with(EndReason::Stopped, std::nullopt);
+  RecordingReport report;
+  if (worker_.joinable()) worker_.join();
+  report.rss_kib_end = resident_kib();
+  if (source_) {
+    report.source = source_->info();
+    report.source_stats = source_->stats();
+  }
+  close();
+  report.counters = status();
+  report.duration = report.counters.elapsed;
+  if (stage_ready_.load(std::memory_order_acquire)) {
+    report.encoder = encoder_name_;
+    report.route = importer_->route();
+    report.codec = stream_.codec;
+    report.size = stream_.size;
+    const DurationHistogram& latency = stage_->latency();
+    report.latency_p50 = latency.quantile(0.50);
+    report.latency_p95 = latency.quantile(0.95);
+    report.latency_p99 = latency.quantile(0.99);
+    report.latency_max = latency.max();
+    report.cpu = cpu_;
+    report.cpu_not_encoder = std::max(Nanoseconds{}, cpu_ - cpu_encoder_);
+  }
+  const std::lock_guard lock(mutex_);
+  report.end = end_;
+  report.error = error_;
+  report.rss_kib_start = rss_start_ == 0 ? report.rss_kib_end : rss_start_;
+  for (const auto& output : outputs_) {
+    const SinkStats stats = output->stats();
+    OutputReport& entry = report.outputs.emplace_back(output->name(), stats.bytes, stats.packets, stats.dropped);
+    const auto found = std::ranges::find(output_errors_, output->name(), &std::pair<std::string, Error>::first);
+    if (found != output_errors_.end()) entry.error = found->second;
+  }
+  return report;
+}
+
+}  // namespace
+
+std::string_view to_string(EndReason reason) {
+  switch (reason) {
+    case EndReason::Running: return "running";
+    case EndReason::Stopped: return "stopped";
+    case EndReason::Duration: return "duration reached";
+    case EndReason::SourceEnded: return "source ended";
+    case EndReason::OutputsFailed: return "outputs failed";
+    case EndReason::Failed: return "failed";
+  }
+  return "failed";
+}
+
+Result<std::unique_ptr<Recording>> Recording::start(RecordingOptions options, std::stop_token stop) {
+  auto recording = std::make_unique<RecordingImpl>(std::move(options));
+  if (auto opened = recording->open(std::move(stop)); !opened) return std::unexpected(std::move(opened.error()));
+  return recording;
+}
+
+}  // namespace zc

@@ -1,0 +1,114 @@
+// A source, an importer, an encoder and its outputs joined: what `record`, `stream` and the daemon run.
+#pragma once
+
+#include "base/error.h"
+#include "base/histogram.h"
+#include "base/toggles.h"
+#include "capture/make_source.h"
+#include "encode/settings.h"
+#include "media/geometry.h"
+#include "output/output_spec.h"
+#include "session/pacer.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace zc {
+
+struct RecordingOptions {
+  SourceSpec source;
+  SourceOptions source_options;
+  std::vector<OutputSpec> outputs;  ///< at least one
+  EncoderSettings encoder;
+  std::optional<Size> size;  ///< of the coded picture; unset: the first picture's, cut to even numbers
+  std::optional<Rect> crop;  ///< px of the shown picture
+  std::optional<Rational> constant_rate;
+  double min_rate = 1.0;  ///< pictures/s a static screen still yields under variable rate; 0 = none
+  std::optional<Nanoseconds> duration;
+  std::size_t ring_frames = 4;  ///< surfaces between worker and encoder
+  bool live = false;            ///< latency before completeness: the ring drops its oldest surface
+  Toggles toggles;
+};
+
+enum class EndReason : std::uint8_t {
+  Running,
+  Stopped,        ///< request_stop()
+  Duration,       ///< `duration` reached
+  SourceEnded,    ///< the source came to its own end or is gone: RecordingReport::error says which
+  OutputsFailed,  ///< no output is left
+  Failed,         ///< encoder or importer: RecordingReport::error
+};
+[[nodiscard]] std::string_view to_string(EndReason reason);
+
+/// Counters at one moment; rates are for the reader to take from two of them.
+struct RecordingStatus {
+  bool first_picture = false;  ///< false: still waiting for the desktop's permission or a first picture
+  Nanoseconds elapsed{};       ///< of stream time
+  std::uint64_t captured = 0;  ///< pictures the source delivered since the first encoded one
+  std::uint64_t packets = 0;   ///< coded pictures, repeats included
+  std::uint64_t repeated = 0;  ///< pictures encoded again: static screen, constant rate, flush
+  std::uint64_t dropped = 0;   ///< pictures lost because something was too slow or failed
+  std::uint64_t thinned = 0;   ///< pictures left out because the source is faster than the constant rate asked for
+  std::uint64_t bytes = 0;     ///< coded
+  std::size_t encode_queue = 0;
+  std::size_t output_queue = 0;      ///< packets in the fullest output queue
+  std::uint64_t output_dropped = 0;  ///< packets live outputs left out
+  Nanoseconds latency_p50{};         ///< producer's timestamp to packet
+  EndReason end = EndReason::Running;
+};
+
+struct OutputReport {
+  std::string name;
+  std::uint64_t bytes = 0;
+  std::uint64_t packets = 0;
+  std::uint64_t dropped = 0;
+  std::optional<Error> error;
+};
+
+struct RecordingReport {
+  EndReason end = EndReason::Running;
+  std::optional<Error> error;  ///< why, when it did not end as asked
+  RecordingStatus counters;
+  Nanoseconds duration{};
+  SourceInfo source;
+  SourceStats source_stats;
+  std::string encoder;
+  std::string route;
+  Codec codec = Codec::H264;
+  Size size;
+  std::vector<OutputReport> outputs;
+  Nanoseconds latency_p50{}, latency_p95{}, latency_p99{}, latency_max{};
+  Nanoseconds cpu{};                ///< process CPU time from the first picture to the end
+  Nanoseconds cpu_not_encoder{};    ///< the part of it outside the encoder's threads
+  std::uint64_t rss_kib_start = 0;  ///< two seconds after the first picture (warm), or at the end if that is sooner
+  std::uint64_t rss_kib_end = 0;
+};
+
+/// One running recording. All calls from one controlling thread, but request_stop() and status() from any.
+class Recording {
+ public:
+  /// Opens the outputs' paths, asks the desktop (which may show its dialog: `stop` cancels the wait) and starts.
+  /// On error nothing stays behind: no file, no thread, no portal session.
+  [[nodiscard]] static Result<std::unique_ptr<Recording>> start(RecordingOptions options, std::stop_token stop);
+
+  virtual ~Recording() = default;
+  Recording(const Recording&) = delete;
+  Recording& operator=(const Recording&) = delete;
+
+  /// True as soon as the recording has ended by itself or was asked to; false after `timeout`.
+  [[nodiscard]] virtual bool wait(Nanoseconds timeout) = 0;
+  virtual void request_stop() = 0;
+  [[nodiscard]] virtual RecordingStatus status() const = 0;
+  /// Ends capture, encodes what is under way, closes every output. Once.
+  [[nodiscard]] virtual RecordingReport finish() = 0;
+
+ protected:
+  Recording() = default;
+};
+
+}  // namespace zc

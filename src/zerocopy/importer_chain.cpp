@@ -1,0 +1,47 @@
+#include "zerocopy/importer_chain.h"
+
+#include "zerocopy/cpu_importer.h"
+
+#include <array>
+#include <string>
+#include <string_view>
+
+namespace zc {
+namespace {
+
+/// One route. `make` fails with Unsupported and the reason where this machine does not have it.
+struct Route {
+  std::string_view name;
+  bool zero_copy;
+  Result<std::unique_ptr<Importer>> (*make)();
+};
+
+constexpr std::array kRoutes = {
+    Route{"cpu", false, []() -> Result<std::unique_ptr<Importer>> { return make_cpu_importer(); }},
+};
+
+bool allowed(const Route& route, ZerocopyMode mode) {
+  switch (mode) {
+    case ZerocopyMode::Off: return !route.zero_copy;
+    case ZerocopyMode::Required: return route.zero_copy;
+    case ZerocopyMode::Auto: return true;
+  }
+  return true;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Importer>> open_importer(ZerocopyMode mode) {
+  std::string reasons;
+  for (const Route& route : kRoutes) {
+    if (!allowed(route, mode)) continue;
+    auto importer = route.make();
+    if (importer) return importer;
+    reasons += (reasons.empty() ? "" : "; ") + std::string(route.name) + ": " + importer.error().message();
+  }
+  if (reasons.empty()) reasons = "this version has no zero-copy route, only the CPU route; use ZEROCOPY=auto or 0";
+  return fail(ErrorKind::Unsupported, mode == ZerocopyMode::Required ? "ZEROCOPY=1" : "choose a capture route",
+              reasons);
+}
+
+}  // namespace zc
