@@ -353,6 +353,13 @@ std::vector<Row> report_rows() {
   };
 }
 
+/// The codec that was asked for, by its name or by an encoder's.
+std::optional<Codec> wanted_codec(const EncoderSettings& settings) {
+  if (settings.codec || !settings.encoder) return settings.codec;
+  const EncoderRow* row = find_encoder_row(*settings.encoder);
+  return row == nullptr ? std::nullopt : std::optional(row->codec);
+}
+
 /// FILE or URL and every --tee, parsed and checked against each other.
 Result<std::vector<OutputSpec>> parse_outputs(const RecordWords& words) {
   const bool live = words.options.live;
@@ -376,11 +383,10 @@ Result<std::vector<OutputSpec>> parse_outputs(const RecordWords& words) {
       outputs, [](const OutputSpec& output) { return std::holds_alternative<StdoutOutput>(output.target); });
   if (to_stdout > 1) return invalid("--tee", "only one output can be stdout");
   if (to_stdout == 1 && words.options.json) return invalid("--json", "stdout already carries the video");
+  const auto codec = wanted_codec(words.options.encoder);
   for (const OutputSpec& output : outputs) {
-    if (!words.options.encoder.codec) break;
-    if (auto fits = check_codec(output.container, *words.options.encoder.codec); !fits) {
-      return std::unexpected(std::move(fits.error()));
-    }
+    if (!codec) break;
+    if (auto fits = check_codec(output.container, *codec); !fits) return std::unexpected(std::move(fits.error()));
   }
   return outputs;
 }
@@ -405,12 +411,24 @@ RecordWords record_defaults(bool live) {
 
 std::span<const Conflict> record_conflicts() { return kConflicts; }
 
+Result<void> check_encoder(const RecordOptions& options) {
+  const auto chain = EncoderChain::create(options.encoder);
+  if (!chain) return std::unexpected(chain.error());
+  constexpr Size kOrdinary{1280, 720};  // where the source decides the size, it is no reason to refuse
+  const VideoParameters video{.size = options.size.value_or(kOrdinary)};
+  Result<void> refused;
+  for (const EncoderRow* row : chain->candidates()) {
+    auto good = validate_for(*row, options.encoder, video);
+    if (good || good.error().kind == ErrorKind::Invalid) return good;
+    if (refused) refused = std::move(good);
+  }
+  return refused;
+}
+
 Result<RecordOptions> finish_record(RecordWords words) {
   if (words.range) words.options.encoder.colour.range = *words.range;
-  if (auto good = validate(words.options.encoder); !good) return std::unexpected(std::move(good.error()));
-  if (auto chain = EncoderChain::create(words.options.encoder); !chain) {
-    return std::unexpected(std::move(chain.error()));
-  }
+  const auto encodable = check_encoder(words.options);
+  if (!encodable && encodable.error().kind == ErrorKind::Invalid) return std::unexpected(encodable.error());
   if (auto stored = store(parse_source(words.source), words.options.source); !stored) {
     return std::unexpected(std::move(stored.error()));
   }

@@ -1,6 +1,7 @@
 #include "cli/command_line.h"
 #include "cli/exit_codes.h"
 #include "cli/help.h"
+#include "cli/record_arguments.h"
 
 #include <catch2/catch_test_macros.hpp>
 
@@ -235,8 +236,21 @@ TEST_CASE("no message repeats a passphrase") {
 TEST_CASE("an encoder that does not exist or fit is refused on the command line") {
   CHECK(error_of({"record", "--source", "test", "--encoder", "libx266", "a.mkv"}).find("libx264, libx265") !=
         std::string::npos);
-  static_cast<void>(error_of({"record", "--source", "test", "--encoder", "libx264", "--codec", "av1", "a.mkv"}));
+  CHECK(error_of({"record", "--source", "test", "--encoder", "libx264", "--codec", "av1", "a.mkv"}) ==
+        "libx264: it encodes h264, not av1");
+  CHECK(error_of({"record", "--source", "test", "--codec", "h264", "--crf", "60", "a.mkv"}) ==
+        "crf of libx264: 60 is not in 0 to 51");
+  CHECK_FALSE(parse({"record", "--source", "test", "--encoder", "libsvtav1", "a.ts"}).has_value());
   CHECK(error_of({"record", "--source", "test", "--gop", "0.05", "a.mkv"}) == "gop: 0.05 is not in 0.1 to 600 seconds");
+}
+
+TEST_CASE("what no encoder can do is known before anything starts") {
+  CHECK(check_encoder(record({"a.mkv"})).has_value());
+  CHECK(check_encoder(record({"--codec", "hevc", "--bit-depth", "10", "--chroma", "444", "a.mkv"})).has_value());
+  const auto refused = check_encoder(record({"--codec", "av1", "--chroma", "444", "a.mkv"}));
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().kind == ErrorKind::Unsupported);
+  CHECK(exit_code(refused.error(), Stage::Encoder) == ExitCode::NoEncoder);
 }
 
 TEST_CASE("a wrong source is refused on the command line") {
