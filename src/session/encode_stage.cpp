@@ -1,5 +1,6 @@
 #include "session/encode_stage.h"
 
+#include "base/log.h"
 #include "base/process_stats.h"
 #include "encode/encoder_chain.h"
 
@@ -71,7 +72,10 @@ void EncodeStage::run() {
     result = encode(*job);
     if (!result) on_error_(result.error());
   }
-  if (result) result = encoder_->drain().and_then([this] { return receive_all(); });
+  if (!result) return;
+  result = encoder_->drain();
+  if (result) result = receive_all();
+  if (!result) logger("session").warn("the encoder's last pictures: {}", result.error().message());
 }
 
 Result<void> EncodeStage::encode(const EncodeJob& job) {
