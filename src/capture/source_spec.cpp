@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 namespace zc {
@@ -142,6 +143,58 @@ std::string text_of(const TestSpec& spec) {
   return text;
 }
 
+// --- node -----------------------------------------------------------------------------------------------------------
+
+constexpr std::string_view kNodeForm = "node:ID, node:serial=SERIAL or node:NAME";
+constexpr std::string_view kSerialKey = "serial=";
+constexpr std::uint32_t kNoId = 0xffff'ffff;  // PipeWire's "any"
+
+Result<SourceSpec> parse_node(std::string_view rest) {
+  const auto wrong = [&](std::string_view why) {
+    return invalid(fmt::format("'node:{}' {}; the forms are {}", rest, why, kNodeForm));
+  };
+  if (rest.empty()) return wrong("names no node");
+  if (rest.starts_with(kSerialKey)) {
+    const auto serial = parse_number<std::uint64_t>(rest.substr(kSerialKey.size()));
+    if (!serial) return wrong("has no number as its serial");
+    return NodeSpec{NodeSpec::Serial{*serial}};
+  }
+  if (rest.find_first_not_of("0123456789") == std::string_view::npos) {
+    const auto id = parse_number<std::uint32_t>(rest);
+    if (!id || *id == kNoId) return wrong("is not a possible id");
+    return NodeSpec{NodeSpec::Id{*id}};
+  }
+  const bool printable = std::ranges::all_of(rest, [](unsigned char c) { return c >= 0x20 && c != 0x7f; });
+  if (!printable) return invalid("a node name has no control characters");
+  return NodeSpec{std::string(rest)};
+}
+
+std::string text_of(const NodeSpec& spec) {
+  if (const auto* id = std::get_if<NodeSpec::Id>(&spec.node)) return fmt::format("node:{}", id->id);
+  if (const auto* serial = std::get_if<NodeSpec::Serial>(&spec.node))
+    return fmt::format("node:serial={}", serial->serial);
+  return "node:" + std::get<std::string>(spec.node);
+}
+
+// --- portal ---------------------------------------------------------------------------------------------------------
+
+constexpr std::string_view kPortalForm = "portal[:monitor|window|virtual]";
+
+constexpr std::array kPortalTypes = {PortalType::Any, PortalType::Monitor, PortalType::Window, PortalType::Virtual};
+
+Result<SourceSpec> parse_portal(std::string_view rest) {
+  if (rest.empty()) return PortalSpec{};
+  for (const PortalType type : kPortalTypes) {
+    if (rest == to_string(type)) return PortalSpec{type};
+  }
+  return invalid(
+      fmt::format("'portal:{}' is not one of portal:monitor, portal:window, portal:virtual, or just portal", rest));
+}
+
+std::string text_of(const PortalSpec& spec) {
+  return spec.type == PortalType::Any ? "portal" : fmt::format("portal:{}", to_string(spec.type));
+}
+
 // --- all kinds ------------------------------------------------------------------------------------------------------
 
 struct Kind {
@@ -150,6 +203,8 @@ struct Kind {
   Result<SourceSpec> (*parse)(std::string_view rest);
 };
 constexpr std::array kKinds = {
+    Kind{"portal", kPortalForm, parse_portal},
+    Kind{"node", kNodeForm, parse_node},
     Kind{"test", kTestForm, parse_test},
 };
 
@@ -172,6 +227,16 @@ Result<SourceSpec> parse_source(std::string_view text) {
     if (kind.name == word) return kind.parse(rest);
   }
   return invalid(fmt::format("'{}' is not a source; choose from {}", text, forms()));
+}
+
+std::string_view to_string(PortalType type) {
+  switch (type) {
+    case PortalType::Any: return "any";
+    case PortalType::Monitor: return "monitor";
+    case PortalType::Window: return "window";
+    case PortalType::Virtual: return "virtual";
+  }
+  return "any";
 }
 
 std::string to_string(const SourceSpec& spec) {

@@ -43,7 +43,36 @@ struct TestSpec {
   bool operator==(const TestSpec&) const = default;
 };
 
-using SourceSpec = std::variant<TestSpec>;
+/// `node:ID`, `node:serial=SERIAL`, `node:NAME`: a PipeWire node by its id, its object.serial or its node.name.
+struct NodeSpec {
+  struct Id {
+    std::uint32_t id = 0;
+    bool operator==(const Id&) const = default;
+  };
+  struct Serial {
+    std::uint64_t serial = 0;
+    bool operator==(const Serial&) const = default;
+  };
+  std::variant<Id, Serial, std::string> node;
+  bool operator==(const NodeSpec&) const = default;
+};
+
+/// What the desktop's dialog lets the user choose from.
+enum class PortalType : std::uint8_t {
+  Any,      ///< monitors and windows
+  Monitor,  ///< a real screen
+  Window,
+  Virtual,  ///< a new screen that only exists for the capture
+};
+[[nodiscard]] std::string_view to_string(PortalType type);
+
+/// `portal`, `portal:monitor`, `portal:window`, `portal:virtual`: whatever the user picks in the desktop's dialog.
+struct PortalSpec {
+  PortalType type = PortalType::Any;
+  bool operator==(const PortalSpec&) const = default;
+};
+
+using SourceSpec = std::variant<PortalSpec, NodeSpec, TestSpec>;
 
 /// Reads a source's text. ErrorKind::Invalid names the wrong part and the valid choices.
 [[nodiscard]] Result<SourceSpec> parse_source(std::string_view text);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "capture/cursor_mode.h"
 #include "capture/source_spec.h"
 #include "encode/settings.h"
 #include "media/geometry.h"
@@ -13,13 +14,6 @@
 #include <vector>
 
 namespace zc {
-
-/// How the pointer gets into the picture.
-enum class CursorMode : std::uint8_t {
-  Hidden,    ///< not at all
-  Embedded,  ///< drawn by the compositor
-  Metadata,  ///< sent beside the picture and drawn by us
-};
 
 /// `zerocast record FILE` and `zerocast stream URL`: the same job with other defaults.
 struct RecordOptions {

@@ -1,6 +1,5 @@
 #include "session/encode_stage.h"
 
-#include "base/log.h"
 #include "base/process_stats.h"
 #include "encode/encoder_chain.h"
 
@@ -72,10 +71,7 @@ void EncodeStage::run() {
     result = encode(*job);
     if (!result) on_error_(result.error());
   }
-  if (!result) return;
-  result = encoder_->drain();
-  if (result) result = receive_all();
-  if (!result) logger("session").warn("the encoder's last pictures: {}", result.error().message());
+  if (result) result = encoder_->drain().and_then([this] { return receive_all(); });
 }
 
 Result<void> EncodeStage::encode(const EncodeJob& job) {

@@ -96,6 +96,29 @@ TEST_CASE("a wrong source says what is wrong and what would be right") {
   CHECK(refusal(std::string(5000, 'x')).size() < 200);
 }
 
+TEST_CASE("the portal's and the node's text") {
+  CHECK(parsed<PortalSpec>("portal").type == PortalType::Any);
+  CHECK(parsed<PortalSpec>("portal:monitor").type == PortalType::Monitor);
+  CHECK(parsed<PortalSpec>("portal:window").type == PortalType::Window);
+  CHECK(parsed<PortalSpec>("portal:virtual").type == PortalType::Virtual);
+  CHECK(contains(refusal("portal:screen"), "portal:monitor, portal:window, portal:virtual"));
+
+  CHECK(parsed<NodeSpec>("node:42").node == decltype(NodeSpec::node)(NodeSpec::Id{42}));
+  CHECK(parsed<NodeSpec>("node:serial=77").node == decltype(NodeSpec::node)(NodeSpec::Serial{77}));
+  CHECK(parsed<NodeSpec>("node:gamescope").node == decltype(NodeSpec::node)(std::string("gamescope")));
+  CHECK(parsed<NodeSpec>("node:v4l2_input.pci-0000:00").node ==
+        decltype(NodeSpec::node)(std::string("v4l2_input.pci-0000:00")));
+  CHECK(parsed<NodeSpec>("node:4k-camera").node == decltype(NodeSpec::node)(std::string("4k-camera")));
+  CHECK(contains(refusal("node"), "node:serial=SERIAL"));
+  CHECK(contains(refusal("node:"), "names no node"));
+  CHECK(contains(refusal("node:4294967295"), "possible id"));
+  CHECK(contains(refusal("node:99999999999"), "possible id"));
+  CHECK(contains(refusal("node:serial="), "serial"));
+  CHECK(contains(refusal("node:serial=x"), "serial"));
+  CHECK(contains(refusal("node:a\nb"), "control"));
+  CHECK(contains(refusal("camera"), "portal[:monitor|window|virtual]"));
+}
+
 TEST_CASE("a spec's text reads back as itself") {
   for (const char* text :
        {"test:1280x720@60", "test:640x480@30000/1001,format=RGBA,frames=5", "test:64x64@60,static,resize=32x32@4"}) {
