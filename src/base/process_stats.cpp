@@ -1,9 +1,9 @@
 #include "base/process_stats.h"
 
 #include <pthread.h>
-#include <time.h>
 #include <unistd.h>
 
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <string>

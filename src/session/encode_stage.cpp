@@ -1,5 +1,6 @@
 #include "session/encode_stage.h"
 
+#include "base/log.h"
 #include "base/process_stats.h"
 #include "encode/encoder_chain.h"
 
@@ -71,7 +72,10 @@ void EncodeStage::run() {
     result = encode(*job);
     if (!result) on_error_(result.error());
   }
-  if (result) result = encoder_->drain().and_then([this] { return receive_all(); });
+  if (!result) return;
+  result = encoder_->drain();
+  if (result) result = receive_all();
+  if (!result) logger("session").warn("the encoder's last pictures: {}", result.error().message());
 }
 
 Result<void> EncodeStage::encode(const EncodeJob& job) {
@@ -91,9 +95,10 @@ Result<void> EncodeStage::receive_all() {
   while (true) {
     Result<std::optional<Packet>> packet = encoder_->receive();
     if (!packet) return std::unexpected(std::move(packet.error()));
-    if (!*packet) return {};
-    account(**packet);
-    on_packet_(**packet);
+    const std::optional<Packet>& coded = *packet;
+    if (!coded) return {};
+    account(*coded);
+    on_packet_(*coded);
   }
 }
 

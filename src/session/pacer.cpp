@@ -17,12 +17,12 @@ constexpr Nanoseconds kMaxFill = std::chrono::seconds(10);
 }  // namespace
 
 Nanoseconds Pacer::slot_time(std::int64_t slot) const {
-  const Rational& rate = *config_.constant_rate;
+  const Rational rate = config_.constant_rate.value_or(Rational{});
   return Nanoseconds(static_cast<std::int64_t>(static_cast<Wide>(slot) * rate.den * 1'000'000'000 / rate.num));
 }
 
 std::int64_t Pacer::slot_of(Nanoseconds time) const {
-  const Rational& rate = *config_.constant_rate;
+  const Rational rate = config_.constant_rate.value_or(Rational{});
   const Wide twice = static_cast<Wide>(time.count()) * rate.num * 2 + Wide{1'000'000'000} * rate.den;
   return static_cast<std::int64_t>(twice / (Wide{2'000'000'000} * rate.den));
 }

@@ -73,7 +73,7 @@ Result<PictureWorker::End> PictureWorker::run(Frame first, const std::stop_token
       }
     }
   }
-  pacer_.on_end(end == End::Duration ? *config_.duration : stream_now());
+  pacer_.on_end(end == End::Duration ? config_.duration.value_or(stream_now()) : stream_now());
   // The last pictures are written whatever asked for the end: a fresh token, so that a full ring is waited for.
   if (const auto done = carry_out(std::stop_token{}); !done) return std::unexpected(done.error());
   return end;

@@ -36,6 +36,8 @@ Rational nominal_rate(const RecordingOptions& options, const SourceInfo& source)
 
 Size even(Size size) { return {std::max(size.width & ~1U, 2U), std::max(size.height & ~1U, 2U)}; }
 
+std::unexpected<Failure> failed(Part part, Error error) { return std::unexpected(Failure{part, std::move(error)}); }
+
 class RecordingImpl final : public Recording, public SourceListener, public SinkEvents {
  public:
   explicit RecordingImpl(RecordingOptions options) : options_(std::move(options)) {}
@@ -43,10 +45,10 @@ class RecordingImpl final : public Recording, public SourceListener, public Sink
   RecordingImpl& operator=(const RecordingImpl&) = delete;
   ~RecordingImpl() override { close(); }
 
-  Result<void> open(std::stop_token stop);
+  std::expected<void, Failure> open(std::stop_token stop);
 
   bool wait(Nanoseconds timeout) override;
-  void request_stop() override { end_with(EndReason::Stopped, std::nullopt); }
+  void request_stop() override { end_with(EndReason::Stopped); }
   RecordingStatus status() const override;
   RecordingReport finish() override;
 
@@ -60,8 +62,8 @@ class RecordingImpl final : public Recording, public SourceListener, public Sink
  private:
   void run_worker(const std::stop_token& stop);
   [[nodiscard]] Result<Frame> wait_for_picture(const std::stop_token& stop);
-  [[nodiscard]] Result<void> open_stage(const Frame& first);
-  void end_with(EndReason reason, std::optional<Error> error);
+  [[nodiscard]] std::expected<void, Failure> open_stage(const Frame& first);
+  void end_with(EndReason reason, std::optional<Failure> failure = std::nullopt);
   /// Keeps the first error of an output; true when every output has one.
   bool note_output_error(const std::string& output, const Error& error);
   void close();
@@ -87,32 +89,38 @@ class RecordingImpl final : public Recording, public SourceListener, public Sink
   mutable std::mutex mutex_;  // the end and the outputs' errors
   std::condition_variable ended_;
   EndReason end_ = EndReason::Running;
-  std::optional<Error> error_;
+  std::optional<Failure> failure_;
   std::vector<std::pair<std::string, Error>> output_errors_;
   std::uint64_t rss_start_ = 0;
 
   std::jthread worker_;  // last: it uses everything above
 };
 
-Result<void> RecordingImpl::open(std::stop_token stop) {
-  if (options_.outputs.empty()) return fail(ErrorKind::Invalid, "start recording", "no output was named");
+std::expected<void, Failure> RecordingImpl::open(std::stop_token stop) {
+  if (options_.outputs.empty()) {
+    return failed(Part::Settings, fail(ErrorKind::Invalid, "start recording", "no output was named").error());
+  }
   auto importer = open_importer(options_.toggles.zerocopy);
-  if (!importer) return std::unexpected(std::move(importer.error()));
+  if (!importer) return failed(Part::Settings, std::move(importer.error()));
   importer_ = std::move(*importer);
+  options_.source_options.stop = std::move(stop);
+  auto source = make_source(options_.source, options_.source_options);
+  if (!source) return failed(Part::Settings, std::move(source.error()));
   // Paths are opened before the desktop's dialog: nobody should choose a monitor for a file that cannot be written.
   for (const OutputSpec& spec : options_.outputs) {
     if (options_.encoder.codec) {
-      if (auto fits = check_codec(spec.container, *options_.encoder.codec); !fits) return fits;
+      if (auto fits = check_codec(spec.container, *options_.encoder.codec); !fits) {
+        return failed(Part::Output, std::move(fits.error()));
+      }
     }
     auto runner = make_sink_runner(spec, *this);
-    if (!runner) return std::unexpected(std::move(runner.error()));
+    if (!runner) return failed(Part::Output, std::move(runner.error()));
     outputs_.push_back(std::move(*runner));
   }
-  options_.source_options.stop = std::move(stop);
-  auto source = make_source(options_.source, options_.source_options);
-  if (!source) return std::unexpected(std::move(source.error()));
   source_ = std::move(*source);
-  if (auto started = source_->start(importer_->offer(), *this); !started) return started;
+  if (auto started = source_->start(importer_->offer(), *this); !started) {
+    return failed(Part::Source, std::move(started.error()));
+  }
   worker_ = std::jthread([this](const std::stop_token& token) {
     name_this_thread("zc-worker");
     run_worker(token);
@@ -135,7 +143,7 @@ Result<Frame> RecordingImpl::wait_for_picture(const std::stop_token& stop) {
   }
 }
 
-Result<void> RecordingImpl::open_stage(const Frame& first) {
+std::expected<void, Failure> RecordingImpl::open_stage(const Frame& first) {
   const SourceInfo source = source_->info();
   VideoParameters video;
   video.rate = nominal_rate(options_, source);
@@ -143,22 +151,26 @@ Result<void> RecordingImpl::open_stage(const Frame& first) {
   video.size = options_.size.value_or(first.visible_size());
   if (options_.encoder.chroma == Chroma::Yuv420) video.size = even(video.size);
   auto encoder = EncodeStage::open_encoder(options_.encoder, video);
-  if (!encoder) return std::unexpected(std::move(encoder.error()));
-  if (auto configured = importer_->configure((*encoder)->input()); !configured) return configured;
+  if (!encoder) return failed(Part::Encoder, std::move(encoder.error()));
+  if (auto configured = importer_->configure((*encoder)->input()); !configured) {
+    return failed(Part::Encoder, std::move(configured.error()));
+  }
   encoder_name_ = (*encoder)->name();
   stream_ = (*encoder)->stream();
   for (const OutputSpec& spec : options_.outputs) {
-    if (auto fits = check_codec(spec.container, stream_.codec); !fits) return fits;
+    if (auto fits = check_codec(spec.container, stream_.codec); !fits) {
+      return failed(Part::Output, std::move(fits.error()));
+    }
   }
   for (const auto& output : outputs_) {
-    if (auto started = output->start(stream_); !started) return started;
+    if (auto started = output->start(stream_); !started) return failed(Part::Output, std::move(started.error()));
   }
   stage_ = std::make_unique<EncodeStage>(
       std::move(*encoder), options_.ring_frames, options_.live ? RingPolicy::DropOldest : RingPolicy::Block,
       [this](const Packet& packet) {
         for (const auto& output : outputs_) output->push(packet);
       },
-      [this](const Error& error) { end_with(EndReason::Failed, error); });
+      [this](const Error& error) { end_with(EndReason::Failed, Failure{Part::Encoder, error}); });
   logger("session").info("{} -> {} ({}) {}x{}", source.description, encoder_name_, importer_->route(),
                          stream_.size.width, stream_.size.height);
   return {};
@@ -167,7 +179,7 @@ Result<void> RecordingImpl::open_stage(const Frame& first) {
 void RecordingImpl::run_worker(const std::stop_token& stop) {
   Result<Frame> first = wait_for_picture(stop);
   if (!first) {
-    if (first.error().kind != ErrorKind::Cancelled) end_with(EndReason::Failed, first.error());
+    if (first.error().kind != ErrorKind::Cancelled) end_with(EndReason::Failed, Failure{Part::Source, first.error()});
     return;
   }
   PictureWorker::apply_crop(*first, options_.crop, options_.encoder.chroma == Chroma::Yuv420);
@@ -201,22 +213,22 @@ void RecordingImpl::run_worker(const std::stop_token& stop) {
   cpu_encoder_ = EncodeStage::encoder_cpu_time() - encoder_cpu_start_;
   stage_->finish();
   if (!end) {
-    end_with(EndReason::Failed, end.error());
+    end_with(EndReason::Failed, Failure{Part::Encoder, end.error()});
   } else if (*end == PictureWorker::End::Duration) {
-    end_with(EndReason::Duration, std::nullopt);
+    end_with(EndReason::Duration);
   }
 }
 
 void RecordingImpl::on_state(SourceState state, const Error* error) {
   if (state != SourceState::Ended) return;
-  std::optional<Error> why;
-  if (error != nullptr) why = *error;
+  std::optional<Failure> why;
+  if (error != nullptr) why = Failure{Part::Source, *error};
   end_with(EndReason::SourceEnded, std::move(why));
 }
 
 void RecordingImpl::on_error(const std::string& output, const Error& error, bool fatal) {
   if (!fatal) return;  // the runner has said it and tries again
-  if (note_output_error(output, error)) end_with(EndReason::OutputsFailed, error);
+  if (note_output_error(output, error)) end_with(EndReason::OutputsFailed, Failure{Part::Output, error});
 }
 
 bool RecordingImpl::note_output_error(const std::string& output, const Error& error) {
@@ -231,12 +243,12 @@ void RecordingImpl::on_keyframe_wanted(const std::string& /*output*/) {
   if (stage_ready_.load(std::memory_order_acquire)) stage_->request_keyframe();
 }
 
-void RecordingImpl::end_with(EndReason reason, std::optional<Error> error) {
+void RecordingImpl::end_with(EndReason reason, std::optional<Failure> failure) {
   {
     const std::lock_guard lock(mutex_);
     if (end_ != EndReason::Running) return;
     end_ = reason;
-    error_ = std::move(error);
+    failure_ = std::move(failure);
   }
   ended_.notify_all();
   worker_.request_stop();
@@ -294,7 +306,7 @@ void RecordingImpl::close() {
 }
 
 RecordingReport RecordingImpl::finish() {
-  end_with(EndReason::Stopped, std::nullopt);
+  end_with(EndReason::Stopped);
   RecordingReport report;
   if (worker_.joinable()) worker_.join();
   report.rss_kib_end = resident_kib();
@@ -320,7 +332,7 @@ RecordingReport RecordingImpl::finish() {
   }
   const std::lock_guard lock(mutex_);
   report.end = end_;
-  report.error = error_;
+  report.failure = failure_;
   report.rss_kib_start = rss_start_ == 0 ? report.rss_kib_end : rss_start_;
   for (const auto& output : outputs_) {
     const SinkStats stats = output->stats();
@@ -345,7 +357,7 @@ std::string_view to_string(EndReason reason) {
   return "failed";
 }
 
-Result<std::unique_ptr<Recording>> Recording::start(RecordingOptions options, std::stop_token stop) {
+std::expected<std::unique_ptr<Recording>, Failure> Recording::start(RecordingOptions options, std::stop_token stop) {
   auto recording = std::make_unique<RecordingImpl>(std::move(options));
   if (auto opened = recording->open(std::move(stop)); !opened) return std::unexpected(std::move(opened.error()));
   return recording;

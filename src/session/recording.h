@@ -39,11 +39,19 @@ enum class EndReason : std::uint8_t {
   Running,
   Stopped,        ///< request_stop()
   Duration,       ///< `duration` reached
-  SourceEnded,    ///< the source came to its own end or is gone: RecordingReport::error says which
+  SourceEnded,    ///< the source came to its own end or is gone: RecordingReport::failure says which
   OutputsFailed,  ///< no output is left
-  Failed,         ///< encoder or importer: RecordingReport::error
+  Failed,         ///< no first picture, or the encoder or importer gave up: RecordingReport::failure
 };
 [[nodiscard]] std::string_view to_string(EndReason reason);
+
+/// Which part of a recording an error belongs to: the same kind of error means different things there.
+enum class Part : std::uint8_t { Settings, Source, Encoder, Output };
+
+struct Failure {
+  Part part = Part::Settings;
+  Error error;
+};
 
 /// Counters at one moment; rates are for the reader to take from two of them.
 struct RecordingStatus {
@@ -72,7 +80,7 @@ struct OutputReport {
 
 struct RecordingReport {
   EndReason end = EndReason::Running;
-  std::optional<Error> error;  ///< why, when it did not end as asked
+  std::optional<Failure> failure;  ///< why, when it did not end as asked
   RecordingStatus counters;
   Nanoseconds duration{};
   SourceInfo source;
@@ -94,7 +102,8 @@ class Recording {
  public:
   /// Opens the outputs' paths, asks the desktop (which may show its dialog: `stop` cancels the wait) and starts.
   /// On error nothing stays behind: no file, no thread, no portal session.
-  [[nodiscard]] static Result<std::unique_ptr<Recording>> start(RecordingOptions options, std::stop_token stop);
+  [[nodiscard]] static std::expected<std::unique_ptr<Recording>, Failure> start(RecordingOptions options,
+                                                                                std::stop_token stop);
 
   virtual ~Recording() = default;
   Recording(const Recording&) = delete;

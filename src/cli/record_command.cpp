@@ -1,0 +1,129 @@
+#include "cli/record_command.h"
+
+#include "base/clock.h"
+#include "base/unique_fd.h"
+#include "cli/record_report.h"
+#include "cli/report.h"
+#include "encode/av_log.h"
+#include "session/recording.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <memory>
+#include <stop_token>
+#include <thread>
+#include <utility>
+
+namespace zc {
+namespace {
+
+constexpr Nanoseconds kTick = std::chrono::milliseconds(250);
+
+/// Takes SIGINT, SIGTERM and SIGHUP on its own thread: the first requests a clean end, the second ends the process at
+/// once (what is written stays playable, as after any kill).
+class StopSignals {
+ public:
+  [[nodiscard]] static Result<std::unique_ptr<StopSignals>> create(std::stop_source stop) {
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals, signal);
+    UniqueFd signal_fd(::signalfd(-1, &signals, SFD_CLOEXEC));
+    UniqueFd quit_fd(::eventfd(0, EFD_CLOEXEC));
+    if (!signal_fd || !quit_fd) return fail_errno(errno, "watch for signals");
+    return std::unique_ptr<StopSignals>(new StopSignals(std::move(signal_fd), std::move(quit_fd), std::move(stop)));
+  }
+  StopSignals(const StopSignals&) = delete;
+  StopSignals& operator=(const StopSignals&) = delete;
+  ~StopSignals() { ::eventfd_write(quit_fd_.get(), 1); }
+
+ private:
+  StopSignals(UniqueFd signal_fd, UniqueFd quit_fd, std::stop_source stop)
+      : signal_fd_(std::move(signal_fd)),
+        quit_fd_(std::move(quit_fd)),
+        stop_(std::move(stop)),
+        thread_([this] { watch(); }) {}
+
+  void watch() {
+    std::array<pollfd, 2> watched{{{signal_fd_.get(), POLLIN, 0}, {quit_fd_.get(), POLLIN, 0}}};
+    while (true) {
+      if (::poll(watched.data(), watched.size(), -1) < 0 && errno != EINTR) return;
+      if ((watched[1].revents & POLLIN) != 0) return;
+      signalfd_siginfo info{};
+      if ((watched[0].revents & POLLIN) == 0 || ::read(signal_fd_.get(), &info, sizeof info) != sizeof info) continue;
+      if (!stop_.request_stop()) std::_Exit(128 + static_cast<int>(info.ssi_signo));
+    }
+  }
+
+  UniqueFd signal_fd_;
+  UniqueFd quit_fd_;
+  std::stop_source stop_;
+  std::jthread thread_;
+};
+
+RecordingOptions recording_options(const RecordOptions& options, const Toggles& toggles) {
+  RecordingOptions recording;
+  recording.source = options.source;
+  recording.source_options.cursor = options.cursor;
+  recording.source_options.persist = options.restore ? Persist::UntilRevoked : Persist::Never;
+  recording.source_options.restore_slot = options.restore_slot;
+  recording.outputs = options.outputs;
+  recording.encoder = options.encoder;
+  recording.size = options.size;
+  recording.crop = options.crop;
+  recording.constant_rate = options.constant_rate;
+  recording.min_rate = options.min_rate.value();
+  recording.duration = options.duration;
+  recording.live = options.live;
+  recording.toggles = toggles;
+  return recording;
+}
+
+void follow(Recording& recording, StatusLine& line, const std::stop_token& stop) {
+  const std::stop_callback on_signal(stop, [&recording] { recording.request_stop(); });
+  RecordingStatus before;
+  while (!recording.wait(kTick)) {
+    const Nanoseconds now = monotonic_now();
+    if (!line.due(now)) continue;
+    const RecordingStatus status = recording.status();
+    line.show(make_snapshot(status, before), now);
+    before = status;
+  }
+  line.erase();
+}
+
+}  // namespace
+
+int run_record(const RecordOptions& options, const Toggles& toggles) {
+  set_ffmpeg_logging(toggles.ffmpeg_debug);
+  std::stop_source stop;
+  const auto signals = StopSignals::create(stop);
+  if (!signals) return to_int(report_error(signals.error(), Stage::Arguments));
+  auto recording = Recording::start(recording_options(options, toggles), stop.get_token());
+  if (!recording) {
+    if (stop.stop_requested()) return to_int(ExitCode::Ok);
+    static_cast<void>(report_error(recording.error().error, Stage::Source));
+    return to_int(failure_exit(recording.error()));
+  }
+  {
+    StatusLine line(STDERR_FILENO, StatusLine::mode_for(STDERR_FILENO, options.quiet));
+    follow(**recording, line, stop.get_token());
+  }
+  const RecordingReport report = (*recording)->finish();
+  const auto [code, error] = recording_exit(report);
+  if (error) static_cast<void>(report_error(*error, Stage::Recording));
+  if (!options.quiet) fmt::print(stderr, "{}", report_text(report));
+  if (options.json) {
+    if (const ExitCode printed = print_out(report_json(report) + "\n"); printed != ExitCode::Ok) return to_int(printed);
+  }
+  return to_int(code);
+}
+
+}  // namespace zc
