@@ -5,11 +5,21 @@
 #include "encode/encoder_table.h"
 #include "encode/settings.h"
 
+#include <memory>
+
 namespace zc {
+
+/// Closes an encoder. SVT-AV1 1.4 waits for ever when it is closed without having been given a picture, and complains
+/// when it has not seen the end of its input: `drain` gives it both.
+struct EncoderClose {
+  bool drain = false;
+  bool fed = false;  ///< a picture was submitted
+  void operator()(AVCodecContext* context) const noexcept;
+};
 
 /// An opened libavcodec encoder with what was decided for it.
 struct OpenedCodec {
-  AvCodecContextPtr context;
+  std::unique_ptr<AVCodecContext, EncoderClose> context;
   CodecPlan plan;
   PixelFormat input = PixelFormat::Unknown;
 };

@@ -15,29 +15,31 @@ constexpr double kAnyLoad = std::numeric_limits<double>::infinity();
 /// Preset::Quality may use 60 % of the machine instead of 25 %.
 constexpr double kQualityLoadFactor = 2.4;
 
-// Measured: CPU milliseconds per 1280x720 picture of a zooming fractal with an inset test pattern, two threads of one
-// 2.5 GHz Xeon core pair under load (FFmpeg 5.1, x264 164, x265 3.5, SVT-AV1 1.4.1). max_load is a quarter of the
-// resulting megapixels per second and processor.
+// Behind each preset: measured CPU milliseconds per 1280x720 picture of full-screen motion (a zooming fractal with a
+// moving test pattern in it), two threads on two busy hardware threads of one 2.5 GHz Xeon core, FFmpeg 5.1 with x264
+// 164, x265 3.5 and SVT-AV1 1.4.1. max_load is a quarter of the megapixels per second that one processor makes of it.
 constexpr std::array kX264Presets = {
-    NativePreset{"medium", 2.8, 40, 3},         // 83
-    NativePreset{"fast", 3.6, 30, 3},           // 64
+    NativePreset{"medium", 4.4, 40, 3},         // 53
+    NativePreset{"fast", 5.2, 30, 3},           // 45
     NativePreset{"faster", 6.5, 20, 3},         // 35
-    NativePreset{"veryfast", 11.5, 10, 3},      // 19.5
+    NativePreset{"veryfast", 11.5, 10, 3},      // 20
     NativePreset{"superfast", 18.0, 0, 3},      // 13
     NativePreset{"ultrafast", kAnyLoad, 0, 0},  // 5.5
 };
 constexpr std::array kX265Presets = {
-    NativePreset{"medium", 1.3, 20, 4},        NativePreset{"fast", 2.0, 15, 4},
+    NativePreset{"fast", 2.4, 15, 4},           // 95
     NativePreset{"veryfast", 3.7, 15, 4},       // 62
     NativePreset{"superfast", 4.6, 10, 3},      // 49
     NativePreset{"ultrafast", kAnyLoad, 5, 3},  // 35
 };
+// Lookahead and B-frames are SVT-AV1's prediction structure, which configure_svtav1() chooses.
 constexpr std::array kSvtPresets = {
     NativePreset{"8", 1.6, 0, 0},        // 144
     NativePreset{"9", 2.8, 0, 0},        // 83
     NativePreset{"10", 3.7, 0, 0},       // 63
     NativePreset{"11", 5.2, 0, 0},       // 44
-    NativePreset{"12", kAnyLoad, 0, 0},  // 28
+    NativePreset{"12", 8.0, 0, 0},       // 28
+    NativePreset{"13", kAnyLoad, 0, 0},  // 17
 };
 
 /// VBV: a live stream may not exceed its rate for longer than half a second; a file may, for a second by half.
@@ -116,16 +118,27 @@ void configure_x265(const EncoderRequest& request, CodecPlan& plan, OptionList& 
 
 void configure_svtav1(const EncoderRequest& request, CodecPlan& plan, OptionList& options) {
   options.set("preset", std::string(request.native.name));
-  options.parameter("lp", std::to_string(request.processors));
+  // "lp" became a level from 0 to 6 in SVT-AV1 3.0; before, it counted processors. 0 is all of them in both.
+  if (request.video.threads != 0) options.parameter("lp", std::to_string(std::min(request.processors, 6U)));
   plan.threads = static_cast<int>(request.processors);
-  // Low delay: no reordering, no lookahead; random access would keep two mini-GOPs (32 pictures) inside.
-  options.parameter("pred-struct", "1");
-  plan.forces_keyframes = false;  // SVT-AV1 1.4 forces keyframes with random access and CRF only
   if (request.settings.bit_rate) {
-    options.parameter("rc", "2");
+    options.parameter("rc", "2");  // constant rate; the only one without a long lookahead
   } else {
     options.set("crf", rate_factor(request));
   }
+  // Random access saves a sixth of the bits and keeps a mini-GOP with its references inside: 12 pictures with 3 levels,
+  // 8 with 2 (SVT-AV1 1.4, temporal filter and lookahead off), and up to 3 more that its threads are busy with.
+  const unsigned levels = request.max_delay >= 16 ? 3 : request.max_delay >= 12 ? 2 : 0;
+  if (levels == 0 || request.settings.bit_rate) {
+    options.parameter("pred-struct", "1");
+    plan.forces_keyframes = false;  // SVT-AV1 forces keyframes with random access and constant quality only
+    return;
+  }
+  options.parameter("pred-struct", "2");
+  options.parameter("hierarchical-levels", std::to_string(levels));
+  options.parameter("lookahead", "0");
+  options.parameter("enable-tf", "0");
+  options.parameter("enable-force-key-frames", "1");
 }
 
 constexpr std::array kRows = {
@@ -142,6 +155,7 @@ constexpr std::array kRows = {
                "x264-params",
                kX264Presets,
                true,
+               false,
                "",
                configure_x264},
     EncoderRow{"libx265",
@@ -155,6 +169,7 @@ constexpr std::array kRows = {
                {26, 26, 22},
                "x265-params",
                kX265Presets,
+               false,
                false,
                "",
                configure_x265},
@@ -170,6 +185,7 @@ constexpr std::array kRows = {
                "svtav1-params",
                kSvtPresets,
                false,
+               true,
                "libavcodec asks SVT-AV1 for a packet only after giving it a picture and does not wait for it: a packet "
                "comes out with the next picture at the earliest",
                configure_svtav1},

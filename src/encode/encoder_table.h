@@ -46,7 +46,6 @@ class OptionList {
 struct CodecPlan {
   int threads = 1;  ///< AVCodecContext::thread_count
   int b_frames = 0;
-  int keyframe_interval = 1;      ///< frames
   std::int64_t max_bit_rate = 0;  ///< VBV, bit/s; 0 = no VBV
   std::int64_t buffer_bits = 0;   ///< VBV
   bool forces_keyframes = true;   ///< pict_type I makes a keyframe; false: only a new encoder starts with one
@@ -77,6 +76,7 @@ struct EncoderRow {
   std::string_view parameter_option;      ///< libavcodec option that takes the library's own parameters
   std::span<const NativePreset> presets;  ///< best quality first; the last one takes any load
   bool live_bitrate;                      ///< libavcodec's wrapper follows a changed bit_rate
+  bool drain_before_close;  ///< the library must be given a picture and the end of its input before it is closed
   /// Why Preset::LowLatency cannot give each picture's packet before the next picture; empty: it does.
   std::string_view low_latency_caveat;
   void (*configure)(const EncoderRequest&, CodecPlan&, OptionList&);

@@ -63,7 +63,7 @@ class FfmpegEncoder final : public Encoder {
         gop_ticks_(std::llround(settings.gop_seconds * static_cast<double>(kPacketClock))) {
     read_stream_parameters();
   }
-  ~FfmpegEncoder() override { finish_quietly(); }
+  ~FfmpegEncoder() override = default;
   FfmpegEncoder(const FfmpegEncoder&) = delete;
   FfmpegEncoder& operator=(const FfmpegEncoder&) = delete;
 
@@ -83,7 +83,6 @@ class FfmpegEncoder final : public Encoder {
   [[nodiscard]] Result<void> start_anew();
   [[nodiscard]] Result<std::optional<Packet>> next_packet();
   [[nodiscard]] Packet take_packet();
-  void finish_quietly();
 
   const EncoderRow& row_;
   EncoderSettings settings_;
@@ -102,7 +101,6 @@ class FfmpegEncoder final : public Encoder {
   std::int64_t last_dts_ = kNever;
   std::int64_t last_keyframe_pts_ = kNever;  // asked for, or made by the encoder itself
   bool keyframe_requested_ = false;
-  bool fresh_ = true;  // nothing submitted since the encoder was opened
   bool draining_ = false;
 };
 
@@ -147,7 +145,7 @@ Result<void> FfmpegEncoder::submit(const Surface& surface) {
   const std::int64_t pts = last_pts_ == kNever ? exact : std::max(exact, last_pts_ + 1);
 
   const bool keyframe = keyframe_due(pts);
-  if (keyframe && !fresh_ && !codec_.plan.forces_keyframes) {
+  if (keyframe && codec_.context.get_deleter().fed && !codec_.plan.forces_keyframes) {
     if (auto ok = start_anew(); !ok) return ok;
   }
   if (const int result = av_frame_ref(frame_.get(), surface.av_frame()); result < 0) {
@@ -161,7 +159,7 @@ Result<void> FfmpegEncoder::submit(const Surface& surface) {
     return fail(ErrorKind::Busy, fmt::format("encode with {}", row_.name), "packets must be received first");
   }
   if (result < 0) return fail_av(result, fmt::format("encode with {}", row_.name));
-  fresh_ = false;
+  codec_.context.get_deleter().fed = true;
   last_pts_ = pts;
   history_.add(pts);
   if (keyframe) {
@@ -184,7 +182,6 @@ Result<void> FfmpegEncoder::start_anew() {
   auto opened = open_codec(row_, settings_, video_);
   if (!opened) return std::unexpected(std::move(opened.error()));
   codec_ = std::move(*opened);
-  fresh_ = true;
   return {};
 }
 
@@ -245,13 +242,6 @@ Result<void> FfmpegEncoder::drain() {
   const int result = avcodec_send_frame(codec_.context.get(), nullptr);
   if (result < 0 && result != AVERROR_EOF) return fail_av(result, fmt::format("drain {}", row_.name));
   return {};
-}
-
-/// SVT-AV1 complains and blocks when it is closed without having seen the end of its input.
-void FfmpegEncoder::finish_quietly() {
-  if (!codec_.context || fresh_) return;
-  if (!draining_) avcodec_send_frame(codec_.context.get(), nullptr);
-  while (avcodec_receive_packet(codec_.context.get(), packet_.get()) == 0) av_packet_unref(packet_.get());
 }
 
 }  // namespace

@@ -1,0 +1,190 @@
+// Errors of use, bit rates, and what the probe and the log say.
+#include "encode/av_log.h"
+#include "encode/ffmpeg_encoder.h"
+#include "encode/probe.h"
+#include "encode_support.h"
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+#include <catch2/generators/catch_generators_range.hpp>
+#include <catch2/matchers/catch_matchers_string.hpp>
+
+#include <algorithm>
+#include <numeric>
+
+extern "C" {
+#include <libavutil/frame.h>
+#include <libavutil/log.h>
+}
+
+using namespace zc;
+using namespace zc::test;
+using Catch::Matchers::ContainsSubstring;
+
+namespace {
+
+constexpr VideoParameters kVideo{.size = {320, 192}, .rate = {30, 1}, .threads = 2};
+
+const EncoderRow& any_row() { return encoder_rows()[GENERATE(range(std::size_t{0}, encoder_rows().size()))]; }
+
+std::unique_ptr<Encoder> open(const EncoderRow& row, const EncoderSettings& settings) {
+  auto encoder = open_ffmpeg_encoder(row, settings, kVideo);
+  if (!encoder) FAIL(encoder.error().message());
+  return std::move(*encoder);
+}
+
+std::size_t bytes_of(std::span<const Packet> packets) {
+  return std::accumulate(packets.begin(), packets.end(), std::size_t{0},
+                         [](std::size_t sum, const Packet& p) { return sum + p.bytes().size(); });
+}
+
+}  // namespace
+
+TEST_CASE("an encoder refuses what does not fit and goes on") {
+  const EncoderRow& row = any_row();
+  CAPTURE(row.name);
+  auto encoder = open(row, {});
+  const SurfaceFormat input = encoder->input();
+  SurfaceFormat smaller = input;
+  smaller.size = {160, 96};
+  CHECK_FALSE(encoder->submit(make_picture(smaller, 0, {})));
+  CHECK_FALSE(encoder->submit(Surface()));
+  REQUIRE(encoder->submit(make_picture(input, 0, std::chrono::milliseconds(40))));
+  CHECK_FALSE(encoder->submit(make_picture(input, 1, std::chrono::milliseconds(39))));
+  REQUIRE(encoder->submit(make_picture(input, 1, std::chrono::milliseconds(80))));
+  REQUIRE(encoder->drain());
+  REQUIRE(encoder->drain());
+  CHECK_FALSE(encoder->submit(make_picture(input, 2, std::chrono::milliseconds(120))));
+  std::vector<std::int64_t> times;
+  while (true) {
+    const auto packet = encoder->receive();
+    REQUIRE(packet);
+    if (!*packet) break;
+    times.push_back((*packet)->pts);
+  }
+  CHECK(times == std::vector<std::int64_t>{3600, 7200});
+}
+
+TEST_CASE("the caller's surface stays as it is and is not kept") {
+  const EncoderRow& row = any_row();
+  CAPTURE(row.name);
+  EncoderSettings settings;
+  settings.preset = Preset::LowLatency;
+  auto encoder = open(row, settings);
+  Surface surface = make_picture(encoder->input(), 0, {});
+  surface.av_frame()->pts = 4242;
+  const Surface shared = surface.share();
+  REQUIRE(encoder->submit(surface));
+  CHECK(surface.av_frame()->pts == 4242);
+  CHECK(surface.av_frame()->pict_type == AV_PICTURE_TYPE_NONE);
+  while (true) {
+    const auto packet = encoder->receive();
+    REQUIRE(packet);
+    if (!*packet) break;
+  }
+  // Only the test's two references are left: the libraries copied the picture.
+  CHECK(av_buffer_get_ref_count(surface.av_frame()->buf[0]) == 2);
+}
+
+TEST_CASE("an encoder can be thrown away at any moment") {
+  const EncoderRow& row = any_row();
+  const auto count = GENERATE(0U, 1U, 5U);
+  const Preset preset = GENERATE(Preset::LowLatency, Preset::Balanced);
+  CAPTURE(row.name, count);
+  EncoderSettings settings;
+  settings.preset = preset;
+  auto encoder = open(row, settings);
+  for (std::uint32_t n = 0; n < count; ++n) {
+    REQUIRE(encoder->submit(make_picture(encoder->input(), n, at_rate(30)(n))));
+    while (true) {
+      const auto packet = encoder->receive();
+      REQUIRE(packet);
+      if (!*packet) break;
+    }
+  }
+  encoder.reset();
+  SUCCEED("it did not hang");
+}
+
+TEST_CASE("a bit rate is roughly kept, and a live one can be changed") {
+  const EncoderRow& row = any_row();
+  CAPTURE(row.name);
+  EncoderSettings settings;
+  settings.preset = Preset::LowLatency;
+  settings.bit_rate = 100'000;
+  auto encoder = open(row, settings);
+  CHECK(encoder->stream().bit_rate == 100'000);
+  constexpr std::uint32_t kChange = 90;
+  Result<void> changed;
+  const EncodeRun run = encode(*encoder, 180, at_rate(30), [&](std::uint32_t n) {
+    if (n == kChange) changed = encoder->set_bitrate(400'000);
+  });
+  REQUIRE(run.packets.size() == 180);
+  const std::span all(run.packets);
+  const double before = static_cast<double>(bytes_of(all.subspan(30, 60))) * 8 / 2;
+  const double after = static_cast<double>(bytes_of(all.subspan(120, 60))) * 8 / 2;
+  CHECK(before > 40'000);
+  CHECK(before < 200'000);
+  CHECK(changed.has_value() == row.live_bitrate);
+  if (row.live_bitrate) {
+    CHECK(after > 2 * before);
+  } else {
+    CHECK(changed.error().kind == ErrorKind::Unsupported);
+    CHECK(after < 200'000);
+  }
+}
+
+TEST_CASE("a bit rate cannot be set where there is none, nor to nonsense") {
+  EncoderSettings settings;
+  auto constant_quality = open(*find_encoder_row("libx264"), settings);
+  CHECK(constant_quality->set_bitrate(1'000'000).error().kind == ErrorKind::Unsupported);
+  settings.bit_rate = 1'000'000;
+  auto encoder = open(*find_encoder_row("libx264"), settings);
+  CHECK(encoder->set_bitrate(0).error().kind == ErrorKind::Invalid);
+  CHECK(encoder->set_bitrate(500'000));
+}
+
+TEST_CASE("the probe encodes with every row and says why not") {
+  for (const EncoderReport& report : probe_encoders({320, 192}, 8, Chroma::Yuv420)) {
+    CAPTURE(report.row->name, report.reason);
+    CHECK(report.usable);
+    CHECK(report.reason.empty());
+  }
+  const auto wide = probe_encoders({320, 192}, 10, Chroma::Yuv444);
+  REQUIRE(wide.size() == encoder_rows().size());
+  for (const EncoderReport& report : wide) {
+    CAPTURE(report.row->name, report.reason);
+    CHECK(report.usable == report.row->input_format(10, Chroma::Yuv444).has_value());
+    if (!report.usable) CHECK_THAT(report.reason, ContainsSubstring("10 bit 4:4:4"));
+  }
+  for (const EncoderReport& report : probe_encoders({48, 48}, 8, Chroma::Yuv420)) {
+    CHECK(report.usable == (report.row->min_size.width <= 48));
+  }
+  for (const EncoderReport& report : probe_encoders({321, 192}, 8, Chroma::Yuv420)) {
+    CHECK_FALSE(report.usable);
+    CHECK_THAT(report.reason, ContainsSubstring("even"));
+  }
+}
+
+TEST_CASE("a row that this FFmpeg lacks is refused with that reason") {
+  EncoderRow row = encoder_rows().front();
+  row.name = "libx266";
+  const auto encoder = open_ffmpeg_encoder(row, {}, kVideo);
+  REQUIRE_FALSE(encoder);
+  CHECK(encoder.error().kind == ErrorKind::Unsupported);
+  CHECK_THAT(encoder.error().message(), ContainsSubstring("this FFmpeg was built without libx266"));
+}
+
+TEST_CASE("FFmpeg's warnings of this thread are captured, nested and in whole lines") {
+  const AvLogCapture outer;
+  av_log(nullptr, AV_LOG_WARNING, "one ");
+  av_log(nullptr, AV_LOG_WARNING, "line\n");
+  {
+    const AvLogCapture inner;
+    av_log(nullptr, AV_LOG_ERROR, "inside\n");
+    av_log(nullptr, AV_LOG_DEBUG, "not this\n");
+    CHECK(inner.text() == "inside");
+  }
+  av_log(nullptr, AV_LOG_WARNING, "after\n");
+  CHECK(outer.text() == "one line; after");
+}
