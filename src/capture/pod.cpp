@@ -67,7 +67,11 @@ ObjectBuilder::ObjectBuilder(std::uint32_t object_type, std::uint32_t id) : stat
   spa_pod_builder_push_object(&state_->dynamic.b, &state_->frame, object_type, id);
 }
 
-ObjectBuilder::~ObjectBuilder() { spa_pod_dynamic_builder_clean(&state_->dynamic); }
+ObjectBuilder::ObjectBuilder(ObjectBuilder&&) noexcept = default;
+
+ObjectBuilder::~ObjectBuilder() {
+  if (state_) spa_pod_dynamic_builder_clean(&state_->dynamic);
+}
 
 ObjectBuilder& ObjectBuilder::add_id(std::uint32_t key, std::uint32_t value) {
   spa_pod_builder_prop(&state_->dynamic.b, key, 0);

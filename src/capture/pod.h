@@ -26,6 +26,8 @@ class ObjectBuilder {
  public:
   ObjectBuilder(std::uint32_t object_type, std::uint32_t id);
   ~ObjectBuilder();
+  ObjectBuilder(ObjectBuilder&&) noexcept;
+  ObjectBuilder& operator=(ObjectBuilder&&) = delete;
   ObjectBuilder(const ObjectBuilder&) = delete;
   ObjectBuilder& operator=(const ObjectBuilder&) = delete;
 
