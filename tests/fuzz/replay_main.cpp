@@ -1,43 +1,43 @@
-// Runs a fuzz target over the files of its corpus, and over every prefix of each: what libFuzzer found once stays fixed
-// where libFuzzer is not there.
+// Runs a fuzz entry over every file of the folders and files named on the command line.
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <exception>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <vector>
 
-// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer's name
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 
 namespace {
 
-constexpr std::size_t kLongestWithPrefixes = 4096;
+std::size_t replay(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  const std::vector<char> bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+  return 1;
+}
 
-std::vector<std::uint8_t> read_file(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
+std::size_t replay_all(const std::filesystem::path& path) {
+  if (!std::filesystem::is_directory(path)) return replay(path);
+  std::size_t count = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(path)) {
+    if (entry.is_regular_file()) count += replay(entry.path());
+  }
+  return count;
 }
 
 }  // namespace
 
-int main(int argc, char** argv) try {
-  std::size_t files = 0;
-  for (int i = 1; i < argc; ++i) {
-    for (const auto& entry : std::filesystem::directory_iterator(argv[i])) {
-      const auto bytes = read_file(entry.path());
-      LLVMFuzzerTestOneInput(bytes.data(), bytes.size());
-      for (std::size_t size = 0; size < bytes.size() && bytes.size() <= kLongestWithPrefixes; ++size) {
-        const std::vector<std::uint8_t> prefix(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size));
-        LLVMFuzzerTestOneInput(prefix.data(), prefix.size());
-      }
-      ++files;
-    }
+int main(int argc, char** argv) {
+  try {
+    std::size_t count = 0;
+    for (int i = 1; i < argc; ++i) count += replay_all(argv[i]);
+    std::printf("%zu inputs replayed\n", count);
+    return count == 0 ? 1 : 0;
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "%s\n", e.what());
+    return 1;
   }
-  std::printf("%zu files replayed\n", files);
-  return files == 0 ? 1 : 0;
-} catch (const std::exception& e) {
-  std::fprintf(stderr, "%s\n", e.what());
-  return 1;
 }
