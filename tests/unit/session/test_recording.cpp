@@ -1,0 +1,172 @@
+// Whole recordings of the synthetic source: every picture's number is read back from the file.
+#include "session/recording.h"
+
+#include "tools/decode.h"
+#include "tools/frame_report.h"
+
+#include <unistd.h>
+
+#include <catch2/catch_test_macros.hpp>
+#include <filesystem>
+#include <fstream>
+
+using namespace zc;
+using namespace std::chrono_literals;
+
+namespace {
+
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string pattern = std::filesystem::temp_directory_path() / "zc-recording-XXXXXX";
+    path_ = ::mkdtemp(pattern.data());
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
+  [[nodiscard]] std::string file(std::string_view name) const { return path_ / name; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+RecordingOptions options(std::string_view source, const std::string& file) {
+  RecordingOptions o;
+  o.source = parse_source(source).value();
+  o.outputs.push_back(parse_output(file, std::nullopt, false).value());
+  o.encoder.options = {{"preset", "ultrafast"}};
+  return o;
+}
+
+RecordingReport record(RecordingOptions o) {
+  auto recording = Recording::start(std::move(o), {});
+  REQUIRE(recording);
+  REQUIRE((*recording)->wait(60s));
+  return (*recording)->finish();
+}
+
+test::FrameReport check(const std::string& file, Size painted = {}) {
+  auto decoder = test::Decoder::open(file);
+  REQUIRE(decoder);
+  auto report = test::check_frames(std::move(*decoder), painted);
+  REQUIRE(report);
+  return *report;
+}
+
+}  // namespace
+
+TEST_CASE("a recording holds every picture of its source, in order") {
+  const TemporaryFolder folder;
+  const std::string file = folder.file("all.mkv");
+  const RecordingReport report = record(options("test:320x240@30,frames=45", file));
+  CHECK(report.end == EndReason::SourceEnded);
+  CHECK(report.encoder == "libx264");
+  CHECK(report.route == "cpu");
+  const test::FrameReport frames = check(file);
+  CHECK(frames.decode_errors == 0);
+  CHECK(frames.marked == frames.frames);
+  CHECK(frames.out_of_order == 0);
+  CHECK(frames.pts_not_rising == 0);
+  // A loaded machine may make the source skip; what was delivered and not reported as dropped is in the file.
+  CHECK(frames.distinct == report.source_stats.delivered - report.counters.dropped);
+  CHECK(frames.frames == report.counters.packets);
+  CHECK(frames.colour.matrix == ColourMatrix::BT709);
+}
+
+TEST_CASE("a static source yields its minimum rate and a whole last second") {
+  const TemporaryFolder folder;
+  const std::string file = folder.file("static.mkv");
+  RecordingOptions o = options("test:320x240@30,static", file);
+  o.min_rate = 4;
+  o.duration = 2s;
+  const RecordingReport report = record(std::move(o));
+  CHECK(report.end == EndReason::Duration);
+  const test::FrameReport frames = check(file);
+  CHECK(frames.distinct == 1);
+  CHECK(frames.frames >= 8);
+  CHECK(frames.max_gap_seconds < 0.3);
+  CHECK(frames.last_seconds > 1.9);
+}
+
+TEST_CASE("constant rate gives exactly its number of pictures") {
+  const TemporaryFolder folder;
+  const std::string file = folder.file("constant.mp4");
+  RecordingOptions o = options("test:320x240@60", file);
+  o.constant_rate = Rational{30, 1};
+  o.duration = 2s;
+  const RecordingReport report = record(std::move(o));
+  const test::FrameReport frames = check(file);
+  CHECK(frames.frames == 60);
+  CHECK(report.counters.packets == 60);
+  CHECK(frames.max_gap_seconds < 0.04);
+}
+
+TEST_CASE("a size change goes on in the size the recording began with") {
+  const TemporaryFolder folder;
+  const std::string file = folder.file("resize.mkv");
+  const RecordingReport report = record(options("test:320x240@30,frames=40,resize=480x360@20", file));
+  CHECK(report.size == Size{320, 240});
+  const test::FrameReport frames = check(file);
+  CHECK(frames.media.size == Size{320, 240});
+  CHECK(frames.frames == report.counters.packets);
+  CHECK(frames.distinct > 0);
+  CHECK(frames.decode_errors == 0);
+}
+
+TEST_CASE("odd pictures are cut to even ones, not scaled") {
+  const TemporaryFolder folder;
+  const std::string file = folder.file("odd.mkv");
+  const RecordingReport report = record(options("test:321x241@30,frames=10", file));
+  CHECK(report.size == Size{320, 240});
+  const test::FrameReport frames = check(file, Size{321, 241});
+  CHECK(frames.marked == frames.frames);
+}
+
+TEST_CASE("an output that cannot be opened starts nothing") {
+  const TemporaryFolder folder;
+  auto recording = Recording::start(options("test:320x240@30", folder.file("no/such/folder.mkv")), {});
+  REQUIRE_FALSE(recording);
+  CHECK(recording.error().part == Part::Output);
+}
+
+TEST_CASE("a codec its container cannot hold is refused before anything is written") {
+  const TemporaryFolder folder;
+  RecordingOptions o = options("test:320x240@30", folder.file("x.ts"));
+  o.encoder.codec = Codec::AV1;
+  const auto recording = Recording::start(std::move(o), {});
+  REQUIRE_FALSE(recording);
+  CHECK_FALSE(std::filesystem::exists(folder.file("x.ts")));
+}
+
+TEST_CASE("zero-copy that is required and not there refuses to run") {
+  const TemporaryFolder folder;
+  RecordingOptions o = options("test:320x240@30", folder.file("x.mkv"));
+  o.toggles.zerocopy = ZerocopyMode::Required;
+  const auto recording = Recording::start(std::move(o), {});
+  REQUIRE_FALSE(recording);
+  CHECK(recording.error().error.kind == ErrorKind::Unsupported);
+  CHECK_FALSE(std::filesystem::exists(folder.file("x.mkv")));
+}
+
+TEST_CASE("a stop request finishes the file") {
+  const TemporaryFolder folder;
+  const std::string file = folder.file("stopped.mp4");
+  auto recording = Recording::start(options("test:320x240@30", file), {});
+  REQUIRE(recording);
+  while ((*recording)->status().packets < 5) REQUIRE_FALSE((*recording)->wait(10ms));
+  (*recording)->request_stop();
+  CHECK((*recording)->wait(10s));
+  const RecordingReport report = (*recording)->finish();
+  CHECK(report.end == EndReason::Stopped);
+  CHECK(check(file).frames == report.counters.packets);
+}
+
+TEST_CASE("every output gets every packet") {
+  const TemporaryFolder folder;
+  RecordingOptions o = options("test:320x240@30,frames=20", folder.file("a.mkv"));
+  o.outputs.push_back(parse_output(folder.file("b.mp4"), std::nullopt, false).value());
+  const RecordingReport report = record(std::move(o));
+  REQUIRE(report.outputs.size() == 2);
+  CHECK(check(folder.file("a.mkv")).frames == report.counters.packets);
+  CHECK(check(folder.file("b.mp4")).frames == report.counters.packets);
+}
