@@ -251,6 +251,16 @@ Result<std::unique_ptr<PortalSession>> PortalSession::open(const PortalWish& wis
   return std::unique_ptr<PortalSession>(new PortalSession(std::move(impl)));
 }
 
+Result<PortalAbilities> PortalSession::query(Nanoseconds answer_within, const std::stop_token& stop) {
+  auto bus = PortalBus::connect();
+  if (!bus) return std::unexpected(bus.error());
+  Impl asking;
+  asking.bus = std::move(*bus);
+  PortalWish wish;
+  wish.answer_within = answer_within;
+  return asking.query(wish, stop);
+}
+
 void PortalSession::watch(std::function<void(const Error&)> on_closed) {
   impl_->watcher = std::jthread([impl = impl_.get(), on_closed = std::move(on_closed)](const std::stop_token& stop) {
     try {

@@ -49,6 +49,10 @@ class PortalSession {
   /// or portal went away, or the portal gave up. Timeout. Internal: nonsense was answered.
   [[nodiscard]] static Result<std::unique_ptr<PortalSession>> open(const PortalWish& wish, const std::stop_token& stop);
 
+  /// What the portal says it can do, without a dialog: for `zerocast sources`. Starts the portal where D-Bus can.
+  /// Errors as above, but Denied and Unsupported.
+  [[nodiscard]] static Result<PortalAbilities> query(Nanoseconds answer_within, const std::stop_token& stop);
+
   PortalSession(const PortalSession&) = delete;
   PortalSession& operator=(const PortalSession&) = delete;
   /// Ends watching, then the session: the desktop takes its "screen is shared" sign down.

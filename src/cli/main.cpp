@@ -1,0 +1,73 @@
+#include "base/log.h"
+#include "base/toggles.h"
+#include "cli/command_line.h"
+#include "cli/completion.h"
+#include "cli/encoders_command.h"
+#include "cli/exit_codes.h"
+#include "cli/record_arguments.h"
+#include "cli/record_command.h"
+#include "cli/report.h"
+#include "cli/sources_command.h"
+
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <span>
+#include <variant>
+
+namespace {
+
+using namespace zc;
+
+/// A dead peer or a full disk is an error of write(2) here, never the end of the process.
+void ignore_write_signals() {
+  static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
+  static_cast<void>(std::signal(SIGXFSZ, SIG_IGN));
+}
+
+/// Before any thread starts, so that all inherit it: a recording takes these through a signalfd.
+void block_stop_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals, signal);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
+
+/// One overload per command.
+struct Dispatch {
+  const Toggles& toggles;
+
+  int operator()(const ShowText& show) const { return to_int(print_out(show.text)); }
+  int operator()(const CompletionOptions& options) const { return to_int(print_out(completion_file(options.shell))); }
+  int operator()(const SourcesOptions& options) const { return run_sources(options); }
+  int operator()(const EncodersOptions& options) const { return run_encoders(options, toggles); }
+  int operator()(const RecordOptions& options) const {
+    if (const auto good = check_encoder(options); !good) return to_int(report_error(good.error(), Stage::Encoder));
+    block_stop_signals();
+    return run_record(options, toggles);
+  }
+};
+
+int run(std::span<const char* const> arguments) {
+  ignore_write_signals();
+  const auto invocation = parse_command_line(arguments);
+  if (!invocation) return to_int(report_error(invocation.error(), Stage::Arguments));
+  if (const auto* show = std::get_if<ShowText>(&*invocation)) return to_int(print_out(show->text));
+  init_logging();
+  const auto toggles = read_toggles();
+  if (!toggles) return to_int(report_error(toggles.error(), Stage::Arguments));
+  return std::visit(Dispatch{*toggles}, *invocation);
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  try {
+    return run(std::span<const char* const>(words, static_cast<std::size_t>(count)).subspan(count > 0 ? 1 : 0));
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "zerocast: internal error: %s\n", error.what());
+  } catch (...) {
+    std::fputs("zerocast: internal error\n", stderr);
+  }
+  return to_int(ExitCode::Internal);
+}

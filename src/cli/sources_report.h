@@ -1,0 +1,26 @@
+#pragma once
+
+#include "base/error.h"
+#include "capture/node_list.h"
+#include "capture/portal_choice.h"
+
+#include <string>
+#include <vector>
+
+namespace zc {
+
+/// What can be captured now, or why not.
+struct SourcesReport {
+  Result<PortalAbilities> portal;
+  Result<std::vector<VideoNode>> nodes;
+};
+
+/// What `--source` takes for this node: by name where that names this one alone and reads back as it, else by serial.
+[[nodiscard]] std::string source_text(const VideoNode& node, const std::vector<VideoNode>& all);
+
+/// A table for a person; what is missing is said below it, one line each.
+[[nodiscard]] std::string sources_text(const SourcesReport& report);
+/// One JSON object on one line: sources [{source, kind, ...}], problems [..].
+[[nodiscard]] std::string sources_json(const SourcesReport& report);
+
+}  // namespace zc

@@ -1,0 +1,125 @@
+// What `sources` and `encoders` print.
+#include "cli/encoders_report.h"
+#include "cli/sources_report.h"
+
+#include <catch2/catch_test_macros.hpp>
+#include <nlohmann/json.hpp>
+
+#include <vector>
+
+using namespace zc;
+
+namespace {
+
+VideoNode camera() {
+  return {.id = 40,
+          .serial = 77,
+          .name = "v4l2_input.usb",
+          .description = "Webcam",
+          .media_class = "Video/Source",
+          .kind = VideoNode::Kind::Camera,
+          .formats = {{PixelFormat::YUY2, {320, 240}, {640, 480}, {30, 1}, false},
+                      {PixelFormat::NV12, {1920, 1080}, {1920, 1080}, {30, 1}, true},
+                      {PixelFormat::NV12, {1920, 1080}, {1920, 1080}, {30, 1}, false}}};
+}
+
+VideoNode compositor() {
+  return {.id = 52,
+          .serial = 90,
+          .name = "weston.pipewire",
+          .description = "weston.pipewire",
+          .media_class = "Video/Source",
+          .kind = VideoNode::Kind::Compositor,
+          .formats = {}};
+}
+
+std::vector<EncoderReport> encoders() {
+  std::vector<EncoderReport> reports;
+  for (const EncoderRow& row : encoder_rows()) reports.push_back({.row = &row, .usable = true, .reason = {}});
+  reports.back().usable = false;
+  reports.back().reason = "it does not feel like it";
+  return reports;
+}
+
+}  // namespace
+
+TEST_CASE("a node is named in the shortest way that names it alone") {
+  const VideoNode one = camera();
+  CHECK(source_text(one, {one, compositor()}) == "node:v4l2_input.usb");
+  VideoNode twin = one;
+  twin.id = 41;
+  twin.serial = 78;
+  CHECK(source_text(twin, {one, twin}) == "node:serial=78");
+  VideoNode number = one;
+  number.name = "52";  // would read as an id
+  CHECK(source_text(number, {number}) == "node:serial=77");
+  VideoNode nameless = one;
+  nameless.name = "";
+  CHECK(source_text(nameless, {nameless}) == "node:serial=77");
+}
+
+TEST_CASE("the sources of a desktop") {
+  const SourcesReport report{.portal = PortalAbilities{.version = 4, .source_types = 1 | 2, .cursor_modes = 1 | 2},
+                             .nodes = std::vector{camera(), compositor()}};
+  CHECK(sources_text(report) ==
+        "SOURCE                KIND        SIZE                  FPS  FORMATS           WHAT\n"
+        "portal                portal                                                   the desktop asks: monitor, "
+        "window; pointer hidden, embedded\n"
+        "node:v4l2_input.usb   camera      320x240 to 1920x1080  30   YUY2,NV12+dmabuf  Webcam\n"
+        "node:weston.pipewire  compositor                                               weston.pipewire\n"
+        "test                  pattern                                                  synthetic pattern, needs no "
+        "desktop\n");
+  const auto json = nlohmann::json::parse(sources_json(report));
+  REQUIRE(json["sources"].size() == 4);
+  CHECK(json["problems"].empty());
+  CHECK(json["sources"][0]["types"] == nlohmann::json{"monitor", "window"});
+  CHECK(json["sources"][1]["source"] == "node:v4l2_input.usb");
+  CHECK(json["sources"][1]["formats"][0]["max_size"]["width"] == 640);
+  CHECK(json["sources"][1]["formats"][0]["max_fps"] == 30.0);
+  CHECK(json["sources"][1]["formats"][1]["dmabuf"] == true);
+  CHECK(json["sources"][3]["source"] == "test");
+}
+
+TEST_CASE("what is missing is said, and the test pattern is always there") {
+  const SourcesReport report{.portal = fail(ErrorKind::NotFound, "reach the desktop portal", "no session bus"),
+                             .nodes = fail(ErrorKind::NotFound, "connect to PipeWire", "it is not running")};
+  CHECK(sources_text(report) ==
+        "SOURCE  KIND     SIZE  FPS  FORMATS  WHAT\n"
+        "test    pattern                      synthetic pattern, needs no desktop\n"
+        "portal: reach the desktop portal: no session bus\n"
+        "PipeWire: connect to PipeWire: it is not running\n");
+  const auto json = nlohmann::json::parse(sources_json(report));
+  CHECK(json["sources"].size() == 1);
+  CHECK(json["problems"].size() == 2);
+}
+
+TEST_CASE("a portal without a backend cannot capture") {
+  const SourcesReport report{.portal = PortalAbilities{.version = 5, .source_types = 0, .cursor_modes = 0},
+                             .nodes = std::vector<VideoNode>{}};
+  CHECK(sources_text(report).find("portal: it has nothing to capture") != std::string::npos);
+  CHECK(nlohmann::json::parse(sources_json(report))["sources"].size() == 1);
+}
+
+TEST_CASE("names of other programs that are no text do not break the JSON") {
+  VideoNode node = camera();
+  node.description = "bad \xff\xfe bytes\n";
+  const SourcesReport report{.portal = PortalAbilities{}, .nodes = std::vector{node}};
+  CHECK(nlohmann::json::parse(sources_json(report))["sources"].size() == 2);
+  CHECK(sources_json(report).find('\n') == sources_json(report).size() - 1);
+}
+
+TEST_CASE("the encoders, and why one is not usable") {
+  const auto reports = encoders();
+  const std::string text = encoders_text(reports);
+  CHECK(text.starts_with("ENCODER"));
+  CHECK(text.find("it does not feel like it\n") != std::string::npos);
+  for (const EncoderReport& report : reports) CHECK(text.find(report.row->name) != std::string::npos);
+  const auto json = nlohmann::json::parse(
+      encoders_json({.json = true, .size = {640, 480}, .bit_depth = 10, .chroma = Chroma::Yuv444}, reports));
+  CHECK(json["width"] == 640);
+  CHECK(json["chroma"] == "444");
+  REQUIRE(json["encoders"].size() == reports.size());
+  CHECK(json["encoders"][0]["usable"] == true);
+  CHECK(json["encoders"].back()["usable"] == false);
+  CHECK(json["encoders"].back()["reason"] == "it does not feel like it");
+}
