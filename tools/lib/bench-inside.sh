@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# What tools/bench runs inside the private desktop: bench-inside.sh ROUNDS|memory DIR ... Files and figures go to DIR.
+set -euo pipefail
+
+# measured NAME CMD...: runs CMD, writes the CPU seconds (user and system) of it and all its children to NAME.cpu and its
+# exit status to NAME.status.
+measured() {
+  local name=$1 TIMEFORMAT='%U %S'
+  shift
+  echo 0 >"$name.status"
+  { time "$@" >"$name.log" 2>&1 || echo "$?" >"$name.status"; } 2>"$name.time"
+  # The shell's word about a killed program may stand before the times.
+  tail -n 1 "$name.time" | awk '{ print $1 + $2 }' >"$name.cpu"
+}
+
+# All with preset ultrafast, tune zerolatency, CRF 23, 4:2:0, every frame the compositor sends.
+record_zerocast() {
+  measured "$1" "$dir/zerocast" record --source portal --encoder libx264 --preset low-latency --crf 23 \
+    --encoder-option preset=ultrafast --encoder-option tune=zerolatency --seconds "$seconds" --json --overwrite "$1.mkv"
+  tail -n 1 "$1.log" >"$1.json"
+}
+record_wf_recorder() {
+  measured "$1" timeout -s INT -k 5 "$seconds" \
+    wf-recorder -c libx264 -x yuv420p -p preset=ultrafast -p tune=zerolatency -p crf=23 -f "$1.mkv"
+}
+# pipewiresrc does not always get its first frame from xdg-desktop-portal-wlr, nor always ends: up to five tries. It
+# takes the node from the session's PipeWire by serial, which the portal's own connection does not tell.
+record_gstreamer() {
+  local try
+  for try in 1 2 3 4 5; do
+    # shellcheck disable=SC2016 # the child's variables
+    "$dir/zerocast-portal-node" bash -c '
+      serial=$(pw-dump "$ZEROCAST_PORTAL_NODE" | jq -r ".[0].info.props[\"object.serial\"]")
+      . "$3"
+      measured "$1" timeout -s INT -k 5 "$2" gst-launch-1.0 -e pipewiresrc "target-object=$serial" do-timestamp=true \
+        ! videoconvert ! video/x-raw,format=I420 \
+        ! x264enc speed-preset=ultrafast tune=zerolatency pass=qual quantizer=23 ! matroskamux \
+        ! filesink "location=$1.mkv"' _ "$1" "$seconds" "${BASH_SOURCE[0]}" || true
+    # A stream that never started leaves a file with headers only; one that had to be killed (137) no CPU time.
+    if [[ $(cat "$1.status") != 137 && $(stat -c %s "$1.mkv" 2>/dev/null || echo 0) -gt 100000 ]]; then return 0; fi
+    printf 'GStreamer got no frames or did not end, try %d\n' "$try" >&2
+  done
+  return 1
+}
+
+rounds() {
+  local count=$1 round recorder
+  for ((round = 1; round <= count; round++)); do
+    for recorder in zerocast wf_recorder gstreamer; do
+      printf 'round %d of %d: %s\n' "$round" "$count" "$recorder" >&2
+      "record_$recorder" "$dir/$recorder-$round"
+    done
+  done
+}
+
+# One long recording; its resident memory every 5 s as "SECONDS KIB".
+memory() {
+  "$dir/zerocast" record --source portal --codec h264 --seconds "$seconds" --json --overwrite "$dir/memory.mkv" \
+    >"$dir/memory.log" 2>&1 &
+  local pid=$! begun=$SECONDS
+  while kill -0 "$pid" 2>/dev/null; do
+    awk -v t="$((SECONDS - begun))" '/^VmRSS:/ { print t, $2 }' "/proc/$pid/status" 2>/dev/null >>"$dir/memory.rss" || true
+    sleep 5
+  done
+  wait "$pid"
+  tail -n 1 "$dir/memory.log" >"$dir/memory.json"
+}
+
+# Sourced for `measured`, or run.
+if [[ ${BASH_SOURCE[0]} == "$0" ]]; then
+  task=$1 dir=$2 seconds=$3
+  shift 3
+  "$task" "$@"
+fi
