@@ -14,7 +14,7 @@ build_tree() {
   if [[ ! -f $tree/build.ninja || $(cat "$tree/.options" 2>/dev/null) != "$options" ]]; then
     step "configure build/$name"
     # shellcheck disable=SC2086 # the options are words
-    must "configure-$name" "configuring build/$name" cmake -S "$root" -B "$tree" -G Ninja $options
+    must "configure-$name" "configuring build/$name" cmake --fresh -S "$root" -B "$tree" -G Ninja $options
     printf '%s' "$options" >"$tree/.options"
   fi
   step "build build/$name"
