@@ -247,4 +247,5 @@ TEST_CASE("a stream that does not start takes the session with it") {
   CHECK(portal->wait([](const PortalSeen& seen) { return seen.closed == std::vector{seen.session}; }));
   CHECK(listener.states().empty());
   CHECK(source->start(offer(), listener));  // and may be tried again
+  source->stop();                           // before the listener goes
 }
