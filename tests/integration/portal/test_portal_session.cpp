@@ -169,8 +169,8 @@ TEST_CASE("the user says no") {
 TEST_CASE("the portal gives up") {
   const auto bus = private_bus();
   PortalScript script;
-  PortalStep& step = *GENERATE_REF(&script.create_session, &script.select_sources, &script.start);
-  step.code = 2;
+  const auto step = GENERATE(&PortalScript::create_session, &PortalScript::select_sources, &PortalScript::start);
+  (script.*step).code = 2;
   const auto portal = stand_in(script);
   const Error error = refused();
   CHECK(error.kind == ErrorKind::Lost);
