@@ -134,9 +134,10 @@ void CursorTracker::read_bitmap(MetaBytes bytes, Point hotspot) {
   if (state_.bitmap == nullptr || !view->equals(*state_.bitmap)) state_.bitmap = view->copy();
 }
 
-std::optional<CursorState> CursorTracker::update(MetaBytes bytes) {
+std::optional<CursorState> CursorTracker::update(MetaBytes bytes, bool stale) {
   const auto meta = snapshot<spa_meta_cursor>(bytes);
   if (!meta) return std::nullopt;
+  if (stale && state_.bitmap) return state_;
   if (meta->id == 0) {
     state_.visible = false;
     return state_;

@@ -45,8 +45,8 @@ class CursorTracker {
 
   /// Reads the meta of the next buffer, in order. nullopt when it is too short to be one. An id of 0 or a bitmap
   /// without pixels hides the pointer. A malformed bitmap leaves the shape as it was. A bitmap with the same pixels as
-  /// the last keeps the last object.
-  [[nodiscard]] std::optional<CursorState> update(MetaBytes bytes);
+  /// the last keeps the last object. `stale`: this buffer is older than the one before; only a first shape is taken.
+  [[nodiscard]] std::optional<CursorState> update(MetaBytes bytes, bool stale = false);
 
  private:
   void read_bitmap(MetaBytes bitmap, Point hotspot);

@@ -25,7 +25,8 @@ SourceStats StreamCounters::read() const {
 void FrameReader::set_format(const NegotiatedFormat& format) {
   format_ = format;
   damage_unknown_ = true;
-  last_sequence_.reset();
+  order_.reset();
+  picture_order_.reset();
   last_refusal_ = {};
 }
 
@@ -50,17 +51,18 @@ std::optional<Frame> FrameReader::read(pw_buffer* buffer, Nanoseconds arrival) {
   Frame frame;
   frame.arrival = arrival;
   const auto header = parse_header(find_meta(spa, SPA_META_Header));
-  if (header) {
-    // PipeWire overwrites a buffer that this thread was too late to take: what changed in it is unknown.
-    if (last_sequence_ && header->sequence > *last_sequence_ + 1) damage_unknown_ = true;
-    last_sequence_ = header->sequence;
-  }
-  frame.cursor = cursor_.update(find_meta(spa, SPA_META_Cursor));
+  using Place = SequenceOrder::Place;
+  const auto place = header ? order_.place(*header) : Place::Next;
+  if (place != Place::Next) damage_unknown_ = true;
+  frame.cursor = cursor_.update(find_meta(spa, SPA_META_Cursor), place == Place::Stale);
   const bool cursor_news = frame.cursor && (!last_cursor_ || !same_cursor(*last_cursor_, *frame.cursor));
 
   if (says_no_picture(*buffer, header)) {
     // Without a pointer to speak of, the flag means what it says: a picture that went wrong.
     if (!frame.cursor) note_refusal("the producer flagged it as corrupted or empty");
+    if (!cursor_news) return std::nullopt;
+  } else if (header && picture_order_.place(*header) == Place::Stale) {
+    StreamCounters::add_one(counters_.skipped);
     if (!cursor_news) return std::nullopt;
   } else if (auto image = buffers_.image(buffer, format_)) {
     std::visit([&](auto& picture) { frame.image = std::move(picture); }, *image);

@@ -4,6 +4,7 @@
 #include "capture/buffer_meta.h"
 #include "capture/negotiation.h"
 #include "capture/pts_validator.h"
+#include "capture/sequence_order.h"
 #include "capture/source.h"
 #include "capture/stream_buffers.h"
 #include "media/frame.h"
@@ -39,8 +40,8 @@ class FrameReader {
   void set_format(const NegotiatedFormat& format);
   [[nodiscard]] const NegotiatedFormat& format() const { return format_; }
 
-  /// nullopt: neither a picture nor news of the pointer. When the frame has a picture, it has the buffer's lease; else
-  /// the buffer can go back at once.
+  /// nullopt: neither a picture nor news of the pointer, or what came before was newer. When the frame has a picture,
+  /// it has the buffer's lease; else the buffer can go back at once.
   [[nodiscard]] std::optional<Frame> read(pw_buffer* buffer, Nanoseconds arrival);
 
  private:
@@ -53,8 +54,9 @@ class FrameReader {
   PtsValidator pts_;
   CursorTracker cursor_;
   std::optional<CursorState> last_cursor_;
-  bool damage_unknown_ = true;  ///< a picture was lost since the last one delivered, or there was none yet
-  std::optional<std::uint64_t> last_sequence_;  ///< the producer's
+  bool damage_unknown_ = true;   ///< a picture was lost since the last one delivered, or there was none yet
+  SequenceOrder order_;          ///< of all buffers
+  SequenceOrder picture_order_;  ///< of those with a picture
   std::string_view last_refusal_;
 };
 

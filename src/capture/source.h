@@ -40,7 +40,7 @@ struct SourceInfo {
 struct SourceStats {
   std::uint64_t delivered = 0;       ///< frames handed to the listener (with a picture)
   std::uint64_t cursor_updates = 0;  ///< frames without a picture
-  std::uint64_t skipped = 0;         ///< producer's buffers passed over for a newer one in the same wake-up
+  std::uint64_t skipped = 0;         ///< producer's buffers passed over for a newer one that came first or at once
   std::uint64_t corrupt = 0;         ///< refused: flagged corrupt, short or malformed
   std::uint64_t bad_pts = 0;         ///< producer timestamps replaced by the arrival time
 };

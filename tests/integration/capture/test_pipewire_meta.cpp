@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <set>
+#include <string>
+#include <vector>
 
 using namespace zc;
 using namespace zc::test;
@@ -86,25 +88,27 @@ void check_pointer(CursorOnly mode) {
   const auto producer = produce(options);
   PictureLog log;
   std::set<std::shared_ptr<const CursorBitmap>> shapes;
-  std::uint64_t wrong = 0;
+  std::vector<std::string> wrong;
   std::int32_t last_x = -1;
   RecordingListener listener([&](Frame& f) {
     log.check(f);
-    if (!f.cursor || !f.cursor->visible || !f.cursor->bitmap) return void(++wrong);
-    if (f.cursor->position.x <= last_x) ++wrong;  // read from every buffer, in order
+    if (!f.cursor) return void(wrong.emplace_back("no pointer"));
+    if (!f.cursor->visible || !f.cursor->bitmap) return void(wrong.emplace_back("no shape"));
+    if (f.cursor->position.x <= last_x) wrong.emplace_back("an older place");  // read from every buffer, in order
     last_x = f.cursor->position.x;
     const auto counter = static_cast<std::uint64_t>(last_x - pointer_position(0).x);
-    if (f.cursor->position != pointer_position(counter) || f.cursor->hotspot != kPointerHotspot) ++wrong;
+    if (f.cursor->position != pointer_position(counter)) wrong.emplace_back("place");
+    if (f.cursor->hotspot != kPointerHotspot) wrong.emplace_back("hotspot");
     shapes.insert(f.cursor->bitmap);
     const CursorBitmap& b = *f.cursor->bitmap;
-    if (b.size != kPointerSize || b.format != PixelFormat::BGRA) ++wrong;
-    if (b.pixels != pointer_pixels(0) && b.pixels != pointer_pixels(1)) ++wrong;
+    if (b.size != kPointerSize || b.format != PixelFormat::BGRA) wrong.emplace_back("size or format");
+    if (b.pixels != pointer_pixels(0) && b.pixels != pointer_pixels(1)) wrong.emplace_back("pixels");
   });
   const auto src = source(target(*producer));
   REQUIRE(src->start(offer_all(), listener));
   REQUIRE(listener.wait_pictures(20));
   src->stop();
-  CHECK(wrong == 0);
+  CHECK(wrong == std::vector<std::string>{});
   CHECK(log.wrong == 0);
   CHECK(rising(log.numbers));
   CHECK(shapes.size() <= log.numbers.back() / kPointerShapeFrames + 2);  // an object per shape, not per frame

@@ -1,5 +1,6 @@
 #include "capture/buffer_meta.h"
 #include "capture/pts_validator.h"
+#include "capture/sequence_order.h"
 
 #include <spa/buffer/meta.h>
 #include <spa/param/video/raw.h>
@@ -191,6 +192,42 @@ TEST_CASE("a lying pointer bitmap changes nothing and reads nothing beyond its m
   spoilt([](CursorMeta& m) { m.cursor.bitmap_offset = 0xffffffff; });
   spoilt([](CursorMeta& m) { m.cursor.bitmap_offset = 5; });
   spoilt([](CursorMeta& m) { m.cursor.bitmap_offset = static_cast<std::uint32_t>(m.bytes().size()) - 1; });
+}
+
+TEST_CASE("a stale pointer position is passed over, a first shape is not") {
+  CursorTracker tracker;
+  CursorMeta shape;
+  const auto first = tracker.update(shape.bytes(), true);
+  REQUIRE(first);
+  CHECK(first->visible);
+  spa_meta_cursor moved{1, 0, {50, 60}, {2, 3}, 0};
+  CHECK(tracker.update(bytes_of(moved), true)->position == Point{7, 8});
+  CHECK(tracker.update(bytes_of(moved))->position == Point{50, 60});
+}
+
+TEST_CASE("buffers are told apart by count and time") {
+  using Place = SequenceOrder::Place;
+  SequenceOrder order;
+  const auto place = [&](std::uint64_t sequence, std::int64_t pts = -1) { return order.place({false, pts, sequence}); };
+  CHECK(place(10) == Place::Next);
+  CHECK(place(11) == Place::Next);
+  CHECK(place(13) == Place::Gap);
+  CHECK(place(12) == Place::Stale);
+  CHECK(place(14) == Place::Next);  // the stale one did not move the place
+  CHECK(place(14) == Place::Next);  // a producer that does not count
+  SECTION("a count that began anew") {
+    CHECK(place(200) == Place::Gap);
+    CHECK(place(0) == Place::Next);
+  }
+  SECTION("a smaller count with a later time is new") {
+    CHECK(place(15, 1000) == Place::Next);
+    CHECK(place(3, 2000) == Place::Next);
+    CHECK(place(2, 1500) == Place::Stale);
+  }
+  SECTION("a new agreement") {
+    order.reset();
+    CHECK(place(1) == Place::Next);
+  }
 }
 
 TEST_CASE("a stated time is taken when it rises, is past and is young") {
