@@ -8,6 +8,7 @@ void FrameMailbox::put(Frame frame) {
   std::optional<Frame> replaced;  // dies outside the lock: its lease goes back without holding up the consumer
   {
     const std::lock_guard lock(mutex_);
+    if (closed_) return;  // the parameter dies in the caller, outside the lock
     if (slot_) {
       if (frame.supersede(std::move(*slot_))) ++overwritten_;
       replaced = std::exchange(slot_, std::nullopt);
@@ -36,6 +37,13 @@ void FrameMailbox::wake() {
     woken_ = true;
   }
   arrived_.notify_one();
+}
+
+void FrameMailbox::close() {
+  std::optional<Frame> left;
+  const std::lock_guard lock(mutex_);
+  closed_ = true;
+  left = std::exchange(slot_, std::nullopt);
 }
 
 std::uint64_t FrameMailbox::overwritten() const {

@@ -24,6 +24,9 @@ class FrameMailbox {
   /// Makes a waiting take() return nullopt once.
   void wake();
 
+  /// Nobody takes any more: what comes from now on is let go at once and counts nowhere.
+  void close();
+
   /// Pictures thrown away because a newer one came before they were taken.
   [[nodiscard]] std::uint64_t overwritten() const;
 
@@ -32,6 +35,7 @@ class FrameMailbox {
   std::condition_variable_any arrived_;
   std::optional<Frame> slot_;
   bool woken_ = false;
+  bool closed_ = false;
   std::uint64_t overwritten_ = 0;
 };
 

@@ -11,6 +11,8 @@ __extension__ using Wide = __int128;  // slot * den * 1e9 overflows 64 bits with
 constexpr Nanoseconds kMinStep = std::chrono::milliseconds(1);
 /// How long after its due time a repeat is made: a picture captured just before is still on its way to us.
 constexpr Nanoseconds kDeliverySlack = std::chrono::milliseconds(25);
+/// A source that paused says nothing about its pace: a flush waits no longer than this for the next picture.
+constexpr Nanoseconds kMaxPace = std::chrono::milliseconds(100);
 /// A hole this long under constant rate (the machine slept) is skipped, not filled.
 constexpr Nanoseconds kMaxFill = std::chrono::seconds(10);
 
@@ -87,6 +89,7 @@ std::optional<Pacer::Action> Pacer::next() {
     due_ = false;
     waiting_ = false;
     repeat_at_.reset();
+    if (started_) pace_ = std::max(std::min(newest_ - last_, kMaxPace), pace_ - pace_ / 8);
     last_ = started_ ? std::max(newest_, last_ + kMinStep) : newest_;
     started_ = true;
     return Action{Picture::Newest, last_};
@@ -105,7 +108,7 @@ std::optional<Nanoseconds> Pacer::deadline(bool flush) const {
     // A held picture goes out as soon as no newer one can fall into its slot; a repeat waits for late deliveries too.
     return waiting_ ? due + interval / 2 : due + interval + kDeliverySlack;
   }
-  if (flush) return last_ + config_.frame_interval + kDeliverySlack;
+  if (flush) return last_ + std::max(config_.frame_interval, pace_) + kDeliverySlack;
   if (config_.max_gap > Nanoseconds{}) return last_ + config_.max_gap + kDeliverySlack;
   return std::nullopt;
 }

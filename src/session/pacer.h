@@ -22,7 +22,7 @@ class Pacer {
   struct Config {
     std::optional<Rational> constant_rate;   ///< nullopt: variable
     Nanoseconds max_gap{};                   ///< variable rate: longest time without a picture; zero: no repeats
-    Nanoseconds frame_interval{16'666'667};  ///< nominal: of the final picture, and of repeats that flush an encoder
+    Nanoseconds frame_interval{16'666'667};  ///< nominal: of the final picture, and at least of repeats that flush an encoder
   };
   enum class Picture : std::uint8_t {
     Newest,  ///< the picture given last to on_frame()
@@ -64,7 +64,9 @@ class Pacer {
   // Constant rate. Slots up to (not including) fill_to_ are to be filled; the waiting picture goes into due_slot_.
   std::int64_t due_slot_ = 0;
   std::int64_t fill_to_ = 0;
-  std::optional<Nanoseconds> repeat_at_;  // variable rate
+  // Variable rate.
+  std::optional<Nanoseconds> repeat_at_;
+  Nanoseconds pace_{};  // the source's recent time between pictures: the longest, slowly forgotten
 };
 
 }  // namespace zc

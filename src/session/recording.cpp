@@ -209,6 +209,7 @@ void RecordingImpl::run_worker(const std::stop_token& stop) {
   stage_ready_.store(true, std::memory_order_release);
 
   const Result<PictureWorker::End> end = pictures_->run(std::move(*first), stop);
+  mailbox_.close();  // what the source still gives while the encoder is drained is not part of the recording
   cpu_ = process_cpu_time() - cpu_start_;
   cpu_encoder_ = EncodeStage::encoder_cpu_time() - encoder_cpu_start_;
   stage_->finish();

@@ -2,10 +2,10 @@
 # One function per compositor: starts it, exports WAYLAND_DISPLAY, and starts what belongs to it.
 
 # wlroots' headless output waits whole milliseconds between frames, from the end of one to the start of the next: asked
-# for 60 Hz it gives 56. So its pause is 0.6 of the period, and the client keeps the beat; the output sends frames only
+# for 60 Hz it gives 56. So its pause is half the period, and the client keeps the beat; the output sends frames only
 # when something changed, so the beat is the stream's rate.
 start_sway() {
-  local pause_ms=$((600 / ZEROCAST_DESKTOP_RATE))
+  local pause_ms=$((500 / ZEROCAST_DESKTOP_RATE))
   # shellcheck disable=SC2034 # the session's
   client_options=(--rate "$ZEROCAST_DESKTOP_RATE")
   export WLR_BACKENDS=headless WLR_RENDERER=pixman WLR_LIBINPUT_NO_DEVICES=1

@@ -184,8 +184,8 @@ TEST_CASE("the native preset follows the load per processor") {
   CHECK(chosen("libx264", {1920, 1080}, 60, 16, settings) == "veryfast");
   CHECK(chosen("libx264", {3840, 2160}, 60, 8, settings) == "ultrafast");
   CHECK(chosen("libx265", {1280, 720}, 30, 2, settings) == "ultrafast");
-  CHECK(chosen("libsvtav1", {1280, 720}, 60, 2, settings) == "13");
-  CHECK(chosen("libsvtav1", {1280, 720}, 30, 4, settings) == "12");
+  CHECK(chosen("libsvtav1", {1280, 720}, 60, 2, settings) == "10");
+  CHECK(chosen("libsvtav1", {640, 360}, 30, 2, settings) == "10");
 
   EncoderSettings quality;
   quality.preset = Preset::Quality;

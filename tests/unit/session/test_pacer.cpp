@@ -78,6 +78,18 @@ TEST_CASE("variable rate: no minimum rate, no repeats, but the encoder is flushe
   CHECK(done[0].picture == Pacer::Picture::Repeat);
 }
 
+TEST_CASE("variable rate: a flush waits for the pace that the source really has") {
+  Pacer pacer = variable();
+  for (const Nanoseconds t : {Nanoseconds(0ms), Nanoseconds(20ms), Nanoseconds(62ms), Nanoseconds(82ms)}) {
+    pacer.on_frame(t);
+    drain(pacer);
+  }
+  CHECK(*pacer.deadline(true) > Nanoseconds(82ms + 42ms));  // a picture 42 ms later is not late
+  pacer.on_frame(10s);
+  drain(pacer);
+  CHECK(*pacer.deadline(true) < 10s + 200ms);  // a pause is no pace
+}
+
 TEST_CASE("variable rate: the last picture lasts until the end") {
   Pacer pacer = variable();
   pacer.on_frame(0ms);

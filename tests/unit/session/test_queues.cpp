@@ -41,6 +41,17 @@ TEST_CASE("the mailbox keeps the newest frame and counts what it threw away") {
   CHECK_FALSE(mailbox.take(stop.get_token(), monotonic_now() + 1ms));
 }
 
+TEST_CASE("a closed mailbox takes nothing and counts nothing") {
+  FrameMailbox mailbox;
+  const std::stop_source stop;
+  mailbox.put(picture(1));
+  mailbox.close();
+  mailbox.put(picture(2));
+  mailbox.put(picture(3));
+  CHECK(mailbox.overwritten() == 0);
+  CHECK_FALSE(mailbox.take(stop.get_token(), monotonic_now() + 1ms));
+}
+
 TEST_CASE("a waiting take ends on stop and on wake") {
   FrameMailbox mailbox;
   std::stop_source stop;
