@@ -126,6 +126,8 @@ void FfmpegEncoder::read_stream_parameters() {
 
 bool FfmpegEncoder::keyframe_due(std::int64_t pts) const {
   if (keyframe_requested_ || last_keyframe_pts_ == kNever) return true;
+  // The encoder's own keyframe is on its way (it counts pictures): opening anew costs dozens of threads.
+  if (!codec_.plan.forces_keyframes) return pts - last_keyframe_pts_ >= gop_ticks_ + gop_ticks_ / 2;
   // Half a frame early rather than a frame late: timestamps of a VFR stream jitter around the nominal interval.
   return pts - last_keyframe_pts_ >= gop_ticks_ - frame_ticks_ / 2;
 }

@@ -17,7 +17,8 @@ namespace zc {
 ///  - Pictures are passed on by reference; the encoder libraries copy them into their own frames at once.
 ///  - A keyframe comes at least every gop_seconds of stream time whatever the real rate is, as an IDR (closed GOP).
 ///  - Where a library cannot force keyframes it is drained and opened anew: no picture is lost, the parameter sets
-///    stay the same, and the packets drained come out of receive() first.
+///    stay the same, and the packets drained come out of receive() first. There, a picture rate below the nominal one
+///    stretches gop_seconds by up to a half.
 ///  - Packet::duration is the distance to the next picture where that is known already, else the nominal interval.
 [[nodiscard]] Result<std::unique_ptr<Encoder>> open_ffmpeg_encoder(const EncoderRow& row,
                                                                    const EncoderSettings& settings,

@@ -20,9 +20,10 @@ namespace zc {
 class Pacer {
  public:
   struct Config {
-    std::optional<Rational> constant_rate;   ///< nullopt: variable
-    Nanoseconds max_gap{};                   ///< variable rate: longest time without a picture; zero: no repeats
-    Nanoseconds frame_interval{16'666'667};  ///< nominal: of the final picture, and at least of repeats that flush an encoder
+    std::optional<Rational> constant_rate;  ///< nullopt: variable
+    Nanoseconds max_gap{};                  ///< variable rate: longest time without a picture; zero: no repeats
+    Nanoseconds frame_interval{
+        16'666'667};  ///< nominal: of the final picture, and at least of repeats that flush an encoder
   };
   enum class Picture : std::uint8_t {
     Newest,  ///< the picture given last to on_frame()

@@ -24,6 +24,8 @@ constexpr Nanoseconds kFirstPictureTimeout = std::chrono::seconds(10);
 constexpr Nanoseconds kWarmUp = std::chrono::seconds(2);
 /// An output that cannot be finished in this time is given up.
 constexpr Nanoseconds kCloseTimeout = std::chrono::seconds(2);
+constexpr std::size_t kLiveRing = 4;
+constexpr std::size_t kRecordingRing = 10;
 /// Rate control's hint when the source names no rate, and the most it is believed.
 constexpr Rational kDefaultRate{60, 1};
 constexpr double kMaxNominalRate = 240.0;
@@ -166,7 +168,8 @@ std::expected<void, Failure> RecordingImpl::open_stage(const Frame& first) {
     if (auto started = output->start(stream_); !started) return failed(Part::Output, std::move(started.error()));
   }
   stage_ = std::make_unique<EncodeStage>(
-      std::move(*encoder), options_.ring_frames, options_.live ? RingPolicy::DropOldest : RingPolicy::Block,
+      std::move(*encoder), options_.ring_frames.value_or(options_.live ? kLiveRing : kRecordingRing),
+      options_.live ? RingPolicy::DropOldest : RingPolicy::Block,
       [this](const Packet& packet) {
         for (const auto& output : outputs_) output->push(packet);
       },

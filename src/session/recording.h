@@ -30,8 +30,10 @@ struct RecordingOptions {
   std::optional<Rational> constant_rate;
   double min_rate = 1.0;  ///< pictures/s a static screen still yields under variable rate; 0 = none
   std::optional<Nanoseconds> duration;
-  std::size_t ring_frames = 4;  ///< surfaces between worker and encoder
-  bool live = false;            ///< latency before completeness: the ring drops its oldest surface
+  /// Surfaces between worker and encoder; unset: 4 live, where more would only be delay, else 10, which bridge a third
+  /// of a second of an encoder that stutters (a keyframe, a busy machine).
+  std::optional<std::size_t> ring_frames;
+  bool live = false;  ///< latency before completeness: the ring drops its oldest surface
   Toggles toggles;
 };
 
