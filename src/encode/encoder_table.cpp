@@ -124,9 +124,9 @@ void configure_svtav1(const EncoderRequest& request, CodecPlan& plan, OptionList
     options.parameter("rc", "2");  // constant rate; the only one without a long lookahead
   } else {
     options.set("crf", rate_factor(request));
+    // Takes a seventh of the time and makes some test marks illegible; a constant rate needs it.
+    options.parameter("aq-mode", "0");
   }
-  // Adaptive quantisation takes a seventh of the time and makes some test marks illegible.
-  options.parameter("aq-mode", "0");
   // Random access saves a sixth of the bits and keeps a mini-GOP with its references inside: 12 pictures with 3 levels,
   // 8 with 2 (SVT-AV1 1.4, temporal filter and lookahead off), and up to 3 more that its threads are busy with.
   const unsigned levels = request.max_delay >= 16 ? 3 : request.max_delay >= 12 ? 2 : 0;
