@@ -20,7 +20,7 @@ template <class T>
 std::optional<T> snapshot(MetaBytes bytes, std::size_t offset = 0) {
   static_assert(std::is_trivially_copyable_v<T>);
   if (offset > bytes.size() || bytes.size() - offset < sizeof(T)) return std::nullopt;
-  T value;
+  T value{};
   std::memcpy(&value, bytes.data() + offset, sizeof(T));
   std::atomic_signal_fence(std::memory_order_seq_cst);
   return value;

@@ -49,7 +49,7 @@ class CursorTracker {
   [[nodiscard]] std::optional<CursorState> update(MetaBytes bytes, bool stale = false);
 
  private:
-  void read_bitmap(MetaBytes bitmap, Point hotspot);
+  void read_bitmap(MetaBytes bytes, Point hotspot);
 
   CursorState state_;
   bool shape_visible_ = true;

@@ -15,6 +15,16 @@ bool same_cursor(const CursorState& a, const CursorState& b) {
   return a.visible == b.visible && a.position == b.position && a.hotspot == b.hotspot && a.bitmap == b.bitmap;
 }
 
+/// Buffers that only carry the pointer: GNOME sends chunk size 0, KDE the CORRUPTED flag. The size of a dmabuf's chunk
+/// means nothing (xdg-desktop-portal-wlr: 9), the flag does.
+bool says_no_picture(const pw_buffer& buffer, const std::optional<HeaderMeta>& header) {
+  if (header && header->corrupted) return true;
+  if (buffer.buffer->n_datas == 0) return true;
+  const spa_data& first = buffer.buffer->datas[0];
+  const ChunkView chunk = read_chunk(first);
+  return chunk.corrupted || (first.type != SPA_DATA_DmaBuf && chunk.size == 0);
+}
+
 }  // namespace
 
 SourceStats StreamCounters::read() const {
@@ -28,16 +38,6 @@ void FrameReader::set_format(const NegotiatedFormat& format) {
   order_.reset();
   picture_order_.reset();
   last_refusal_ = {};
-}
-
-/// Buffers that only carry the pointer: GNOME sends chunk size 0, KDE the CORRUPTED flag. The size of a dmabuf's chunk
-/// means nothing (xdg-desktop-portal-wlr: 9), the flag does.
-bool FrameReader::says_no_picture(const pw_buffer& buffer, const std::optional<HeaderMeta>& header) const {
-  if (header && header->corrupted) return true;
-  if (buffer.buffer->n_datas == 0) return true;
-  const spa_data& first = buffer.buffer->datas[0];
-  const ChunkView chunk = read_chunk(first);
-  return chunk.corrupted || (first.type != SPA_DATA_DmaBuf && chunk.size == 0);
 }
 
 void FrameReader::note_refusal(std::string_view why) {

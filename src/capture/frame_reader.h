@@ -45,7 +45,6 @@ class FrameReader {
   [[nodiscard]] std::optional<Frame> read(pw_buffer* buffer, Nanoseconds arrival);
 
  private:
-  [[nodiscard]] bool says_no_picture(const pw_buffer& buffer, const std::optional<HeaderMeta>& header) const;
   void note_refusal(std::string_view why);
 
   StreamBuffers& buffers_;

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 
+#include <fmt/format.h>
 #include <pipewire/node.h>
 #include <pipewire/pipewire.h>
 #include <pipewire/port.h>
@@ -58,7 +59,7 @@ std::string default_socket_path() {
   if (name.starts_with('/')) return name;
   for (const char* variable : {"PIPEWIRE_RUNTIME_DIR", "XDG_RUNTIME_DIR", "USERPROFILE"}) {  // libpipewire's order
     const std::string folder = environment(variable);
-    if (!folder.empty()) return folder + "/" + name;
+    if (!folder.empty()) return fmt::format("{}/{}", folder, name);
   }
   return {};
 }

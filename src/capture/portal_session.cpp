@@ -53,6 +53,9 @@ struct PortalSession::Impl {
                            "the desktop ended the capture"};
   const Error gone_error{ErrorKind::Lost, ErrorDomain::DBus, 0, "capture the screen", "the desktop portal went away"};
 
+  Impl() = default;
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
   ~Impl() {
     watcher = {};
     if (!session.empty()) bus->call_and_forget(owner, session, kSessionInterface, "Close");

@@ -40,8 +40,8 @@ class PortalSource final : public Source {
   explicit PortalSource(PortalSourceOptions options)
       : options_(std::move(options)), key_{std::string(to_string(options_.type)), options_.slot} {}
   ~PortalSource() override { close(); }
-  PortalSource(PortalSource&&) = delete;
-  PortalSource& operator=(PortalSource&&) = delete;
+  PortalSource(const PortalSource&) = delete;
+  PortalSource& operator=(const PortalSource&) = delete;
 
   Result<void> start(const FormatOffer& offer, SourceListener& listener) override {
     if (session_) return fail(ErrorKind::Invalid, "start the portal source", "it runs already");
@@ -119,10 +119,10 @@ class PortalSource final : public Source {
       log().warn("the desktop will ask again: {}", found.error().message());
       return in_memory_;
     }
-    return *found ? std::move(*found) : in_memory_;
+    return *found ? *found : in_memory_;
   }
 
-  void report(const PortalGrant& grant, const std::optional<RestoreToken>& remembered, const std::string& what) const {
+  static void report(const PortalGrant& grant, const std::optional<RestoreToken>& remembered, const std::string& what) {
     if (!grant.asked_to_restore || !remembered) {
       log().info("the desktop granted {}", what);
       return;

@@ -65,6 +65,7 @@ Size Frame::visible_size() const {
   return swaps_axes(transform) ? Size{size.height, size.width} : size;
 }
 
+// NOLINTNEXTLINE(cppcoreguidelines-rvalue-reference-param-not-moved): its members are, and the rest dies with it
 bool Frame::supersede(Frame&& older) {
   if (!cursor) cursor = std::move(older.cursor);
   if (!has_image()) {

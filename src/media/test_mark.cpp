@@ -63,7 +63,7 @@ std::optional<TestMark> read_mark(std::span<const std::byte> luma, std::size_t s
     const std::uint64_t y = py * picture.height / (2 * std::uint64_t{painted.height});
     const std::uint64_t offset = y * stride_bytes + x * bytes_per_sample;
     if (x >= picture.width || y >= picture.height || offset + bytes_per_sample > luma.size()) return std::nullopt;
-    std::uint32_t value = std::to_integer<std::uint32_t>(luma[offset]);
+    auto value = std::to_integer<std::uint32_t>(luma[offset]);
     if (bytes_per_sample == 2) value |= std::to_integer<std::uint32_t>(luma[offset + 1]) << 8U;
     level.at(bit) = value;
     darkest = std::min(darkest, value);
