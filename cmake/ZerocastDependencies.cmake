@@ -11,6 +11,8 @@ pkg_check_modules(LIBSYSTEMD REQUIRED IMPORTED_TARGET libsystemd)
 pkg_check_modules(LIBDRM REQUIRED IMPORTED_TARGET libdrm)
 pkg_check_modules(AVUTIL REQUIRED IMPORTED_TARGET libavutil>=57)
 pkg_check_modules(AVCODEC REQUIRED IMPORTED_TARGET libavcodec>=59)
+# Headers only: NVIDIA's libraries are loaded at run time.
+pkg_check_modules(FFNVCODEC REQUIRED IMPORTED_TARGET ffnvcodec>=11)
 pkg_check_modules(AVFORMAT REQUIRED IMPORTED_TARGET libavformat>=59)
 
 # libyuv ships a .pc file on newer distributions only.

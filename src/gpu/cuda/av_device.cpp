@@ -1,0 +1,41 @@
+#include "gpu/cuda/av_device.h"
+
+// hwcontext_cuda.h wants cuda.h unless something that defines CUDA_VERSION came before.
+#include <ffnvcodec/dynlink_cuda.h>
+
+extern "C" {
+#include <libavutil/buffer.h>
+#include <libavutil/error.h>
+#include <libavutil/hwcontext.h>
+#include <libavutil/hwcontext_cuda.h>
+}
+
+#include <array>
+
+namespace zc::cuda {
+namespace {
+
+using Keeper = std::shared_ptr<const Context>;
+
+std::unexpected<Error> fail_av(int code) {
+  std::array<char, AV_ERROR_MAX_STRING_SIZE> text{};
+  av_strerror(code, text.data(), text.size());
+  return std::unexpected(
+      Error{ErrorKind::Unsupported, ErrorDomain::FFmpeg, code, "hand the CUDA context to FFmpeg", text.data()});
+}
+
+}  // namespace
+
+Result<AvBufferPtr> make_av_device(std::shared_ptr<const Context> context) {
+  AvBufferPtr buffer(av_hwdevice_ctx_alloc(AV_HWDEVICE_TYPE_CUDA));
+  if (!buffer) return fail_av(AVERROR(ENOSYS));
+  auto* device = reinterpret_cast<AVHWDeviceContext*>(buffer->data);
+  static_cast<AVCUDADeviceContext*>(device->hwctx)->cuda_ctx = context->handle();
+  // FFmpeg calls this once its own work on the context is over.
+  device->free = [](AVHWDeviceContext* gone) { delete static_cast<Keeper*>(gone->user_opaque); };
+  device->user_opaque = new Keeper(std::move(context));
+  if (const int code = av_hwdevice_ctx_init(buffer.get()); code < 0) return fail_av(code);
+  return buffer;
+}
+
+}  // namespace zc::cuda

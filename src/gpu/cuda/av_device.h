@@ -1,0 +1,16 @@
+// Our CUDA context in FFmpeg's hands.
+#pragma once
+
+#include "base/error.h"
+#include "gpu/cuda/context.h"
+#include "media/packet.h"
+
+#include <memory>
+
+namespace zc::cuda {
+
+/// An initialised AVHWDeviceContext of type CUDA on this context, which stays open until FFmpeg drops its last
+/// reference. Its stream is the default one. Errors: FFmpeg's.
+[[nodiscard]] Result<AvBufferPtr> make_av_device(std::shared_ptr<const Context> context);
+
+}  // namespace zc::cuda
