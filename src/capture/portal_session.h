@@ -21,7 +21,8 @@ struct PortalWish {
   PortalType type = PortalType::Any;
   CursorMode cursor = CursorMode::Embedded;
   Persist persist = Persist::Never;
-  std::string restore_token;  ///< of an earlier grant; empty: ask the user
+  /// Of an earlier grant; empty: ask the user.
+  std::string restore_token{};  // NOLINT(readability-redundant-member-init): GCC 12 warns of aggregates without
   /// For answers that need no person. D-Bus may have to start the portal first, and that its backend.
   Nanoseconds answer_within = std::chrono::seconds(30);
 };

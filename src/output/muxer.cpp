@@ -98,6 +98,8 @@ constexpr std::array kMuxerOptions{
     // A cluster that Muxer has not closed (a long gap in a variable-rate stream) ends here.
     MuxerOption{Container::Mkv, "cluster_time_limit", "500"},
     MuxerOption{Container::Mp4, "movflags", "empty_moov+default_base_moof+frag_keyframe+negative_cts_offsets"},
+    // With empty_moov there is nothing an edit list could say; libavformat warns when it is left to find that out.
+    MuxerOption{Container::Mp4, "use_editlist", "0"},
     MuxerOption{Container::Mp4, "frag_duration", "250000"},  // microseconds
     // negative_cts_offsets starts the pictures at 0 as they are; shifting the times first would move them.
     MuxerOption{Container::Mp4, "avoid_negative_ts", "disabled"},
