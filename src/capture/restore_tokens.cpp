@@ -23,7 +23,7 @@ namespace {
 using Json = nlohmann::json;
 using Entries = std::map<RestoreKey, RestoreToken>;
 
-constexpr std::size_t kMaxFileBytes = 256 * 1024;
+constexpr std::size_t kMaxFileBytes = std::size_t{256} * 1024;
 constexpr std::chrono::seconds kLockPatience{2};
 
 // --- one line -------------------------------------------------------------------------------------------------------

@@ -67,7 +67,7 @@ Result<void> read_test_format(std::string_view value, TestSpec& spec) {
   if (!format || *format == PixelFormat::Unknown || info(*format).yuv) {
     return invalid(fmt::format("'{}' is not a format of the test source; it has {}", value, rgb_format_names()));
   }
-  spec.format = *format;
+  spec.format = format;
   return {};
 }
 

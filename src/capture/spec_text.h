@@ -6,6 +6,7 @@
 #include <charconv>
 #include <concepts>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -15,8 +16,9 @@ namespace zc {
 template <std::unsigned_integral Number>
 [[nodiscard]] std::optional<Number> parse_number(std::string_view text) {
   Number value{};
-  const char* end = text.data() + text.size();
-  const auto [rest, error] = std::from_chars(text.data(), end, value);
+  const std::span all(text);
+  const char* end = all.data() + all.size();
+  const auto [rest, error] = std::from_chars(all.data(), end, value);
   if (error != std::errc{} || rest != end || text.empty()) return std::nullopt;
   return value;
 }

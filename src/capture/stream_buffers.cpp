@@ -73,7 +73,7 @@ StreamBuffers::Slot* StreamBuffers::slot_of(pw_buffer* buffer) { return static_c
 
 void StreamBuffers::add(pw_buffer* buffer) {
   buffer->user_data = nullptr;
-  const auto free = std::ranges::find_if(slots_, [](const Slot& s) { return s.buffer == nullptr && !s.lent; });
+  auto* const free = std::ranges::find_if(slots_, [](const Slot& s) { return s.buffer == nullptr && !s.lent; });
   if (free == slots_.end()) {
     logger("capture").warn("more than {} PipeWire buffers are in use: one is left out", slots_.size());
     return;

@@ -67,8 +67,8 @@ class TestSource final : public Source {
  public:
   explicit TestSource(TestSpec spec) : spec_(std::move(spec)), size_(spec_.size) {}
   ~TestSource() override { stop_thread(); }
-  TestSource(TestSource&&) = delete;
-  TestSource& operator=(TestSource&&) = delete;
+  TestSource(const TestSource&) = delete;
+  TestSource& operator=(const TestSource&) = delete;
 
   Result<void> start(const FormatOffer& offer, SourceListener& listener) override {
     if (thread_.joinable()) return fail(ErrorKind::Invalid, "start the test source", "it runs already");

@@ -65,10 +65,10 @@ struct VideoStream::Callbacks {
 
 constexpr pw_stream_events VideoStream::Callbacks::kEvents = table();
 
-VideoStream::VideoStream(pw_loop* loop, const Target& target, std::unique_ptr<StreamBuffers> buffers,
-                         StreamCounters& counters, Events& events)
+VideoStream::VideoStream(pw_loop* loop, Target target, std::unique_ptr<StreamBuffers> buffers, StreamCounters& counters,
+                         Events& events)
     : loop_(loop),
-      target_(target),
+      target_(std::move(target)),
       counters_(counters),
       events_(events),
       buffers_(std::move(buffers)),
@@ -115,7 +115,7 @@ Result<void> VideoStream::open(pw_core* core) {
   return {};
 }
 
-Result<void> VideoStream::send_params(std::vector<PodPtr> params) {
+Result<void> VideoStream::send_params(const std::vector<PodPtr>& params) {
   auto plain = pointers(params);
   const int result = pw_stream_update_params(stream_.get(), plain.data(), static_cast<std::uint32_t>(plain.size()));
   if (result < 0) return fail_pipewire(result);
@@ -126,7 +126,7 @@ Result<void> VideoStream::renegotiate(const FormatOffer& offer) {
   auto params = make_format_params(offer);
   if (!params) return std::unexpected(params.error());
   offer_ = offer;
-  return send_params(std::move(*params));
+  return send_params(*params);
 }
 
 void VideoStream::format_changed(const spa_pod* param) {
@@ -151,7 +151,7 @@ void VideoStream::format_changed(const spa_pod* param) {
   } else {
     return;  // the producer's turn: the next format is its choice
   }
-  if (const auto sent = send_params(std::move(params)); !sent) return events_.stream_failed(sent.error());
+  if (const auto sent = send_params(params); !sent) return events_.stream_failed(sent.error());
   if (agreed_) events_.stream_negotiated(*format);
 }
 

@@ -53,14 +53,14 @@ class VideoStream {
 
  private:
   struct Callbacks;
-  VideoStream(pw_loop* loop, const Target& target, std::unique_ptr<StreamBuffers> buffers, StreamCounters& counters,
+  VideoStream(pw_loop* loop, Target target, std::unique_ptr<StreamBuffers> buffers, StreamCounters& counters,
               Events& events);
 
   [[nodiscard]] Result<void> open(pw_core* core);
   void format_changed(const spa_pod* param);
   void process();
   void requeue_returned();
-  [[nodiscard]] Result<void> send_params(std::vector<PodPtr> params);
+  [[nodiscard]] Result<void> send_params(const std::vector<PodPtr>& params);
 
   /// How far the present agreement has come.
   pw_loop* loop_;
