@@ -21,3 +21,7 @@ find_library(LIBYUV_LIBRARY yuv REQUIRED)
 add_library(libyuv INTERFACE IMPORTED)
 target_include_directories(libyuv SYSTEM INTERFACE ${LIBYUV_INCLUDE_DIR})
 target_link_libraries(libyuv INTERFACE ${LIBYUV_LIBRARY})
+
+# Headers only: libvulkan is opened at run time. glslangValidator compiles the shaders.
+find_package(Vulkan REQUIRED)
+find_program(GLSLANG_VALIDATOR glslangValidator REQUIRED)

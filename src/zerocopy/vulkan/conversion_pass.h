@@ -1,0 +1,102 @@
+#pragma once
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "zerocopy/vulkan/pass_geometry.h"
+#include "zerocopy/vulkan/vulkan_buffer.h"
+#include "zerocopy/vulkan/vulkan_image.h"
+
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace zc {
+
+/// Work starts when this timeline semaphore has reached the value.
+struct GpuWait {
+  VkSemaphore semaphore = VK_NULL_HANDLE;
+  std::uint64_t value = 0;
+};
+
+/// The one compute pass from a picture in GPU memory to a surface. Waits for its end on the caller's thread. One thread
+/// makes every call. After warm-up (the first picture of each variant) nothing is allocated.
+class ConversionPass {
+ public:
+  struct Options {
+    std::array<std::int32_t, 2> workgroup{32, 4};
+    /// Ask for the end this long before going to sleep: costs CPU time, saves the wake-up.
+    Nanoseconds spin{};
+  };
+  /// Where the picture is: a buffer with its plane, or an image.
+  struct Source {
+    const VulkanBuffer* buffer = nullptr;
+    SourcePlane plane{};
+    const VulkanImage* image = nullptr;
+  };
+  [[nodiscard]] static Result<std::unique_ptr<ConversionPass>> create(std::shared_ptr<VulkanDevice> device,
+                                                                      const Options& options);
+  [[nodiscard]] static Result<std::unique_ptr<ConversionPass>> create(std::shared_ptr<VulkanDevice> device) {
+    return create(std::move(device), Options{});
+  }
+  /// Waits, bounded, for work whose end run() did not see. When it is still not over the device is abandoned.
+  ~ConversionPass();
+  ConversionPass(const ConversionPass&) = delete;
+  ConversionPass& operator=(const ConversionPass&) = delete;
+
+  /// Converts one picture and waits at most `timeout` for it. `colour` is the target's.
+  /// Unsupported: a scaled plan, a format that is not RGB, a buffer beyond the device's limits. Lost: the device is
+  /// gone. Timeout: not over yet; source and target stay in use, and every later call waits for them first.
+  [[nodiscard]] Result<void> run(const Source& source, const PicturePlan& plan, const VulkanBuffer& target,
+                                 const SurfaceLayout& layout, const ColourDescription& colour, Nanoseconds timeout,
+                                 const GpuWait& wait = {});
+  /// vkCmdCopyBuffer of the first `bytes`, waited for the same way.
+  [[nodiscard]] Result<void> copy(const VulkanBuffer& source, const VulkanBuffer& target, std::size_t bytes,
+                                  Nanoseconds timeout);
+  /// Fills an image from a buffer of tightly packed pixels.
+  [[nodiscard]] Result<void> upload(const VulkanBuffer& source, VulkanImage& target, Nanoseconds timeout);
+
+  /// Waits for work that an earlier call left behind with Timeout. Timeout: it still is not over.
+  [[nodiscard]] Result<void> settle(Nanoseconds timeout);
+  [[nodiscard]] bool pending() const { return pending_; }
+
+ private:
+  struct Program {
+    VkOwned<VkDescriptorSetLayout> set_layout;
+    VkOwned<VkPipelineLayout> layout;
+    VkOwned<VkShaderModule> module;
+    VkDescriptorSet set = VK_NULL_HANDLE;
+  };
+  struct Pipeline {
+    bool image = false;
+    std::array<std::int32_t, kPassConstants> constants{};  ///< what it was compiled with
+    VkOwned<VkPipeline> handle;
+  };
+
+  ConversionPass(std::shared_ptr<VulkanDevice> device, const Options& options)
+      : device_(std::move(device)), options_(options) {}
+  [[nodiscard]] Result<void> make_objects();
+  [[nodiscard]] Result<void> make_program(bool image);
+  [[nodiscard]] Result<VkPipeline> pipeline(const PassVariant& variant);
+  [[nodiscard]] Result<void> check(const Source& source, const PicturePlan& plan, const VulkanBuffer& target,
+                                   const SurfaceLayout& layout) const;
+  void bind(const Source& source, const VulkanBuffer& target, const Program& program) const;
+  [[nodiscard]] Result<void> begin(Nanoseconds timeout);
+  void barrier_before(const VulkanBuffer* source) const;
+  void barrier_after(const VulkanBuffer* source) const;
+  [[nodiscard]] Result<void> finish(const GpuWait& wait, Nanoseconds timeout);
+  [[nodiscard]] Result<void> await(Nanoseconds timeout);
+
+  std::shared_ptr<VulkanDevice> device_;
+  Options options_;
+  VkOwned<VkSampler> sampler_;
+  VkOwned<VkDescriptorPool> descriptors_;
+  std::array<Program, 2> programs_;  ///< [image]
+  std::vector<Pipeline> pipelines_;
+  VkOwned<VkCommandPool> commands_;
+  VkCommandBuffer command_ = VK_NULL_HANDLE;
+  VkOwned<VkFence> fence_;
+  bool pending_ = false;
+};
+
+}  // namespace zc

@@ -1,0 +1,61 @@
+// What the conversion pass is told per stream and per picture: pure functions.
+#pragma once
+
+#include "base/error.h"
+#include "media/surface.h"
+#include "zerocopy/picture_plan.h"
+#include "zerocopy/surface_layout.h"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace zc {
+
+/// The push constants of shaders/rgb_to_yuv.comp, member by member.
+struct PassGeometry {
+  std::array<std::int32_t, 2> size, box_at, box_size, content, origin, step_x, step_y;
+  std::int32_t source_offset, source_stride;                  ///< bytes
+  std::int32_t luma_pitch, chroma_pitch, u_offset, v_offset;  ///< 32-bit words
+};
+static_assert(sizeof(PassGeometry) == 80, "more than std430 packs, or more than 128 bytes");
+
+/// Where a source picture is inside its buffer.
+struct SourcePlane {
+  std::size_t offset_bytes = 0;
+  std::size_t stride_bytes = 0;
+};
+
+/// Only for plans that are not scaled. `source` is ignored for images.
+[[nodiscard]] PassGeometry pass_geometry(const PicturePlan& plan, const SourcePlane& source,
+                                         const SurfaceLayout& target);
+
+/// Everything a pipeline is compiled for.
+struct PassVariant {
+  bool image = false;                         ///< the source is sampled, not read
+  PixelFormat source = PixelFormat::Unknown;  ///< RGB
+  int load_bytes = 4;                         ///< alignment of the source's blocks of pixels: 16, 4 or 1
+  bool turned = false;
+  PixelFormat target = PixelFormat::Unknown;  ///< a format yuv_layout() knows
+  ColourMatrix matrix = ColourMatrix::Unknown;
+  ColourRange range = ColourRange::Unknown;
+  bool operator==(const PassVariant&) const = default;
+};
+
+[[nodiscard]] PassVariant pass_variant(const PicturePlan& plan, const SourcePlane& source, const SurfaceFormat& target,
+                                       bool image);
+
+/// The shader's specialization constants, by their id. Images come swizzled by their format, so their fields count as
+/// red, green, blue.
+inline constexpr std::size_t kPassConstants = 28;
+[[nodiscard]] std::array<std::int32_t, kPassConstants> pass_constants(const PassVariant& variant,
+                                                                      std::array<std::int32_t, 2> workgroup);
+
+/// Pixels one invocation makes.
+inline constexpr std::uint32_t kPassBlockWidth = 8;
+inline constexpr std::uint32_t kPassBlockHeight = 2;
+
+/// Bytes of a buffer the pass reads for this picture: to the end of the last row, in whole words.
+[[nodiscard]] std::size_t source_bytes(const SourcePlane& source, Size buffer);
+
+}  // namespace zc
