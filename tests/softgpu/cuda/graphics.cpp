@@ -1,0 +1,75 @@
+// OpenGL textures as CUDA arrays: each mapping reads the texture back.
+#include "softgpu/cuda/api.h"
+#include "softgpu/cuda/driver.h"
+#include "softgpu/cuda/gl_texture.h"
+
+#include <GLES3/gl31.h>
+
+#include <span>
+
+using namespace zc::softgpu;  // NOLINT(google-build-using-namespace): this file only defines C functions
+
+namespace {
+
+/// Runs `body(resource) -> Status` for each; the first failure ends it.
+template <class Body>
+CUresult for_each(const char* function, Needs needs, unsigned count, CUgraphicsResource* resources, Body body) {
+  return call(function, needs, [&](Driver& driver) -> Status {
+    for (CUgraphicsResource resource : std::span(resources, count)) {
+      if (!driver.graphics_resources.has(resource)) return {kInvalidHandle, "not a registered resource"};
+      if (const Status status = body(*resource); status.code != kSuccess) return status;
+    }
+    return {};
+  });
+}
+
+}  // namespace
+
+CUresult cuGraphicsGLRegisterImage(CUgraphicsResource* resource, GLuint texture, GLenum target, unsigned /*flags*/) {
+  return call(__func__, Needs::Context, [&](Driver& driver) -> Status {
+    if (!gl_context_current()) return {kInvalidGraphicsContext, "no OpenGL context is current on this thread"};
+    if (target != GL_TEXTURE_2D) return {kInvalidValue, "only GL_TEXTURE_2D"};
+    CUgraphicsResource_st made{texture, false, {}};
+    if (const Status status = read_texture(texture, made.array); status.code != kSuccess) return status;
+    *resource = driver.graphics_resources.create(std::move(made));
+    return {};
+  });
+}
+
+CUresult cuGraphicsResourceSetMapFlags_v2(CUgraphicsResource resource, unsigned /*flags*/) {
+  return for_each(__func__, Needs::Context, 1, &resource, [](CUgraphicsResource_st&) { return Status{}; });
+}
+
+CUresult cuGraphicsMapResources(unsigned count, CUgraphicsResource* resources, CUstream /*stream*/) {
+  return for_each(__func__, Needs::Context, count, resources, [](CUgraphicsResource_st& resource) -> Status {
+    if (resource.mapped) return {kAlreadyMapped, "mapped twice"};
+    if (!gl_context_current()) return {kInvalidGraphicsContext, "no OpenGL context is current on this thread"};
+    if (const Status status = read_texture(resource.texture, resource.array); status.code != kSuccess) return status;
+    resource.mapped = true;
+    return {};
+  });
+}
+
+CUresult cuGraphicsSubResourceGetMappedArray(CUarray* array, CUgraphicsResource resource, unsigned index,
+                                             unsigned level) {
+  return for_each(__func__, Needs::Context, 1, &resource, [&](CUgraphicsResource_st& found) -> Status {
+    if (!found.mapped) return {kNotMapped, "not mapped"};
+    if (index != 0 || level != 0) return {kInvalidValue, "a 2D texture has index 0, and level 0 is what is read"};
+    *array = &found.array;
+    return {};
+  });
+}
+
+CUresult cuGraphicsUnmapResources(unsigned count, CUgraphicsResource* resources, CUstream /*stream*/) {
+  return for_each(__func__, Needs::Release, count, resources, [](CUgraphicsResource_st& resource) -> Status {
+    if (!resource.mapped) return {kNotMapped, "not mapped"};
+    resource.mapped = false;
+    return {};
+  });
+}
+
+CUresult cuGraphicsUnregisterResource(CUgraphicsResource resource) {
+  return call(__func__, Needs::Release, [&](Driver& driver) -> Status {
+    return driver.graphics_resources.destroy(resource) ? Status{} : Status{kInvalidHandle, "not registered"};
+  });
+}
