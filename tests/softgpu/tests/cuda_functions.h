@@ -3,8 +3,8 @@
 
 #include "softgpu/control.h"
 
-#include <catch2/catch_test_macros.hpp>
 #include <ffnvcodec/dynlink_loader.h>
+#include <catch2/catch_test_macros.hpp>
 
 #include <dlfcn.h>
 #include <memory>
