@@ -8,6 +8,8 @@
 
 namespace zc {
 
+class DmabufConverter;
+
 inline constexpr std::size_t kDefaultSurfaceLimit = 64;
 
 /// Shared memory in place, linear dmabufs by mmap as the last resort; BGRx and its kin, 10-bit RGB and camera formats
@@ -22,5 +24,11 @@ inline constexpr std::size_t kDefaultSurfaceLimit = 64;
 ///
 /// `surface_limit`: surfaces that may be held at a time, the encoder's included.
 [[nodiscard]] std::unique_ptr<Importer> make_cpu_importer(std::size_t surface_limit = kDefaultSurfaceLimit);
+
+/// The same importer with a GPU in front of it that takes the dmabufs. When it fails, one warning says so and the CPU
+/// goes on, within the same frame. `strict`: no CPU path at all; such a failure, shared memory and pictures the GPU
+/// does not take are errors.
+[[nodiscard]] std::unique_ptr<Importer> make_host_importer(std::size_t surface_limit,
+                                                           std::unique_ptr<DmabufConverter> gpu, bool strict);
 
 }  // namespace zc

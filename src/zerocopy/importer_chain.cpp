@@ -1,6 +1,8 @@
 #include "zerocopy/importer_chain.h"
 
+#include "base/log.h"
 #include "zerocopy/cpu_importer.h"
+#include "zerocopy/vulkan_importer.h"
 
 #include <array>
 #include <string>
@@ -13,11 +15,12 @@ namespace {
 struct Route {
   std::string_view name;
   bool zero_copy;
-  Result<std::unique_ptr<Importer>> (*make)();
+  Result<std::unique_ptr<Importer>> (*make)(bool strict);
 };
 
 constexpr std::array kRoutes = {
-    Route{"cpu", false, []() -> Result<std::unique_ptr<Importer>> { return make_cpu_importer(); }},
+    Route{"vulkan", true, [](bool strict) { return make_vulkan_importer({.strict = strict}); }},
+    Route{"cpu", false, [](bool /*strict*/) -> Result<std::unique_ptr<Importer>> { return make_cpu_importer(); }},
 };
 
 bool allowed(const Route& route, ZerocopyMode mode) {
@@ -35,8 +38,9 @@ Result<std::unique_ptr<Importer>> open_importer(ZerocopyMode mode) {
   std::string reasons;
   for (const Route& route : kRoutes) {
     if (!allowed(route, mode)) continue;
-    auto importer = route.make();
+    auto importer = route.make(mode == ZerocopyMode::Required);
     if (importer) return importer;
+    logger("zerocopy").info("the {} route is not for this machine: {}", route.name, importer.error().detail);
     reasons += (reasons.empty() ? "" : "; ") + std::string(route.name) + ": " + importer.error().message();
   }
   if (reasons.empty()) reasons = "this version has no zero-copy route, only the CPU route; use ZEROCOPY=auto or 0";

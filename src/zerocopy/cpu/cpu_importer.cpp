@@ -6,6 +6,7 @@
 #include "zerocopy/cpu/libyuv_ops.h"
 #include "zerocopy/cpu/picture_converter.h"
 #include "zerocopy/cpu/surface_pool.h"
+#include "zerocopy/dmabuf_converter.h"
 
 #include <fmt/format.h>
 
@@ -27,13 +28,18 @@ constexpr std::array kOffered = {
 
 class CpuImporter final : public Importer {
  public:
-  explicit CpuImporter(std::size_t surface_limit) : surface_limit_(surface_limit) {}
+  explicit CpuImporter(std::size_t surface_limit, std::unique_ptr<DmabufConverter> gpu = nullptr, bool strict = false)
+      : surface_limit_(surface_limit), gpu_(std::move(gpu)), strict_(strict) {}
 
-  [[nodiscard]] std::string_view route() const override { return "cpu"; }
+  [[nodiscard]] std::string_view route() const override { return gpu_ ? gpu_->route() : "cpu"; }
 
   [[nodiscard]] FormatOffer offer() const override {
     FormatOffer offer;
-    for (const PixelFormat format : kOffered) offer.formats.push_back({format, {}});
+    for (const PixelFormat format : kOffered) {
+      auto modifiers = gpu_ ? gpu_->modifiers(format) : std::vector<std::uint64_t>{};
+      if (!strict_ || !modifiers.empty()) offer.formats.push_back({format, std::move(modifiers)});
+    }
+    offer.shared_memory = !strict_;
     return offer;
   }
 
@@ -53,12 +59,18 @@ class CpuImporter final : public Importer {
   [[nodiscard]] Result<Surface> redraw();
   /// Brings `buffer` up to date from the producer's pixels.
   [[nodiscard]] Result<void> fill_from(const HostImage& image, const Damage& changed, SurfacePool::Buffer& buffer);
+  /// The whole picture by the GPU. Its failure, unless strict, ends the GPU's part and starts the frame again.
+  [[nodiscard]] Result<Surface> import_on_gpu(Frame& frame, SurfacePool::Buffer& buffer, const CursorPlacement& cursor);
+  void leave_gpu(const Error& error);
+  void make_pool(const SurfaceFormat& format);
   /// Brings `buffer` up to date from the newest surface, which is cheaper when the picture itself has not changed.
   void fill_from_newest(SurfacePool::Buffer& buffer);
   [[nodiscard]] Result<Surface> finish(SurfacePool::Buffer& buffer, const CursorPlacement& cursor);
   [[nodiscard]] Surface repeat() const { return newest_.share(); }
 
   std::size_t surface_limit_;
+  std::unique_ptr<DmabufConverter> gpu_;  ///< null: everything by the CPU
+  bool strict_;
   std::unique_ptr<SurfacePool> pool_;  ///< null until configured
   PictureConverter converter_;
   DmabufMapper mapper_;
@@ -84,13 +96,18 @@ Result<void> CpuImporter::configure(const SurfaceFormat& target) {
   if (resolved.colour.matrix == ColourMatrix::Unknown) resolved.colour.matrix = ColourMatrix::BT709;
   if (resolved.colour.range == ColourRange::Unknown) resolved.colour.range = ColourRange::Limited;
   if (pool_ && pool_->format() == resolved) return {};
+  plan_ = {};
+  painter_.configure(resolved);
+  make_pool(resolved);
+  return {};
+}
+
+void CpuImporter::make_pool(const SurfaceFormat& format) {
   newest_ = {};
   newest_buffer_ = nullptr;
   newest_cursor_ = {};
-  plan_ = {};
-  painter_.configure(resolved);
-  pool_ = std::make_unique<SurfacePool>(resolved, surface_limit_);
-  return {};
+  missed_ = Damage::all();
+  pool_ = std::make_unique<SurfacePool>(format, surface_limit_, gpu_.get());
 }
 
 Result<Surface> CpuImporter::import(Frame frame) {
@@ -139,11 +156,27 @@ Result<void> CpuImporter::adopt(const PicturePlan& plan, const Frame& frame) {
 }
 
 Result<Surface> CpuImporter::import_picture(Frame& frame) {
-  auto readable = open(frame);
-  if (!readable) return std::unexpected(std::move(readable.error()));
-  const auto plan = make_picture_plan(readable->image.format, readable->image.size, frame.crop, frame.transform,
-                                      pool_->format().size);
+  const auto* dmabuf = std::get_if<std::shared_ptr<const Dmabuf>>(&frame.image);
+  const bool gpu_reads = gpu_ && dmabuf != nullptr && *dmabuf;
+  std::optional<Readable> readable;
+  const auto make_readable = [&]() -> Result<void> {
+    auto opened = open(frame);
+    if (!opened) return std::unexpected(std::move(opened.error()));
+    readable.emplace(std::move(*opened));
+    return {};
+  };
+  if (!gpu_reads) {
+    if (strict_) return fail(ErrorKind::Unsupported, "import frame", "it is in shared memory, not a dmabuf");
+    if (auto opened = make_readable(); !opened) return std::unexpected(std::move(opened.error()));
+  }
+  const auto plan =
+      make_picture_plan(frame.format(), frame.buffer_size(), frame.crop, frame.transform, pool_->format().size);
   if (!plan) return std::unexpected(plan.error());
+  const bool on_gpu = gpu_reads && gpu_->takes(*plan);
+  if (gpu_reads && !on_gpu) {
+    if (strict_) return fail(ErrorKind::Unsupported, "import frame", "the GPU does not scale pictures");
+    if (auto opened = make_readable(); !opened) return std::unexpected(std::move(opened.error()));
+  }
   if (auto adopted = adopt(*plan, frame); !adopted) return std::unexpected(std::move(adopted.error()));
 
   missed_.add(converter_.affected(frame.damage));
@@ -153,11 +186,17 @@ Result<Surface> CpuImporter::import_picture(Frame& frame) {
   if (unchanged && *cursor == newest_cursor_) return repeat();
 
   auto buffer = pool_->take();
+  if (!buffer && on_gpu && !strict_ && buffer.error().kind != ErrorKind::Busy) {
+    leave_gpu(buffer.error());
+    return import_picture(frame);
+  }
   if (!buffer) return std::unexpected(std::move(buffer.error()));
   if (unchanged) {
     fill_from_newest(**buffer);
+  } else if (on_gpu) {
+    return import_on_gpu(frame, **buffer, *cursor);
   } else {
-    if (const auto* dmabuf = std::get_if<std::shared_ptr<const Dmabuf>>(&frame.image)) {
+    if (dmabuf != nullptr) {
       auto read = DmabufRead::begin(*dmabuf);
       if (!read) return std::unexpected(std::move(read.error()));
       readable->read.emplace(std::move(*read));
@@ -169,9 +208,40 @@ Result<Surface> CpuImporter::import_picture(Frame& frame) {
     pool_->mark_changed(missed_, **buffer);
     missed_ = Damage::none();
   }
-  readable->read.reset();
+  if (readable) readable->read.reset();
   frame.lease.reset();
   return finish(**buffer, *cursor);
+}
+
+void CpuImporter::leave_gpu(const Error& error) {
+  logger("zerocopy").warn("the {} route ends here, the CPU goes on: {}", gpu_->route(), error.message());
+  gpu_.reset();
+  make_pool(pool_->format());
+}
+
+Result<Surface> CpuImporter::import_on_gpu(Frame& frame, SurfacePool::Buffer& buffer, const CursorPlacement& cursor) {
+  const auto& dmabuf = std::get<std::shared_ptr<const Dmabuf>>(frame.image);
+  buffer.filled = false;
+  auto done = gpu_->convert(dmabuf, plan_, pool_->format().colour, *buffer.memory, pool_->layout());
+  if (!done) {
+    const bool hung = done.error().kind == ErrorKind::Timeout;
+    if (hung) pool_->retire(buffer);
+    // A malformed frame says nothing about the GPU.
+    if (done.error().kind == ErrorKind::Invalid) return std::unexpected(std::move(done.error()));
+    if (strict_) {
+      if (hung) done.error().kind = ErrorKind::Lost;
+      return std::unexpected(std::move(done.error()));
+    }
+    leave_gpu(done.error());
+    return import_picture(frame);
+  }
+  pool_->mark_changed(missed_, buffer);
+  missed_ = Damage::none();
+  buffer.under.clear();
+  buffer.stale = Damage::none();
+  buffer.filled = true;
+  frame.lease.reset();
+  return finish(buffer, cursor);
 }
 
 Result<Surface> CpuImporter::redraw() {
@@ -243,6 +313,11 @@ Result<Surface> CpuImporter::finish(SurfacePool::Buffer& buffer, const CursorPla
 
 std::unique_ptr<Importer> make_cpu_importer(std::size_t surface_limit) {
   return std::make_unique<CpuImporter>(surface_limit);
+}
+
+std::unique_ptr<Importer> make_host_importer(std::size_t surface_limit, std::unique_ptr<DmabufConverter> gpu,
+                                             bool strict) {
+  return std::make_unique<CpuImporter>(surface_limit, std::move(gpu), strict);
 }
 
 }  // namespace zc

@@ -16,11 +16,26 @@ namespace {
 
 constexpr std::size_t kAlignment = 64;
 
-struct FreeDeleter {
-  void operator()(std::byte* memory) const noexcept { std::free(memory); }  // NOLINT(cppcoreguidelines-no-malloc)
+/// What the pool promises to be readable behind the last plane.
+constexpr std::size_t kTail = 64;
+
+class HeapMemory final : public SurfaceMemory {
+ public:
+  explicit HeapMemory(std::byte* data) : data_(data) {}
+  HeapMemory(const HeapMemory&) = delete;
+  HeapMemory& operator=(const HeapMemory&) = delete;
+  ~HeapMemory() override { std::free(data_); }  // NOLINT(cppcoreguidelines-no-malloc)
+  [[nodiscard]] std::byte* data() const override { return data_; }
+
+ private:
+  std::byte* data_;
 };
 
-std::size_t aligned(std::size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+Result<std::unique_ptr<SurfaceMemory>> from_heap(std::size_t bytes) {
+  void* memory = nullptr;
+  if (::posix_memalign(&memory, kAlignment, bytes) != 0) return fail_errno(ENOMEM, "allocate a surface");
+  return std::make_unique<HeapMemory>(static_cast<std::byte*>(memory));
+}
 
 AVPixelFormat av_format(PixelFormat format) {
   switch (format) {
@@ -70,8 +85,7 @@ AVColorTransferCharacteristic av_transfer(TransferFunction transfer) {
 
 struct SurfacePool::Slot {
   Buffer buffer;
-  std::unique_ptr<std::byte, FreeDeleter> memory;
-  std::size_t bytes = 0;
+  std::unique_ptr<SurfaceMemory> memory;
   std::atomic<bool> in_use = false;
   std::shared_ptr<Storage> keep_alive;  ///< set while a surface refers to the slot
 };
@@ -87,8 +101,12 @@ struct SurfacePool::Storage {
   }
 };
 
-SurfacePool::SurfacePool(const SurfaceFormat& format, std::size_t limit)
-    : format_(format), limit_(limit), storage_(std::make_shared<Storage>()) {
+SurfacePool::SurfacePool(const SurfaceFormat& format, std::size_t limit, DmabufConverter* gpu)
+    : format_(format),
+      layout_(surface_layout(format.format, format.size, kAlignment)),
+      limit_(limit),
+      gpu_(gpu),
+      storage_(std::make_shared<Storage>()) {
   storage_->slots.reserve(limit);
 }
 
@@ -106,21 +124,14 @@ std::uint64_t damage_area(const Damage& damage, std::uint64_t whole) {
 Result<SurfacePool::Slot*> SurfacePool::allocate() {
   auto slot = std::make_unique<Slot>();
   slot->buffer.view = {format_.format, format_.size, {}};
-  std::size_t bytes = 0;
-  std::array<std::size_t, 3> offsets{};
+  const std::size_t bytes = layout_.bytes + kTail;
+  auto memory = gpu_ != nullptr ? gpu_->allocate(bytes) : from_heap(bytes);
+  if (!memory) return std::unexpected(std::move(memory.error()));
+  slot->memory = std::move(*memory);
+  slot->buffer.memory = slot->memory.get();
   for (unsigned i = 0; i < info(format_.format).planes; ++i) {
-    const std::size_t stride = aligned(row_bytes(format_.format, i, format_.size.width));
-    slot->buffer.view.planes.at(i).stride_bytes = stride;
-    offsets.at(i) = bytes;
-    bytes += stride * plane_height(format_.format, i, format_.size.height);
-  }
-  bytes += kAlignment;
-  void* memory = nullptr;
-  if (::posix_memalign(&memory, kAlignment, bytes) != 0) return fail_errno(ENOMEM, "allocate a surface");
-  slot->memory.reset(static_cast<std::byte*>(memory));
-  slot->bytes = bytes;
-  for (unsigned i = 0; i < info(format_.format).planes; ++i) {
-    slot->buffer.view.planes.at(i).data = slot->memory.get() + offsets.at(i);
+    const SurfaceLayout::Plane& plane = layout_.planes.at(i);
+    slot->buffer.view.planes.at(i) = {slot->memory->data() + plane.offset_bytes, plane.stride_bytes};
   }
   slot->buffer.index = storage_->slots.size();
   storage_->slots.push_back(std::move(slot));
@@ -154,8 +165,8 @@ Result<Surface> SurfacePool::publish(Buffer& buffer) {
   if (!frame) return fail_errno(ENOMEM, "allocate a frame");
   // Not AV_BUFFER_FLAG_READONLY: the memory is ours alone; but nobody writes, and a filter that must write copies
   // because the importer keeps a reference of its own.
-  frame->buf[0] =
-      av_buffer_create(reinterpret_cast<std::uint8_t*>(slot.memory.get()), slot.bytes, &Storage::give_back, &slot, 0);
+  frame->buf[0] = av_buffer_create(reinterpret_cast<std::uint8_t*>(slot.memory->data()), layout_.bytes + kTail,
+                                   &Storage::give_back, &slot, 0);
   if (frame->buf[0] == nullptr) return fail_errno(ENOMEM, "allocate a frame");
   slot.keep_alive = storage_;
   slot.in_use.store(true, std::memory_order_relaxed);
@@ -174,6 +185,10 @@ Result<Surface> SurfacePool::publish(Buffer& buffer) {
   frame->color_trc = av_transfer(colour.transfer);
   frame->chroma_location = yuv_layout(format_.format).subsampled ? AVCHROMA_LOC_LEFT : AVCHROMA_LOC_UNSPECIFIED;
   return Surface(std::move(frame), format_);
+}
+
+void SurfacePool::retire(Buffer& buffer) {
+  storage_->slots.at(buffer.index)->in_use.store(true, std::memory_order_relaxed);
 }
 
 void SurfacePool::forget_contents() {

@@ -5,6 +5,7 @@
 #include "media/surface.h"
 #include "zerocopy/cpu/saved_under.h"
 #include "zerocopy/cpu/yuv_view.h"
+#include "zerocopy/dmabuf_converter.h"
 
 #include <cstddef>
 #include <memory>
@@ -24,10 +25,12 @@ class SurfacePool {
     bool filled = false;  ///< holds a picture of the current plan (with a cursor drawn over `under`)
     Damage stale;         ///< where that picture differs from the newest one; surface px, chroma-aligned
     SavedUnder under;
+    SurfaceMemory* memory = nullptr;
     std::size_t index = 0;  ///< the pool's own
   };
 
-  SurfacePool(const SurfaceFormat& format, std::size_t limit);
+  /// Memory comes from `gpu`, which must live as long as take() is called, or from the heap.
+  SurfacePool(const SurfaceFormat& format, std::size_t limit, DmabufConverter* gpu = nullptr);
   ~SurfacePool();
   SurfacePool(const SurfacePool&) = delete;
   SurfacePool& operator=(const SurfacePool&) = delete;
@@ -35,12 +38,16 @@ class SurfacePool {
   SurfacePool& operator=(SurfacePool&&) = delete;
 
   [[nodiscard]] const SurfaceFormat& format() const { return format_; }
+  /// Where the planes of every buffer are.
+  [[nodiscard]] const SurfaceLayout& layout() const { return layout_; }
   /// The free buffer that needs least work to hold the newest picture, or a new one. Busy: all are referred to.
   /// It stays free until publish().
   [[nodiscard]] Result<Buffer*> take();
   /// A surface over a taken buffer.
   [[nodiscard]] Result<Surface> publish(Buffer& buffer);
 
+  /// Never takes this free buffer again: a GPU may still write to it.
+  void retire(Buffer& buffer);
   /// No buffer holds anything of use any more.
   void forget_contents();
   /// The newest picture, now in `current`, differs from the one before in `area`.
@@ -54,7 +61,9 @@ class SurfacePool {
   [[nodiscard]] Result<Slot*> allocate();
 
   SurfaceFormat format_;
+  SurfaceLayout layout_;
   std::size_t limit_;
+  DmabufConverter* gpu_;
   std::shared_ptr<Storage> storage_;
 };
 

@@ -176,7 +176,7 @@ Result<void> ConversionPass::make_program(bool image) {
 
 Result<VkPipeline> ConversionPass::pipeline(const PassVariant& variant) {
   // By the constants: formats that differ in their alpha alone share a pipeline.
-  const auto constants = pass_constants(variant, options_.workgroup);
+  const auto constants = pass_constants(variant, workgroup(variant.image));
   const auto known = std::ranges::find_if(
       pipelines_, [&](const Pipeline& p) { return p.image == variant.image && p.constants == constants; });
   if (known != pipelines_.end()) return known->handle.get();
@@ -314,8 +314,8 @@ Result<void> ConversionPass::run(const Source& source, const PicturePlan& plan, 
                            nullptr);
   const PassGeometry geometry = pass_geometry(plan, source.plane, layout);
   fn.CmdPushConstants(command_, program.layout.get(), VK_SHADER_STAGE_COMPUTE_BIT, 0, sizeof geometry, &geometry);
-  fn.CmdDispatch(command_, groups(layout.size.width, kPassBlockWidth, options_.workgroup[0]),
-                 groups(layout.size.height, kPassBlockHeight, options_.workgroup[1]), 1);
+  fn.CmdDispatch(command_, groups(layout.size.width, kPassBlockWidth, workgroup(image)[0]),
+                 groups(layout.size.height, kPassBlockHeight, workgroup(image)[1]), 1);
   barrier_after(source.buffer);
   return finish(wait, timeout);
 }

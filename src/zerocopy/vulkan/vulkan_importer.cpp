@@ -1,0 +1,92 @@
+#include "zerocopy/vulkan_importer.h"
+
+#include "base/log.h"
+#include "zerocopy/cpu/yuv_coefficients.h"
+#include "zerocopy/dmabuf_converter.h"
+#include "zerocopy/vulkan/conversion_pass.h"
+#include "zerocopy/vulkan/dmabuf_cache.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+
+#include <cerrno>
+
+namespace zc {
+namespace {
+
+/// A GPU that takes longer than this for one frame has hung or is given to somebody else.
+constexpr std::chrono::milliseconds kFrameTimeout{1000};
+
+class VulkanSurfaceMemory final : public SurfaceMemory {
+ public:
+  explicit VulkanSurfaceMemory(VulkanBuffer buffer) : buffer_(std::move(buffer)) {}
+  [[nodiscard]] std::byte* data() const override { return buffer_.mapped(); }
+  [[nodiscard]] const VulkanBuffer& buffer() const { return buffer_; }
+
+ private:
+  VulkanBuffer buffer_;
+};
+
+/// Waits until the producer's writes are over: a dmabuf polls readable once its write fences have signalled
+/// (linux/dma-buf.h, "implicit synchronization"); memory that is no dmabuf is always readable.
+Result<void> wait_for_producer(int fd) {
+  pollfd wanted{fd, POLLIN, 0};
+  const int ready = ::poll(&wanted, 1, static_cast<int>(kFrameTimeout.count()));
+  if (ready < 0 && errno != EINTR) return fail_errno(errno, "wait for the producer's GPU");
+  if (ready == 0) return fail(ErrorKind::Timeout, "wait for the producer's GPU", "it does not finish its picture");
+  return {};
+}
+
+class VulkanConverter final : public DmabufConverter {
+ public:
+  VulkanConverter(std::shared_ptr<VulkanDevice> device, std::unique_ptr<ConversionPass> pass)
+      : device_(std::move(device)), cache_(device_), pass_(std::move(pass)) {}
+
+  [[nodiscard]] std::string_view route() const override { return "vulkan"; }
+  [[nodiscard]] std::vector<std::uint64_t> modifiers(PixelFormat format) const override {
+    if (!rgb_fields(format).valid) return {};
+    return {kModifierLinear};
+  }
+  [[nodiscard]] bool takes(const PicturePlan& plan) const override {
+    return !plan.scaled && rgb_fields(plan.format).valid;
+  }
+  [[nodiscard]] Result<std::unique_ptr<SurfaceMemory>> allocate(std::size_t bytes) override {
+    auto buffer = VulkanBuffer::create_host(device_, bytes);
+    if (!buffer) return std::unexpected(std::move(buffer.error()));
+    return std::make_unique<VulkanSurfaceMemory>(std::move(*buffer));
+  }
+  [[nodiscard]] Result<void> convert(const std::shared_ptr<const Dmabuf>& dmabuf, const PicturePlan& plan,
+                                     const ColourDescription& colour, SurfaceMemory& memory,
+                                     const SurfaceLayout& layout) override {
+    const auto source = cache_.find_or_import(dmabuf);
+    if (!source) return std::unexpected(source.error());
+    const Dmabuf::Plane& plane = dmabuf->planes[0];
+    if (auto ready = wait_for_producer(plane.fd.get()); !ready) return ready;
+    // Every surface of the pool comes from allocate().
+    const VulkanBuffer& target = static_cast<VulkanSurfaceMemory&>(memory).buffer();
+    const ConversionPass::Source from{.buffer = *source, .plane = {plane.offset_bytes, plane.stride_bytes}};
+    if (auto done = pass_->run(from, plan, target, layout, colour, kFrameTimeout); !done) return done;
+    return target.invalidate();
+  }
+
+ private:
+  std::shared_ptr<VulkanDevice> device_;
+  DmabufCache cache_;
+  std::unique_ptr<ConversionPass> pass_;  ///< dies first: it knows whether the GPU still reads from the cache
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Importer>> make_vulkan_importer(const VulkanImporterOptions& options) {
+  Result<std::shared_ptr<VulkanDevice>> device =
+      options.device ? options.device
+                     : VulkanDevice::open({.use = VulkanUse::LinearDmabuf, .software = options.software});
+  if (!device) return std::unexpected(std::move(device.error()));
+  auto pass = ConversionPass::create(*device);
+  if (!pass) return std::unexpected(std::move(pass.error()));
+  logger("zerocopy").info("vulkan: {} ({})", (*device)->gpu().name, (*device)->gpu().driver);
+  return make_host_importer(options.surface_limit,
+                            std::make_unique<VulkanConverter>(std::move(*device), std::move(*pass)), options.strict);
+}
+
+}  // namespace zc
