@@ -1,0 +1,261 @@
+// zerocast-gpu-bench: what one frame costs on this machine's GPU, as JSON on stdout. Our pass over a LINEAR buffer and
+// over a tiled image, beside plain copies of the same frame and beside what other programs do: copy, fence, pitched
+// CUDA copy. Every result is compared with the CPU path first; a wrong one is the error of the run (exit code 1).
+#include "base/clock.h"
+#include "base/process_stats.h"
+#include "gpu/cuda/context.h"
+#include "zerocopy/cpu/rgb_to_yuv.h"
+#include "zerocopy/vulkan/conversion_pass.h"
+
+#include <ffnvcodec/dynlink_loader.h>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace {
+
+using namespace zc;
+using nlohmann::json;
+
+constexpr Nanoseconds kTimeout = std::chrono::seconds(5);
+constexpr int kNoGpu = 77;  // CTest and automake: skipped
+constexpr PixelFormat kSource = PixelFormat::BGRx;
+
+[[noreturn]] void give_up(const Error& error) {
+  fmt::print(stderr, "zerocast-gpu-bench: {}\n", error.message());
+  std::exit(1);
+}
+template <class T>
+T need(Result<T> result) {
+  if (!result) give_up(result.error());
+  if constexpr (!std::is_void_v<T>) return std::move(*result);
+}
+
+/// Latency of one call after another, each waited for.
+json measure(int count, const std::function<void()>& frame) {
+  for (int i = 0; i < 30; ++i) frame();
+  std::vector<double> us;
+  us.reserve(static_cast<std::size_t>(count));
+  const Nanoseconds cpu = process_cpu_time();
+  for (int i = 0; i < count; ++i) {
+    const Nanoseconds start = monotonic_now();
+    frame();
+    us.push_back(static_cast<double>((monotonic_now() - start).count()) / 1e3);
+  }
+  const auto spent = static_cast<double>((process_cpu_time() - cpu).count()) / 1e3 / count;
+  std::ranges::sort(us);
+  const auto at = [&us](double q) { return us[static_cast<std::size_t>(q * static_cast<double>(us.size() - 1))]; };
+  return {{"median_us", at(0.5)}, {"p95_us", at(0.95)}, {"min_us", at(0)}, {"cpu_us", spent}};
+}
+
+struct Scene {
+  std::shared_ptr<VulkanDevice> device;
+  Size size;
+  std::vector<std::byte> pixels;
+  PicturePlan plan;
+  SurfaceLayout layout;
+  VulkanBuffer source, copy, target, readback;
+  VulkanImage image;
+
+  [[nodiscard]] SourcePlane plane() const { return {0, std::size_t{size.width} * 4}; }
+};
+
+Scene make_scene(const std::shared_ptr<VulkanDevice>& device, ConversionPass& pass, Size size) {
+  Scene s;
+  s.device = device;
+  s.size = size;
+  s.pixels.resize(size.area() * 4);
+  std::minstd_rand random(1);
+  for (std::byte& b : s.pixels) b = static_cast<std::byte>(random() >> 8U);
+  s.plan = need(make_picture_plan(kSource, size, {}, Transform::Normal, size));
+  s.layout = surface_layout(PixelFormat::NV12, size, 256);
+  s.source = need(VulkanBuffer::create_exportable(device, s.pixels.size()));
+  s.copy = need(VulkanBuffer::create_exportable(device, s.pixels.size()));
+  s.target = need(VulkanBuffer::create_exportable(device, s.layout.bytes));
+  s.readback = need(VulkanBuffer::create_host(device, s.layout.bytes));
+  const VulkanBuffer staging = need(VulkanBuffer::create_host(device, s.pixels.size()));
+  std::memcpy(staging.mapped(), s.pixels.data(), s.pixels.size());
+  need(pass.copy(staging, s.source, s.pixels.size(), kTimeout));
+  s.image = need(VulkanImage::create(device, kSource, size));
+  need(pass.upload(staging, s.image, kTimeout));
+  return s;
+}
+
+/// Samples of the target that differ from the CPU path's.
+std::size_t wrong_samples(const Scene& s, ConversionPass& pass) {
+  need(pass.copy(s.target, s.readback, s.layout.bytes, kTimeout));
+  need(s.readback.invalidate());
+  std::vector<std::byte> want(s.layout.bytes);
+  YuvView view{s.layout.format, s.size, {}};
+  for (unsigned i = 0; i < 2; ++i) {
+    view.planes.at(i) = {want.data() + s.layout.planes.at(i).offset_bytes, s.layout.planes.at(i).stride_bytes};
+  }
+  need(RgbToYuv::create(kSource, PixelFormat::NV12, kBt709Limited))
+      .convert({s.pixels.data(), s.plane().stride_bytes, s.size}, view);
+  std::size_t wrong = 0;
+  for (unsigned i = 0; i < 2; ++i) {
+    const std::size_t rows = plane_height(s.layout.format, i, s.size.height);
+    for (std::size_t y = 0; y < rows; ++y) {
+      const std::size_t row = s.layout.planes.at(i).offset_bytes + y * s.layout.planes.at(i).stride_bytes;
+      for (std::size_t x = 0; x < row_bytes(s.layout.format, i, s.size.width); ++x) {
+        if (want[row + x] != s.readback.mapped()[row + x]) ++wrong;
+      }
+    }
+  }
+  return wrong;
+}
+
+void check_pixels(const Scene& s, ConversionPass& pass, const char* what) {
+  if (const std::size_t wrong = wrong_samples(s, pass); wrong != 0) {
+    fmt::print(stderr, "zerocast-gpu-bench: {}: {} samples differ from the CPU path\n", what, wrong);
+    std::exit(1);
+  }
+}
+
+/// CUDA's view of Vulkan memory, and a stream to copy on.
+class CudaSide {
+ public:
+  explicit CudaSide(std::shared_ptr<const cuda::Context> context)
+      : context_(std::move(context)),
+        current_(need(cuda::CurrentContext::push(*context_))),
+        api_(context_->driver().api()) {
+    check(api_.cuStreamCreate(&stream_, CU_STREAM_NON_BLOCKING), "make a stream");
+  }
+  [[nodiscard]] CUdeviceptr map(const VulkanBuffer& buffer) {
+    CUDA_EXTERNAL_MEMORY_HANDLE_DESC handle{};
+    handle.type = CU_EXTERNAL_MEMORY_HANDLE_TYPE_OPAQUE_FD;
+    UniqueFd fd = need(buffer.export_fd());
+    handle.handle.fd = fd.get();
+    handle.size = buffer.allocation_bytes();
+    handle.flags = 1;  // CUDA_EXTERNAL_MEMORY_DEDICATED
+    CUexternalMemory memory = nullptr;
+    check(api_.cuImportExternalMemory(&memory, &handle), "import Vulkan memory");
+    static_cast<void>(fd.release());
+    CUDA_EXTERNAL_MEMORY_BUFFER_DESC range{};
+    range.size = buffer.bytes();
+    CUdeviceptr pointer = 0;
+    check(api_.cuExternalMemoryGetMappedBuffer(&pointer, memory, &range), "map Vulkan memory");
+    return pointer;
+  }
+  [[nodiscard]] CUdeviceptr allocate(std::size_t row, std::size_t rows, std::size_t& pitch) {
+    CUdeviceptr pointer = 0;
+    check(api_.cuMemAllocPitch(&pointer, &pitch, row, rows, 16), "allocate");
+    return pointer;
+  }
+  void copy(CUdeviceptr to, CUdeviceptr from, std::size_t bytes) {
+    check(api_.cuMemcpyDtoDAsync(to, from, bytes, stream_), "copy");
+    wait();
+  }
+  void copy_pitched(CUdeviceptr to, std::size_t pitch, CUdeviceptr from, std::size_t row, std::size_t rows) {
+    CUDA_MEMCPY2D m{};
+    m.srcMemoryType = CU_MEMORYTYPE_DEVICE;
+    m.srcDevice = from;
+    m.srcPitch = row;
+    m.dstMemoryType = CU_MEMORYTYPE_DEVICE;
+    m.dstDevice = to;
+    m.dstPitch = pitch;
+    m.WidthInBytes = row;
+    m.Height = rows;
+    check(api_.cuMemcpy2DAsync(&m, stream_), "pitched copy");
+    wait();
+  }
+
+ private:
+  void wait() { check(api_.cuStreamSynchronize(stream_), "wait"); }
+  void check(CUresult result, const char* what) { need(context_->driver().check(result, what)); }
+
+  std::shared_ptr<const cuda::Context> context_;
+  cuda::CurrentContext current_;
+  const CudaFunctions& api_;
+  CUstream stream_ = nullptr;
+};
+
+double median(const json& figures) { return figures.at("median_us").get<double>(); }
+double cpu(const json& figures) { return figures.at("cpu_us").get<double>(); }
+
+json bench_size(const std::shared_ptr<VulkanDevice>& device, Size size, int count, bool tune) {
+  const auto pass = need(ConversionPass::create(device));
+  Scene s = make_scene(device, *pass, size);
+  const auto convert = [&](ConversionPass& with, bool tiled) {
+    const ConversionPass::Source source = tiled ? ConversionPass::Source{.image = &s.image}
+                                                : ConversionPass::Source{.buffer = &s.source, .plane = s.plane()};
+    need(with.run(source, s.plan, s.target, s.layout, kBt709Limited, kTimeout));
+  };
+  json out{{"width", size.width}, {"height", size.height}};
+  const std::uint64_t allocations = device->counters().allocations;
+  const std::uint64_t imports = device->counters().imports;
+  out["linear"] = measure(count, [&] { convert(*pass, false); });
+  check_pixels(s, *pass, "linear");
+  out["tiled"] = measure(count, [&] { convert(*pass, true); });
+  check_pixels(s, *pass, "tiled");
+  out["vk_copy_fence"] = measure(count, [&] { need(pass->copy(s.source, s.copy, s.pixels.size(), kTimeout)); });
+  out["allocations"] = device->counters().allocations - allocations;
+  out["imports"] = device->counters().imports - imports;
+  if (tune) {
+    for (const auto workgroup : {std::array{32, 4}, std::array{16, 8}, std::array{8, 8}, std::array{8, 16},
+                                 std::array{4, 8}, std::array{8, 4}, std::array{32, 8}, std::array{64, 2}}) {
+      for (const int spin_us : {0, 200}) {
+        const auto with =
+            need(ConversionPass::create(device, {workgroup, workgroup, std::chrono::microseconds(spin_us)}));
+        out["tune"][fmt::format("{}x{} spin {}", workgroup[0], workgroup[1], spin_us)] = {
+            {"linear", measure(count, [&] { convert(*with, false); })},
+            {"tiled", measure(count, [&] { convert(*with, true); })}};
+      }
+    }
+  }
+
+  auto context = cuda::open_context(device->gpu().uuid);
+  if (!context) {
+    out["cuda"] = context.error().message();
+    return out;
+  }
+  CudaSide side(std::move(*context));
+  const std::size_t row = s.plane().stride_bytes;
+  const CUdeviceptr from = side.map(s.source);
+  const CUdeviceptr to = side.map(s.copy);
+  std::size_t pitch = 0;
+  const CUdeviceptr pool = side.allocate(row, size.height, pitch);
+  out["cuda_copy"] = measure(count, [&] { side.copy(to, from, s.pixels.size()); });
+  out["vk_copy_fence_cuda_pitched"] = measure(count, [&] {
+    need(pass->copy(s.source, s.copy, s.pixels.size(), kTimeout));
+    side.copy_pitched(pool, pitch, to, row, size.height);
+  });
+  const json& plain = out["cuda_copy"];
+  const json& classic = out["vk_copy_fence_cuda_pitched"];
+  for (const char* route : {"linear", "tiled"}) {
+    const json& ours = out[route];
+    out["ratios"][route] = {{"over_plain_copy", median(ours) / median(plain)},
+                            {"classic_over_it", median(classic) / median(ours)},
+                            {"cpu_of_classic", cpu(ours) / cpu(classic)}};
+  }
+  return out;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const bool tune = argc > 1 && std::string_view(argv[1]) == "--tune";
+  const bool quick = argc > 1 && std::string_view(argv[1]) == "--quick";
+  auto opened = VulkanDevice::open({.use = VulkanUse::Export});
+  if (!opened && opened.error().kind == ErrorKind::Unsupported) {
+    fmt::print(stderr, "zerocast-gpu-bench: {}\n", opened.error().message());
+    return kNoGpu;
+  }
+  const std::shared_ptr<VulkanDevice> device = need(std::move(opened));
+  json report{{"device", device->gpu().name}, {"driver", device->gpu().driver}};
+  const std::vector<Size> sizes =
+      quick ? std::vector{Size{640, 360}} : std::vector{Size{1920, 1080}, Size{3840, 2160}, Size{7680, 4320}};
+  for (const Size size : sizes) {
+    report["sizes"].push_back(bench_size(device, size, quick ? 10 : 400, tune));
+  }
+  fmt::print("{}\n", report.dump(2));
+  return 0;
+}
