@@ -93,12 +93,11 @@ class X264 final : public SoftCodec {
       in.img.i_stride[plane] = static_cast<int>(picture.row_bytes(plane));
     }
     in.i_pts = next_++;
-    if (std::exchange(restart_, false)) force = Force::Idr;
     in.i_type = force == Force::Idr ? X264_TYPE_IDR : force == Force::Intra ? X264_TYPE_I : X264_TYPE_AUTO;
     x264_nal_t* nals = nullptr;
     int count = 0;
     if (x264_encoder_encode(encoder_.get(), &nals, &count, &in, &coded) <= 0) return false;
-    out.bytes.clear();
+    out.bytes = std::exchange(new_headers_, {});
     append(nals, count, out.bytes);
     out.kind = coded.b_keyframe != 0         ? PictureKind::Idr
                : coded.i_type == X264_TYPE_I ? PictureKind::Intra
@@ -107,10 +106,17 @@ class X264 final : public SoftCodec {
     return true;
   }
 
+  /// A reset opens it anew: x264's rate control would go on with what the old rate left over.
   bool set_rate(const RateControl& rate, bool reset) override {
     softgpu::set_rate(params_, rate);
-    restart_ = restart_ || reset;
-    return x264_encoder_reconfig(encoder_.get(), &params_) == 0;
+    if (!reset) return x264_encoder_reconfig(encoder_.get(), &params_) == 0;
+    const std::vector<std::uint8_t> before = headers();
+    encoder_.reset(x264_encoder_open(&params_));
+    if (!is_open()) return false;
+    next_ = 0;
+    // Nobody reads the out-of-band parameter sets a second time.
+    if (auto after = headers(); params_.b_repeat_headers == 0 && after != before) new_headers_ = std::move(after);
+    return true;
   }
 
  private:
@@ -125,7 +131,7 @@ class X264 final : public SoftCodec {
   x264_param_t params_{};
   std::unique_ptr<x264_t, Close> encoder_;
   std::int64_t next_ = 0;
-  bool restart_ = false;
+  std::vector<std::uint8_t> new_headers_;
 };
 
 }  // namespace
