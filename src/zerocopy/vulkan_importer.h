@@ -17,7 +17,7 @@ struct VulkanImporterOptions {
   bool software = false;
   std::size_t surface_limit = kDefaultSurfaceLimit;
   /// The device to use; null: the first that has what it takes.
-  std::shared_ptr<VulkanDevice> device{};
+  std::shared_ptr<VulkanDevice> device = nullptr;
 };
 
 /// LINEAR dmabufs of RGB pictures through one Vulkan compute pass into memory that software encoders read; the CPU

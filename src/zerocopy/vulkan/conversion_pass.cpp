@@ -71,7 +71,7 @@ ConversionPass::~ConversionPass() {
   commands_.leak();
   fence_.leak();
   // The device must outlive the work, whose end nobody will see.
-  static_cast<void>(std::make_unique<std::shared_ptr<VulkanDevice>>(device_).release());
+  [[maybe_unused]] const auto* immortal = std::make_unique<std::shared_ptr<VulkanDevice>>(device_).release();
 }
 
 Result<void> ConversionPass::make_objects() {

@@ -34,6 +34,7 @@ std::vector<std::string> extensions_of(const VulkanInstanceFunctions& fn, VkPhys
   std::vector<VkExtensionProperties> properties(count);
   if (fn.EnumerateDeviceExtensionProperties(gpu, nullptr, &count, properties.data()) < VK_SUCCESS) return {};
   std::vector<std::string> names;
+  names.reserve(properties.size());
   for (const VkExtensionProperties& p : properties) names.emplace_back(p.extensionName);
   return names;
 }

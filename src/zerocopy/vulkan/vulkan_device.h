@@ -50,8 +50,8 @@ struct VulkanGpu {
 
 /// Which device is wanted. With neither set: the first hardware one that has the use, a software one at last.
 struct VulkanChoice {
-  std::optional<GpuUuid> uuid{};
-  std::optional<DrmNode> render_node{};
+  std::optional<GpuUuid> uuid = std::nullopt;
+  std::optional<DrmNode> render_node = std::nullopt;
   VulkanUse use = VulkanUse::Convert;
   bool software = true;  ///< a device of type CPU is acceptable
 };

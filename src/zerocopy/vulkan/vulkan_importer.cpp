@@ -62,8 +62,9 @@ class VulkanConverter final : public DmabufConverter {
     if (!source) return std::unexpected(source.error());
     const Dmabuf::Plane& plane = dmabuf->planes[0];
     if (auto ready = wait_for_producer(plane.fd.get()); !ready) return ready;
-    // Every surface of the pool comes from allocate().
-    const VulkanBuffer& target = static_cast<VulkanSurfaceMemory&>(memory).buffer();
+    const auto* own = dynamic_cast<const VulkanSurfaceMemory*>(&memory);
+    if (own == nullptr) return fail(ErrorKind::Internal, "convert on the GPU", "the surface is not from its pool");
+    const VulkanBuffer& target = own->buffer();
     const ConversionPass::Source from{.buffer = *source, .plane = {plane.offset_bytes, plane.stride_bytes}};
     if (auto done = pass_->run(from, plan, target, layout, colour, kFrameTimeout); !done) return done;
     return target.invalidate();
