@@ -100,4 +100,9 @@ std::string AvLogCapture::text() const {
   return text;
 }
 
+void AvLogCapture::pass_on() {
+  for (const std::string& line : lines_) logger("encode").warn("{}", line);
+  lines_.clear();
+}
+
 }  // namespace zc

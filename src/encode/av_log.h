@@ -23,6 +23,8 @@ class AvLogCapture {
   [[nodiscard]] const std::vector<std::string>& lines() const { return lines_; }
   /// The lines joined by "; ", or "" if there are none.
   [[nodiscard]] std::string text() const;
+  /// Logs the lines after all and forgets them: what was being tried went well.
+  void pass_on();
 
  private:
   friend struct AvLogSink;

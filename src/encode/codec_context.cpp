@@ -1,6 +1,8 @@
 #include "encode/codec_context.h"
 
 #include "encode/av_log.h"
+#include "encode/hw_frames.h"
+#include "gpu/cuda/av_device.h"
 #include "media/packet.h"
 #include "media/surface.h"
 
@@ -75,6 +77,35 @@ Result<AvDictionaryPtr> to_dictionary(const OptionList& options) {
   return AvDictionaryPtr(dictionary);
 }
 
+/// Where the pictures come from: CUDA memory, host memory that is uploaded, or host memory as it is.
+Result<void> set_memory(OpenedCodec& opened, const EncoderRow& row, const VideoParameters& video) {
+  AVCodecContext& context = *opened.context;
+  const AVPixelFormat layout = context.pix_fmt;
+  AvBufferPtr device;
+  AVPixelFormat memory = layout;
+  if (video.cuda && row.takes_cuda) {
+    auto made = cuda::make_av_device(video.cuda);
+    if (!made) return std::unexpected(std::move(made.error()));
+    device = std::move(*made);
+    memory = AV_PIX_FMT_CUDA;
+    opened.memory = MemoryKind::Cuda;
+  } else if (row.open_device != nullptr) {
+    auto made = row.open_device();
+    if (!made) return std::unexpected(std::move(made.error()));
+    device = std::move(*made);
+    memory = static_cast<AVPixelFormat>(row.device_format);
+  }
+  if (!device) return {};
+  auto frames = make_hw_frames(*device, memory, layout, video.size);
+  if (!frames) return std::unexpected(std::move(frames.error()));
+  context.pix_fmt = memory;
+  context.sw_pix_fmt = layout;
+  context.hw_frames_ctx = av_buffer_ref(frames->get());
+  if (context.hw_frames_ctx == nullptr) return fail_av(AVERROR(ENOMEM), fmt::format("open {}", row.name));
+  if (opened.memory == MemoryKind::Host) opened.upload = std::move(*frames);
+  return {};
+}
+
 }  // namespace
 
 void EncoderClose::operator()(AVCodecContext* context) const noexcept {
@@ -99,6 +130,11 @@ Result<OpenedCodec> open_codec(const EncoderRow& row, const EncoderSettings& set
   const std::string operation = fmt::format("open {}", row.name);
   if (codec == nullptr) {
     return fail(ErrorKind::Unsupported, operation, fmt::format("this FFmpeg was built without {}", row.name));
+  }
+  if (row.available != nullptr) {
+    if (auto ok = row.available(); !ok) {
+      return fail(ErrorKind::Unsupported, operation, ok.error().message());
+    }
   }
   const unsigned processors = video.threads != 0 ? video.threads : std::max(1U, std::thread::hardware_concurrency());
   const bool low_latency = settings.preset == Preset::LowLatency;
@@ -130,6 +166,8 @@ Result<OpenedCodec> open_codec(const EncoderRow& row, const EncoderSettings& set
     context.bit_rate = *settings.bit_rate;
     context.rc_max_rate = opened.plan.max_bit_rate;
     context.rc_buffer_size = clamp_to_int(opened.plan.buffer_bits);
+  } else if (row.hardware()) {
+    context.bit_rate = 0;  // the wrappers' default of 2 Mbit/s would count for more than the quality
   }
 
   for (const auto& [key, value] : settings.options) {
@@ -141,6 +179,10 @@ Result<OpenedCodec> open_codec(const EncoderRow& row, const EncoderSettings& set
   auto dictionary = to_dictionary(options);
   if (!dictionary) return std::unexpected(std::move(dictionary.error()));
   const AvLogCapture log;
+  if (auto ok = set_memory(opened, row, video); !ok) {
+    const std::string words = log.text();
+    return fail(ErrorKind::Unsupported, operation, words.empty() ? ok.error().message() : words);
+  }
   AVDictionary* remaining = dictionary->release();
   const int result = avcodec_open2(&context, codec, &remaining);
   dictionary->reset(remaining);

@@ -4,6 +4,7 @@
 #include "encode/av_types.h"
 #include "encode/encoder_table.h"
 #include "encode/settings.h"
+#include "media/surface.h"
 
 #include <memory>
 
@@ -22,6 +23,8 @@ struct OpenedCodec {
   std::unique_ptr<AVCodecContext, EncoderClose> context;
   CodecPlan plan;
   PixelFormat input = PixelFormat::Unknown;
+  MemoryKind memory = MemoryKind::Host;  ///< of the pictures it is fed
+  AvBufferPtr upload;  ///< AVHWFramesContext: host pictures go into one of its frames first; empty: as they are
 };
 
 /// Configures and opens the row's encoder; the same arguments give the same stream parameters again.

@@ -27,13 +27,26 @@ Result<EncoderChain> EncoderChain::create(EncoderSettings settings) {
 }
 
 Result<std::unique_ptr<Encoder>> EncoderChain::open_first(const VideoParameters& video) {
+  next_ = 0;
+  return open_next(video);
+}
+
+Result<std::unique_ptr<Encoder>> EncoderChain::open_next(const VideoParameters& video) {
   refusals_.clear();
-  for (const EncoderRow* row : candidates_) {
-    auto encoder = open_ffmpeg_encoder(*row, settings_, video);
+  const bool first = next_ == 0;
+  while (!exhausted()) {
+    const EncoderRow& row = *candidates_[next_++];
+    VideoParameters wanted = video;
+    wanted.in_band_headers = video.in_band_headers && (!first || !exhausted());
+    auto encoder = open_ffmpeg_encoder(row, settings_, wanted);
     if (encoder) return encoder;
-    refusals_.push_back({row->name, std::move(encoder.error())});
-    if (refusals_.back().error.kind == ErrorKind::Invalid) return std::unexpected(refusals_.back().error);
+    refusals_.push_back({row.name, std::move(encoder.error())});
+    const Error& refusal = refusals_.back().error;
+    if (refusal.kind == ErrorKind::Invalid && (settings_.options.empty() || exhausted())) {
+      return std::unexpected(refusal);
+    }
   }
+  if (refusals_.empty()) return fail(ErrorKind::Unsupported, "find an encoder", "there is no other one");
   if (refusals_.size() == 1) return std::unexpected(refusals_.front().error);
   std::string reasons;
   for (const Refusal& refusal : refusals_) {

@@ -26,11 +26,16 @@ class EncoderChain {
   /// forced encoder does not exist (naming those that do) or encodes another codec.
   [[nodiscard]] static Result<EncoderChain> create(EncoderSettings settings);
 
-  /// The first candidate that opens. An Invalid setting ends the search (no other encoder makes it valid); otherwise
-  /// the error lists why each candidate was refused.
+  /// The first candidate that opens. An Invalid setting ends the search (no other encoder makes it valid), unless it
+  /// may be one of the encoder's own options, which another encoder knows. Otherwise the error lists why each candidate
+  /// was refused. The last candidate needs no in_band_headers: nothing comes after it.
   [[nodiscard]] Result<std::unique_ptr<Encoder>> open_first(const VideoParameters& video);
+  /// The first that opens of those after the one opened last, which failed. Errors as open_first().
+  [[nodiscard]] Result<std::unique_ptr<Encoder>> open_next(const VideoParameters& video);
+  /// open_next() has nothing to try any more.
+  [[nodiscard]] bool exhausted() const { return next_ == candidates_.size(); }
 
-  /// From the last open_first(): those before the winner.
+  /// From the last open_first() or open_next(): those tried before the winner.
   [[nodiscard]] const std::vector<Refusal>& refusals() const { return refusals_; }
   [[nodiscard]] const std::vector<const EncoderRow*>& candidates() const { return candidates_; }
 
@@ -40,6 +45,7 @@ class EncoderChain {
 
   EncoderSettings settings_;
   std::vector<const EncoderRow*> candidates_;
+  std::size_t next_ = 0;  ///< the candidate to try next
   std::vector<Refusal> refusals_;
 };
 

@@ -1,5 +1,8 @@
 #include "encode/encoder_table.h"
 
+#include "encode/nvenc.h"
+#include "encode/rate_control.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -11,7 +14,6 @@ namespace {
 
 using enum PixelFormat;
 
-constexpr double kAnyLoad = std::numeric_limits<double>::infinity();
 /// Preset::Quality may use 60 % of the machine instead of 25 %.
 constexpr double kQualityLoadFactor = 2.4;
 
@@ -40,20 +42,6 @@ constexpr std::array kSvtPresets = {
     NativePreset{"9", 2.8, 0, 0},        // 83
     NativePreset{"10", kAnyLoad, 0, 0},  // 63
 };
-
-/// VBV: a live stream may not exceed its rate for longer than half a second; a file may, for a second by half.
-void set_vbv(const EncoderRequest& request, CodecPlan& plan) {
-  if (!request.settings.bit_rate) return;
-  const std::int64_t rate = *request.settings.bit_rate;
-  const bool live = request.settings.preset == Preset::LowLatency;
-  plan.max_bit_rate = live ? rate : rate + rate / 2;
-  plan.buffer_bits = live ? rate / 2 : plan.max_bit_rate;
-}
-
-std::string rate_factor(const EncoderRequest& request) {
-  const auto preset = static_cast<std::size_t>(request.settings.preset);
-  return std::to_string(request.settings.crf.value_or(request.row.default_crf.at(preset)));
-}
 
 /// Lookahead and B-frames that fit into what remains of the allowed delay.
 struct Depth {
@@ -143,6 +131,57 @@ void configure_svtav1(const EncoderRequest& request, CodecPlan& plan, OptionList
 }
 
 constexpr std::array kRows = {
+    EncoderRow{"h264_nvenc",
+               Codec::H264,
+               "nvenc",
+               "NVIDIA's H.264 encoder (NVENC)",
+               {NV12, I444, Unknown, Unknown, Unknown, Unknown},
+               kNvencMinSize,
+               1,
+               51,
+               {25, 23, 20},
+               "",
+               kNvencPresets,
+               true,
+               false,
+               "",
+               configure_nvenc,
+               nvenc_available,
+               true},
+    EncoderRow{"hevc_nvenc",
+               Codec::HEVC,
+               "nvenc",
+               "NVIDIA's HEVC encoder (NVENC)",
+               {NV12, P010, I444, Unknown, Unknown, Unknown},
+               kNvencMinSize,
+               1,
+               51,
+               {28, 26, 22},
+               "",
+               kNvencPresets,
+               true,
+               false,
+               "",
+               configure_nvenc,
+               nvenc_available,
+               true},
+    EncoderRow{"av1_nvenc",
+               Codec::AV1,
+               "nvenc",
+               "NVIDIA's AV1 encoder (NVENC)",
+               {NV12, P010, Unknown, Unknown, Unknown, Unknown},
+               kNvencMinSizeAv1,
+               1,
+               63,
+               {35, 32, 28},
+               "",
+               kNvencPresets,
+               true,
+               false,
+               "",
+               configure_nvenc,
+               nvenc_available,
+               true},
     EncoderRow{"libx264",
                Codec::H264,
                "software",
@@ -282,7 +321,7 @@ const NativePreset& choose_native_preset(const EncoderRow& row, const EncoderSet
     if (it != row.presets.end()) return *it;
   }
   const double pixels = static_cast<double>(video.size.area()) * video.rate.value();
-  const double load = pixels / 1e6 / std::max(1U, processors);
+  const double load = pixels / 1e6 / (row.hardware() ? 1U : std::max(1U, processors));
   const double factor = settings.preset == Preset::Quality ? kQualityLoadFactor : 1.0;
   const auto it = std::ranges::find_if(row.presets, [&](const NativePreset& p) { return load <= p.max_load * factor; });
   return it == row.presets.end() ? row.presets.back() : *it;

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "encode/settings.h"
 #include "media/codec.h"
+#include "media/packet.h"
 #include "media/pixel_format.h"
 
 #include <array>
@@ -20,7 +21,8 @@ namespace zc {
 /// One of an encoder's own presets, and up to which load it is chosen.
 struct NativePreset {
   std::string_view name;  ///< value of the encoder's "preset" option
-  /// Largest load of Preset::Balanced and LowLatency, in megapixels per second and processor.
+  /// Largest load of Preset::Balanced and LowLatency, in megapixels per second: per processor for software, of the
+  /// whole encoder for hardware.
   double max_load;
   unsigned lookahead;  ///< frames, the native preset's own default
   unsigned b_frames;   ///< likewise
@@ -66,7 +68,7 @@ struct EncoderRequest {
 struct EncoderRow {
   std::string_view name;  ///< libavcodec's encoder
   Codec codec;
-  std::string_view backend;  ///< "software"
+  std::string_view backend;  ///< "software", "nvenc", "vaapi"
   std::string_view description;
   std::array<PixelFormat, 6> formats;  ///< accepted inputs, preferred first for each depth and chroma; Unknown ends it
   Size min_size;                       ///< px
@@ -80,17 +82,25 @@ struct EncoderRow {
   /// Why Preset::LowLatency cannot give each picture's packet before the next picture; empty: it does.
   std::string_view low_latency_caveat;
   void (*configure)(const EncoderRequest&, CodecPlan&, OptionList&);
+  /// Whether the driver beneath is there, without opening an encoder; its detail is the reason. nullptr: none needed.
+  Result<void> (*available)() = nullptr;
+  bool takes_cuda = false;  ///< surfaces in CUDA memory as they are
+  /// The device (an AVHWDeviceContext) that pictures of host memory are uploaded to; nullptr: libavcodec's wrapper
+  /// takes them as they are.
+  Result<AvBufferPtr> (*open_device)() = nullptr;
+  int device_format = -1;  ///< AVPixelFormat of that device's pictures
 
+  [[nodiscard]] bool hardware() const { return backend != "software"; }
   /// The preferred input for a depth and chroma; nullopt when the encoder has none.
   [[nodiscard]] std::optional<PixelFormat> input_format(unsigned bit_depth, Chroma chroma) const;
   /// "8 bit 4:2:0, 10 bit 4:2:0": for messages.
   [[nodiscard]] std::string capabilities() const;
 };
 
-/// In the order the chain tries them for one codec.
+/// In the order the chain tries them for one codec: hardware before software, the last one is always software.
 [[nodiscard]] std::span<const EncoderRow> encoder_rows();
 [[nodiscard]] const EncoderRow* find_encoder_row(std::string_view name);
-/// "libx264, libx265, libsvtav1"
+/// "h264_nvenc, ..., libx264, libx265, libsvtav1"
 [[nodiscard]] std::string encoder_names();
 
 /// Checks what the row can do against what is asked. Invalid: a value out of the row's range, naming it.
@@ -103,7 +113,8 @@ struct EncoderRow {
 /// The tables were made from the CPU time per picture of full-screen motion (tables in encoder_table.cpp): a preset is
 /// taken up to the load at which the encoder needs a quarter of the machine, because a compositor without a GPU, the
 /// colour conversion and the recorded program want the rest and a dropped frame is worse than a larger file.
-/// Preset::Quality lets the encoder have 60 % of the machine. A user's "preset" option overrides it.
+/// Preset::Quality lets the encoder have 60 % of the machine. A user's "preset" option overrides it. For hardware the
+/// processors do not count.
 [[nodiscard]] const NativePreset& choose_native_preset(const EncoderRow& row, const EncoderSettings& settings,
                                                        const VideoParameters& video, unsigned processors);
 

@@ -1,11 +1,14 @@
 #include "encode/ffmpeg_encoder.h"
 
 #include "base/log.h"
+#include "encode/av_log.h"
 #include "encode/codec_context.h"
+#include "encode/in_band_headers.h"
 #include "encode/parameter_sets.h"
 
 extern "C" {
 #include <libavutil/frame.h>
+#include <libavutil/hwcontext.h>
 }
 
 #include <fmt/format.h>
@@ -56,7 +59,7 @@ class FfmpegEncoder final : public Encoder {
         settings_(settings),
         video_(video),
         codec_(std::move(opened)),
-        input_{codec_.input, video.size, settings.colour},
+        input_{codec_.input, video.size, settings.colour, codec_.memory},
         frame_(std::move(frame)),
         packet_(std::move(packet)),
         frame_ticks_(std::max<std::int64_t>(1, std::llround(static_cast<double>(kPacketClock) / video.rate.value()))),
@@ -81,8 +84,13 @@ class FfmpegEncoder final : public Encoder {
   void read_stream_parameters();
   [[nodiscard]] bool keyframe_due(std::int64_t pts) const;
   [[nodiscard]] Result<void> start_anew();
+  [[nodiscard]] Result<void> take_picture(const Surface& surface);
   [[nodiscard]] Result<std::optional<Packet>> next_packet();
-  [[nodiscard]] Packet take_packet();
+  [[nodiscard]] Result<Packet> take_packet();
+  /// A failure in the words that libavcodec logged about it.
+  [[nodiscard]] std::unexpected<Error> encode_error(int code, const AvLogCapture& log) const {
+    return fail_av(code, fmt::format("encode with {}", row_.name), log.text());
+  }
 
   const EncoderRow& row_;
   EncoderSettings settings_;
@@ -134,10 +142,11 @@ bool FfmpegEncoder::keyframe_due(std::int64_t pts) const {
 
 Result<void> FfmpegEncoder::submit(const Surface& surface) {
   if (draining_) return fail(ErrorKind::Internal, fmt::format("encode with {}", row_.name), "it is being drained");
-  if (!surface || surface.format().format != input_.format || surface.format().size != input_.size) {
-    return fail(
-        ErrorKind::Internal, fmt::format("encode with {}", row_.name),
-        fmt::format("it takes {} of {}x{} only", zc::name(input_.format), input_.size.width, input_.size.height));
+  if (!surface || surface.format().format != input_.format || surface.format().size != input_.size ||
+      surface.format().memory != input_.memory) {
+    return fail(ErrorKind::Internal, fmt::format("encode with {}", row_.name),
+                fmt::format("it takes {} of {}x{} in {} memory only", zc::name(input_.format), input_.size.width,
+                            input_.size.height, input_.memory == MemoryKind::Cuda ? "CUDA" : "host"));
   }
   const std::int64_t exact = to_packet_clock(surface.stream_time);
   if (last_pts_ != kNever && exact < last_pts_) {
@@ -150,9 +159,8 @@ Result<void> FfmpegEncoder::submit(const Surface& surface) {
   if (keyframe && codec_.context.get_deleter().fed && !codec_.plan.forces_keyframes) {
     if (auto ok = start_anew(); !ok) return ok;
   }
-  if (const int result = av_frame_ref(frame_.get(), surface.av_frame()); result < 0) {
-    return fail_av(result, "take a picture's reference");
-  }
+  AvLogCapture log;
+  if (auto ok = take_picture(surface); !ok) return ok;
   frame_->pts = pts;
   frame_->pict_type = keyframe ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
   const int result = avcodec_send_frame(codec_.context.get(), frame_.get());
@@ -160,7 +168,8 @@ Result<void> FfmpegEncoder::submit(const Surface& surface) {
   if (result == AVERROR(EAGAIN)) {
     return fail(ErrorKind::Busy, fmt::format("encode with {}", row_.name), "packets must be received first");
   }
-  if (result < 0) return fail_av(result, fmt::format("encode with {}", row_.name));
+  if (result < 0) return encode_error(result, log);
+  log.pass_on();
   codec_.context.get_deleter().fed = true;
   last_pts_ = pts;
   history_.add(pts);
@@ -169,6 +178,20 @@ Result<void> FfmpegEncoder::submit(const Surface& surface) {
     keyframe_requested_ = false;
   }
   return {};
+}
+
+Result<void> FfmpegEncoder::take_picture(const Surface& surface) {
+  int result = 0;
+  if (codec_.upload) {
+    result = av_hwframe_get_buffer(codec_.upload.get(), frame_.get(), 0);
+    if (result >= 0) result = av_hwframe_transfer_data(frame_.get(), surface.av_frame(), 0);
+    if (result >= 0) result = av_frame_copy_props(frame_.get(), surface.av_frame());
+  } else {
+    result = av_frame_ref(frame_.get(), surface.av_frame());
+  }
+  if (result >= 0) return {};
+  av_frame_unref(frame_.get());
+  return fail_av(result, fmt::format("give {} a picture", row_.name));
 }
 
 Result<void> FfmpegEncoder::start_anew() {
@@ -187,10 +210,15 @@ Result<void> FfmpegEncoder::start_anew() {
   return {};
 }
 
-Packet FfmpegEncoder::take_packet() {
+Result<Packet> FfmpegEncoder::take_packet() {
   AVPacket& av = *packet_;
   const std::span bytes(reinterpret_cast<const std::byte*>(av.data), static_cast<std::size_t>(av.size));
   Packet packet(AvBufferPtr(std::exchange(av.buf, nullptr)), bytes);
+  if (video_.in_band_headers && (av.flags & AV_PKT_FLAG_KEY) != 0) {
+    auto whole = with_headers(row_.codec, stream_.extradata, std::move(packet));
+    if (!whole) return whole;
+    packet = std::move(*whole);
+  }
   packet.pts = av.pts;
   packet.keyframe = (av.flags & AV_PKT_FLAG_KEY) != 0;
   // A temporal unit of AV1 shows exactly one picture, in order: SVT-AV1's own dts means nothing to a container.
@@ -205,9 +233,11 @@ Packet FfmpegEncoder::take_packet() {
 }
 
 Result<std::optional<Packet>> FfmpegEncoder::next_packet() {
+  AvLogCapture log;
   const int result = avcodec_receive_packet(codec_.context.get(), packet_.get());
-  if (result == AVERROR(EAGAIN) || result == AVERROR_EOF) return std::nullopt;
-  if (result < 0) return fail_av(result, fmt::format("encode with {}", row_.name));
+  if (result < 0 && result != AVERROR(EAGAIN) && result != AVERROR_EOF) return encode_error(result, log);
+  log.pass_on();
+  if (result < 0) return std::nullopt;
   return take_packet();
 }
 

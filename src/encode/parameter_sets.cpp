@@ -5,7 +5,9 @@
 namespace zc {
 namespace {
 
+constexpr unsigned kH264LastSlice = 5;
 constexpr unsigned kH264Sps = 7;
+constexpr unsigned kHevcFirstNotSlice = 32;
 constexpr unsigned kHevcSps = 33;
 constexpr unsigned kObuSequenceHeader = 1;
 
@@ -133,7 +135,40 @@ std::optional<ProfileLevel> from_av1(std::span<const std::byte> extradata) {
   return ProfileLevel{profile, level};
 }
 
+bool nal_has_sps(Codec codec, std::span<const std::byte> picture) {
+  bool found = false;
+  for_each_nal(picture, [&](std::span<const std::byte> nal) {
+    if (nal.empty()) return false;
+    const auto head = std::to_integer<unsigned>(nal.front());
+    const unsigned type = codec == Codec::H264 ? head & 31U : head >> 1U & 63U;
+    found = type == (codec == Codec::H264 ? kH264Sps : kHevcSps);
+    const bool slice = codec == Codec::H264 ? type >= 1 && type <= kH264LastSlice : type < kHevcFirstNotSlice;
+    return found || slice;
+  });
+  return found;
+}
+
+/// AV1 specification 5.3: a header byte, maybe an extension byte, maybe a size in leb128.
+bool obu_has_sequence_header(std::span<const std::byte> picture) {
+  constexpr unsigned kTemporalDelimiter = 2;
+  while (!picture.empty()) {
+    const auto head = std::to_integer<unsigned>(picture.front());
+    const unsigned type = head >> 3U & 15U;
+    if (type == kObuSequenceHeader) return true;
+    if (type != kTemporalDelimiter || (head & 2U) == 0) return false;
+    // A temporal delimiter is empty: its size is one byte.
+    const std::size_t length = 2 + (head >> 2U & 1U);
+    if (picture.size() < length) return false;
+    picture = picture.subspan(length);
+  }
+  return false;
+}
+
 }  // namespace
+
+bool has_parameter_sets(Codec codec, std::span<const std::byte> picture) {
+  return codec == Codec::AV1 ? obu_has_sequence_header(picture) : nal_has_sps(codec, picture);
+}
 
 std::optional<ProfileLevel> read_profile_level(Codec codec, std::span<const std::byte> extradata) {
   switch (codec) {

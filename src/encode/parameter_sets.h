@@ -21,4 +21,8 @@ struct ProfileLevel {
 /// tell these through libavcodec's interface. nullopt when there is no such header or it is cut short.
 [[nodiscard]] std::optional<ProfileLevel> read_profile_level(Codec codec, std::span<const std::byte> extradata);
 
+/// Whether a coded picture brings the headers that a decoder starts with: a sequence parameter set, or AV1's sequence
+/// header, before its first slice or frame.
+[[nodiscard]] bool has_parameter_sets(Codec codec, std::span<const std::byte> picture);
+
 }  // namespace zc

@@ -6,12 +6,17 @@
 #include "media/geometry.h"
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace zc {
+
+namespace cuda {
+class Context;
+}
 
 enum class Preset : std::uint8_t {
   LowLatency,  ///< one frame in, one packet out; no B-frames, no lookahead
@@ -42,6 +47,12 @@ struct VideoParameters {
   Rational rate{60, 1};  ///< expected rate: a hint for rate control under VFR, exact under CFR
   bool constant_rate = false;
   unsigned threads = 0;  ///< 0: as many as the machine has processors
+  /// The pictures can be made in this context's memory: an encoder that takes such surfaces is opened for them, any
+  /// other for host memory. nullptr: host memory only.
+  std::shared_ptr<const cuda::Context> cuda{};
+  /// Every keyframe carries its parameter sets besides the extradata, so that a sink can go on with the pictures of
+  /// another encoder.
+  bool in_band_headers = false;
 };
 
 inline constexpr double kMinGopSeconds = 0.1;

@@ -13,11 +13,18 @@ struct AVFrame;
 
 namespace zc {
 
+/// Where a surface's pixels lie.
+enum class MemoryKind : std::uint8_t {
+  Host,  ///< AVFrame::data are host pointers
+  Cuda,  ///< AV_PIX_FMT_CUDA: AVFrame::data are device pointers of hw_frames_ctx's CUDA context
+};
+
 /// What an encoder wants to be fed and an importer must produce.
 struct SurfaceFormat {
   PixelFormat format = PixelFormat::Unknown;  ///< layout of the pixels; on the GPU the software layout inside
   Size size;                                  ///< px, as coded
   ColourDescription colour = kBt709Limited;   ///< the conversion matches this and the bitstream's VUI says it
+  MemoryKind memory = MemoryKind::Host;
   bool operator==(const SurfaceFormat&) const = default;
 };
 

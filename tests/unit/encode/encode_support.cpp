@@ -3,12 +3,17 @@
 #include "base/error.h"
 
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+#include <catch2/generators/catch_generators_range.hpp>
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
+#include <string>
 
 extern "C" {
+#include <libavcodec/avcodec.h>
 #include <libavutil/frame.h>
 #include <libavutil/pixfmt.h>
 }
@@ -20,6 +25,7 @@ AVPixelFormat av_format(PixelFormat format) {
   switch (format) {
     case PixelFormat::NV12: return AV_PIX_FMT_NV12;
     case PixelFormat::I420: return AV_PIX_FMT_YUV420P;
+    case PixelFormat::P010: return AV_PIX_FMT_P010LE;
     case PixelFormat::I010: return AV_PIX_FMT_YUV420P10LE;
     case PixelFormat::I444: return AV_PIX_FMT_YUV444P;
     case PixelFormat::I410: return AV_PIX_FMT_YUV444P10LE;
@@ -27,14 +33,17 @@ AVPixelFormat av_format(PixelFormat format) {
   }
 }
 
-void put(std::byte* row, std::uint32_t x, unsigned bits, unsigned value) {
+void put(std::byte* row, std::uint32_t x, PixelFormat format, unsigned value) {
+  const unsigned bits = info(format).bits;
   if (bits == 8) {
     row[x] = static_cast<std::byte>(value);
   } else {
-    const auto wide = static_cast<std::uint16_t>(value << (bits - 8));
+    const auto wide = static_cast<std::uint16_t>(value << (format == PixelFormat::P010 ? 8U : bits - 8));
     std::memcpy(row + std::size_t{x} * 2, &wide, 2);
   }
 }
+
+bool two_planes(PixelFormat format) { return info(format).planes == 2; }
 
 /// 8-bit value of component `component` at a sample of its plane.
 unsigned sample(unsigned component, std::uint32_t x, std::uint32_t y, Size plane, std::uint32_t number) {
@@ -48,6 +57,23 @@ unsigned sample(unsigned component, std::uint32_t x, std::uint32_t y, Size plane
 
 }  // namespace
 
+const std::vector<const EncoderRow*>& rows_under_test() {
+  static const std::vector<const EncoderRow*> kRows = [] {
+    const char* wanted = std::getenv("ZEROCAST_TEST_BACKEND");
+    const std::string_view backend = wanted == nullptr ? "software" : wanted;
+    std::vector<const EncoderRow*> rows;
+    for (const EncoderRow& row : encoder_rows()) {
+      const bool built = avcodec_find_encoder_by_name(std::string(row.name).c_str()) != nullptr;
+      if (row.backend == backend && built) rows.push_back(&row);
+    }
+    return rows;
+  }();
+  REQUIRE_FALSE(kRows.empty());
+  return kRows;
+}
+
+const EncoderRow& any_row() { return *rows_under_test()[GENERATE(range(std::size_t{0}, rows_under_test().size()))]; }
+
 Surface make_picture(const SurfaceFormat& format, std::uint32_t number, Nanoseconds stream_time) {
   AvFramePtr frame(av_frame_alloc());
   REQUIRE(frame);
@@ -56,8 +82,7 @@ Surface make_picture(const SurfaceFormat& format, std::uint32_t number, Nanoseco
   frame->height = static_cast<int>(format.size.height);
   REQUIRE(av_frame_get_buffer(frame.get(), 0) == 0);
 
-  const unsigned bits = info(format.format).bits;
-  const bool interleaved = format.format == PixelFormat::NV12;
+  const bool interleaved = two_planes(format.format);
   for (unsigned component = 0; component < 3; ++component) {
     const unsigned plane = interleaved && component == 2 ? 1 : component;
     const Size size{plane_width(format.format, plane, format.size.width),
@@ -67,7 +92,7 @@ Surface make_picture(const SurfaceFormat& format, std::uint32_t number, Nanoseco
       std::byte* row = data + static_cast<std::ptrdiff_t>(y) * frame->linesize[plane];
       for (std::uint32_t x = 0; x < size.width; ++x) {
         const std::uint32_t column = interleaved && component > 0 ? x * 2 + component - 1 : x;
-        put(row, column, bits, sample(component, x, y, size, number));
+        put(row, column, format.format, sample(component, x, y, size, number));
       }
     }
   }
@@ -80,7 +105,7 @@ Surface make_picture(const SurfaceFormat& format, std::uint32_t number, Nanoseco
   for (std::uint32_t y = 0; y < mark_size.height; ++y) {
     auto* row = reinterpret_cast<std::byte*>(frame->data[0]) + static_cast<std::ptrdiff_t>(y) * frame->linesize[0];
     for (std::uint32_t x = 0; x < mark_size.width; ++x) {
-      put(row, x, bits, std::to_integer<unsigned>(pixels[(std::size_t{y} * format.size.width + x) * 4]));
+      put(row, x, format.format, std::to_integer<unsigned>(pixels[(std::size_t{y} * format.size.width + x) * 4]));
     }
   }
   Surface surface(std::move(frame), format);
@@ -91,7 +116,7 @@ Surface make_picture(const SurfaceFormat& format, std::uint32_t number, Nanoseco
 PlanarCopy::PlanarCopy(const Surface& surface) {
   const SurfaceFormat& format = surface.format();
   const std::size_t sample_bytes = info(format.format).bits > 8 ? 2 : 1;
-  const bool interleaved = format.format == PixelFormat::NV12;
+  const bool interleaved = two_planes(format.format);
   const AVFrame* frame = surface.av_frame();
   for (unsigned component = 0; component < 3; ++component) {
     const unsigned plane = interleaved && component == 2 ? 1 : component;
@@ -103,7 +128,14 @@ PlanarCopy::PlanarCopy(const Surface& surface) {
       const auto* row = reinterpret_cast<const std::byte*>(frame->data[plane]) +
                         static_cast<std::ptrdiff_t>(y) * frame->linesize[plane];
       std::byte* to = storage_.at(component).data() + y * row_size;
-      if (interleaved && component > 0) {
+      if (sample_bytes == 2 && interleaved) {
+        for (std::uint32_t x = 0; x < size.width; ++x) {
+          std::uint16_t wide = 0;
+          std::memcpy(&wide, row + std::size_t{component == 0 ? x : x * 2 + component - 1} * 2, 2);
+          wide = static_cast<std::uint16_t>(wide >> 6U);
+          std::memcpy(to + std::size_t{x} * 2, &wide, 2);
+        }
+      } else if (interleaved && component > 0) {
         for (std::uint32_t x = 0; x < size.width; ++x) to[x] = row[x * 2 + component - 1];
       } else {
         std::memcpy(to, row, row_size);

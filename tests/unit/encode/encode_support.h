@@ -2,6 +2,7 @@
 #pragma once
 
 #include "encode/encoder.h"
+#include "encode/encoder_table.h"
 #include "encode/settings.h"
 #include "media/surface.h"
 #include "tools/decode.h"
@@ -13,10 +14,16 @@
 
 namespace zc::test {
 
+/// The rows that the contract is checked over: those of the backend named by ZEROCAST_TEST_BACKEND ("software" without
+/// it) that this FFmpeg has. Each of them must work here.
+[[nodiscard]] const std::vector<const EncoderRow*>& rows_under_test();
+/// One after the other, as a Catch2 generator.
+[[nodiscard]] const EncoderRow& any_row();
+
 /// A moving slope with a moving box, and the mark of `number` in its luma; every byte follows from `number`.
 [[nodiscard]] Surface make_picture(const SurfaceFormat& format, std::uint32_t number, Nanoseconds stream_time);
 
-/// The planes of make_picture()'s result, de-interleaved for NV12, to compare with a decoder's.
+/// The planes of make_picture()'s result, de-interleaved for NV12 and P010, to compare with a decoder's.
 class PlanarCopy {
  public:
   explicit PlanarCopy(const Surface& surface);

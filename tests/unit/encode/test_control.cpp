@@ -23,9 +23,7 @@ using Catch::Matchers::ContainsSubstring;
 
 namespace {
 
-constexpr VideoParameters kVideo{.size = {320, 192}, .rate = {30, 1}, .threads = 2};
-
-const EncoderRow& any_row() { return encoder_rows()[GENERATE(range(std::size_t{0}, encoder_rows().size()))]; }
+const VideoParameters kVideo{.size = {320, 192}, .rate = {30, 1}, .threads = 2};
 
 std::unique_ptr<Encoder> open(const EncoderRow& row, const EncoderSettings& settings) {
   auto encoder = open_ffmpeg_encoder(row, settings, kVideo);
@@ -145,20 +143,28 @@ TEST_CASE("a bit rate cannot be set where there is none, nor to nonsense") {
 }
 
 TEST_CASE("the probe encodes with every row and says why not") {
+  const auto works_here = [](const EncoderRow& row) {
+    return std::ranges::find(rows_under_test(), &row) != rows_under_test().end();
+  };
   for (const EncoderReport& report : probe_encoders({320, 192}, 8, Chroma::Yuv420)) {
     CAPTURE(report.row->name, report.reason);
-    CHECK(report.usable);
-    CHECK(report.reason.empty());
+    if (works_here(*report.row) || !report.row->hardware()) {
+      CHECK(report.usable);
+      CHECK(report.reason.empty());
+    } else if (!report.usable) {
+      CHECK_FALSE(report.reason.empty());
+    }
   }
   const auto wide = probe_encoders({320, 192}, 10, Chroma::Yuv444);
   REQUIRE(wide.size() == encoder_rows().size());
   for (const EncoderReport& report : wide) {
     CAPTURE(report.row->name, report.reason);
-    CHECK(report.usable == report.row->input_format(10, Chroma::Yuv444).has_value());
+    if (!report.row->hardware()) CHECK(report.usable == report.row->input_format(10, Chroma::Yuv444).has_value());
     if (!report.usable) CHECK_THAT(report.reason, ContainsSubstring("10 bit 4:4:4"));
   }
   for (const EncoderReport& report : probe_encoders({48, 48}, 8, Chroma::Yuv420)) {
-    CHECK(report.usable == (report.row->min_size.width <= 48));
+    if (!report.row->hardware()) CHECK(report.usable == (report.row->min_size.width <= 48));
+    if (report.row->min_size.width > 48) CHECK_FALSE(report.usable);
   }
   for (const EncoderReport& report : probe_encoders({321, 192}, 8, Chroma::Yuv420)) {
     CHECK_FALSE(report.usable);

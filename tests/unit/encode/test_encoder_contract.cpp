@@ -27,11 +27,11 @@ struct Case {
 
 std::vector<Case> all_cases() {
   std::vector<Case> cases;
-  for (const EncoderRow& row : encoder_rows()) {
+  for (const EncoderRow* row : rows_under_test()) {
     for (const Preset preset : {Preset::LowLatency, Preset::Balanced, Preset::Quality}) {
       for (const unsigned depth : {8U, 10U}) {
         for (const Chroma chroma : {Chroma::Yuv420, Chroma::Yuv444}) {
-          if (row.input_format(depth, chroma)) cases.push_back({&row, preset, depth, chroma});
+          if (row->input_format(depth, chroma)) cases.push_back({row, preset, depth, chroma});
         }
       }
     }
@@ -67,8 +67,6 @@ Case any_case() {
   static const std::vector<Case> cases = all_cases();
   return cases.at(GENERATE_COPY(range(std::size_t{0}, cases.size())));
 }
-
-const EncoderRow& any_row() { return encoder_rows()[GENERATE(range(std::size_t{0}, encoder_rows().size()))]; }
 
 /// Irregular but exact in the packet clock: 7 to 61 ms apart.
 Nanoseconds jittered(std::uint32_t n) {
@@ -134,7 +132,8 @@ TEST_CASE("every picture comes back in order, at its time, with its content and 
   REQUIRE(end);
   CHECK_FALSE(*end);
   CHECK(decoder->decode_errors() == 0);
-  CHECK(decoder->info().profile == stream.profile);
+  constexpr int kConstrained = 1 << 9;  // libavcodec's decoder adds it for H.264's constraint_set1_flag
+  CHECK((decoder->info().profile & ~kConstrained) == stream.profile);
   CHECK(decoder->info().level == stream.level);
 }
 

@@ -61,7 +61,7 @@ TEST_CASE("settings out of range are refused by a line with the valid values") {
 }
 
 TEST_CASE("every encoder names its own range of crf") {
-  const EncoderRow& encoder = encoder_rows()[GENERATE(range(std::size_t{0}, encoder_rows().size()))];
+  const EncoderRow& encoder = any_row();
   EncoderSettings settings;
   settings.crf = encoder.max_crf + 1;
   const Error error = refusal(encoder, settings);
@@ -96,9 +96,10 @@ TEST_CASE("sizes") {
 }
 
 TEST_CASE("every encoder takes its smallest size and sizes that are no multiple of a block") {
-  const EncoderRow& encoder = encoder_rows()[GENERATE(range(std::size_t{0}, encoder_rows().size()))];
+  const EncoderRow& encoder = any_row();
   const Size size = GENERATE_COPY(encoder.min_size, Size{130, 94}, Size{1366, 768});
   CAPTURE(encoder.name, size.width, size.height);
+  if (size.width < encoder.min_size.width) SKIP("below its smallest size");
   EncoderSettings settings;
   settings.preset = Preset::LowLatency;
   auto opened = open_ffmpeg_encoder(encoder, settings, {.size = size, .rate = {30, 1}, .threads = 2});
@@ -114,7 +115,7 @@ TEST_CASE("every encoder takes its smallest size and sizes that are no multiple 
 }
 
 TEST_CASE("the encoder's own options are passed on, unknown ones are named") {
-  const EncoderRow& encoder = encoder_rows()[GENERATE(range(std::size_t{0}, encoder_rows().size()))];
+  const EncoderRow& encoder = any_row();
   CAPTURE(encoder.name);
   EncoderSettings settings;
   SECTION("an unknown option") {
@@ -130,6 +131,7 @@ TEST_CASE("the encoder's own options are passed on, unknown ones are named") {
     CHECK_THAT(error.message(), ContainsSubstring("supersonic"));
   }
   SECTION("an unknown parameter of the library") {
+    if (encoder.parameter_option.empty()) SKIP("it has no parameter list of its own");
     settings.options = {{std::string(encoder.parameter_option), "colour-of-the-sky=blue"}};
     const Error error = refusal(encoder, settings);
     CHECK(error.kind == ErrorKind::Invalid);
@@ -148,7 +150,7 @@ TEST_CASE("the encoder's own options are passed on, unknown ones are named") {
 }
 
 TEST_CASE("colour descriptions reach the decoder") {
-  const EncoderRow& encoder = encoder_rows()[GENERATE(range(std::size_t{0}, encoder_rows().size()))];
+  const EncoderRow& encoder = any_row();
   const ColourDescription colour = GENERATE(
       ColourDescription{ColourMatrix::BT601, ColourRange::Limited, ColourPrimaries::BT601, TransferFunction::BT709},
       ColourDescription{ColourMatrix::BT709, ColourRange::Full, ColourPrimaries::BT709, TransferFunction::SRGB},
@@ -158,8 +160,8 @@ TEST_CASE("colour descriptions reach the decoder") {
   EncoderSettings settings;
   settings.preset = Preset::LowLatency;
   settings.colour = colour;
-  settings.bit_depth = 10;
-  auto opened = open_ffmpeg_encoder(encoder, settings, {.size = {128, 128}, .rate = {30, 1}, .threads = 2});
+  settings.bit_depth = encoder.input_format(10, Chroma::Yuv420) ? 10 : 8;
+  auto opened = open_ffmpeg_encoder(encoder, settings, {.size = {192, 128}, .rate = {30, 1}, .threads = 2});
   REQUIRE(opened);
   CHECK((*opened)->stream().colour == colour);
   CHECK((*opened)->input().colour == colour);
@@ -220,7 +222,8 @@ TEST_CASE("the chain opens the wanted codec, 'auto' is H.264, and says why it fo
   auto refused = open_first(settings, video);
   REQUIRE_FALSE(refused);
   CHECK(refused.error().kind == ErrorKind::Invalid);
-  CHECK_THAT(refused.error().message(), ContainsSubstring("'libx266' is not one of libx264, libx265, libsvtav1"));
+  CHECK_THAT(refused.error().message(), ContainsSubstring("'libx266' is not one of h264_nvenc, ") &&
+                                            ContainsSubstring("libx264, libx265, libsvtav1"));
 
   settings.encoder = "libx265";
   settings.codec = Codec::AV1;
@@ -234,7 +237,7 @@ TEST_CASE("the chain opens the wanted codec, 'auto' is H.264, and says why it fo
   auto chain = EncoderChain::create(settings);
   REQUIRE(chain);
   REQUIRE_FALSE(chain->open_first(video));
-  REQUIRE(chain->refusals().size() == 1);
-  CHECK(chain->refusals().front().encoder == "libsvtav1");
-  CHECK(chain->refusals().front().error.kind == ErrorKind::Unsupported);
+  REQUIRE(chain->refusals().size() == chain->candidates().size());
+  CHECK(chain->refusals().back().encoder == "libsvtav1");
+  CHECK(chain->refusals().back().error.kind == ErrorKind::Unsupported);
 }

@@ -1,0 +1,31 @@
+// What the rows' configure functions share.
+#pragma once
+
+#include "encode/encoder_table.h"
+
+#include <cstdint>
+#include <limits>
+#include <string>
+
+namespace zc {
+
+/// NativePreset::max_load of the last preset.
+inline constexpr double kAnyLoad = std::numeric_limits<double>::infinity();
+
+/// VBV: a live stream may not exceed its rate for longer than half a second; a file may, for a second by half. Nothing
+/// without a bit rate.
+inline void set_vbv(const EncoderRequest& request, CodecPlan& plan) {
+  if (!request.settings.bit_rate) return;
+  const std::int64_t rate = *request.settings.bit_rate;
+  const bool live = request.settings.preset == Preset::LowLatency;
+  plan.max_bit_rate = live ? rate : rate + rate / 2;
+  plan.buffer_bits = live ? rate / 2 : plan.max_bit_rate;
+}
+
+/// The constant quality asked for, or the row's own for the preset, as an option's value.
+inline std::string rate_factor(const EncoderRequest& request) {
+  const auto preset = static_cast<std::size_t>(request.settings.preset);
+  return std::to_string(request.settings.crf.value_or(request.row.default_crf.at(preset)));
+}
+
+}  // namespace zc
