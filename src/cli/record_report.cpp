@@ -41,6 +41,7 @@ std::string report_text(const RecordingReport& report) {
                       to_string(report.codec), report.encoder, report.size.width, report.size.height,
                       clock_text(report.duration), report.counters.packets, new_pictures_per_second(report),
                       report.counters.dropped, report.counters.repeated);
+  for (const std::string& failed : report.failed_encoders) text += fmt::format("{} failed on the way\n", failed);
   text +=
       fmt::format("latency p50 {:.1f} ms, p99 {:.1f} ms; CPU {:.2f} ms per frame, {:.2f} ms of it not the encoder\n",
                   milliseconds(report.latency_p50), milliseconds(report.latency_p99), per_picture(report.cpu, report),
@@ -53,6 +54,7 @@ std::string report_json(const RecordingReport& report) {
   json["path"] = report.outputs.empty() ? "" : report.outputs.front().name;
   json["codec"] = to_string(report.codec);
   json["encoder"] = report.encoder;
+  if (!report.failed_encoders.empty()) json["failed_encoders"] = report.failed_encoders;
   json["width"] = report.size.width;
   json["height"] = report.size.height;
   json["frames"] = report.counters.packets;

@@ -20,6 +20,9 @@ struct ContainerInfo {
   std::string_view title;         ///< for messages: "Matroska"
   const char* muxer;              ///< libavformat's name
   std::span<const Codec> codecs;  ///< what our muxer settings can carry in it
+  /// The stream may go on with other parameter sets than it began with when keyframes bring them: another encoder takes
+  /// over. MP4's sample entries 'avc1' and 'hvc1' hold the only ones.
+  bool takes_new_headers;
 };
 
 [[nodiscard]] std::span<const ContainerInfo> containers();

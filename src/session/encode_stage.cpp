@@ -2,8 +2,10 @@
 
 #include "base/log.h"
 #include "base/process_stats.h"
-#include "encode/encoder_chain.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <exception>
 #include <utility>
 
@@ -16,8 +18,9 @@ constexpr const char* kThreadName = "zc-encode";
 }  // namespace
 
 EncodeStage::EncodeStage(std::unique_ptr<Encoder> encoder, std::size_t ring_frames, RingPolicy policy,
-                         PacketHandler on_packet, ErrorHandler on_error)
+                         PacketHandler on_packet, ErrorHandler on_error, EncoderSuccession* succession)
     : encoder_(std::move(encoder)),
+      succession_(succession),
       ring_(ring_frames, policy),
       on_packet_(std::move(on_packet)),
       on_error_(std::move(on_error)),
@@ -45,15 +48,14 @@ bool EncodeStage::holds_pictures() const {
 
 EncodeStage::Counters EncodeStage::counters() const {
   return {packets_.load(std::memory_order_relaxed), bytes_.load(std::memory_order_relaxed),
-          keyframes_.load(std::memory_order_relaxed)};
+          keyframes_.load(std::memory_order_relaxed), lost_.load(std::memory_order_relaxed)};
 }
 
-Result<std::unique_ptr<Encoder>> EncodeStage::open_encoder(const EncoderSettings& settings,
-                                                           const VideoParameters& video) {
+Result<std::unique_ptr<Encoder>> EncodeStage::open_encoder(EncoderChain& chain, const VideoParameters& video) {
   Result<std::unique_ptr<Encoder>> encoder = fail(ErrorKind::Internal, "open encoder", "it was not tried");
   std::jthread([&] {
     name_this_thread(kThreadName);
-    encoder = open_first(settings, video);
+    encoder = chain.open_first(video);
   }).join();
   return encoder;
 }
@@ -70,22 +72,52 @@ void EncodeStage::run() {
     if (!job) break;
     if (!result) continue;  // the encoder is dead: let the ring run empty so that the worker never blocks on it
     result = encode(*job);
+    if (!result && replaceable()) result = replace_encoder(std::move(result.error()));
     if (!result) on_error_(result.error());
   }
   if (!result) return;
-  result = encoder_->drain();
-  if (result) result = receive_all();
+  result = drain();
+  while (!result && replaceable()) {
+    result = replace_encoder(std::move(result.error()));
+    if (result) result = drain();
+  }
   if (!result) logger("session").warn("the encoder's last pictures: {}", result.error().message());
+}
+
+Result<void> EncodeStage::drain() {
+  if (auto drained = encoder_->drain(); !drained) return drained;
+  return receive_all();
 }
 
 Result<void> EncodeStage::encode(const EncodeJob& job) {
   if (keyframe_wanted_.exchange(false, std::memory_order_relaxed)) encoder_->request_keyframe();
   submitted_[next_submitted_] = {to_packet_clock(job.surface.stream_time), job.captured, job.repeat};
   next_submitted_ = (next_submitted_ + 1) % submitted_.size();
-  Result<void> taken = encoder_->submit(job.surface);
+  if (replaceable()) in_flight_.push_back({job.surface.share(), job.captured, job.repeat});
+  if (in_flight_.size() > kMostInFlight) {
+    return fail(ErrorKind::Timeout, fmt::format("encode with {}", encoder_->name()),
+                fmt::format("it took {} pictures and gave none", kMostInFlight));
+  }
+  return submit(job);
+}
+
+Result<void> EncodeStage::submit(const EncodeJob& job) {
+  Surface adapted;
+  if (job.surface.format() != encoder_->input()) {
+    if (!adapter_ || adapter_->from() != job.surface.format()) {
+      auto adapter = SurfaceAdapter::create(job.surface.format(), encoder_->input());
+      if (!adapter) return std::unexpected(std::move(adapter.error()));
+      adapter_.emplace(std::move(*adapter));
+    }
+    auto made = adapter_->adapt(job.surface);
+    if (!made) return std::unexpected(std::move(made.error()));
+    adapted = std::move(*made);
+  }
+  const Surface& surface = adapted ? adapted : job.surface;
+  Result<void> taken = encoder_->submit(surface);
   if (!taken && taken.error().kind == ErrorKind::Busy) {
     if (const auto received = receive_all(); !received) return received;
-    taken = encoder_->submit(job.surface);
+    taken = encoder_->submit(surface);
   }
   if (!taken) return taken;
   return receive_all();
@@ -95,11 +127,49 @@ Result<void> EncodeStage::receive_all() {
   while (true) {
     Result<std::optional<Packet>> packet = encoder_->receive();
     if (!packet) return std::unexpected(std::move(packet.error()));
-    const std::optional<Packet>& coded = *packet;
+    std::optional<Packet>& coded = *packet;
     if (!coded) return {};
+    // A successor that reorders pictures begins with a dts before its first pts, where the failed one has been already.
+    if (last_dts_) coded->dts = std::max(coded->dts, *last_dts_ + 1);
+    last_dts_ = coded->dts;
+    newest_pts_ = std::max(newest_pts_.value_or(coded->pts), coded->pts);
+    std::erase_if(in_flight_,
+                  [&](const EncodeJob& job) { return to_packet_clock(job.surface.stream_time) <= coded->pts; });
     account(*coded);
     on_packet_(*coded);
   }
+}
+
+Result<void> EncodeStage::replace_encoder(Error why) {
+  while (true) {
+    auto next = succession_->next(encoder_->name(), why);
+    if (!next) {
+      in_flight_.clear();
+      return std::unexpected(std::move(next.error()));
+    }
+    encoder_ = std::move(*next);
+    adapter_.reset();
+    Result<void> result = encode_again();
+    if (result || !replaceable()) return result;
+    why = std::move(result.error());
+  }
+}
+
+Result<void> EncodeStage::encode_again() {
+  std::vector<EncodeJob> jobs = std::exchange(in_flight_, {});
+  Result<void> result;
+  for (const EncodeJob& job : jobs) {
+    // What an encoder with B-frames had not given yet of the time before its newest packet cannot follow that any more.
+    if (newest_pts_ && to_packet_clock(job.surface.stream_time) <= *newest_pts_) {
+      if (job.repeat) continue;
+      lost_.fetch_add(1, std::memory_order_relaxed);
+      pictures_done_.fetch_add(1, std::memory_order_relaxed);
+      continue;
+    }
+    if (replaceable()) in_flight_.push_back({job.surface.share(), job.captured, job.repeat});
+    if (result) result = submit(job);  // once this one has failed too, the rest is for the one after it
+  }
+  return result;
 }
 
 void EncodeStage::account(const Packet& packet) {

@@ -8,6 +8,8 @@
 #include "session/picture_worker.h"
 #include "zerocopy/importer_chain.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
@@ -40,7 +42,7 @@ Size even(Size size) { return {std::max(size.width & ~1U, 2U), std::max(size.hei
 
 std::unexpected<Failure> failed(Part part, Error error) { return std::unexpected(Failure{part, std::move(error)}); }
 
-class RecordingImpl final : public Recording, public SourceListener, public SinkEvents {
+class RecordingImpl final : public Recording, public SourceListener, public SinkEvents, public EncoderSuccession {
  public:
   explicit RecordingImpl(RecordingOptions options) : options_(std::move(options)) {}
   RecordingImpl(const RecordingImpl&) = delete;
@@ -60,11 +62,16 @@ class RecordingImpl final : public Recording, public SourceListener, public Sink
   // Outputs' threads.
   void on_error(const std::string& output, const Error& error, bool fatal) override;
   void on_keyframe_wanted(const std::string& output) override;
+  // Encoder thread.
+  bool possible() const override { return any_adaptable_ && !chain_->exhausted(); }
+  Result<std::unique_ptr<Encoder>> next(std::string_view failed, const Error& why) override;
 
  private:
   void run_worker(const std::stop_token& stop);
   [[nodiscard]] Result<Frame> wait_for_picture(const std::stop_token& stop);
   [[nodiscard]] std::expected<void, Failure> open_stage(const Frame& first);
+  /// Finishes the outputs whose container cannot go on with another encoder's stream.
+  void end_rigid_outputs(std::string_view failed);
   void end_with(EndReason reason, std::optional<Failure> failure = std::nullopt);
   /// Keeps the first error of an output; true when every output has one.
   bool note_output_error(const std::string& output, const Error& error);
@@ -79,7 +86,12 @@ class RecordingImpl final : public Recording, public SourceListener, public Sink
   // Made by the worker when the first picture has come; read by status() behind stage_ready_.
   std::unique_ptr<EncodeStage> stage_;
   std::unique_ptr<PictureWorker> pictures_;
+  std::optional<EncoderChain> chain_;
+  VideoParameters video_;
+  bool any_adaptable_ = false;  // an output's container goes on with another encoder's parameter sets
+  // Changed by the encoder thread; read once that has ended.
   std::string encoder_name_;
+  std::vector<std::string> failed_encoders_;
   StreamParameters stream_;
   std::uint64_t overwritten_before_ = 0;
   Nanoseconds cpu_start_{};
@@ -152,8 +164,18 @@ std::expected<void, Failure> RecordingImpl::open_stage(const Frame& first) {
   video.constant_rate = options_.constant_rate.has_value();
   video.size = options_.size.value_or(first.visible_size());
   if (options_.encoder.chroma == Chroma::Yuv420) video.size = even(video.size);
-  auto encoder = EncodeStage::open_encoder(options_.encoder, video);
+  any_adaptable_ = std::ranges::any_of(options_.outputs,
+                                       [](const OutputSpec& spec) { return info(spec.container).takes_new_headers; });
+  video.in_band_headers = any_adaptable_;
+  auto chain = EncoderChain::create(options_.encoder);
+  if (!chain) return failed(Part::Encoder, std::move(chain.error()));
+  chain_.emplace(std::move(*chain));
+  video_ = video;
+  auto encoder = EncodeStage::open_encoder(*chain_, video);
   if (!encoder) return failed(Part::Encoder, std::move(encoder.error()));
+  for (const EncoderChain::Refusal& refusal : chain_->refusals()) {
+    logger("session").debug("passed over {}: {}", refusal.encoder, refusal.error.detail);
+  }
   if (auto configured = importer_->configure((*encoder)->input()); !configured) {
     return failed(Part::Encoder, std::move(configured.error()));
   }
@@ -173,10 +195,36 @@ std::expected<void, Failure> RecordingImpl::open_stage(const Frame& first) {
       [this](const Packet& packet) {
         for (const auto& output : outputs_) output->push(packet);
       },
-      [this](const Error& error) { end_with(EndReason::Failed, Failure{Part::Encoder, error}); });
+      [this](const Error& error) { end_with(EndReason::Failed, Failure{Part::Encoder, error}); }, this);
   logger("session").info("{} -> {} ({}) {}x{}", source.description, encoder_name_, importer_->route(),
                          stream_.size.width, stream_.size.height);
   return {};
+}
+
+Result<std::unique_ptr<Encoder>> RecordingImpl::next(std::string_view failed_name, const Error& why) {
+  auto encoder = chain_->open_next(video_);
+  if (!encoder) {
+    return fail(ErrorKind::Lost, fmt::format("encode with {}", failed_name),
+                fmt::format("{}; no other encoder takes over: {}", why.detail, encoder.error().detail));
+  }
+  const std::string name((*encoder)->name());
+  logger("session").warn("{} failed ({}): {} takes over", failed_name, why.detail, name);
+  failed_encoders_.emplace_back(failed_name);
+  encoder_name_ = name;
+  if ((*encoder)->stream().extradata != stream_.extradata) end_rigid_outputs(failed_name);
+  return encoder;
+}
+
+void RecordingImpl::end_rigid_outputs(std::string_view failed_name) {
+  for (std::size_t i = 0; i < outputs_.size(); ++i) {
+    const ContainerInfo& container = info(options_.outputs[i].container);
+    if (container.takes_new_headers) continue;
+    const auto stopped = outputs_[i]->stop(std::chrono::duration_cast<std::chrono::milliseconds>(kCloseTimeout));
+    const Error error{ErrorKind::Lost, ErrorDomain::None, 0, fmt::format("go on with {}", outputs_[i]->name()),
+                      fmt::format("{} cannot take another encoder's stream; the file is whole up to where {} failed",
+                                  container.title, failed_name)};
+    on_error(outputs_[i]->name(), stopped ? error : stopped.error(), true);
+  }
 }
 
 void RecordingImpl::run_worker(const std::stop_token& stop) {
@@ -287,7 +335,7 @@ RecordingStatus RecordingImpl::status() const {
   status.thinned = pictures.thinned;
   const std::uint64_t overwritten = mailbox_.overwritten() - overwritten_before_;
   status.captured = pictures.captured + overwritten;
-  status.dropped = pictures.dropped + overwritten + stage_->ring().dropped();
+  status.dropped = pictures.dropped + overwritten + stage_->ring().dropped() + encoded.lost;
   status.packets = encoded.packets;
   status.bytes = encoded.bytes;
   status.encode_queue = stage_->ring().depth();
@@ -323,6 +371,7 @@ RecordingReport RecordingImpl::finish() {
   report.duration = report.counters.elapsed;
   if (stage_ready_.load(std::memory_order_acquire)) {
     report.encoder = encoder_name_;
+    report.failed_encoders = failed_encoders_;
     report.route = importer_->route();
     report.codec = stream_.codec;
     report.size = stream_.size;

@@ -87,7 +87,8 @@ struct RecordingReport {
   Nanoseconds duration{};
   SourceInfo source;
   SourceStats source_stats;
-  std::string encoder;
+  std::string encoder;                       ///< at the end
+  std::vector<std::string> failed_encoders;  ///< that were at work before it, in order
   std::string route;
   Codec codec = Codec::H264;
   Size size;
