@@ -418,9 +418,8 @@ Result<void> check_encoder(const RecordOptions& options) {
   const VideoParameters video{.size = options.size.value_or(kOrdinary)};
   Result<void> refused;
   for (const EncoderRow* row : chain->candidates()) {
-    auto good = validate_for(*row, options.encoder, video);
-    if (good || good.error().kind == ErrorKind::Invalid) return good;
-    if (refused) refused = std::move(good);
+    refused = validate_for(*row, options.encoder, video);
+    if (refused) break;
   }
   return refused;
 }

@@ -42,9 +42,7 @@ Result<std::unique_ptr<Encoder>> EncoderChain::open_next(const VideoParameters& 
     if (encoder) return encoder;
     refusals_.push_back({row.name, std::move(encoder.error())});
     const Error& refusal = refusals_.back().error;
-    if (refusal.kind == ErrorKind::Invalid && (settings_.options.empty() || exhausted())) {
-      return std::unexpected(refusal);
-    }
+    if (refusal.kind == ErrorKind::Invalid && exhausted()) return std::unexpected(refusal);
   }
   if (refusals_.empty()) return fail(ErrorKind::Unsupported, "find an encoder", "there is no other one");
   if (refusals_.size() == 1) return std::unexpected(refusals_.front().error);

@@ -26,9 +26,9 @@ class EncoderChain {
   /// forced encoder does not exist (naming those that do) or encodes another codec.
   [[nodiscard]] static Result<EncoderChain> create(EncoderSettings settings);
 
-  /// The first candidate that opens. An Invalid setting ends the search (no other encoder makes it valid), unless it
-  /// may be one of the encoder's own options, which another encoder knows. Otherwise the error lists why each candidate
-  /// was refused. The last candidate needs no in_band_headers: nothing comes after it.
+  /// The first candidate that opens. What is Invalid for one (its own options, its range of crf) may be valid for the
+  /// next; when it is for the last as well, that is the error. Otherwise the error lists why each candidate was
+  /// refused. The last candidate needs no in_band_headers: nothing comes after it.
   [[nodiscard]] Result<std::unique_ptr<Encoder>> open_first(const VideoParameters& video);
   /// The first that opens of those after the one opened last, which failed. Errors as open_first().
   [[nodiscard]] Result<std::unique_ptr<Encoder>> open_next(const VideoParameters& video);

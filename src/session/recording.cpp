@@ -174,7 +174,10 @@ std::expected<void, Failure> RecordingImpl::open_stage(const Frame& first) {
   auto encoder = EncodeStage::open_encoder(*chain_, video);
   if (!encoder) return failed(Part::Encoder, std::move(encoder.error()));
   for (const EncoderChain::Refusal& refusal : chain_->refusals()) {
-    logger("session").debug("passed over {}: {}", refusal.encoder, refusal.error.detail);
+    // A machine without the hardware is no news; settings that keep its encoder from being used are.
+    const bool of_the_user = refusal.error.kind == ErrorKind::Invalid;
+    logger("session").log(of_the_user ? spdlog::level::warn : spdlog::level::debug, "passed over {}: {}",
+                          refusal.encoder, refusal.error.detail);
   }
   if (auto configured = importer_->configure((*encoder)->input()); !configured) {
     return failed(Part::Encoder, std::move(configured.error()));

@@ -139,6 +139,18 @@ TEST_CASE("hardware comes before software in every codec's chain, and software e
   CHECK(std::ranges::is_sorted(candidates, {}, [](const EncoderRow* r) { return !r->hardware(); }));
 }
 
+TEST_CASE("a quality that only the software encoder takes is left to it, one that none takes is refused") {
+  EncoderSettings settings;
+  settings.crf = 0;
+  const auto lossless = open_first(settings, {.size = {320, 192}, .rate = {30, 1}, .threads = 1});
+  REQUIRE(lossless);
+  CHECK((*lossless)->name() == "libx264");
+  settings.crf = 52;
+  const auto refused = open_first(settings, {.size = {320, 192}, .rate = {30, 1}, .threads = 1});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().kind == ErrorKind::Invalid);
+}
+
 TEST_CASE("an option that only the software encoder knows does not end the search at the hardware's row") {
   EncoderSettings settings;
   settings.options = {{"tune", "film"}};
