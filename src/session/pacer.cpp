@@ -37,7 +37,8 @@ bool Pacer::on_frame(Nanoseconds time) {
     due_ = true;
     return !replaced;
   }
-  const std::int64_t slot = started_ ? slot_of(newest_) : 0;
+  std::int64_t slot = started_ ? slot_of(newest_) : 0;
+  if (config_.end) slot = std::min(slot, slot_of(*config_.end) - 1);
   if (slot > last_slot_) {
     due_ = true;
     due_slot_ = slot;

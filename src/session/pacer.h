@@ -21,6 +21,7 @@ class Pacer {
  public:
   struct Config {
     std::optional<Rational> constant_rate;  ///< nullopt: variable
+    std::optional<Nanoseconds> end{};       ///< constant rate: no slot begins here or later, when that is known before
     Nanoseconds max_gap{};                  ///< variable rate: longest time without a picture; zero: no repeats
     Nanoseconds frame_interval{
         16'666'667};  ///< nominal: of the final picture, and at least of repeats that flush an encoder

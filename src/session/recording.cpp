@@ -251,6 +251,7 @@ void RecordingImpl::run_worker(const std::stop_token& stop) {
   PictureWorker::Config config;
   config.pacer.constant_rate = options_.constant_rate;
   config.pacer.frame_interval = interval;
+  config.pacer.end = options_.duration;
   if (options_.min_rate > 0) config.pacer.max_gap = Nanoseconds(static_cast<std::int64_t>(1e9 / options_.min_rate));
   config.epoch = std::max(first->pts, monotonic_now() - interval);
   config.duration = options_.duration;

@@ -155,6 +155,18 @@ TEST_CASE("constant rate: a picture that came too early for a static rest is sti
   CHECK(done[0].time == Nanoseconds(1'000'000'000 / 30));
 }
 
+TEST_CASE("constant rate: a picture just before a known end makes no slot behind it") {
+  Pacer pacer({.constant_rate = Rational{30, 1}, .end = 1s, .max_gap = 1s, .frame_interval = 1s / 30});
+  std::size_t pictures = 0;
+  for (Nanoseconds t{}; t < 1s; t += 15'999'999ns) {
+    pacer.on_frame(t);
+    pictures += drain(pacer).size();
+  }
+  pacer.on_end(1s);
+  pictures += drain(pacer).size();
+  CHECK(pictures == 30);
+}
+
 TEST_CASE("constant rate: holes are filled at once and to the end") {
   Pacer pacer = constant(30);
   pacer.on_frame(0ms);
