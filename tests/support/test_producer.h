@@ -41,7 +41,11 @@ struct ProducerOptions {
   std::string media_class = "Video/Source";
   std::vector<PixelFormat> formats{PixelFormat::BGRx};  ///< offered, the preferred first
   Size size{320, 180};
+#if defined(__SANITIZE_ADDRESS__)
+  Rational rate{20, 1};  ///< painting is slow here: PipeWire 1.4 lends a buffer twice when cycles overrun
+#else
   Rational rate{60, 1};
+#endif
   bool variable_rate = false;  ///< framerate 0/1 with a maximum, like mutter
 
   std::uint32_t stride_padding = 0;  ///< bytes behind each row

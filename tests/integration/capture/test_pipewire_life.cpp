@@ -185,10 +185,7 @@ TEST_CASE("a lease keeps its pixels, through renegotiation, the producer's end a
 
 TEST_CASE("a slow consumer gets new frames, and a consumer that returns from another thread all of them") {
   const auto daemon = pipewire();
-  ProducerOptions options;
-  options.rate = {
-      60, 1};  // faster, and painting alone overruns the cycle under a sanitizer: PipeWire lends a buffer twice then
-  const auto producer = produce(options);
+  const auto producer = produce({});
   PictureLog log;
   SECTION("it holds the PipeWire thread up") {
     RecordingListener listener([&](Frame& f) {
