@@ -118,6 +118,10 @@ Result<void> EncodeStage::submit(const EncodeJob& job) {
   if (!taken && taken.error().kind == ErrorKind::Busy) {
     if (const auto received = receive_all(); !received) return received;
     taken = encoder_->submit(surface);
+    if (!taken && taken.error().kind == ErrorKind::Busy) {
+      return fail(ErrorKind::Timeout, fmt::format("encode with {}", encoder_->name()),
+                  "it takes no more pictures and gives none");
+    }
   }
   if (!taken) return taken;
   return receive_all();

@@ -1,0 +1,135 @@
+// Whole recordings on the software NVIDIA driver, whose encoder fails on request: nothing may be missing in the file.
+#include "session/recording.h"
+
+#include "softgpu/control.h"
+#include "tools/decode.h"
+#include "tools/frame_report.h"
+
+#include <dlfcn.h>
+#include <unistd.h>
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+#include <filesystem>
+#include <string>
+
+using namespace zc;
+using namespace std::chrono_literals;
+
+namespace {
+
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string pattern = std::filesystem::temp_directory_path() / "zc-nvenc-XXXXXX";
+    path_ = ::mkdtemp(pattern.data());
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
+  [[nodiscard]] std::string file(std::string_view name) const { return path_ / name; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+/// The stand-in is found as the program finds the real one; it is never unloaded.
+void set_faults(const char* faults) {
+  void* library = dlopen("libcuda.so.1", RTLD_LAZY);
+  REQUIRE(library != nullptr);
+  const auto set = reinterpret_cast<decltype(&softgpu_set_faults)>(dlsym(library, "softgpu_set_faults"));
+  REQUIRE(set != nullptr);
+  REQUIRE(set(faults));
+}
+
+RecordingReport record(const std::vector<std::string>& files, Preset preset = Preset::Balanced) {
+  RecordingOptions options;
+  options.source = parse_source("test:320x240@30,frames=45").value();
+  for (const std::string& file : files) options.outputs.push_back(parse_output(file, std::nullopt, false).value());
+  options.encoder.preset = preset;
+  auto recording = Recording::start(std::move(options), {});
+  REQUIRE(recording);
+  REQUIRE((*recording)->wait(60s));
+  return (*recording)->finish();
+}
+
+test::FrameReport check(const std::string& file) {
+  auto decoder = test::Decoder::open(file);
+  REQUIRE(decoder);
+  auto report = test::check_frames(std::move(*decoder), {});
+  REQUIRE(report);
+  CHECK(report->decode_errors == 0);
+  CHECK(report->marked == report->frames);
+  CHECK(report->out_of_order == 0);
+  CHECK(report->pts_not_rising == 0);
+  CHECK(report->colour.matrix == ColourMatrix::BT709);
+  return *report;
+}
+
+}  // namespace
+
+TEST_CASE("hardware is used where it works") {
+  set_faults("");
+  const TemporaryFolder folder;
+  const std::string file = folder.file("plain.mkv");
+  const RecordingReport report = record({file});
+  CHECK(report.end == EndReason::SourceEnded);
+  CHECK(report.encoder == "h264_nvenc");
+  CHECK(report.failed_encoders.empty());
+  CHECK(check(file).frames == report.counters.packets);
+}
+
+TEST_CASE("a GPU without NVENC is passed over") {
+  set_faults("open=2");
+  const TemporaryFolder folder;
+  const std::string file = folder.file("no-nvenc.mkv");
+  const RecordingReport report = record({file});
+  CHECK(report.encoder == "libx264");
+  CHECK(report.failed_encoders.empty());
+  CHECK(check(file).frames == report.counters.packets);
+}
+
+TEST_CASE("an encoder that dies in mid-stream is replaced and no picture is missing") {
+  const std::string fault = GENERATE("encode=1", "encode=20", "stall=20", "lost=20");
+  const Preset preset = GENERATE(Preset::LowLatency, Preset::Balanced);
+  const std::string name = GENERATE("takeover.mkv", "takeover.ts");
+  CAPTURE(fault, name, static_cast<int>(preset));
+  set_faults(fault.c_str());
+  const TemporaryFolder folder;
+  const std::string file = folder.file(name);
+  const RecordingReport report = record({file}, preset);
+  CHECK(report.end == EndReason::SourceEnded);
+  CHECK(report.encoder == "libx264");
+  CHECK(report.failed_encoders == std::vector<std::string>{"h264_nvenc"});
+  CHECK_FALSE(report.outputs.front().error);
+  const test::FrameReport frames = check(file);
+  CHECK(frames.frames == report.counters.packets);
+  CHECK(frames.distinct + report.counters.dropped >= report.counters.captured);
+}
+
+TEST_CASE("MP4 ends whole where its encoder failed, Matroska beside it goes on") {
+  set_faults("encode=20");
+  const TemporaryFolder folder;
+  const std::string mp4 = folder.file("short.mp4");
+  const std::string mkv = folder.file("whole.mkv");
+  const RecordingReport report = record({mp4, mkv}, Preset::LowLatency);
+  CHECK(report.end == EndReason::SourceEnded);
+  CHECK(report.encoder == "libx264");
+  REQUIRE(report.outputs.at(0).error);
+  CHECK(report.outputs.at(0).error->message().find("h264_nvenc failed") != std::string::npos);
+  CHECK_FALSE(report.outputs.at(1).error);
+  CHECK(check(mp4).frames == 19);
+  CHECK(check(mkv).frames == report.counters.packets);
+}
+
+TEST_CASE("MP4 alone: the recording ends with the reason, the file plays") {
+  set_faults("encode=20");
+  const TemporaryFolder folder;
+  const std::string mp4 = folder.file("alone.mp4");
+  const RecordingReport report = record({mp4}, Preset::LowLatency);
+  CHECK(report.end == EndReason::Failed);
+  REQUIRE(report.failure);
+  CHECK(report.failure->part == Part::Encoder);
+  CHECK(report.failure->error.message().find("h264_nvenc") != std::string::npos);
+  CHECK(check(mp4).frames == 19);
+}
