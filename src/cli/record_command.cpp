@@ -103,7 +103,7 @@ void follow(Recording& recording, StatusLine& line, const std::stop_token& stop)
 
 int run_record(const RecordOptions& options, const Toggles& toggles) {
   set_ffmpeg_logging(toggles.ffmpeg_debug);
-  std::stop_source stop;
+  const std::stop_source stop;
   const auto signals = StopSignals::create(stop);
   if (!signals) return to_int(report_error(signals.error(), Stage::Arguments));
   auto recording = Recording::start(recording_options(options, toggles), stop.get_token());

@@ -105,7 +105,7 @@ Json node_json(const VideoNode& node, const std::vector<VideoNode>& all) {
 std::string source_text(const VideoNode& node, const std::vector<VideoNode>& all) {
   const auto namesakes = std::ranges::count_if(all, [&](const VideoNode& other) { return other.name == node.name; });
   const NodeSpec by_name{.node = node.name};
-  const std::string text = to_string(SourceSpec(by_name));
+  std::string text = to_string(SourceSpec(by_name));
   const auto read_back = parse_source(text);
   if (namesakes == 1 && read_back && *read_back == SourceSpec(by_name)) return text;
   return to_string(SourceSpec(NodeSpec{.node = NodeSpec::Serial{node.serial}}));

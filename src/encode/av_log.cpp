@@ -17,8 +17,10 @@ namespace zc {
 namespace {
 
 /// FFmpeg's callback has no user pointer, so what belongs to one thread is found through the thread.
+// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables)
 thread_local AvLogCapture* current_capture = nullptr;
 /// A line may come in pieces; a piece without newline waits here.
+// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables)
 thread_local std::string unfinished_line;
 
 spdlog::level::level_enum level_of(int av_level) {
