@@ -70,9 +70,9 @@ class FfmpegEncoder final : public Encoder {
   FfmpegEncoder(const FfmpegEncoder&) = delete;
   FfmpegEncoder& operator=(const FfmpegEncoder&) = delete;
 
-  std::string_view name() const override { return row_.name; }
-  const SurfaceFormat& input() const override { return input_; }
-  const StreamParameters& stream() const override { return stream_; }
+  [[nodiscard]] std::string_view name() const override { return row_.name; }
+  [[nodiscard]] const SurfaceFormat& input() const override { return input_; }
+  [[nodiscard]] const StreamParameters& stream() const override { return stream_; }
 
   Result<void> submit(const Surface& surface) override;
   Result<std::optional<Packet>> receive() override;

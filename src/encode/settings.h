@@ -49,7 +49,7 @@ struct VideoParameters {
   unsigned threads = 0;  ///< 0: as many as the machine has processors
   /// The pictures can be made in this context's memory: an encoder that takes such surfaces is opened for them, any
   /// other for host memory. nullptr: host memory only.
-  std::shared_ptr<const cuda::Context> cuda{};
+  std::shared_ptr<const cuda::Context> cuda = nullptr;
   /// Every keyframe carries its parameter sets besides the extradata, so that a sink can go on with the pictures of
   /// another encoder.
   bool in_band_headers = false;

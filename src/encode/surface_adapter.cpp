@@ -44,8 +44,8 @@ void split_row(const std::uint8_t* from, std::uint8_t* to_u, std::uint8_t* to_v,
   auto* u = reinterpret_cast<Sample*>(to_u);
   auto* v = reinterpret_cast<Sample*>(to_v);
   for (std::uint32_t x = 0; x < count; ++x) {
-    u[x] = static_cast<Sample>(uv[2 * x] >> Shift);
-    v[x] = static_cast<Sample>(uv[2 * x + 1] >> Shift);
+    u[x] = static_cast<Sample>(uv[std::size_t{2} * x] >> Shift);
+    v[x] = static_cast<Sample>(uv[std::size_t{2} * x + 1] >> Shift);
   }
 }
 
@@ -106,7 +106,7 @@ Result<Surface> SurfaceAdapter::download(const Surface& surface) {
 Result<Surface> SurfaceAdapter::split(const Surface& surface) {
   if (auto ok = make_writable(planar_, to_); !ok) return std::unexpected(std::move(ok.error()));
   const AVFrame& from = *surface.av_frame();
-  AVFrame& to = *planar_.av_frame();
+  const AVFrame& to = *planar_.av_frame();
   const bool wide = info(from_.format).bits > 8;
   const auto row = [](const AVFrame& frame, int plane, std::uint32_t y) {
     return frame.data[plane] + static_cast<std::ptrdiff_t>(y) * frame.linesize[plane];

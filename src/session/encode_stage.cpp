@@ -160,7 +160,7 @@ Result<void> EncodeStage::replace_encoder(Error why) {
 }
 
 Result<void> EncodeStage::encode_again() {
-  std::vector<EncodeJob> jobs = std::exchange(in_flight_, {});
+  const std::vector<EncodeJob> jobs = std::exchange(in_flight_, {});
   Result<void> result;
   for (const EncodeJob& job : jobs) {
     // What an encoder with B-frames had not given yet of the time before its newest packet cannot follow that any more.

@@ -8,7 +8,8 @@
 
 namespace zc::cuda {
 
-Result<std::shared_ptr<const Context>> Context::open(std::shared_ptr<const Driver> driver, const Device& device) {
+Result<std::shared_ptr<const Context>> Context::open(const std::shared_ptr<const Driver>& driver,
+                                                     const Device& device) {
   const std::scoped_lock lock(driver->mutex_);
   auto& known = driver->contexts_;
   std::erase_if(known, [](const auto& entry) { return entry.second.expired(); });
@@ -24,7 +25,7 @@ Result<std::shared_ptr<const Context>> Context::open(std::shared_ptr<const Drive
   if (auto ok = driver->check(api.cuDevicePrimaryCtxRetain(&handle, device.handle), operation); !ok) {
     return std::unexpected(std::move(ok.error()));
   }
-  const std::shared_ptr<const Context> context(new Context(driver, device, handle));
+  std::shared_ptr<const Context> context(new Context(driver, device, handle));
   known.emplace_back(device.ordinal, context);
   return context;
 }
@@ -38,7 +39,7 @@ Result<std::shared_ptr<const Context>> open_context(const std::optional<Uuid>& u
   if (!devices) return std::unexpected(devices.error());
   const auto wanted = [&](const Device& device) { return !uuid || device.uuid == uuid; };
   const auto found = std::ranges::find_if(*devices, wanted);
-  if (found != devices->end()) return Context::open(std::move(*driver), *found);
+  if (found != devices->end()) return Context::open(*driver, *found);
   std::string names;
   for (const Device& device : *devices) {
     names += fmt::format("{}{} {}", names.empty() ? "" : ", ", device.name,

@@ -15,7 +15,7 @@ namespace zc::cuda {
 class Context {
  public:
   /// The live context of the device, or a new reference. Errors as Driver::check().
-  [[nodiscard]] static Result<std::shared_ptr<const Context>> open(std::shared_ptr<const Driver> driver,
+  [[nodiscard]] static Result<std::shared_ptr<const Context>> open(const std::shared_ptr<const Driver>& driver,
                                                                    const Device& device);
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;

@@ -93,7 +93,7 @@ Result<std::shared_ptr<const Driver>> Driver::load() {
 }
 
 Result<std::shared_ptr<const Driver>> Driver::create(Functions functions, int version) {
-  const std::shared_ptr<Driver> driver(new Driver(std::move(functions), version));
+  std::shared_ptr<Driver> driver(new Driver(std::move(functions), version));
   if (auto ok = driver->check(driver->api().cuInit(0), "start NVIDIA's driver"); !ok) {
     ok.error().kind = ErrorKind::Unsupported;  // there never was one
     return std::unexpected(std::move(ok.error()));
