@@ -58,6 +58,21 @@ void ours(benchmark::State& state, PixelFormat source, PixelFormat target, Isa i
   }
 }
 
+/// What a recording sees: every picture comes from memory, into a surface that was written some pictures ago.
+void ours_cold(benchmark::State& state, PixelFormat source, PixelFormat target, Isa isa) {
+  constexpr std::size_t kBytes = std::size_t{192} << 20U;
+  std::vector<std::unique_ptr<Pictures>> pictures;
+  const std::size_t count = kBytes / (size_of(state).area() * 5) + 2;
+  for (std::size_t i = 0; i < count; ++i) pictures.push_back(std::make_unique<Pictures>(target, size_of(state)));
+  const auto convert = RgbToYuv::create(source, target, kBt709Limited, isa);
+  std::size_t next = 0;
+  for (auto _ : state) {
+    const Pictures& p = *pictures[next++ % count];
+    convert->convert(p.rgb, p.yuv);
+    benchmark::ClobberMemory();
+  }
+}
+
 void libyuv_nv12(benchmark::State& state) {
   Pictures p(PixelFormat::NV12, size_of(state));
   const auto byte = [](std::byte* b) { return reinterpret_cast<std::uint8_t*>(b); };
@@ -125,6 +140,11 @@ int main(int argc, char** argv) {
   const Isa best = best_isa();
   const auto add = [](const char* name, auto function) { sizes(benchmark::RegisterBenchmark(name, function)); };
   add("BGRx-NV12/best", [=](auto& s) { ours(s, BGRx, NV12, best); });
+  add("BGRx-NV12/best-cold", [=](auto& s) { ours_cold(s, BGRx, NV12, best); });
+  if (best == Isa::Avx512) {
+    add("BGRx-NV12/avx2", [](auto& s) { ours(s, BGRx, NV12, Isa::Avx2); });
+    add("BGRx-NV12/avx2-cold", [](auto& s) { ours_cold(s, BGRx, NV12, Isa::Avx2); });
+  }
   add("BGRx-NV12/portable", [](auto& s) { ours(s, BGRx, NV12, Isa::Portable); });
   add("BGRx-I420/best", [=](auto& s) { ours(s, BGRx, I420, best); });
   add("BGRx-P010/best", [=](auto& s) { ours(s, BGRx, P010, best); });

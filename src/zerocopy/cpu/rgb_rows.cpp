@@ -135,7 +135,8 @@ const RgbRowTable& portable_rgb_rows() {
 
 Isa best_isa() {
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2")) return Isa::Avx2;
+  if (!__builtin_cpu_supports("avx2")) return Isa::Portable;
+  return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vnni") ? Isa::Avx512 : Isa::Avx2;
 #endif
   return Isa::Portable;
 }
@@ -143,7 +144,10 @@ Isa best_isa() {
 RgbRowFunction rgb_row_function(RgbLayout source, PixelFormat target, Isa isa) {
   const auto row = static_cast<std::size_t>(source);
 #if defined(__x86_64__)
-  if (isa == Isa::Avx2) return avx2_rgb_rows()[row][target_index(target)];
+  if (isa == Isa::Avx512) {
+    if (const RgbRowFunction function = avx512_rgb_rows(source, target); function != nullptr) return function;
+  }
+  if (isa != Isa::Portable) return avx2_rgb_rows()[row][target_index(target)];
 #else
   static_cast<void>(isa);
 #endif

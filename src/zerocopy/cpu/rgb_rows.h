@@ -25,12 +25,12 @@ using RgbRowFunction = void (*)(const RgbRows& rows, const YuvCoefficients& coef
 
 /// Instruction sets there are kernels for. `Portable` is plain C++ that the compiler vectorises for the target's
 /// baseline (SSE2, NEON).
-enum class Isa : std::uint8_t { Portable, Avx2 };
+enum class Isa : std::uint8_t { Portable, Avx2, Avx512 };
 /// The best one this processor runs.
 [[nodiscard]] Isa best_isa();
 
-/// The kernel for a source layout and a target format that yuv_layout() knows. `Isa::Avx2` on a machine whose
-/// architecture has none gives the portable one.
+/// The kernel for a source layout and a target format that yuv_layout() knows, of the best set up to `isa` that has
+/// one.
 [[nodiscard]] RgbRowFunction rgb_row_function(RgbLayout source, PixelFormat target, Isa isa);
 
 /// One table per instruction set, [RgbLayout][target: NV12, I420, P010, I010, I444, I410].
@@ -39,6 +39,8 @@ inline constexpr std::size_t kRgbTargets = 6;
 using RgbRowTable = RgbRowFunction[kRgbLayouts][kRgbTargets];
 [[nodiscard]] const RgbRowTable& portable_rgb_rows();
 [[nodiscard]] const RgbRowTable& avx2_rgb_rows();
+/// nullptr: no such kernel.
+[[nodiscard]] RgbRowFunction avx512_rgb_rows(RgbLayout source, PixelFormat target);
 
 /// What a kernel must know about its target at compile time; in the order of the tables.
 struct RgbTarget {
