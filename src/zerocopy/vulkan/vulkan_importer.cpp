@@ -1,6 +1,7 @@
 #include "zerocopy/vulkan_importer.h"
 
 #include "base/log.h"
+#include "gpu/device_nodes.h"
 #include "zerocopy/cpu/yuv_coefficients.h"
 #include "zerocopy/dmabuf_converter.h"
 #include "zerocopy/vulkan/conversion_pass.h"
@@ -79,6 +80,9 @@ class VulkanConverter final : public DmabufConverter {
 }  // namespace
 
 Result<std::unique_ptr<Importer>> make_vulkan_importer(const VulkanImporterOptions& options) {
+  if (!options.device && !options.software && !has_gpu_node()) {
+    return fail(ErrorKind::Unsupported, "open a GPU", "there is none: no /dev/dri/renderD* and no /dev/nvidia0");
+  }
   Result<std::shared_ptr<VulkanDevice>> device =
       options.device ? options.device
                      : VulkanDevice::open({.use = VulkanUse::LinearDmabuf, .software = options.software});
