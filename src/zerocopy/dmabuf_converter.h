@@ -24,6 +24,9 @@ class SurfaceMemory {
   SurfaceMemory& operator=(const SurfaceMemory&) = delete;
   /// Aligned to 64 bytes.
   [[nodiscard]] virtual std::byte* data() const = 0;
+  /// What it holds is of no use any more and nobody needs it soon: its pages may go back to the system. It stays as
+  /// writable as before.
+  virtual void discard() {}
 };
 
 /// A GPU that turns dmabufs into surfaces in memory it allocates itself. One thread, but for the memory's end.

@@ -5,6 +5,8 @@
 #include <cstdlib>
 
 #include <fmt/format.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 extern "C" {
 #include <libavutil/buffer.h>
@@ -21,20 +23,34 @@ constexpr std::size_t kTail = 64;
 
 class HeapMemory final : public SurfaceMemory {
  public:
-  explicit HeapMemory(std::byte* data) : data_(data) {}
+  HeapMemory(std::byte* data, std::size_t bytes) : data_(data), bytes_(bytes) {}
   HeapMemory(const HeapMemory&) = delete;
   HeapMemory& operator=(const HeapMemory&) = delete;
   ~HeapMemory() override { std::free(data_); }  // NOLINT(cppcoreguidelines-no-malloc)
   [[nodiscard]] std::byte* data() const override { return data_; }
+  void discard() override {
+    const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+    const auto begin = reinterpret_cast<std::uintptr_t>(data_);
+    const std::uintptr_t first = (begin + page - 1) & ~(page - 1);
+    const std::uintptr_t end = (begin + bytes_) & ~(page - 1);
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): whole pages inside the allocation
+    if (end > first) static_cast<void>(::madvise(reinterpret_cast<void*>(first), end - first, MADV_DONTNEED));
+  }
 
  private:
   std::byte* data_;
+  std::size_t bytes_;
 };
+
+/// A surface that was not needed for this many pictures was needed because an encoder stuttered once.
+constexpr std::uint64_t kIdlePictures = 600;
+/// How often that is looked at.
+constexpr std::uint64_t kIdleCheck = 128;
 
 Result<std::unique_ptr<SurfaceMemory>> from_heap(std::size_t bytes) {
   void* memory = nullptr;
   if (::posix_memalign(&memory, kAlignment, bytes) != 0) return fail_errno(ENOMEM, "allocate a surface");
-  return std::make_unique<HeapMemory>(static_cast<std::byte*>(memory));
+  return std::make_unique<HeapMemory>(static_cast<std::byte*>(memory), bytes);
 }
 
 AVPixelFormat av_format(PixelFormat format) {
@@ -87,6 +103,8 @@ struct SurfacePool::Slot {
   Buffer buffer;
   std::unique_ptr<SurfaceMemory> memory;
   std::atomic<bool> in_use = false;
+  std::uint64_t taken = 0;  ///< the count of pictures when it was taken last
+  bool discarded = false;
   std::shared_ptr<Storage> keep_alive;  ///< set while a surface refers to the slot
 };
 
@@ -150,13 +168,31 @@ Result<SurfacePool::Buffer*> SurfacePool::take() {
       best_cost = cost;
     }
   }
-  if (best != nullptr) return &best->buffer;
+  if (best != nullptr) return hand_out(*best);
   if (storage_->slots.size() >= limit_) {
     return fail(ErrorKind::Busy, "import frame", fmt::format("all {} surfaces are in use", limit_));
   }
   auto slot = allocate();
   if (!slot) return std::unexpected(std::move(slot.error()));
-  return &(*slot)->buffer;
+  return hand_out(**slot);
+}
+
+SurfacePool::Buffer* SurfacePool::hand_out(Slot& slot) {
+  slot.taken = ++pictures_;
+  slot.discarded = false;
+  if (pictures_ % kIdleCheck == 0) discard_idle();
+  return &slot.buffer;
+}
+
+void SurfacePool::discard_idle() {
+  for (const auto& slot : storage_->slots) {
+    if (slot->discarded || pictures_ - slot->taken < kIdlePictures) continue;
+    if (slot->in_use.load(std::memory_order_acquire)) continue;
+    slot->memory->discard();
+    slot->discarded = true;
+    slot->buffer.filled = false;
+    slot->buffer.under.clear();
+  }
 }
 
 Result<Surface> SurfacePool::publish(Buffer& buffer) {

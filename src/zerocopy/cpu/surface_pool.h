@@ -14,7 +14,8 @@
 namespace zc {
 
 /// Host-memory surfaces of one format. Buffers are allocated when first needed, up to a limit, and come back when the
-/// last AVFrame that refers to them is freed, on whichever thread. The pool may die before its surfaces.
+/// last AVFrame that refers to them is freed, on whichever thread. Memory that an encoder's stutter made necessary goes
+/// back to the system some seconds later. The pool may die before its surfaces.
 /// 64-byte aligned planes, strides a multiple of 64, 64 readable bytes behind the last plane: what FFmpeg's software
 /// encoders and its SIMD code like. One worker thread makes every call.
 class SurfacePool {
@@ -59,11 +60,15 @@ class SurfacePool {
   struct Slot;
   struct Storage;
   [[nodiscard]] Result<Slot*> allocate();
+  [[nodiscard]] Buffer* hand_out(Slot& slot);
+  /// Gives the memory of buffers that were not needed for long back to the system.
+  void discard_idle();
 
   SurfaceFormat format_;
   SurfaceLayout layout_;
   std::size_t limit_;
   DmabufConverter* gpu_;
+  std::uint64_t pictures_ = 0;
   std::shared_ptr<Storage> storage_;
 };
 

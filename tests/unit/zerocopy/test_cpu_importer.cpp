@@ -2,12 +2,14 @@
 #include "zerocopy/picture_plan.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <catch2/catch_test_macros.hpp>
 
 #include <algorithm>
 #include <deque>
 #include <map>
+#include <set>
 
 using namespace zc;
 using namespace zc::test;
@@ -375,6 +377,41 @@ TEST_CASE("surfaces are bounded, come back, and outlive their importer") {
   CHECK(importer->import(frame_of(picture)));
   importer.reset();
   check_same(converted(picture, PixelFormat::BGRx, PixelFormat::NV12).view(), view_of(held.back()));
+}
+
+TEST_CASE("memory that was needed once goes back to the system, and is there again when it is needed") {
+  const RgbPicture picture({640, 360}, 0, 1);
+  const auto importer = importer_for({.format = PixelFormat::NV12, .size = picture.size()});
+  const auto import = [&] {
+    auto surface = importer->import(frame_of(picture));
+    REQUIRE(surface);
+    return std::move(*surface);
+  };
+  const auto resident = [](const void* address) {
+    const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+    const std::uintptr_t inside = (reinterpret_cast<std::uintptr_t>(address) + page) & ~(page - 1);
+    unsigned char in_memory = 0;
+    REQUIRE(::mincore(reinterpret_cast<void*>(inside), page, &in_memory) == 0);
+    return (in_memory & 1U) != 0;
+  };
+  std::set<const std::uint8_t*> stutter;
+  {
+    std::deque<Surface> held;
+    for (int i = 0; i < 6; ++i) {
+      held.push_back(import());
+      stutter.insert(held.back().av_frame()->data[0]);
+    }
+  }
+  REQUIRE(stutter.size() == 6);
+  CHECK(std::ranges::all_of(stutter, resident));
+  for (int i = 0; i < 1000; ++i) import();
+  CHECK(std::ranges::count_if(stutter, resident) <= 2);
+  const YuvPicture expected = converted(picture, PixelFormat::BGRx, PixelFormat::NV12);
+  std::deque<Surface> again;
+  for (int i = 0; i < 6; ++i) {
+    again.push_back(import());
+    CHECK_FALSE(difference(expected.view(), view_of(again.back())).found);
+  }
 }
 
 TEST_CASE("what a refused frame told about its changes is not lost") {
