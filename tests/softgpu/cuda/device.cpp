@@ -88,7 +88,8 @@ CUresult cuInit(unsigned flags) {
   return call(__func__, Needs::Nothing, [&](Driver& driver) -> Status {
     if (flags != 0) return {kInvalidValue, "flags must be 0"};
     if (driver.initialised) return {};
-    if (!driver.set_faults(nullptr)) return {kInvalidValue, "SOFTGPU_FAULTS"};
+    // A program that has asked for faults before means those.
+    if (!driver.faults_chosen && !driver.set_faults(nullptr)) return {kInvalidValue, "SOFTGPU_FAULTS"};
     driver.initialised = true;
     return {};
   });

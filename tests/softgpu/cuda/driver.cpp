@@ -73,6 +73,7 @@ LiveObjects Driver::live() const {
 }
 
 bool Driver::set_faults(const char* text) {
+  faults_chosen = text != nullptr;
   if (text == nullptr) text = std::getenv("SOFTGPU_FAULTS");
   const auto parsed = Faults::parse(text == nullptr ? "" : text);
   if (!parsed) std::fprintf(stderr, "softgpu: cannot read the faults '%s'; see tests/softgpu/README.md\n", text);

@@ -68,6 +68,7 @@ struct Driver {
   std::mutex mutex;
   bool initialised = false;
   bool lost = false;
+  bool faults_chosen = false;  ///< by softgpu_set_faults(), not the environment
   Faults faults;
   std::uint64_t allocation_calls = 0;
   std::uint64_t frames = 0;
