@@ -94,8 +94,9 @@ void configure_x265(const EncoderRequest& request, CodecPlan& plan, OptionList& 
     return;
   }
   const unsigned threads = std::clamp(request.max_delay / 4, 1U, std::clamp(request.processors / 2, 1U, 4U));
-  // Inside: the frame threads, two pictures between its stages, the lookahead and the B-frames.
-  const Depth depth = fit_depth(request.native, request.max_delay - std::min(request.max_delay, threads + 2));
+  // Inside: the frame threads, up to three pictures between its stages (two, and one more when its threads get too
+  // little time), the lookahead and the B-frames.
+  const Depth depth = fit_depth(request.native, request.max_delay - std::min(request.max_delay, threads + 3));
   // x265 wants the lookahead longer than a run of B-frames.
   const unsigned b_frames = std::min(depth.b_frames, depth.lookahead == 0 ? 0 : depth.lookahead - 1);
   plan.threads = static_cast<int>(threads);
