@@ -124,8 +124,9 @@ Result<void> PictureWorker::import_newest(Nanoseconds time, const std::stop_toke
   captured_ = captured;
   Surface job = last_.share();
   job.stream_time = time;
-  // A refused push means the recording is over; what comes after is not wanted.
-  static_cast<void>(stage_.push({std::move(job), captured, false}, stop));
+  // Not `stop`: a picture that was captured before the end is written, so a full ring is waited for. Refused only by a
+  // stage that has finished.
+  static_cast<void>(stage_.push({std::move(job), captured, false}, std::stop_token{}));
   return {};
 }
 
