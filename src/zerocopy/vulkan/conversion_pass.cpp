@@ -40,6 +40,22 @@ VkBufferMemoryBarrier ownership(const VulkanBuffer& buffer, VkAccessFlags before
   return barrier;
 }
 
+/// A foreign image is handed over in VK_IMAGE_LAYOUT_GENERAL, in which its contents are preserved.
+VkImageMemoryBarrier ownership(const VulkanImage& image, VkAccessFlags before, VkAccessFlags after, std::uint32_t from,
+                               std::uint32_t to) {
+  VkImageMemoryBarrier barrier{};
+  barrier.sType = VK_STRUCTURE_TYPE_IMAGE_MEMORY_BARRIER;
+  barrier.srcAccessMask = before;
+  barrier.dstAccessMask = after;
+  barrier.oldLayout = VK_IMAGE_LAYOUT_GENERAL;
+  barrier.newLayout = VK_IMAGE_LAYOUT_GENERAL;
+  barrier.srcQueueFamilyIndex = from;
+  barrier.dstQueueFamilyIndex = to;
+  barrier.image = image.handle();
+  barrier.subresourceRange = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 1, 0, 1};
+  return barrier;
+}
+
 constexpr VkPipelineStageFlags kWork = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT;
 constexpr VkAccessFlags kReads = VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_TRANSFER_READ_BIT;
 constexpr VkAccessFlags kWrites = VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT;
@@ -276,23 +292,35 @@ Result<void> ConversionPass::begin(Nanoseconds timeout) {
   return {};
 }
 
-void ConversionPass::barrier_before(const VulkanBuffer* source) const {
-  if (source == nullptr || !source->foreign()) return;
-  const auto acquire = ownership(*source, 0, kReads, device_->foreign_family(), device_->queue_family());
-  device_->fn().CmdPipelineBarrier(command_, VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT, kWork, 0, 0, nullptr, 1, &acquire, 0,
-                                   nullptr);
+void ConversionPass::barrier_before(const Source& source) const {
+  const bool buffer = source.buffer != nullptr && source.buffer->foreign();
+  const bool image = source.image != nullptr && source.image->foreign();
+  if (!buffer && !image) return;
+  const std::uint32_t from = device_->foreign_family();
+  const std::uint32_t to = device_->queue_family();
+  VkBufferMemoryBarrier of_buffer{};
+  VkImageMemoryBarrier of_image{};
+  if (buffer) of_buffer = ownership(*source.buffer, 0, kReads, from, to);
+  if (image) of_image = ownership(*source.image, 0, kReads, from, to);
+  device_->fn().CmdPipelineBarrier(command_, VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT, kWork, 0, 0, nullptr, buffer ? 1 : 0,
+                                   &of_buffer, image ? 1 : 0, &of_image);
 }
 
-void ConversionPass::barrier_after(const VulkanBuffer* source) const {
+void ConversionPass::barrier_after(const Source& source) const {
   VkMemoryBarrier written{};
   written.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER;
   written.srcAccessMask = kWrites;
   written.dstAccessMask = VK_ACCESS_HOST_READ_BIT | VK_ACCESS_MEMORY_READ_BIT;
-  const bool foreign = source != nullptr && source->foreign();
-  VkBufferMemoryBarrier release{};
-  if (foreign) release = ownership(*source, kReads, 0, device_->queue_family(), device_->foreign_family());
+  const bool buffer = source.buffer != nullptr && source.buffer->foreign();
+  const bool image = source.image != nullptr && source.image->foreign();
+  const std::uint32_t from = device_->queue_family();
+  const std::uint32_t to = device_->foreign_family();
+  VkBufferMemoryBarrier of_buffer{};
+  VkImageMemoryBarrier of_image{};
+  if (buffer) of_buffer = ownership(*source.buffer, kReads, 0, from, to);
+  if (image) of_image = ownership(*source.image, kReads, 0, from, to);
   device_->fn().CmdPipelineBarrier(command_, kWork, VK_PIPELINE_STAGE_HOST_BIT | VK_PIPELINE_STAGE_ALL_COMMANDS_BIT, 0,
-                                   1, &written, foreign ? 1 : 0, foreign ? &release : nullptr, 0, nullptr);
+                                   1, &written, buffer ? 1 : 0, &of_buffer, image ? 1 : 0, &of_image);
 }
 
 Result<void> ConversionPass::run(const Source& source, const PicturePlan& plan, const VulkanBuffer& target,
@@ -308,7 +336,7 @@ Result<void> ConversionPass::run(const Source& source, const PicturePlan& plan, 
   const Program& program = programs_.at(image ? 1 : 0);
   bind(source, target, program);
   const VulkanDeviceFunctions& fn = device_->fn();
-  barrier_before(source.buffer);
+  barrier_before(source);
   fn.CmdBindPipeline(command_, VK_PIPELINE_BIND_POINT_COMPUTE, *pipe);
   fn.CmdBindDescriptorSets(command_, VK_PIPELINE_BIND_POINT_COMPUTE, program.layout.get(), 0, 1, &program.set, 0,
                            nullptr);
@@ -316,7 +344,7 @@ Result<void> ConversionPass::run(const Source& source, const PicturePlan& plan, 
   fn.CmdPushConstants(command_, program.layout.get(), VK_SHADER_STAGE_COMPUTE_BIT, 0, sizeof geometry, &geometry);
   fn.CmdDispatch(command_, groups(layout.size.width, kPassBlockWidth, workgroup(image)[0]),
                  groups(layout.size.height, kPassBlockHeight, workgroup(image)[1]), 1);
-  barrier_after(source.buffer);
+  barrier_after(source);
   return finish(wait, timeout);
 }
 
@@ -327,9 +355,9 @@ Result<void> ConversionPass::copy(const VulkanBuffer& source, const VulkanBuffer
   }
   if (auto begun = begin(timeout); !begun) return begun;
   const VkBufferCopy region{0, 0, bytes};
-  barrier_before(&source);
+  barrier_before({.buffer = &source});
   device_->fn().CmdCopyBuffer(command_, source.handle(), target.handle(), 1, &region);
-  barrier_after(&source);
+  barrier_after({.buffer = &source});
   return finish({}, timeout);
 }
 
@@ -354,7 +382,7 @@ Result<void> ConversionPass::upload(const VulkanBuffer& source, VulkanImage& tar
   region.imageSubresource = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 0, 1};
   region.imageExtent = {target.size().width, target.size().height, 1};
   fn.CmdCopyBufferToImage(command_, source.handle(), target.handle(), VK_IMAGE_LAYOUT_GENERAL, 1, &region);
-  barrier_after(nullptr);
+  barrier_after({});
   return finish({}, timeout);
 }
 

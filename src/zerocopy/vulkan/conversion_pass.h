@@ -88,8 +88,9 @@ class ConversionPass {
   }
   void bind(const Source& source, const VulkanBuffer& target, const Program& program) const;
   [[nodiscard]] Result<void> begin(Nanoseconds timeout);
-  void barrier_before(const VulkanBuffer* source) const;
-  void barrier_after(const VulkanBuffer* source) const;
+  /// Takes foreign memory over from its producer, and gives it back.
+  void barrier_before(const Source& source) const;
+  void barrier_after(const Source& source) const;
   [[nodiscard]] Result<void> finish(const GpuWait& wait, Nanoseconds timeout);
   [[nodiscard]] Result<void> await(Nanoseconds timeout);
 

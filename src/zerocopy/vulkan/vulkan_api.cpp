@@ -41,6 +41,7 @@ constexpr std::array kResults = {
     ZC_ROW(VK_ERROR_INCOMPATIBLE_DRIVER, Unsupported),
     ZC_ROW(VK_ERROR_FORMAT_NOT_SUPPORTED, Unsupported),
     ZC_ROW(VK_ERROR_INVALID_EXTERNAL_HANDLE, Unsupported),
+    ZC_ROW(VK_ERROR_INVALID_DRM_FORMAT_MODIFIER_PLANE_LAYOUT_EXT, Unsupported),
     ZC_ROW(VK_ERROR_UNKNOWN, Internal),
 };
 #undef ZC_ROW

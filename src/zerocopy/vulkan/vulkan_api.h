@@ -24,6 +24,8 @@ namespace zc {
   X(EnumerateDeviceExtensionProperties)        \
   X(GetPhysicalDeviceProperties2)              \
   X(GetPhysicalDeviceFeatures2)                \
+  X(GetPhysicalDeviceFormatProperties2)        \
+  X(GetPhysicalDeviceImageFormatProperties2)   \
   X(GetPhysicalDeviceMemoryProperties)         \
   X(GetPhysicalDeviceQueueFamilyProperties)    \
   X(GetPhysicalDeviceExternalBufferProperties) \
@@ -41,7 +43,9 @@ namespace zc {
   X(CreateImage)                  \
   X(DestroyImage)                 \
   X(GetImageMemoryRequirements)   \
+  X(GetImageMemoryRequirements2)  \
   X(BindImageMemory)              \
+  X(BindImageMemory2)             \
   X(CreateImageView)              \
   X(DestroyImageView)             \
   X(CreateSampler)                \

@@ -6,18 +6,27 @@
 
 namespace zc {
 
-VkFormat vk_format(PixelFormat format) {
+VkPixels vk_pixels(PixelFormat format) {
   using enum PixelFormat;
+  // Vulkan has no format that begins with the unused byte: the view turns the components round.
+  constexpr VkComponentMapping kFromSecond{VK_COMPONENT_SWIZZLE_G, VK_COMPONENT_SWIZZLE_B, VK_COMPONENT_SWIZZLE_A,
+                                           VK_COMPONENT_SWIZZLE_R};
+  constexpr VkComponentMapping kBackwards{VK_COMPONENT_SWIZZLE_A, VK_COMPONENT_SWIZZLE_B, VK_COMPONENT_SWIZZLE_G,
+                                          VK_COMPONENT_SWIZZLE_R};
   switch (format) {
     case BGRx:
-    case BGRA: return VK_FORMAT_B8G8R8A8_UNORM;
+    case BGRA: return {VK_FORMAT_B8G8R8A8_UNORM};
     case RGBx:
-    case RGBA: return VK_FORMAT_R8G8B8A8_UNORM;
+    case RGBA: return {VK_FORMAT_R8G8B8A8_UNORM};
+    case xRGB:
+    case ARGB: return {VK_FORMAT_R8G8B8A8_UNORM, kFromSecond};
+    case xBGR:
+    case ABGR: return {VK_FORMAT_R8G8B8A8_UNORM, kBackwards};
     case xRGB_210LE:
-    case ARGB_210LE: return VK_FORMAT_A2R10G10B10_UNORM_PACK32;
+    case ARGB_210LE: return {VK_FORMAT_A2R10G10B10_UNORM_PACK32};
     case xBGR_210LE:
-    case ABGR_210LE: return VK_FORMAT_A2B10G10R10_UNORM_PACK32;
-    default: return VK_FORMAT_UNDEFINED;
+    case ABGR_210LE: return {VK_FORMAT_A2B10G10R10_UNORM_PACK32};
+    default: return {};
   }
 }
 
@@ -25,16 +34,17 @@ VulkanImage::~VulkanImage() {
   if (device_ == nullptr || !device_->abandoned()) return;
   view_.leak();
   image_.leak();
-  memory_.leak();
+  for (auto& memory : memories_) memory.leak();
 }
 
 void VulkanImage::swap(VulkanImage& other) noexcept {
   std::swap(device_, other.device_);
-  std::swap(memory_, other.memory_);
+  std::swap(memories_, other.memories_);
   std::swap(image_, other.image_);
   std::swap(view_, other.view_);
   std::swap(format_, other.format_);
   std::swap(size_, other.size_);
+  std::swap(foreign_, other.foreign_);
 }
 
 Result<VulkanImage> VulkanImage::create(std::shared_ptr<VulkanDevice> device, PixelFormat format, Size size) {
@@ -79,23 +89,31 @@ Result<VulkanImage> VulkanImage::create(std::shared_ptr<VulkanDevice> device, Pi
     return fail_vk(r, "allocate GPU memory");
   }
   self.device_->counters().allocations.fetch_add(1, std::memory_order_relaxed);
-  self.memory_ = {handle, memory, fn.FreeMemory};
+  self.memories_[0] = {handle, memory, fn.FreeMemory};
   if (const VkResult r = fn.BindImageMemory(handle, image, memory, 0); r != VK_SUCCESS) {
     return fail_vk(r, "bind GPU memory");
   }
 
-  VkImageViewCreateInfo view{};
-  view.sType = VK_STRUCTURE_TYPE_IMAGE_VIEW_CREATE_INFO;
-  view.image = image;
-  view.viewType = VK_IMAGE_VIEW_TYPE_2D;
-  view.format = vk;
-  view.subresourceRange = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 1, 0, 1};
-  VkImageView view_handle = VK_NULL_HANDLE;
-  if (const VkResult r = fn.CreateImageView(handle, &view, nullptr, &view_handle); r != VK_SUCCESS) {
+  if (auto made = self.make_view(); !made) return std::unexpected(std::move(made.error()));
+  return self;
+}
+
+Result<void> VulkanImage::make_view() {
+  const VulkanDeviceFunctions& fn = device_->fn();
+  const VkPixels pixels = vk_pixels(format_);
+  VkImageViewCreateInfo info{};
+  info.sType = VK_STRUCTURE_TYPE_IMAGE_VIEW_CREATE_INFO;
+  info.image = image_.get();
+  info.viewType = VK_IMAGE_VIEW_TYPE_2D;
+  info.format = pixels.format;
+  info.components = pixels.swizzle;
+  info.subresourceRange = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 1, 0, 1};
+  VkImageView view = VK_NULL_HANDLE;
+  if (const VkResult r = fn.CreateImageView(device_->handle(), &info, nullptr, &view); r != VK_SUCCESS) {
     return fail_vk(r, "make a GPU image");
   }
-  self.view_ = {handle, view_handle, fn.DestroyImageView};
-  return self;
+  view_ = {device_->handle(), view, fn.DestroyImageView};
+  return {};
 }
 
 }  // namespace zc

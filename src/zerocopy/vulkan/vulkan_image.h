@@ -1,22 +1,27 @@
 #pragma once
 
 #include "base/error.h"
+#include "media/dmabuf.h"
 #include "media/geometry.h"
 #include "media/pixel_format.h"
 #include "zerocopy/vulkan/vulkan_device.h"
 
+#include <array>
 #include <memory>
 
 namespace zc {
 
-/// A sampled 2D image with memory of its own, in the driver's tiling. Always in VK_IMAGE_LAYOUT_GENERAL once it was
-/// written. Move-only.
+/// A sampled 2D image. Always in VK_IMAGE_LAYOUT_GENERAL once it was written. Move-only. May die on any thread, after
+/// the last work that uses it.
 class VulkanImage {
  public:
   VulkanImage() noexcept = default;
 
-  /// Unsupported: a format images do not come in.
+  /// Memory of its own, in the driver's tiling. Unsupported: a format images do not come in.
   [[nodiscard]] static Result<VulkanImage> create(std::shared_ptr<VulkanDevice> device, PixelFormat format, Size size);
+  /// A valid dmabuf (Dmabuf::validate()) of any DRM modifier the driver samples, metadata planes included
+  /// (VK_EXT_image_drm_format_modifier). Its descriptors are duplicated. Unsupported: the driver refuses it.
+  [[nodiscard]] static Result<VulkanImage> import_dmabuf(std::shared_ptr<VulkanDevice> device, const Dmabuf& dmabuf);
   VulkanImage(VulkanImage&& other) noexcept { swap(other); }
   VulkanImage& operator=(VulkanImage&& other) noexcept {
     VulkanImage dying(std::move(other));
@@ -31,19 +36,30 @@ class VulkanImage {
   [[nodiscard]] VkImageView view() const noexcept { return view_.get(); }
   [[nodiscard]] Size size() const noexcept { return size_; }
   [[nodiscard]] PixelFormat format() const noexcept { return format_; }
+  /// True for memory the producer, another API or process, writes: needs ownership transfers.
+  [[nodiscard]] bool foreign() const noexcept { return foreign_; }
 
  private:
   void swap(VulkanImage& other) noexcept;
+  [[nodiscard]] Result<void> make_view();
+  [[nodiscard]] Result<void> import_memory(const Dmabuf& dmabuf, bool disjoint);
 
   std::shared_ptr<VulkanDevice> device_;
-  VkOwned<VkDeviceMemory> memory_;
+  std::array<VkOwned<VkDeviceMemory>, Dmabuf::kMaxPlanes> memories_;  ///< one, unless the planes are disjoint
   VkOwned<VkImage> image_;
   VkOwned<VkImageView> view_;
   PixelFormat format_ = PixelFormat::Unknown;
   Size size_;
+  bool foreign_ = false;
 };
 
-/// The Vulkan format whose components come out as red, green, blue; VK_FORMAT_UNDEFINED where there is none.
-[[nodiscard]] VkFormat vk_format(PixelFormat format);
+/// A Vulkan format, and the swizzle of a view with which its components come out as red, green, blue.
+struct VkPixels {
+  VkFormat format = VK_FORMAT_UNDEFINED;
+  VkComponentMapping swizzle{};  ///< all zero: VK_COMPONENT_SWIZZLE_IDENTITY
+};
+/// VK_FORMAT_UNDEFINED where there is none.
+[[nodiscard]] VkPixels vk_pixels(PixelFormat format);
+[[nodiscard]] inline VkFormat vk_format(PixelFormat format) { return vk_pixels(format).format; }
 
 }  // namespace zc

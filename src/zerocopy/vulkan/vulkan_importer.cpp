@@ -5,7 +5,7 @@
 #include "zerocopy/cpu/yuv_coefficients.h"
 #include "zerocopy/dmabuf_converter.h"
 #include "zerocopy/vulkan/conversion_pass.h"
-#include "zerocopy/vulkan/dmabuf_cache.h"
+#include "zerocopy/vulkan/dmabuf_sources.h"
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -41,12 +41,11 @@ Result<void> wait_for_producer(int fd) {
 class VulkanConverter final : public DmabufConverter {
  public:
   VulkanConverter(std::shared_ptr<VulkanDevice> device, std::unique_ptr<ConversionPass> pass)
-      : device_(std::move(device)), cache_(device_), pass_(std::move(pass)) {}
+      : device_(std::move(device)), sources_(device_), pass_(std::move(pass)) {}
 
   [[nodiscard]] std::string_view route() const override { return "vulkan"; }
   [[nodiscard]] std::vector<std::uint64_t> modifiers(PixelFormat format) const override {
-    if (!rgb_fields(format).valid) return {};
-    return {kModifierLinear};
+    return sources_.modifiers(format);
   }
   [[nodiscard]] bool takes(const PicturePlan& plan) const override {
     return !plan.scaled && rgb_fields(plan.format).valid;
@@ -59,22 +58,22 @@ class VulkanConverter final : public DmabufConverter {
   [[nodiscard]] Result<void> convert(const std::shared_ptr<const Dmabuf>& dmabuf, const PicturePlan& plan,
                                      const ColourDescription& colour, SurfaceMemory& memory,
                                      const SurfaceLayout& layout) override {
-    const auto source = cache_.find_or_import(dmabuf);
+    const auto source = sources_.find_or_import(dmabuf);
     if (!source) return std::unexpected(source.error());
-    const Dmabuf::Plane& plane = dmabuf->planes[0];
-    if (auto ready = wait_for_producer(plane.fd.get()); !ready) return ready;
+    for (unsigned i = 0; i < dmabuf->plane_count; ++i) {
+      if (auto ready = wait_for_producer(dmabuf->planes.at(i).fd.get()); !ready) return ready;
+    }
     const auto* own = dynamic_cast<const VulkanSurfaceMemory*>(&memory);
     if (own == nullptr) return fail(ErrorKind::Internal, "convert on the GPU", "the surface is not from its pool");
     const VulkanBuffer& target = own->buffer();
-    const ConversionPass::Source from{.buffer = *source, .plane = {plane.offset_bytes, plane.stride_bytes}};
-    if (auto done = pass_->run(from, plan, target, layout, colour, kFrameTimeout); !done) return done;
+    if (auto done = pass_->run(*source, plan, target, layout, colour, kFrameTimeout); !done) return done;
     return target.invalidate();
   }
 
  private:
   std::shared_ptr<VulkanDevice> device_;
-  DmabufCache cache_;
-  std::unique_ptr<ConversionPass> pass_;  ///< dies first: it knows whether the GPU still reads from the cache
+  DmabufSources sources_;
+  std::unique_ptr<ConversionPass> pass_;  ///< dies first: it knows whether the GPU still reads from the sources
 };
 
 }  // namespace

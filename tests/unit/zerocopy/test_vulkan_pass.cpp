@@ -2,7 +2,7 @@
 #include "unit/zerocopy/importer_support.h"
 #include "unit/zerocopy/vulkan_support.h"
 #include "zerocopy/surface_layout.h"
-#include "zerocopy/vulkan/dmabuf_cache.h"
+#include "zerocopy/vulkan/dmabuf_sources.h"
 
 #include <catch2/generators/catch_generators.hpp>
 
@@ -228,46 +228,45 @@ TEST_CASE("a GPU that does not answer costs the timeout, not more, and may come 
 
 TEST_CASE("a dmabuf is imported once, found by its object, and let go with it") {
   const auto device = vulkan_device(VulkanUse::LinearDmabuf);
-  DmabufCache cache(device);
+  DmabufSources sources(device);
   const RgbPicture picture({64, 36}, 0, 1);
   {
     // The first import ever may open descriptors the driver keeps.
     const auto warm = memfd_dmabuf(picture, PixelFormat::BGRx);
-    REQUIRE(cache.find_or_import(warm));
+    REQUIRE(sources.find_or_import(warm));
   }
-  cache.trim();
-  CHECK(cache.size() == 0);
+  sources.trim();
+  CHECK(sources.size() == 0);
   const std::size_t fds = open_fds();
   const auto imports = device->counters().imports.load();
   for (int i = 0; i < 10'000; ++i) {
     const auto dmabuf = memfd_dmabuf(picture, PixelFormat::BGRx);
-    const auto first = cache.find_or_import(dmabuf);
-    const auto again = cache.find_or_import(dmabuf);
-    if (!first || !again || *first != *again || cache.size() > 2) FAIL("import " << i);
+    const auto first = sources.find_or_import(dmabuf);
+    const auto again = sources.find_or_import(dmabuf);
+    if (!first || !again || first->buffer != again->buffer || sources.size() > 2) FAIL("import " << i);
   }
   CHECK(device->counters().imports.load() == imports + 10'000);
-  cache.trim();
-  CHECK(cache.size() == 0);
+  sources.trim();
+  CHECK(sources.size() == 0);
   CHECK(open_fds() == fds);
 }
 
 TEST_CASE("a dmabuf's pixels arrive, from any place in it") {
   const auto device = vulkan_device(VulkanUse::LinearDmabuf);
-  DmabufCache cache(device);
+  DmabufSources sources(device);
   const auto pass = ConversionPass::create(device);
   REQUIRE(pass);
   for (const std::uint32_t offset : {0U, 4096U, 20U, 6U}) {
     const Scene scene{.padding = 8, .offset = offset};
     const RgbPicture picture(scene.picture, scene.padding, offset);
     const auto dmabuf = memfd_dmabuf(picture, scene.source, offset);
-    const auto source = cache.find_or_import(dmabuf);
+    const auto source = sources.find_or_import(dmabuf);
     if (!source) FAIL(source.error().message());
     const auto plan = make_picture_plan(scene.source, scene.picture, {}, Transform::Normal, scene.surface);
     const SurfaceLayout layout = surface_layout(scene.target, scene.surface, 256);
     const auto target = VulkanBuffer::create_host(device, layout.bytes);
     REQUIRE(target);
-    REQUIRE((*pass)->run({.buffer = *source, .plane = {offset, picture.stride()}}, *plan, *target, layout, scene.colour,
-                         kSoon));
+    REQUIRE((*pass)->run(*source, *plan, *target, layout, scene.colour, kSoon));
     CHECK_FALSE(difference(zc::test::view_of(expected(scene, picture)), zc::test::view_of(*target, layout)));
   }
 }
