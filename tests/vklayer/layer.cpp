@@ -241,9 +241,16 @@ VKAPI_ATTR VkResult VKAPI_CALL create_image(VkDevice device, const VkImageCreate
 VKAPI_ATTR void VKAPI_CALL destroy_image(VkDevice device, VkImage image, const VkAllocationCallbacks* /*alloc*/) {
   device_of(device)->destroy(image);
 }
+VKAPI_ATTR void VKAPI_CALL image_requirements_1(VkDevice device, VkImage image, VkMemoryRequirements* requirements) {
+  const auto self = device_of(device);
+  self->fn<PFN_vkGetImageMemoryRequirements>("vkGetImageMemoryRequirements")(device, image, requirements);
+  self->correct(image, *requirements);
+}
 VKAPI_ATTR void VKAPI_CALL image_requirements(VkDevice device, const VkImageMemoryRequirementsInfo2* info,
                                               VkMemoryRequirements2* requirements) {
-  device_of(device)->requirements(*info, *requirements);
+  const auto self = device_of(device);
+  self->fn<PFN_vkGetImageMemoryRequirements2>("vkGetImageMemoryRequirements2")(device, info, requirements);
+  self->correct(info->image, requirements->memoryRequirements);
 }
 VKAPI_ATTR VkResult VKAPI_CALL allocate_memory(VkDevice device, const VkMemoryAllocateInfo* info,
                                                const VkAllocationCallbacks* /*alloc*/, VkDeviceMemory* memory) {
@@ -272,10 +279,15 @@ struct Hook {
 
 PFN_vkVoidFunction device_hook(const char* name) {
   static const std::array hooks = {
-      ZC_HOOK("vkDestroyDevice", destroy_device),   ZC_HOOK("vkCreateImage", create_image),
-      ZC_HOOK("vkDestroyImage", destroy_image),     ZC_HOOK("vkGetImageMemoryRequirements2", image_requirements),
-      ZC_HOOK("vkAllocateMemory", allocate_memory), ZC_HOOK("vkFreeMemory", free_memory),
-      ZC_HOOK("vkBindImageMemory2", bind_images),   ZC_HOOK("vkQueueSubmit", queue_submit),
+      ZC_HOOK("vkDestroyDevice", destroy_device),
+      ZC_HOOK("vkCreateImage", create_image),
+      ZC_HOOK("vkDestroyImage", destroy_image),
+      ZC_HOOK("vkGetImageMemoryRequirements", image_requirements_1),
+      ZC_HOOK("vkGetImageMemoryRequirements2", image_requirements),
+      ZC_HOOK("vkAllocateMemory", allocate_memory),
+      ZC_HOOK("vkFreeMemory", free_memory),
+      ZC_HOOK("vkBindImageMemory2", bind_images),
+      ZC_HOOK("vkQueueSubmit", queue_submit),
   };
   const auto* const found = std::ranges::find(hooks, std::string_view(name), &Hook::name);
   return found == hooks.end() ? nullptr : found->function;

@@ -90,15 +90,13 @@ void TiledImages::destroy(VkImage image) {
   if (gone.source != nullptr) ::munmap(const_cast<std::byte*>(gone.source), gone.source_bytes);  // NOLINT(*-const-cast)
 }
 
-void TiledImages::requirements(const VkImageMemoryRequirementsInfo2& info, VkMemoryRequirements2& requirements) {
-  fn<PFN_vkGetImageMemoryRequirements2>("vkGetImageMemoryRequirements2")(device_, &info, &requirements);
+void TiledImages::correct(VkImage image, VkMemoryRequirements& requirements) {
   const std::lock_guard lock(mutex_);
-  const auto found = images_.find(info.image);
+  const auto found = images_.find(image);
   if (found == images_.end()) return;
-  const Image& image = found->second;
-  requirements.memoryRequirements.size =
-      std::max(image.pixels.offset + image.pixels.stride * tiles(image.size.height) * kTileEdge,
-               image.keys.offset + image.keys.stride * tiles(image.size.height));
+  const Image& tiled = found->second;
+  requirements.size = std::max(tiled.pixels.offset + tiled.pixels.stride * tiles(tiled.size.height) * kTileEdge,
+                               tiled.keys.offset + tiled.keys.stride * tiles(tiled.size.height));
 }
 
 VkResult TiledImages::allocate(const VkMemoryAllocateInfo& info, const VkImportMemoryFdInfoKHR* import,

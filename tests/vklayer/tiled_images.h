@@ -31,7 +31,8 @@ class TiledImages {
 
   VkResult create(const VkImageCreateInfo& info, VkImage* image);
   void destroy(VkImage image);
-  void requirements(const VkImageMemoryRequirementsInfo2& info, VkMemoryRequirements2& requirements);
+  /// What the tiled layout needs, in the place of what the LINEAR image does.
+  void correct(VkImage image, VkMemoryRequirements& requirements);
   VkResult allocate(const VkMemoryAllocateInfo& info, const VkImportMemoryFdInfoKHR* import, VkDeviceMemory* memory);
   void free(VkDeviceMemory memory);
   VkResult bind(std::span<const VkBindImageMemoryInfo> binds);
