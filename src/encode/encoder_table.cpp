@@ -1,7 +1,14 @@
 #include "encode/encoder_table.h"
 
 #include "encode/nvenc.h"
-#include "encode/rate_control.h"
+#include "encode/qsv.h"
+#include "encode/software_encoders.h"
+#include "encode/vaapi.h"
+#include "encode/vulkan_video.h"
+
+extern "C" {
+#include <libavutil/pixfmt.h>
+}
 
 #include <fmt/format.h>
 
@@ -16,120 +23,6 @@ using enum PixelFormat;
 
 /// Preset::Quality may use 60 % of the machine instead of 25 %.
 constexpr double kQualityLoadFactor = 2.4;
-
-// Behind each preset: measured CPU milliseconds per 1280x720 picture of full-screen motion (a zooming fractal with a
-// moving test pattern in it), two threads on two busy hardware threads of one 2.5 GHz Xeon core, FFmpeg 5.1 with x264
-// 164, x265 3.5 and SVT-AV1 1.4.1. max_load is a quarter of the megapixels per second that one processor makes of it.
-constexpr std::array kX264Presets = {
-    NativePreset{"medium", 4.4, 40, 3},         // 53
-    NativePreset{"fast", 5.2, 30, 3},           // 45
-    NativePreset{"faster", 6.5, 20, 3},         // 35
-    NativePreset{"veryfast", 11.5, 10, 3},      // 20
-    NativePreset{"superfast", 18.0, 0, 3},      // 13
-    NativePreset{"ultrafast", kAnyLoad, 0, 0},  // 5.5
-};
-constexpr std::array kX265Presets = {
-    NativePreset{"fast", 2.4, 15, 4},           // 95
-    NativePreset{"veryfast", 3.7, 15, 4},       // 62
-    NativePreset{"superfast", 4.6, 10, 3},      // 49
-    NativePreset{"ultrafast", kAnyLoad, 5, 3},  // 35
-};
-// Lookahead and B-frames are SVT-AV1's prediction structure, which configure_svtav1() chooses. 11 and above are faster
-// and wrong: they leave out what a flat block lacks, so that a square that turned white stays grey until the next
-// keyframe (1.4.1: half of the test marks on a screen are illegible, at any quality).
-constexpr std::array kSvtPresets = {
-    NativePreset{"8", 1.6, 0, 0},        // 144
-    NativePreset{"9", 2.8, 0, 0},        // 83
-    NativePreset{"10", kAnyLoad, 0, 0},  // 63
-};
-
-/// Lookahead and B-frames that fit into what remains of the allowed delay.
-struct Depth {
-  unsigned lookahead;
-  unsigned b_frames;
-};
-Depth fit_depth(const NativePreset& native, unsigned remaining) {
-  const unsigned b_frames = std::min(native.b_frames, remaining / 3);
-  return {std::min(native.lookahead, remaining - b_frames), b_frames};
-}
-
-void configure_x264(const EncoderRequest& request, CodecPlan& plan, OptionList& options) {
-  options.set("preset", std::string(request.native.name));
-  options.set("forced-idr", "1");
-  if (request.settings.bit_rate) {
-    set_vbv(request, plan);
-  } else {
-    options.set("crf", rate_factor(request));
-  }
-  if (request.settings.preset == Preset::LowLatency) {
-    // Slices instead of frames in parallel, no lookahead, no VFR input (which costs one picture of delay).
-    options.set("tune", "zerolatency");
-    plan.threads = static_cast<int>(std::min(request.processors, 8U));
-    return;
-  }
-  // Inside: threads - 1 pictures being coded, the lookahead, the B-frames, and one for VFR input's durations.
-  const unsigned threads = std::clamp(request.max_delay / 3, 1U, std::min(request.processors, 12U));
-  const unsigned taken = threads;  // threads - 1, + 1 for VFR
-  const Depth depth = fit_depth(request.native, request.max_delay - std::min(request.max_delay, taken));
-  plan.threads = static_cast<int>(threads);
-  plan.b_frames = static_cast<int>(depth.b_frames);
-  options.set("rc-lookahead", std::to_string(depth.lookahead));
-  options.parameter("sync-lookahead", "0");
-}
-
-void configure_x265(const EncoderRequest& request, CodecPlan& plan, OptionList& options) {
-  options.set("preset", std::string(request.native.name));
-  options.set("forced-idr", "1");
-  options.parameter("log-level", "none");  // x265 writes to stderr by itself
-  options.parameter("pools", std::to_string(request.processors));
-  if (request.settings.bit_rate) {
-    set_vbv(request, plan);
-  } else {
-    options.set("crf", rate_factor(request));
-  }
-  if (request.settings.preset == Preset::LowLatency) {
-    // libavcodec overwrites the tune's single frame thread with thread_count: it stays 1 here, rows run in parallel.
-    options.set("tune", "zerolatency");
-    plan.threads = 1;
-    return;
-  }
-  const unsigned threads = std::clamp(request.max_delay / 4, 1U, std::clamp(request.processors / 2, 1U, 4U));
-  // Inside: the frame threads, up to three pictures between its stages (two, and one more when its threads get too
-  // little time), the lookahead and the B-frames.
-  const Depth depth = fit_depth(request.native, request.max_delay - std::min(request.max_delay, threads + 3));
-  // x265 wants the lookahead longer than a run of B-frames.
-  const unsigned b_frames = std::min(depth.b_frames, depth.lookahead == 0 ? 0 : depth.lookahead - 1);
-  plan.threads = static_cast<int>(threads);
-  plan.b_frames = static_cast<int>(b_frames);
-  options.parameter("rc-lookahead", std::to_string(depth.lookahead));
-}
-
-void configure_svtav1(const EncoderRequest& request, CodecPlan& plan, OptionList& options) {
-  options.set("preset", std::string(request.native.name));
-  // "lp" became a level from 0 to 6 in SVT-AV1 3.0; before, it counted processors. 0 is all of them in both.
-  if (request.video.threads != 0) options.parameter("lp", std::to_string(std::min(request.processors, 6U)));
-  plan.threads = static_cast<int>(request.processors);
-  if (request.settings.bit_rate) {
-    options.parameter("rc", "2");  // constant rate; the only one without a long lookahead
-  } else {
-    options.set("crf", rate_factor(request));
-    // Takes a seventh of the time and makes some test marks illegible; a constant rate needs it.
-    options.parameter("aq-mode", "0");
-  }
-  // Random access saves a sixth of the bits and keeps a mini-GOP with its references inside: 12 pictures with 3 levels,
-  // 8 with 2 (SVT-AV1 1.4, temporal filter and lookahead off), and up to 3 more that its threads are busy with.
-  const unsigned levels = request.max_delay >= 16 ? 3 : request.max_delay >= 12 ? 2 : 0;
-  if (levels == 0 || request.settings.bit_rate) {
-    options.parameter("pred-struct", "1");
-    plan.forces_keyframes = false;  // SVT-AV1 forces keyframes with random access and constant quality only
-    return;
-  }
-  options.parameter("pred-struct", "2");
-  options.parameter("hierarchical-levels", std::to_string(levels));
-  options.parameter("lookahead", "0");
-  options.parameter("enable-tf", "0");
-  options.parameter("enable-force-key-frames", "1");
-}
 
 constexpr std::array kRows = {
     EncoderRow{"h264_nvenc",
@@ -183,6 +76,177 @@ constexpr std::array kRows = {
                configure_nvenc,
                nvenc_available,
                true},
+    EncoderRow{.name = "h264_vaapi",
+               .codec = Codec::H264,
+               .backend = "vaapi",
+               .description = "H.264 encoder of the graphics card (VA-API)",
+               .formats = {NV12, Unknown, Unknown, Unknown, Unknown, Unknown},
+               .min_size = kVaapiMinSize,
+               .min_crf = 1,
+               .max_crf = 51,
+               .default_crf = {25, 23, 20},
+               .parameter_option = "",
+               .presets = kVaapiPresets,
+               .live_bitrate = false,
+               .drain_before_close = false,
+               .low_latency_caveat = "",
+               .configure = configure_vaapi,
+               .available = vaapi_available,
+               .takes_cuda = false,
+               .open_device = open_vaapi_device,
+               .device_format = AV_PIX_FMT_VAAPI},
+    EncoderRow{.name = "hevc_vaapi",
+               .codec = Codec::HEVC,
+               .backend = "vaapi",
+               .description = "HEVC encoder of the graphics card (VA-API)",
+               .formats = {NV12, P010, Unknown, Unknown, Unknown, Unknown},
+               .min_size = kVaapiMinSize,
+               .min_crf = 1,
+               .max_crf = 51,
+               .default_crf = {28, 26, 22},
+               .parameter_option = "",
+               .presets = kVaapiPresets,
+               .live_bitrate = false,
+               .drain_before_close = false,
+               .low_latency_caveat = "",
+               .configure = configure_vaapi,
+               .available = vaapi_available,
+               .takes_cuda = false,
+               .open_device = open_vaapi_device,
+               .device_format = AV_PIX_FMT_VAAPI},
+    EncoderRow{.name = "av1_vaapi",
+               .codec = Codec::AV1,
+               .backend = "vaapi",
+               .description = "AV1 encoder of the graphics card (VA-API)",
+               .formats = {NV12, P010, Unknown, Unknown, Unknown, Unknown},
+               .min_size = kVaapiMinSize,
+               .min_crf = 1,
+               .max_crf = 63,
+               .default_crf = {35, 32, 28},
+               .parameter_option = "",
+               .presets = kVaapiPresets,
+               .live_bitrate = false,
+               .drain_before_close = false,
+               .low_latency_caveat = "",
+               .configure = configure_vaapi,
+               .available = vaapi_available,
+               .takes_cuda = false,
+               .open_device = open_vaapi_device,
+               .device_format = AV_PIX_FMT_VAAPI},
+    EncoderRow{.name = "h264_qsv",
+               .codec = Codec::H264,
+               .backend = "qsv",
+               .description = "Intel's H.264 encoder (Quick Sync Video)",
+               .formats = {NV12, Unknown, Unknown, Unknown, Unknown, Unknown},
+               .min_size = kQsvMinSize,
+               .min_crf = 1,
+               .max_crf = 51,
+               .default_crf = {25, 23, 20},
+               .parameter_option = "",
+               .presets = kQsvPresets,
+               .live_bitrate = true,
+               .drain_before_close = false,
+               .low_latency_caveat = "",
+               .configure = configure_qsv,
+               .available = qsv_available,
+               .takes_cuda = false,
+               .open_device = nullptr,
+               .device_format = -1},
+    EncoderRow{.name = "hevc_qsv",
+               .codec = Codec::HEVC,
+               .backend = "qsv",
+               .description = "Intel's HEVC encoder (Quick Sync Video)",
+               .formats = {NV12, P010, Unknown, Unknown, Unknown, Unknown},
+               .min_size = kQsvMinSize,
+               .min_crf = 1,
+               .max_crf = 51,
+               .default_crf = {28, 26, 22},
+               .parameter_option = "",
+               .presets = kQsvPresets,
+               .live_bitrate = true,
+               .drain_before_close = false,
+               .low_latency_caveat = "",
+               .configure = configure_qsv,
+               .available = qsv_available,
+               .takes_cuda = false,
+               .open_device = nullptr,
+               .device_format = -1},
+    EncoderRow{.name = "av1_qsv",
+               .codec = Codec::AV1,
+               .backend = "qsv",
+               .description = "Intel's AV1 encoder (Quick Sync Video)",
+               .formats = {NV12, P010, Unknown, Unknown, Unknown, Unknown},
+               .min_size = kQsvMinSize,
+               .min_crf = 1,
+               .max_crf = 51,
+               .default_crf = {35, 32, 28},
+               .parameter_option = "",
+               .presets = kQsvPresets,
+               .live_bitrate = true,
+               .drain_before_close = false,
+               .low_latency_caveat = "",
+               .configure = configure_qsv,
+               .available = qsv_available,
+               .takes_cuda = false,
+               .open_device = nullptr,
+               .device_format = -1},
+    EncoderRow{.name = "h264_vulkan",
+               .codec = Codec::H264,
+               .backend = "vulkan",
+               .description = "H.264 encoder of the graphics card (Vulkan Video)",
+               .formats = {NV12, Unknown, Unknown, Unknown, Unknown, Unknown},
+               .min_size = kVulkanVideoMinSize,
+               .min_crf = 1,
+               .max_crf = 51,
+               .default_crf = {25, 23, 20},
+               .parameter_option = "",
+               .presets = kVulkanVideoPresets,
+               .live_bitrate = false,
+               .drain_before_close = false,
+               .low_latency_caveat = "",
+               .configure = configure_vulkan_video,
+               .available = vulkan_video_available,
+               .takes_cuda = false,
+               .open_device = open_vulkan_video_device,
+               .device_format = AV_PIX_FMT_VULKAN},
+    EncoderRow{.name = "hevc_vulkan",
+               .codec = Codec::HEVC,
+               .backend = "vulkan",
+               .description = "HEVC encoder of the graphics card (Vulkan Video)",
+               .formats = {NV12, P010, Unknown, Unknown, Unknown, Unknown},
+               .min_size = kVulkanVideoMinSize,
+               .min_crf = 1,
+               .max_crf = 51,
+               .default_crf = {28, 26, 22},
+               .parameter_option = "",
+               .presets = kVulkanVideoPresets,
+               .live_bitrate = false,
+               .drain_before_close = false,
+               .low_latency_caveat = "",
+               .configure = configure_vulkan_video,
+               .available = vulkan_video_available,
+               .takes_cuda = false,
+               .open_device = open_vulkan_video_device,
+               .device_format = AV_PIX_FMT_VULKAN},
+    EncoderRow{.name = "av1_vulkan",
+               .codec = Codec::AV1,
+               .backend = "vulkan",
+               .description = "AV1 encoder of the graphics card (Vulkan Video)",
+               .formats = {NV12, P010, Unknown, Unknown, Unknown, Unknown},
+               .min_size = kVulkanVideoMinSize,
+               .min_crf = 1,
+               .max_crf = 63,
+               .default_crf = {35, 32, 28},
+               .parameter_option = "",
+               .presets = kVulkanVideoPresets,
+               .live_bitrate = false,
+               .drain_before_close = false,
+               .low_latency_caveat = "",
+               .configure = configure_vulkan_video,
+               .available = vulkan_video_available,
+               .takes_cuda = false,
+               .open_device = open_vulkan_video_device,
+               .device_format = AV_PIX_FMT_VULKAN},
     EncoderRow{"libx264",
                Codec::H264,
                "software",

@@ -28,4 +28,11 @@ inline std::string rate_factor(const EncoderRequest& request) {
   return std::to_string(request.settings.crf.value_or(request.row.default_crf.at(preset)));
 }
 
+/// The same for drivers that want AV1's quantiser index (0 to 255) where the row's scale is 0 to 63, as libaom's is.
+inline std::string quantiser(const EncoderRequest& request) {
+  const auto preset = static_cast<std::size_t>(request.settings.preset);
+  const unsigned factor = request.settings.crf.value_or(request.row.default_crf.at(preset));
+  return std::to_string(request.row.codec == Codec::AV1 ? factor * 4 : factor);
+}
+
 }  // namespace zc

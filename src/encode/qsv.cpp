@@ -1,0 +1,49 @@
+#include "encode/qsv.h"
+
+#include "encode/render_nodes.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+namespace zc {
+namespace {
+
+/// The PCI vendor behind a render node, as sysfs writes it ("0x8086").
+std::string vendor_of(const std::string& node) {
+  const std::string name = std::filesystem::path(node).filename().string();
+  std::ifstream file("/sys/class/drm/" + name + "/device/vendor");
+  std::string vendor;
+  file >> vendor;
+  return vendor;
+}
+
+}  // namespace
+
+void configure_qsv(const EncoderRequest& request, CodecPlan& plan, OptionList& options) {
+  const bool live = request.settings.preset == Preset::LowLatency;
+  options.set("preset", std::string(request.native.name));
+  options.set("forced_idr", "1");
+  plan.b_frames = 0;
+  options.set("look_ahead", "0");
+  // Pictures under way before the wrapper waits for the oldest.
+  options.set("async_depth", live || request.max_delay < 2 ? "1" : "2");
+  if (live) options.set("scenario", "displayremoting");
+  if (request.row.codec == Codec::H264) options.set("profile", "high");
+  if (request.settings.bit_rate) {
+    set_vbv(request, plan);
+    // VBV in bits of the chosen rate; with maxrate equal to it the wrapper takes CBR.
+    if (live) options.set("low_delay_brc", "1");
+  } else {
+    options.set("global_quality", rate_factor(request));  // intelligent constant quality
+  }
+}
+
+Result<void> qsv_available() {
+  constexpr const char* kIntel = "0x8086";
+  if (std::ranges::any_of(render_nodes(), [](const std::string& node) { return vendor_of(node) == kIntel; })) return {};
+  return fail(ErrorKind::Unsupported, "look for an Intel graphics card", "there is no render node of one");
+}
+
+}  // namespace zc

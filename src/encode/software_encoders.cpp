@@ -1,0 +1,99 @@
+#include "encode/software_encoders.h"
+
+#include <algorithm>
+#include <string>
+
+namespace zc {
+namespace {
+
+/// Lookahead and B-frames that fit into what remains of the allowed delay.
+struct Depth {
+  unsigned lookahead;
+  unsigned b_frames;
+};
+Depth fit_depth(const NativePreset& native, unsigned remaining) {
+  const unsigned b_frames = std::min(native.b_frames, remaining / 3);
+  return {std::min(native.lookahead, remaining - b_frames), b_frames};
+}
+
+}  // namespace
+
+void configure_x264(const EncoderRequest& request, CodecPlan& plan, OptionList& options) {
+  options.set("preset", std::string(request.native.name));
+  options.set("forced-idr", "1");
+  if (request.settings.bit_rate) {
+    set_vbv(request, plan);
+  } else {
+    options.set("crf", rate_factor(request));
+  }
+  if (request.settings.preset == Preset::LowLatency) {
+    // Slices instead of frames in parallel, no lookahead, no VFR input (which costs one picture of delay).
+    options.set("tune", "zerolatency");
+    plan.threads = static_cast<int>(std::min(request.processors, 8U));
+    return;
+  }
+  // Inside: threads - 1 pictures being coded, the lookahead, the B-frames, and one for VFR input's durations.
+  const unsigned threads = std::clamp(request.max_delay / 3, 1U, std::min(request.processors, 12U));
+  const unsigned taken = threads;  // threads - 1, + 1 for VFR
+  const Depth depth = fit_depth(request.native, request.max_delay - std::min(request.max_delay, taken));
+  plan.threads = static_cast<int>(threads);
+  plan.b_frames = static_cast<int>(depth.b_frames);
+  options.set("rc-lookahead", std::to_string(depth.lookahead));
+  options.parameter("sync-lookahead", "0");
+}
+
+void configure_x265(const EncoderRequest& request, CodecPlan& plan, OptionList& options) {
+  options.set("preset", std::string(request.native.name));
+  options.set("forced-idr", "1");
+  options.parameter("log-level", "none");  // x265 writes to stderr by itself
+  options.parameter("pools", std::to_string(request.processors));
+  if (request.settings.bit_rate) {
+    set_vbv(request, plan);
+  } else {
+    options.set("crf", rate_factor(request));
+  }
+  if (request.settings.preset == Preset::LowLatency) {
+    // libavcodec overwrites the tune's single frame thread with thread_count: it stays 1 here, rows run in parallel.
+    options.set("tune", "zerolatency");
+    plan.threads = 1;
+    return;
+  }
+  const unsigned threads = std::clamp(request.max_delay / 4, 1U, std::clamp(request.processors / 2, 1U, 4U));
+  // Inside: the frame threads, up to three pictures between its stages (two, and one more when its threads get too
+  // little time), the lookahead and the B-frames.
+  const Depth depth = fit_depth(request.native, request.max_delay - std::min(request.max_delay, threads + 3));
+  // x265 wants the lookahead longer than a run of B-frames.
+  const unsigned b_frames = std::min(depth.b_frames, depth.lookahead == 0 ? 0 : depth.lookahead - 1);
+  plan.threads = static_cast<int>(threads);
+  plan.b_frames = static_cast<int>(b_frames);
+  options.parameter("rc-lookahead", std::to_string(depth.lookahead));
+}
+
+void configure_svtav1(const EncoderRequest& request, CodecPlan& plan, OptionList& options) {
+  options.set("preset", std::string(request.native.name));
+  // "lp" became a level from 0 to 6 in SVT-AV1 3.0; before, it counted processors. 0 is all of them in both.
+  if (request.video.threads != 0) options.parameter("lp", std::to_string(std::min(request.processors, 6U)));
+  plan.threads = static_cast<int>(request.processors);
+  if (request.settings.bit_rate) {
+    options.parameter("rc", "2");  // constant rate; the only one without a long lookahead
+  } else {
+    options.set("crf", rate_factor(request));
+    // Takes a seventh of the time and makes some test marks illegible; a constant rate needs it.
+    options.parameter("aq-mode", "0");
+  }
+  // Random access saves a sixth of the bits and keeps a mini-GOP with its references inside: 12 pictures with 3 levels,
+  // 8 with 2 (SVT-AV1 1.4, temporal filter and lookahead off), and up to 3 more that its threads are busy with.
+  const unsigned levels = request.max_delay >= 16 ? 3 : request.max_delay >= 12 ? 2 : 0;
+  if (levels == 0 || request.settings.bit_rate) {
+    options.parameter("pred-struct", "1");
+    plan.forces_keyframes = false;  // SVT-AV1 forces keyframes with random access and constant quality only
+    return;
+  }
+  options.parameter("pred-struct", "2");
+  options.parameter("hierarchical-levels", std::to_string(levels));
+  options.parameter("lookahead", "0");
+  options.parameter("enable-tf", "0");
+  options.parameter("enable-force-key-frames", "1");
+}
+
+}  // namespace zc

@@ -1,0 +1,50 @@
+#include "encode/vaapi.h"
+
+#include "encode/av_types.h"
+#include "encode/render_nodes.h"
+
+extern "C" {
+#include <libavutil/hwcontext.h>
+}
+
+#include <fmt/format.h>
+
+#include <string>
+
+namespace zc {
+
+void configure_vaapi(const EncoderRequest& request, CodecPlan& plan, OptionList& options) {
+  const bool live = request.settings.preset == Preset::LowLatency;
+  // No B-frames: not every driver has them, and a screen's still areas gain nothing.
+  plan.b_frames = 0;
+  if (request.row.codec == Codec::H264) options.set("profile", "high");
+  // How many pictures the wrapper has under way before it waits for the oldest: with 1 each comes out at once.
+  options.set("async_depth", live || request.max_delay < 2 ? "1" : "2");
+  if (request.settings.bit_rate) {
+    set_vbv(request, plan);
+    options.set("rc_mode", live ? "CBR" : "VBR");
+  } else {
+    // Every driver has constant QP; ICQ is Intel's alone.
+    options.set("rc_mode", "CQP");
+    options.set("global_quality", quantiser(request));
+    options.set("flags", "+qscale");
+  }
+}
+
+Result<void> vaapi_available() {
+  if (!render_nodes().empty()) return {};
+  return fail(ErrorKind::Unsupported, "look for a graphics card", "there is no render node (/dev/dri/renderD*)");
+}
+
+Result<AvBufferPtr> open_vaapi_device() {
+  std::string reasons;
+  for (const std::string& node : render_nodes()) {
+    AVBufferRef* device = nullptr;
+    const int result = av_hwdevice_ctx_create(&device, AV_HWDEVICE_TYPE_VAAPI, node.c_str(), nullptr, 0);
+    if (result >= 0) return AvBufferPtr(device);
+    reasons += fmt::format("{}{}: {}", reasons.empty() ? "" : "; ", node, fail_av(result, "").error().detail);
+  }
+  return fail(ErrorKind::Unsupported, "open VA-API", reasons.empty() ? "there is no render node" : reasons);
+}
+
+}  // namespace zc
