@@ -152,14 +152,17 @@ EncoderReport probe(const EncoderRow& row, const EncoderSettings& settings, cons
 
 }  // namespace
 
-std::vector<EncoderReport> probe_encoders(Size size, unsigned bit_depth, Chroma chroma) {
+EncoderReport probe_encoder(const EncoderRow& row, Size size, unsigned bit_depth, Chroma chroma) {
   EncoderSettings settings;
   settings.preset = Preset::LowLatency;
   settings.bit_depth = bit_depth;
   settings.chroma = chroma;
-  const VideoParameters video{.size = size, .rate = {30, 1}};
+  return probe(row, settings, {.size = size, .rate = {30, 1}});
+}
+
+std::vector<EncoderReport> probe_encoders(Size size, unsigned bit_depth, Chroma chroma) {
   std::vector<EncoderReport> reports;
-  for (const EncoderRow& row : encoder_rows()) reports.push_back(probe(row, settings, video));
+  for (const EncoderRow& row : encoder_rows()) reports.push_back(probe_encoder(row, size, bit_depth, chroma));
   return reports;
 }
 

@@ -19,5 +19,7 @@ struct EncoderReport {
 /// that it is a keyframe and carries the size, depth and colour description asked for. Takes some 100 ms per row.
 /// Reports rows in the table's order.
 [[nodiscard]] std::vector<EncoderReport> probe_encoders(Size size, unsigned bit_depth, Chroma chroma);
+/// One row of them.
+[[nodiscard]] EncoderReport probe_encoder(const EncoderRow& row, Size size, unsigned bit_depth, Chroma chroma);
 
 }  // namespace zc

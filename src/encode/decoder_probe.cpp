@@ -1,0 +1,321 @@
+#include "encode/decoder_probe.h"
+
+#include "encode/av_log.h"
+#include "encode/av_types.h"
+#include "encode/encoder_chain.h"
+#include "encode/encoder_table.h"
+#include "encode/ffmpeg_encoder.h"
+
+extern "C" {
+#include <libavutil/frame.h>
+#include <libavutil/hwcontext.h>
+#include <libavutil/pixdesc.h>
+}
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace zc {
+namespace {
+
+constexpr Size kSize{320, 192};
+constexpr int kPictures = 5;
+/// Mean difference of a luma sample, below which a decoded clip looks like what was encoded.
+constexpr double kAlike = 6;
+
+struct BackendRow {
+  DecoderBackend backend;
+  std::string_view name;
+  AVHWDeviceType device;
+  AVPixelFormat memory;  ///< pictures of the device
+};
+constexpr std::array kRows{
+    BackendRow{DecoderBackend::Software, "software", AV_HWDEVICE_TYPE_NONE, AV_PIX_FMT_NONE},
+    BackendRow{DecoderBackend::Nvdec, "nvdec", AV_HWDEVICE_TYPE_CUDA, AV_PIX_FMT_CUDA},
+    BackendRow{DecoderBackend::Vaapi, "vaapi", AV_HWDEVICE_TYPE_VAAPI, AV_PIX_FMT_VAAPI},
+};
+
+const BackendRow& row_of(DecoderBackend backend) { return *std::ranges::find(kRows, backend, &BackendRow::backend); }
+
+/// A coded clip and the luma it was made of.
+struct Clip {
+  StreamParameters stream;
+  std::vector<Packet> packets;
+  std::vector<std::vector<std::uint8_t>> luma;  ///< kSize, tightly packed
+};
+
+/// A slope that moves, with a bright square moving the other way.
+void paint(AVFrame& frame, int number) {
+  const auto at = [&](int plane, int y) {
+    return frame.data[plane] + static_cast<std::ptrdiff_t>(y) * frame.linesize[plane];
+  };
+  const int side = frame.height / 4;
+  const int left = frame.width - side - number * 8;
+  for (int y = 0; y < frame.height; ++y) {
+    for (int x = 0; x < frame.width; ++x) {
+      const bool square = x >= left && x < left + side && y >= side && y < 2 * side;
+      at(0, y)[x] = static_cast<std::uint8_t>(square ? 225 : 32 + (x + y + number * 6) % 160);
+    }
+  }
+  const AVPixFmtDescriptor* layout = av_pix_fmt_desc_get(static_cast<AVPixelFormat>(frame.format));
+  for (int component = 1; component < 3; ++component) {
+    const AVComponentDescriptor& chroma = layout->comp[component];
+    for (int y = 0; y < frame.height / 2; ++y) {
+      std::uint8_t* row = at(chroma.plane, y) + chroma.offset;
+      for (int x = 0; x < frame.width / 2; ++x) {
+        row[static_cast<std::ptrdiff_t>(x) * chroma.step] = static_cast<std::uint8_t>(96 + (component * x + y) % 64);
+      }
+    }
+  }
+}
+
+Result<Clip> make_clip(Codec codec) {
+  EncoderSettings settings;
+  settings.codec = codec;
+  settings.preset = Preset::LowLatency;
+  const auto software = [&](const EncoderRow& row) { return row.codec == codec && !row.hardware(); };
+  const auto row = std::ranges::find_if(encoder_rows(), software);
+  auto encoder = open_ffmpeg_encoder(*row, settings, {.size = kSize, .rate = {30, 1}, .threads = 1});
+  if (!encoder) return std::unexpected(std::move(encoder.error()));
+  Clip clip{.stream = (*encoder)->stream(), .packets = {}, .luma = {}};
+  const auto receive = [&]() -> Result<void> {
+    while (true) {
+      auto packet = (*encoder)->receive();
+      if (!packet) return std::unexpected(std::move(packet.error()));
+      if (!*packet) return {};
+      clip.packets.push_back(std::move(**packet));
+    }
+  };
+  for (int number = 0; number < kPictures; ++number) {
+    AvFramePtr frame(av_frame_alloc());
+    if (!frame) return fail_av(AVERROR(ENOMEM), "make a test clip");
+    frame->format = av_pixel_format((*encoder)->input().format);
+    frame->width = static_cast<int>(kSize.width);
+    frame->height = static_cast<int>(kSize.height);
+    if (const int code = av_frame_get_buffer(frame.get(), 0); code < 0) return fail_av(code, "make a test clip");
+    paint(*frame, number);
+    std::vector<std::uint8_t>& luma = clip.luma.emplace_back();
+    for (int y = 0; y < frame->height; ++y) {
+      const std::uint8_t* line = frame->data[0] + static_cast<std::ptrdiff_t>(y) * frame->linesize[0];
+      luma.insert(luma.end(), line, line + frame->width);
+    }
+    Surface picture(std::move(frame), (*encoder)->input());
+    picture.stream_time = std::chrono::milliseconds(33) * number;
+    if (auto ok = (*encoder)->submit(picture); !ok) return std::unexpected(std::move(ok.error()));
+    if (auto ok = receive(); !ok) return std::unexpected(std::move(ok.error()));
+  }
+  if (auto ok = (*encoder)->drain(); !ok) return std::unexpected(std::move(ok.error()));
+  if (auto ok = receive(); !ok) return std::unexpected(std::move(ok.error()));
+  return clip;
+}
+
+/// Which of libavcodec's decoders has this hwaccel; for AV1 its software decoder is another one.
+const AVCodec* find_decoder(const BackendRow& row, AVCodecID id) {
+  if (row.device == AV_HWDEVICE_TYPE_NONE) return avcodec_find_decoder(id);
+  void* state = nullptr;
+  while (const AVCodec* codec = av_codec_iterate(&state)) {
+    if (codec->id != id || av_codec_is_decoder(codec) == 0) continue;
+    for (int i = 0; const AVCodecHWConfig* config = avcodec_get_hw_config(codec, i); ++i) {
+      const bool by_device = (config->methods & AV_CODEC_HW_CONFIG_METHOD_HW_DEVICE_CTX) != 0;
+      if (by_device && config->device_type == row.device && config->pix_fmt == row.memory) return codec;
+    }
+  }
+  return nullptr;
+}
+
+/// The device's pictures or nothing: libavcodec would go on in software otherwise.
+AVPixelFormat only_device(AVCodecContext* context, const AVPixelFormat* offered) {
+  const auto wanted = *static_cast<const AVPixelFormat*>(context->opaque);
+  for (; *offered != AV_PIX_FMT_NONE; ++offered) {
+    if (*offered == wanted) return wanted;
+  }
+  return AV_PIX_FMT_NONE;
+}
+
+/// The picture in host memory.
+Result<AvFramePtr> downloaded(AvFramePtr frame) {
+  if (frame->hw_frames_ctx == nullptr) return frame;
+  AvFramePtr host(av_frame_alloc());
+  if (!host) return fail_av(AVERROR(ENOMEM), "read a decoded picture");
+  if (const int code = av_hwframe_transfer_data(host.get(), frame.get(), 0); code < 0) {
+    return fail_av(code, "read a decoded picture");
+  }
+  host->width = frame->width;
+  host->height = frame->height;
+  return host;
+}
+
+class ClipDecoder {
+ public:
+  /// `device` as av_hwdevice_ctx_create() takes it.
+  static Result<std::unique_ptr<ClipDecoder>> open(const BackendRow& row, const AVCodec& codec,
+                                                   const StreamParameters& stream, const std::string& device) {
+    std::unique_ptr<ClipDecoder> self(new ClipDecoder(row));
+    self->context_.reset(avcodec_alloc_context3(&codec));
+    AVCodecContext* context = self->context_.get();
+    if (context == nullptr) return fail_av(AVERROR(ENOMEM), "open the decoder");
+    context->thread_count = 1;
+    context->extradata = static_cast<std::uint8_t*>(av_mallocz(stream.extradata.size() + AV_INPUT_BUFFER_PADDING_SIZE));
+    if (context->extradata == nullptr) return fail_av(AVERROR(ENOMEM), "open the decoder");
+    std::memcpy(context->extradata, stream.extradata.data(), stream.extradata.size());
+    context->extradata_size = static_cast<int>(stream.extradata.size());
+    if (row.device != AV_HWDEVICE_TYPE_NONE) {
+      const char* name = device.empty() ? nullptr : device.c_str();
+      if (const int code = av_hwdevice_ctx_create(&context->hw_device_ctx, row.device, name, nullptr, 0); code < 0) {
+        return fail_av(code, "open the device");
+      }
+      context->opaque = const_cast<AVPixelFormat*>(&self->row_.memory);  // NOLINT: C's idea of a user pointer
+      context->get_format = only_device;
+    }
+    if (const int code = avcodec_open2(context, &codec, nullptr); code < 0) return fail_av(code, "open the decoder");
+    return self;
+  }
+
+  Result<std::vector<AvFramePtr>> decode(const std::vector<Packet>& packets) {
+    std::vector<AvFramePtr> pictures;
+    const AvPacketPtr packet(av_packet_alloc());
+    if (!packet) return fail_av(AVERROR(ENOMEM), "decode");
+    for (const Packet& coded : packets) {
+      const std::span<const std::byte> bytes = coded.bytes();
+      if (const int code = av_new_packet(packet.get(), static_cast<int>(bytes.size())); code < 0) {
+        return fail_av(code, "decode");
+      }
+      std::memcpy(packet->data, bytes.data(), bytes.size());
+      packet->pts = coded.pts;
+      packet->dts = coded.dts;
+      const int code = avcodec_send_packet(context_.get(), packet.get());
+      av_packet_unref(packet.get());
+      if (code < 0) return fail_av(code, "decode");
+      if (auto ok = receive(pictures); !ok) return std::unexpected(std::move(ok.error()));
+    }
+    if (const int code = avcodec_send_packet(context_.get(), nullptr); code < 0) return fail_av(code, "decode");
+    if (auto ok = receive(pictures); !ok) return std::unexpected(std::move(ok.error()));
+    return pictures;
+  }
+
+ private:
+  explicit ClipDecoder(const BackendRow& row) : row_(row) {}
+
+  Result<void> receive(std::vector<AvFramePtr>& pictures) {
+    while (true) {
+      AvFramePtr frame(av_frame_alloc());
+      if (!frame) return fail_av(AVERROR(ENOMEM), "decode");
+      const int code = avcodec_receive_frame(context_.get(), frame.get());
+      if (code == AVERROR(EAGAIN) || code == AVERROR_EOF) return {};
+      if (code < 0) return fail_av(code, "decode");
+      auto host = downloaded(std::move(frame));
+      if (!host) return std::unexpected(std::move(host.error()));
+      pictures.push_back(*std::move(host));
+    }
+  }
+
+  BackendRow row_;
+  AvCodecContextPtr context_;
+};
+
+/// The samples of one component of an 8-bit picture, whatever its planes are: NV12 and I420 look the same here.
+std::vector<std::uint8_t> component(const AVFrame& frame, int number) {
+  const AVPixFmtDescriptor* layout = av_pix_fmt_desc_get(static_cast<AVPixelFormat>(frame.format));
+  const AVComponentDescriptor& of = layout->comp[number];
+  const int width = number == 0 ? frame.width : AV_CEIL_RSHIFT(frame.width, layout->log2_chroma_w);
+  const int height = number == 0 ? frame.height : AV_CEIL_RSHIFT(frame.height, layout->log2_chroma_h);
+  std::vector<std::uint8_t> samples;
+  samples.reserve(static_cast<std::size_t>(width) * static_cast<std::size_t>(height));
+  for (int y = 0; y < height; ++y) {
+    const std::uint8_t* row =
+        frame.data[of.plane] + static_cast<std::ptrdiff_t>(y) * frame.linesize[of.plane] + of.offset;
+    for (int x = 0; x < width; ++x) samples.push_back(row[static_cast<std::ptrdiff_t>(x) * of.step]);
+  }
+  return samples;
+}
+
+bool comparable(const AVFrame& frame) {
+  const AVPixFmtDescriptor* layout = av_pix_fmt_desc_get(static_cast<AVPixelFormat>(frame.format));
+  return layout != nullptr && layout->nb_components >= 3 && layout->comp[0].depth == 8 &&
+         frame.width == static_cast<int>(kSize.width) && frame.height == static_cast<int>(kSize.height);
+}
+
+double mean_difference(const std::vector<std::uint8_t>& a, const std::vector<std::uint8_t>& b) {
+  double sum = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) sum += std::abs(static_cast<int>(a[i]) - static_cast<int>(b[i]));
+  return sum / static_cast<double>(a.size());
+}
+
+/// What is wrong with the pictures; empty: nothing. Counts into `report`.
+std::string compare(const std::vector<AvFramePtr>& pictures, const std::vector<AvFramePtr>& reference, const Clip& clip,
+                    DecoderReport& report) {
+  if (pictures.size() != clip.luma.size() || reference.size() != clip.luma.size()) {
+    return fmt::format("{} pictures were encoded, {} decoded", clip.luma.size(), pictures.size());
+  }
+  for (std::size_t i = 0; i < pictures.size(); ++i) {
+    if (!comparable(*pictures[i]) || !comparable(*reference[i])) return "its pictures have another size or depth";
+    for (int number = 0; number < 3; ++number) {
+      const std::vector<std::uint8_t> ours = component(*pictures[i], number);
+      const std::vector<std::uint8_t> wanted = component(*reference[i], number);
+      if (ours.size() != wanted.size()) return "its pictures have another chroma format";
+      report.samples += ours.size();
+      for (std::size_t s = 0; s < ours.size(); ++s) report.different += ours[s] == wanted[s] ? 0U : 1U;
+      if (number == 0 && mean_difference(ours, clip.luma[i]) > kAlike) {
+        return fmt::format("picture {} does not look like the one that was encoded", i);
+      }
+    }
+    ++report.pictures;
+  }
+  if (report.different == 0) return {};
+  return fmt::format("{} of {} samples are not the software decoder's", report.different, report.samples);
+}
+
+Result<void> try_decoder(const BackendRow& row, Codec codec, const std::string& device, DecoderReport& report) {
+  const AVCodec* decoder = find_decoder(row, av_codec_id(codec));
+  if (decoder == nullptr) {
+    return fail(ErrorKind::Unsupported, "find a decoder",
+                fmt::format("this FFmpeg has no {} decoder for {}", row.name, to_string(codec)));
+  }
+  report.decoder = decoder->name;
+  const auto clip = make_clip(codec);
+  if (!clip) return std::unexpected(clip.error());
+  const auto decode = [&](const BackendRow& with, const AVCodec& by) -> Result<std::vector<AvFramePtr>> {
+    auto opened = ClipDecoder::open(with, by, clip->stream, device);
+    if (!opened) return std::unexpected(std::move(opened.error()));
+    return (*opened)->decode(clip->packets);
+  };
+  auto pictures = decode(row, *decoder);
+  if (!pictures) return std::unexpected(std::move(pictures.error()));
+  const BackendRow& software = row_of(DecoderBackend::Software);
+  const AVCodec* reference_decoder = find_decoder(software, av_codec_id(codec));
+  if (reference_decoder == nullptr) {
+    return fail(ErrorKind::Unsupported, "find a decoder", "this FFmpeg has no software decoder to compare with");
+  }
+  const auto reference = decode(software, *reference_decoder);
+  if (!reference) return std::unexpected(reference.error());
+  if (std::string wrong = compare(*pictures, *reference, *clip, report); !wrong.empty()) {
+    return fail(ErrorKind::Unsupported, "", std::move(wrong));
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string_view to_string(DecoderBackend backend) { return row_of(backend).name; }
+
+DecoderReport probe_decoder(DecoderBackend backend, Codec codec, const std::string& device) {
+  const AvLogCapture quiet;  // the report says it
+  DecoderReport report;
+  const auto done = try_decoder(row_of(backend), codec, device, report);
+  report.works = done.has_value();
+  if (!done) {
+    // What libavcodec logged says more than its error code.
+    const std::string said = quiet.text();
+    report.reason = said.empty() ? done.error().message() : done.error().operation + ": " + said;
+  }
+  return report;
+}
+
+}  // namespace zc
