@@ -25,3 +25,6 @@ target_link_libraries(libyuv INTERFACE ${LIBYUV_LIBRARY})
 # Headers only: libvulkan is opened at run time. glslangValidator compiles the shaders.
 find_package(Vulkan REQUIRED)
 find_program(GLSLANG_VALIDATOR glslangValidator REQUIRED)
+
+# Headers only: libEGL is opened at run time.
+find_path(EGL_INCLUDE_DIR EGL/egl.h REQUIRED)

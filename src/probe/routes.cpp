@@ -1,0 +1,222 @@
+#include "probe/routes.h"
+
+#include "base/clock.h"
+#include "encode/surface_adapter.h"
+#include "media/frame.h"
+#include "probe/apis.h"
+#include "probe/frame_memory.h"
+#include "probe/modifier_names.h"
+#include "zerocopy/cpu_importer.h"
+#include "zerocopy/vulkan/vulkan_device.h"
+#include "zerocopy/vulkan_importer.h"
+
+extern "C" {
+#include <libavutil/frame.h>
+}
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace zc::probe {
+namespace {
+
+/// Every route can make it, and every hardware encoder takes it.
+constexpr PixelFormat kSurface = PixelFormat::NV12;
+/// A conversion is right when no sample is further than this from the CPU route's, which rounds exactly.
+constexpr unsigned kTolerance = 2;
+constexpr unsigned kWarmUp = 3;
+constexpr unsigned kMostFrames = 100;
+constexpr Nanoseconds kTimingBudget = std::chrono::seconds(1);
+constexpr std::size_t kSurfaces = 4;
+
+Result<OpenedRoute> open_vulkan() {
+  auto device = VulkanDevice::open({.use = VulkanUse::LinearDmabuf});
+  if (!device) return std::unexpected(std::move(device.error()));
+  const VulkanGpu& gpu = (*device)->gpu();
+  OpenedRoute route{.importer = nullptr,
+                    .device = gpu.name,
+                    .uuid = uuid_text(gpu.uuid),
+                    .software = gpu.type == VK_PHYSICAL_DEVICE_TYPE_CPU,
+                    .memory = MemoryKind::Host};
+  // Strict: what the GPU does not do must not pass for its work.
+  auto importer = make_vulkan_importer(
+      {.strict = true, .software = true, .surface_limit = kSurfaces, .device = *std::move(device)});
+  if (!importer) return std::unexpected(std::move(importer.error()));
+  route.importer = *std::move(importer);
+  return route;
+}
+
+Result<OpenedRoute> open_cpu() {
+  return OpenedRoute{.importer = make_cpu_importer(kSurfaces),
+                     .device = "CPU",
+                     .uuid = {},
+                     .software = true,
+                     .memory = MemoryKind::Host};
+}
+
+constexpr std::array kRows{
+    RouteRow{"vulkan", "LINEAR dmabufs by one Vulkan pass into memory that software encoders read", true, open_vulkan},
+    RouteRow{"cpu", "shared memory and LINEAR dmabufs by the CPU", false, open_cpu},
+};
+
+Frame make_frame(const std::shared_ptr<const Dmabuf>& dmabuf) {
+  Frame frame;
+  frame.image = dmabuf;
+  return frame;
+}
+
+/// What the CPU route makes of the picture.
+Result<Surface> reference_surface(const TestPicture& picture) {
+  const auto importer = make_cpu_importer(kSurfaces);
+  if (auto ok = importer->configure({.format = kSurface, .size = picture.size}); !ok) {
+    return std::unexpected(std::move(ok.error()));
+  }
+  HostImage image{.format = picture.format, .size = picture.size, .planes = {}, .mapping = nullptr};
+  image.planes[0] = {picture.pixels.data(), static_cast<std::uint32_t>(picture.stride_bytes())};
+  Frame frame;
+  frame.image = std::move(image);
+  return importer->import(std::move(frame));
+}
+
+/// The surface in host memory.
+Result<Surface> readable(const Surface& surface) {
+  SurfaceFormat host = surface.format();
+  host.memory = MemoryKind::Host;
+  auto adapter = SurfaceAdapter::create(surface.format(), host);
+  if (!adapter) return std::unexpected(std::move(adapter.error()));
+  return adapter->adapt(surface);
+}
+
+/// Counts into `size` what differs; both surfaces are NV12 in host memory.
+void compare(const Surface& surface, const Surface& reference, RouteSize& size) {
+  for (unsigned plane = 0; plane < info(kSurface).planes; ++plane) {
+    const std::uint64_t bytes = row_bytes(kSurface, plane, size.width);
+    for (std::uint32_t y = 0; y < plane_height(kSurface, plane, size.height); ++y) {
+      const auto row = [&](const AVFrame& frame) {
+        return frame.data[plane] + static_cast<std::ptrdiff_t>(y) * frame.linesize[plane];
+      };
+      const std::uint8_t* ours = row(*surface.av_frame());
+      const std::uint8_t* wanted = row(*reference.av_frame());
+      size.samples += bytes;
+      for (std::uint64_t x = 0; x < bytes; ++x) {
+        if (ours[x] == wanted[x]) continue;
+        ++size.different;
+        const int difference = std::abs(static_cast<int>(ours[x]) - static_cast<int>(wanted[x]));
+        size.max_difference = std::max(size.max_difference, static_cast<unsigned>(difference));
+      }
+    }
+  }
+}
+
+/// The route with one frame, in one kind of memory, compared.
+Result<void> try_memory(Importer& importer, const std::shared_ptr<const Dmabuf>& dmabuf, const Surface& reference,
+                        RouteSize& size) {
+  const auto surface = importer.import(make_frame(dmabuf));
+  if (!surface) return std::unexpected(surface.error());
+  const auto host = readable(*surface);
+  if (!host) return std::unexpected(host.error());
+  RouteSize counted;
+  counted.width = size.width;
+  counted.height = size.height;
+  compare(*host, reference, counted);
+  size = counted;
+  if (size.max_difference <= kTolerance) return {};
+  return fail(ErrorKind::Unsupported, "check the picture",
+              fmt::format("{} of {} samples differ from the CPU route's, by up to {}", size.different, size.samples,
+                          size.max_difference));
+}
+
+Result<void> take_times(Importer& importer, const std::shared_ptr<const Dmabuf>& dmabuf, RouteSize& size) {
+  std::vector<double> us;
+  us.reserve(kMostFrames);
+  const Nanoseconds begun = monotonic_now();
+  for (unsigned i = 0; i < kWarmUp + kMostFrames; ++i) {
+    const Nanoseconds start = monotonic_now();
+    const auto surface = importer.import(make_frame(dmabuf));
+    if (!surface) return std::unexpected(surface.error());
+    const Nanoseconds end = monotonic_now();
+    if (i >= kWarmUp) us.push_back(static_cast<double>((end - start).count()) / 1e3);
+    if (!us.empty() && end - begun > kTimingBudget) break;
+  }
+  const auto middle = us.begin() + static_cast<std::ptrdiff_t>(us.size() / 2);
+  std::ranges::nth_element(us, middle);
+  size.frames = static_cast<unsigned>(us.size());
+  size.median_us = *middle;
+  return {};
+}
+
+std::vector<std::uint64_t> modifiers_for(const FormatOffer& offer, PixelFormat format) {
+  const auto entry = std::ranges::find(offer.formats, format, &FormatOffer::Entry::format);
+  if (entry == offer.formats.end()) return {};
+  return entry->modifiers;
+}
+
+/// Tries the kinds of memory until one gives the right picture, then takes its times.
+Result<void> try_size(OpenedRoute& route, RouteReport& report, RouteSize& size) {
+  Importer& importer = *route.importer;
+  const SurfaceFormat target{.format = kSurface, .size = {size.width, size.height}, .memory = route.memory};
+  if (auto ok = importer.configure(target); !ok) return ok;
+  const TestPicture picture = make_test_picture(target.size);
+  const auto reference = reference_surface(picture);
+  if (!reference) return std::unexpected(reference.error());
+  std::vector<std::uint64_t> modifiers = modifiers_for(importer.offer(), picture.format);
+  // The CPU route offers none, because it takes shared memory first; it reads LINEAR ones.
+  if (modifiers.empty()) modifiers.push_back(kModifierLinear);
+  std::string reasons;
+  for (const FrameMemory& memory : frame_memories()) {
+    auto dmabuf = memory.make(picture, modifiers);
+    auto tried = dmabuf ? try_memory(importer, *dmabuf, *reference, size)
+                        : Result<void>(std::unexpected(std::move(dmabuf.error())));
+    if (!tried) {
+      reasons += fmt::format("{}{}: {}", reasons.empty() ? "" : "; ", memory.name, tried.error().message());
+      continue;
+    }
+    report.source_memory = memory.name;
+    report.modifier = modifier_name((*dmabuf)->modifier);
+    return take_times(importer, *dmabuf, size);
+  }
+  return fail(ErrorKind::Unsupported, "", reasons);
+}
+
+}  // namespace
+
+std::span<const RouteRow> route_rows() { return kRows; }
+
+RouteReport try_route(const RouteRow& row, std::span<const Size> sizes,
+                      const std::function<void(const RouteReport&)>& progress) {
+  RouteReport report;
+  report.route = row.name;
+  report.what = row.what;
+  report.zero_copy = row.zero_copy;
+  progress(report);
+  auto route = row.open();
+  if (!route) {
+    report.reason = route.error().message();
+    return report;
+  }
+  report.device = route->device;
+  report.uuid = route->uuid;
+  report.software = route->software;
+  report.surface_memory = route->memory == MemoryKind::Cuda ? "cuda" : "host";
+  for (const Size wanted : sizes) {
+    progress(report);
+    RouteSize size;
+    size.width = wanted.width;
+    size.height = wanted.height;
+    const auto tried = try_size(*route, report, size);
+    size.works = tried.has_value();
+    if (!tried) size.reason = tried.error().message();
+    report.sizes.push_back(std::move(size));
+  }
+  const auto failed = std::ranges::find(report.sizes, false, &RouteSize::works);
+  report.works = failed == report.sizes.end();
+  if (!report.works) report.reason = failed->reason;
+  return report;
+}
+
+}  // namespace zc::probe
