@@ -46,6 +46,12 @@ struct Example {
   std::string_view what;
 };
 
+/// An exit code that means something else in one subcommand than in the others.
+struct CommandExit {
+  int code;
+  std::string_view meaning;  ///< a sentence
+};
+
 /// One subcommand as the documentation sees it.
 struct CommandInfo {
   std::string_view name;
@@ -53,6 +59,7 @@ struct CommandInfo {
   std::string_view details;  ///< a paragraph
   std::vector<Argument> arguments;
   std::span<const Example> examples{};
+  std::span<const CommandExit> exits{};  ///< empty: those of every command (exit_codes.h)
 };
 
 // NOLINTEND(readability-redundant-member-init)

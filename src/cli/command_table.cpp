@@ -100,6 +100,15 @@ constexpr std::array kEncodersExamples{
     Example{"zerocast encoders", "What this machine can encode with."},
     Example{"zerocast encoders --bit-depth 10 --size 3840x2160", "What it can do for 10-bit 4K."},
 };
+constexpr std::array kProbeExamples{
+    Example{"zerocast zerocopy-probe", "Which way frames take here, why, and what would make it a better one."},
+    Example{"zerocast zerocopy-probe --json", "All findings, for a script or a bug report."},
+};
+constexpr std::array kProbeExits{
+    CommandExit{0, "A zero-copy route works on this machine."},
+    CommandExit{1, "None works: frames go through the CPU."},
+    CommandExit{2, "The probe itself failed, or wrong usage."},
+};
 constexpr std::array kCompletionExamples{
     Example{"zerocast completion bash", "For 'source <(zerocast completion bash)' in ~/.bashrc."},
 };
@@ -198,6 +207,37 @@ std::unique_ptr<Command> encoders_command() {
       [](EncodersOptions options) -> Result<Invocation> { return options; });
 }
 
+constexpr unsigned kMaxProbeSeconds = 600;
+
+std::unique_ptr<Command> zerocopy_probe_command() {
+  using Row = ArgumentRow<ZerocopyProbeOptions>;
+  std::vector<Row> rows{
+      {{.name = "--timeout",
+        .value = "SECONDS",
+        .group = "Probe",
+        .help = "How long one step may take before it counts as hung.",
+        .fallback = "30"},
+       [](ZerocopyProbeOptions& o, std::string_view option, std::string_view text) {
+         return store(seconds_value(option, text, kMaxProbeSeconds), o.step_limit);
+       }},
+      json_row<ZerocopyProbeOptions>("Print one JSON object instead of tables."),
+  };
+  return std::make_unique<TableCommand<ZerocopyProbeOptions>>(
+      CommandInfo{.name = "zerocopy-probe",
+                  .summary = "Show which way frames take on this machine, and why",
+                  .details =
+                      "Asks Vulkan, EGL, CUDA and VA-API about every GPU, tries each route with frames it makes "
+                      "itself and compares every sample with the CPU route's, tries each encoder and decoder, "
+                      "looks at permissions, and says which route a recording takes here, why, and what to change "
+                      "for a better one. Every step runs in a process of its own with a time limit: a driver that "
+                      "crashes or hangs is a line of the report.",
+                  .arguments = {},
+                  .examples = kProbeExamples,
+                  .exits = kProbeExits},
+      std::move(rows), std::span<const Conflict>{}, ZerocopyProbeOptions{},
+      [](ZerocopyProbeOptions options) -> Result<Invocation> { return options; });
+}
+
 constexpr std::array<Choice<Shell>, 3> kShells{{{"bash", Shell::Bash}, {"zsh", Shell::Zsh}, {"fish", Shell::Fish}}};
 constexpr auto kShellWords = words(kShells);
 
@@ -231,6 +271,7 @@ std::vector<std::unique_ptr<Command>> make_commands() {
   commands.push_back(record_command(true));
   commands.push_back(sources_command());
   commands.push_back(encoders_command());
+  commands.push_back(zerocopy_probe_command());
   commands.push_back(completion_command());
   return commands;
 }

@@ -86,6 +86,10 @@ std::string command_help(const CommandInfo& command) {
     }
   }
   text += fmt::format("\n{}:\n{}", help_option().group, entry(term_of(help_option()), help_option().help));
+  if (!command.exits.empty()) {
+    text += "\nExit codes:\n";
+    for (const CommandExit& exit : command.exits) text += entry(std::to_string(exit.code), exit.meaning);
+  }
   if (!command.examples.empty()) {
     text += "\nExamples:\n";
     for (const Example& example : command.examples) text += fmt::format("  {}\n      {}\n", example.line, example.what);

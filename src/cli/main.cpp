@@ -8,6 +8,7 @@
 #include "cli/record_command.h"
 #include "cli/report.h"
 #include "cli/sources_command.h"
+#include "cli/zerocopy_probe_command.h"
 
 #include <csignal>
 #include <cstdio>
@@ -41,6 +42,7 @@ struct Dispatch {
   int operator()(const CompletionOptions& options) const { return to_int(print_out(completion_file(options.shell))); }
   int operator()(const SourcesOptions& options) const { return run_sources(options); }
   int operator()(const EncodersOptions& options) const { return run_encoders(options, toggles); }
+  int operator()(const ZerocopyProbeOptions& options) const { return run_zerocopy_probe(options, toggles); }
   int operator()(const RecordOptions& options) const {
     if (const auto good = check_encoder(options); !good) return to_int(report_error(good.error(), Stage::Encoder));
     block_stop_signals();
@@ -50,6 +52,7 @@ struct Dispatch {
 
 int run(std::span<const char* const> arguments) {
   ignore_write_signals();
+  if (const auto code = run_probe_child(arguments)) return *code;
   const auto invocation = parse_command_line(arguments);
   if (!invocation) return to_int(report_error(invocation.error(), Stage::Arguments));
   if (const auto* show = std::get_if<ShowText>(&*invocation)) return to_int(print_out(show->text));

@@ -75,6 +75,8 @@ std::string command_section(const CommandInfo& command, const std::vector<Comman
   for (const Argument& argument : command.arguments) {
     if (std::ranges::find(told, argument.name) == told.end()) text += item(tag_of(argument), full_help(argument));
   }
+  if (!command.exits.empty()) text += ".PP\nIt exits with\n";
+  for (const CommandExit& exit : command.exits) text += item(bold(std::to_string(exit.code)), exit.meaning);
   return text;
 }
 

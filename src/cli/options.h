@@ -46,6 +46,11 @@ struct EncodersOptions {
   Chroma chroma = Chroma::Yuv420;
 };
 
+struct ZerocopyProbeOptions {
+  bool json = false;
+  Nanoseconds step_limit = std::chrono::seconds(30);
+};
+
 enum class Shell : std::uint8_t { Bash, Zsh, Fish };
 
 struct CompletionOptions {

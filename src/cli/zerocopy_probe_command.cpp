@@ -1,0 +1,61 @@
+#include "cli/zerocopy_probe_command.h"
+
+#include "base/log.h"
+#include "cli/probe_report.h"
+#include "cli/report.h"
+#include "encode/av_log.h"
+#include "probe/collect.h"
+#include "probe/report_json.h"
+#include "probe/step.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <vector>
+
+namespace zc {
+namespace {
+
+constexpr int kProbeFailed = 2;
+
+/// One line that replaces itself, on a terminal.
+void show_progress(std::string_view step) {
+  static const bool terminal = ::isatty(STDERR_FILENO) != 0;
+  if (terminal) fmt::print(stderr, "\r\x1b[K{}", step.empty() ? std::string() : fmt::format("probing {}", step));
+}
+
+}  // namespace
+
+int run_zerocopy_probe(const ZerocopyProbeOptions& options, const Toggles& toggles) {
+  probe::ProbeOptions probe;
+  probe.arguments = probe::loader_words("zerocopy-probe");
+  probe.step_limit = options.step_limit;
+  probe.mode = toggles.zerocopy;
+  probe.progress = show_progress;
+  const auto report = probe::probe_machine(probe);
+  show_progress("");
+  if (!report) {
+    static_cast<void>(report_error(report.error(), Stage::Arguments));
+    return kProbeFailed;
+  }
+  const std::string text = options.json ? probe::text_of(probe::write_json(*report)) + "\n" : probe_text(*report);
+  if (print_out(text) != ExitCode::Ok) return kProbeFailed;
+  return probe_exit(*report);
+}
+
+std::optional<int> run_probe_child(std::span<const char* const> arguments) {
+  if (arguments.empty() || arguments.front() != probe::kStepOption) return std::nullopt;
+  try {
+    init_logging();
+    set_ffmpeg_logging(false);
+    return probe::run_step(std::vector<std::string>(arguments.begin() + 1, arguments.end()));
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "zerocast: {}\n", error.what());
+    return kProbeFailed;
+  }
+}
+
+}  // namespace zc
