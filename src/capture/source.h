@@ -45,7 +45,8 @@ struct SourceStats {
   std::uint64_t bad_pts = 0;         ///< producer timestamps replaced by the arrival time
 };
 
-/// start/renegotiate/stop are called from one controlling thread; info and stats from any.
+/// start/renegotiate/stop are called one after the other, from whichever thread (not the source's own); info and stats
+/// from any.
 class Source {
  public:
   virtual ~Source() = default;
@@ -56,7 +57,8 @@ class Source {
   /// Begins to deliver to `listener`, which must outlive stop(). Returns when the source accepted the offer or failed;
   /// every wait in it is bounded or ends with request_stop().
   [[nodiscard]] virtual Result<void> start(const FormatOffer& offer, SourceListener& listener) = 0;
-  /// Asks the producer for other formats while streaming (an import failed). Frames go on in whichever format results.
+  /// Asks the producer for other formats while streaming (an import failed). Frames go on in whichever format results;
+  /// some may still come in the old one. Returns when the producer has been asked.
   [[nodiscard]] virtual Result<void> renegotiate(const FormatOffer& offer) = 0;
   /// Ends delivery and frees everything; idempotent. Leases still held stay readable until they die.
   virtual void stop() = 0;

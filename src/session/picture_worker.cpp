@@ -109,6 +109,7 @@ Result<void> PictureWorker::import_newest(Nanoseconds time, const std::stop_toke
   const Nanoseconds captured = newest_.pts;
   if (damage_lost_) newest_.damage = Damage::all();
   Result<Surface> surface = importer_.import(std::exchange(newest_, Frame{}));
+  if (auto kept = offer_.after_import(surface ? nullptr : &surface.error(), monotonic_now()); !kept) return kept;
   if (!surface) {
     const Error& error = surface.error();
     if (error.kind == ErrorKind::Lost) return std::unexpected(error);

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "session/encode_stage.h"
 #include "session/frame_mailbox.h"
+#include "session/offer_keeper.h"
 #include "session/pacer.h"
 #include "zerocopy/importer.h"
 
@@ -19,10 +20,11 @@ class PictureWorker {
  public:
   struct Config {
     Pacer::Config pacer;
-    Nanoseconds epoch{};                  ///< CLOCK_MONOTONIC time of stream time zero
-    std::optional<Nanoseconds> duration;  ///< of the stream; nullopt = until stopped
-    std::optional<Rect> crop;             ///< px of the shown picture
-    bool even_size = true;                ///< cut odd pictures by a column or row (4:2:0 encoders)
+    Nanoseconds epoch{};                   ///< CLOCK_MONOTONIC time of stream time zero
+    std::optional<Nanoseconds> duration;   ///< of the stream; nullopt = until stopped
+    std::optional<Rect> crop;              ///< px of the shown picture
+    bool even_size = true;                 ///< cut odd pictures by a column or row (4:2:0 encoders)
+    OfferKeeper::Renegotiate renegotiate;  ///< asks the source for other formats; empty: it cannot be asked
   };
   struct Counters {
     std::uint64_t captured = 0;
@@ -34,7 +36,12 @@ class PictureWorker {
   enum class End : std::uint8_t { Stopped, Duration };
 
   PictureWorker(const Config& config, FrameMailbox& mailbox, Importer& importer, EncodeStage& stage)
-      : config_(config), mailbox_(mailbox), importer_(importer), stage_(stage), pacer_(config.pacer) {}
+      : config_(config),
+        mailbox_(mailbox),
+        importer_(importer),
+        stage_(stage),
+        pacer_(config.pacer),
+        offer_(importer, config.renegotiate) {}
 
   /// Encodes `first` at stream time zero, then goes on until `stop` or the duration; fills the stream up to its end.
   /// An error is the importer's: it cannot take this kind of frame at all.
@@ -57,6 +64,7 @@ class PictureWorker {
   Importer& importer_;
   EncodeStage& stage_;
   Pacer pacer_;
+  OfferKeeper offer_;
   Frame newest_;              // given to the pacer, not yet imported
   Surface last_;              // encoded last
   Nanoseconds captured_{};    // of `last_`

@@ -257,6 +257,7 @@ void RecordingImpl::run_worker(const std::stop_token& stop) {
   config.duration = options_.duration;
   config.crop = options_.crop;
   config.even_size = options_.encoder.chroma == Chroma::Yuv420;
+  config.renegotiate = [this](const FormatOffer& offer) { return source_->renegotiate(offer); };
   pictures_ = std::make_unique<PictureWorker>(config, mailbox_, *importer_, *stage_);
   overwritten_before_ = mailbox_.overwritten();
   cpu_start_ = process_cpu_time();

@@ -26,8 +26,10 @@ inline constexpr std::size_t kDefaultSurfaceLimit = 64;
 [[nodiscard]] std::unique_ptr<Importer> make_cpu_importer(std::size_t surface_limit = kDefaultSurfaceLimit);
 
 /// The same importer with a GPU in front of it that takes the dmabufs. When it fails, one warning says so and the CPU
-/// goes on, within the same frame. `strict`: no CPU path at all; such a failure, shared memory and pictures the GPU
-/// does not take are errors.
+/// goes on, within the same frame. When it refuses a modifier (Unsupported, and its modifiers() leaves it out from then
+/// on) only that modifier is given up: what is LINEAR goes the CPU's way, anything else is refused until the source
+/// gives another. `strict`: no CPU path at all; such a failure, shared memory and pictures the GPU does not take are
+/// errors.
 [[nodiscard]] std::unique_ptr<Importer> make_host_importer(std::size_t surface_limit,
                                                            std::unique_ptr<DmabufConverter> gpu, bool strict);
 

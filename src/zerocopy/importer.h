@@ -25,6 +25,9 @@ class Importer {
   [[nodiscard]] virtual std::string_view route() const = 0;
   /// The frames this importer can really read, for the source's negotiation.
   [[nodiscard]] virtual FormatOffer offer() const = 0;
+  /// Rises whenever offer() has become smaller: a modifier was refused, a GPU lost. The source is to be asked anew
+  /// then.
+  [[nodiscard]] virtual std::uint64_t offer_version() const { return 0; }
   /// Sets what import() produces from now on; surfaces made before stay valid.
   [[nodiscard]] virtual Result<void> configure(const SurfaceFormat& target) = 0;
   /// Crops, turns, scales (letterboxed when the aspect ratio differs), converts and draws the cursor, in as few passes

@@ -10,10 +10,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <optional>
 #include <utility>
+#include <vector>
 
 namespace zc {
 namespace {
@@ -43,6 +45,8 @@ class CpuImporter final : public Importer {
     return offer;
   }
 
+  [[nodiscard]] std::uint64_t offer_version() const override { return offer_version_; }
+
   [[nodiscard]] Result<void> configure(const SurfaceFormat& target) override;
   [[nodiscard]] Result<Surface> import(Frame frame) override;
 
@@ -62,6 +66,9 @@ class CpuImporter final : public Importer {
   /// The whole picture by the GPU. Its failure, unless strict, ends the GPU's part and starts the frame again.
   [[nodiscard]] Result<Surface> import_on_gpu(Frame& frame, SurfacePool::Buffer& buffer, const CursorPlacement& cursor);
   void leave_gpu(const Error& error);
+  [[nodiscard]] bool refused(const Dmabuf& dmabuf) const;
+  /// True when the GPU's error means just that it does not take this dmabuf's format and modifier, now noted.
+  [[nodiscard]] bool note_refusal(const Dmabuf& dmabuf, const Error& error);
   void make_pool(const SurfaceFormat& format);
   /// Brings `buffer` up to date from the newest surface, which is cheaper when the picture itself has not changed.
   void fill_from_newest(SurfacePool::Buffer& buffer);
@@ -71,6 +78,8 @@ class CpuImporter final : public Importer {
   std::size_t surface_limit_;
   std::unique_ptr<DmabufConverter> gpu_;  ///< null: everything by the CPU
   bool strict_;
+  std::vector<std::pair<PixelFormat, std::uint64_t>> refusals_;  ///< what the GPU has given up
+  std::uint64_t offer_version_ = 0;
   std::unique_ptr<SurfacePool> pool_;  ///< null until configured
   PictureConverter converter_;
   DmabufMapper mapper_;
@@ -157,7 +166,7 @@ Result<void> CpuImporter::adopt(const PicturePlan& plan, const Frame& frame) {
 
 Result<Surface> CpuImporter::import_picture(Frame& frame) {
   const auto* dmabuf = std::get_if<std::shared_ptr<const Dmabuf>>(&frame.image);
-  const bool gpu_reads = gpu_ && dmabuf != nullptr && *dmabuf;
+  const bool gpu_reads = gpu_ && dmabuf != nullptr && *dmabuf && !refused(**dmabuf);
   std::optional<Readable> readable;
   const auto make_readable = [&]() -> Result<void> {
     auto opened = open(frame);
@@ -166,7 +175,10 @@ Result<Surface> CpuImporter::import_picture(Frame& frame) {
     return {};
   };
   if (!gpu_reads) {
-    if (strict_) return fail(ErrorKind::Unsupported, "import frame", "it is in shared memory, not a dmabuf");
+    if (strict_) {
+      return fail(ErrorKind::Unsupported, "import frame",
+                  dmabuf != nullptr ? "the GPU refuses its modifier" : "it is in shared memory, not a dmabuf");
+    }
     if (auto opened = make_readable(); !opened) return std::unexpected(std::move(opened.error()));
   }
   const auto plan =
@@ -216,7 +228,24 @@ Result<Surface> CpuImporter::import_picture(Frame& frame) {
 void CpuImporter::leave_gpu(const Error& error) {
   logger("zerocopy").warn("the {} route ends here, the CPU goes on: {}", gpu_->route(), error.message());
   gpu_.reset();
+  ++offer_version_;
   make_pool(pool_->format());
+}
+
+bool CpuImporter::refused(const Dmabuf& dmabuf) const {
+  return std::ranges::find(refusals_, std::pair(dmabuf.format, dmabuf.modifier)) != refusals_.end();
+}
+
+bool CpuImporter::note_refusal(const Dmabuf& dmabuf, const Error& error) {
+  if (error.kind != ErrorKind::Unsupported) return false;
+  const auto left = gpu_->modifiers(dmabuf.format);
+  if (std::ranges::find(left, dmabuf.modifier) != left.end()) return false;
+  logger("zerocopy")
+      .warn("the {} route does not take {} with modifier {:#x}: {}", gpu_->route(), name(dmabuf.format),
+            dmabuf.modifier, error.message());
+  refusals_.emplace_back(dmabuf.format, dmabuf.modifier);
+  ++offer_version_;
+  return true;
 }
 
 Result<Surface> CpuImporter::import_on_gpu(Frame& frame, SurfacePool::Buffer& buffer, const CursorPlacement& cursor) {
@@ -228,6 +257,10 @@ Result<Surface> CpuImporter::import_on_gpu(Frame& frame, SurfacePool::Buffer& bu
     if (hung) pool_->retire(buffer);
     // A malformed frame says nothing about the GPU.
     if (done.error().kind == ErrorKind::Invalid) return std::unexpected(std::move(done.error()));
+    if (note_refusal(*dmabuf, done.error())) {
+      if (strict_) return std::unexpected(std::move(done.error()));
+      return import_picture(frame);
+    }
     if (strict_) {
       if (hung) done.error().kind = ErrorKind::Lost;
       return std::unexpected(std::move(done.error()));

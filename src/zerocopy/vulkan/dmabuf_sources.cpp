@@ -29,12 +29,12 @@ std::vector<std::uint64_t> DmabufSources::modifiers(PixelFormat format) const {
       device_->gpu().missing_for(VulkanUse::LinearDmabuf).empty()) {
     found.push_back(kModifierLinear);
   }
-  std::erase_if(found, [&](std::uint64_t modifier) { return refused(format, modifier); });
+  std::erase_if(found, [&](std::uint64_t modifier) { return refused(modifier); });
   return found;
 }
 
-bool DmabufSources::refused(PixelFormat format, std::uint64_t modifier) const {
-  return std::ranges::find(refusals_, Refusal{format, modifier}) != refusals_.end();
+bool DmabufSources::refused(std::uint64_t modifier) const {
+  return std::ranges::find(refusals_, modifier) != refusals_.end();
 }
 
 void DmabufSources::trim() {
@@ -47,13 +47,16 @@ Result<ConversionPass::Source> DmabufSources::find_or_import(const std::shared_p
   auto known = std::ranges::find(entries_, dmabuf.get(), &Entry::identity);
   if (known == entries_.end()) {
     if (auto valid = dmabuf->validate(); !valid) return std::unexpected(std::move(valid.error()));
-    if (refused(dmabuf->format, dmabuf->modifier)) {
+    if (!rgb_fields(dmabuf->format).valid) {
+      return fail(ErrorKind::Unsupported, "import a dmabuf", fmt::format("{} on the GPU", name(dmabuf->format)));
+    }
+    if (refused(dmabuf->modifier)) {
       return fail(ErrorKind::Unsupported, "import a dmabuf",
-                  fmt::format("the driver has refused {} with modifier {:#x}", name(dmabuf->format), dmabuf->modifier));
+                  fmt::format("the driver has refused modifier {:#x}", dmabuf->modifier));
     }
     auto imported = import(*dmabuf);
     if (!imported) {
-      if (imported.error().kind == ErrorKind::Unsupported) refusals_.push_back({dmabuf->format, dmabuf->modifier});
+      if (imported.error().kind == ErrorKind::Unsupported) refusals_.push_back(dmabuf->modifier);
       return std::unexpected(std::move(imported.error()));
     }
     entries_.push_back({dmabuf, dmabuf.get(), std::make_unique<Imported>(std::move(*imported))});
@@ -64,9 +67,6 @@ Result<ConversionPass::Source> DmabufSources::find_or_import(const std::shared_p
 }
 
 Result<DmabufSources::Imported> DmabufSources::import(const Dmabuf& dmabuf) const {
-  if (!rgb_fields(dmabuf.format).valid) {
-    return fail(ErrorKind::Unsupported, "import a dmabuf", fmt::format("{} on the GPU", name(dmabuf.format)));
-  }
   if (dmabuf.modifier == kModifierLinear) {
     const Dmabuf::Plane& plane = dmabuf.planes[0];
     auto buffer = VulkanBuffer::import_dmabuf(device_, plane.fd.get(),

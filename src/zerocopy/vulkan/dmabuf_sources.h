@@ -24,7 +24,7 @@ class DmabufSources {
   [[nodiscard]] std::vector<std::uint64_t> modifiers(PixelFormat format) const;
 
   /// Valid as long as `dmabuf` lives and until trim(). Invalid: see Dmabuf::validate(). Unsupported: not RGB, or the
-  /// driver refuses the format with this modifier; from then on it is refused at once, and modifiers() leaves it out.
+  /// driver refuses it; then every dmabuf with its modifier is refused at once, and modifiers() leaves it out.
   /// Lost: the device is gone.
   [[nodiscard]] Result<ConversionPass::Source> find_or_import(const std::shared_ptr<const Dmabuf>& dmabuf);
   /// Lets go of dmabufs whose object is gone. Nothing may be running on them.
@@ -38,17 +38,12 @@ class DmabufSources {
     const Dmabuf* identity = nullptr;
     std::unique_ptr<Imported> imported;  ///< in place: the pass points at it
   };
-  struct Refusal {
-    PixelFormat format = PixelFormat::Unknown;
-    std::uint64_t modifier = 0;
-    bool operator==(const Refusal&) const = default;
-  };
-  [[nodiscard]] bool refused(PixelFormat format, std::uint64_t modifier) const;
+  [[nodiscard]] bool refused(std::uint64_t modifier) const;
   [[nodiscard]] Result<Imported> import(const Dmabuf& dmabuf) const;
 
   std::shared_ptr<VulkanDevice> device_;
   std::vector<Entry> entries_;
-  std::vector<Refusal> refusals_;
+  std::vector<std::uint64_t> refusals_;  ///< for every format: else the source tries them one after the other
 };
 
 }  // namespace zc

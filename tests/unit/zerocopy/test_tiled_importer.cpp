@@ -3,6 +3,8 @@
 #include "unit/zerocopy/tiled_support.h"
 #include "zerocopy/vulkan_importer.h"
 
+#include <catch2/generators/catch_generators.hpp>
+
 using namespace zc;
 using namespace zc::test;
 
@@ -36,4 +38,39 @@ TEST_CASE("tiled dmabufs come out as the CPU importer's surfaces") {
     CHECK_FALSE(difference(view_of(*got), view_of(*want)));
   }
   CHECK((*gpu)->route() == "vulkan");
+}
+
+TEST_CASE("a refused modifier costs the pictures in it, not the route; the source is to be asked anew once") {
+  const bool strict = GENERATE(false, true);
+  auto gpu = make_vulkan_importer({.strict = strict, .device = tiled_device()});
+  REQUIRE(gpu);
+  REQUIRE((*gpu)->configure(kNv12));
+  const auto modifiers = [&] { return (*gpu)->offer().formats.front().modifiers; };
+  CHECK(modifiers() == std::vector{kRefusedModifier, kTiledModifier, kModifierLinear});
+  const auto version = (*gpu)->offer_version();
+  const RgbPicture picture({64, 36}, 0, 1);
+  const auto leases = std::make_shared<LeaseCounter>();
+  for (int i = 1; i <= 3; ++i) {
+    auto dmabuf = std::make_shared<Dmabuf>();
+    dmabuf->size = picture.size();
+    dmabuf->format = PixelFormat::BGRx;
+    dmabuf->modifier = kRefusedModifier;
+    dmabuf->plane_count = 1;
+    dmabuf->planes[0] = {memory_file(picture.bytes()), 0, 256};
+    Frame frame = frame_with(dmabuf);
+    frame.lease = LeaseCounter::lease(leases);
+    const auto surface = (*gpu)->import(std::move(frame));
+    REQUIRE_FALSE(surface);
+    CHECK(surface.error().kind == ErrorKind::Unsupported);
+    CHECK(leases->returned == i);
+    CHECK((*gpu)->offer_version() == version + 1);
+  }
+  CHECK(modifiers() == std::vector{kTiledModifier, kModifierLinear});
+  CHECK((*gpu)->route() == "vulkan");
+  const auto tiled = (*gpu)->import(frame_with(tiled_dmabuf(picture, PixelFormat::BGRx)));
+  const auto want = importer_for(kNv12)->import(frame_of(picture));
+  REQUIRE(tiled);
+  REQUIRE(want);
+  CHECK_FALSE(difference(view_of(*tiled), view_of(*want)));
+  CHECK((*gpu)->offer_version() == version + 1);
 }
