@@ -1,6 +1,7 @@
 #include "support/producer_buffer.h"
 
 #include "base/clock.h"
+#include "vklayer/test_modifiers.h"
 
 #include <fcntl.h>
 #include <spa/buffer/buffer.h>
@@ -70,7 +71,13 @@ void write_cursor(std::uint64_t counter, unsigned shape, bool resend_shape, spa_
 
 }  // namespace
 
-std::vector<BlockLayout> block_layouts(const ProducerOptions& options, PixelFormat format, Size size) {
+std::vector<BlockLayout> block_layouts(const ProducerOptions& options, PixelFormat format, Size size,
+                                       std::optional<std::uint64_t> modifier) {
+  if (modifier == kTiledModifier) {
+    const TiledLayout tiled = tiled_layout(size.width, size.height, options.offset);
+    return {{.planes = 1, .stride = tiled.stride, .picture_bytes = tiled.bytes, .block_bytes = tiled.bytes},
+            {.first_plane = 1, .stride = tiled.keys_stride, .picture_bytes = tiled.bytes, .block_bytes = tiled.bytes}};
+  }
   const unsigned planes = info(format).planes;
   const auto first_stride = static_cast<std::uint32_t>(row_bytes(format, 0, size.width)) + options.stride_padding;
   std::vector<BlockLayout> layouts;
@@ -87,20 +94,28 @@ std::vector<BlockLayout> block_layouts(const ProducerOptions& options, PixelForm
 }
 
 std::unique_ptr<ProducerBuffer> ProducerBuffer::create(const ProducerOptions& options, PixelFormat format, Size size,
-                                                       spa_buffer& buffer) {
-  std::unique_ptr<ProducerBuffer> made(new ProducerBuffer(options, format, size));
-  const auto layouts = block_layouts(options, format, size);
+                                                       std::optional<std::uint64_t> modifier, spa_buffer& buffer) {
+  std::unique_ptr<ProducerBuffer> made(new ProducerBuffer(options, format, size, modifier));
+  const auto layouts = block_layouts(options, format, size, modifier);
   for (std::uint32_t i = 0; i < std::min<std::size_t>(buffer.n_datas, layouts.size()); ++i) {
     Block block;
     block.layout = layouts[i];
-    block.fd = UniqueFd(::memfd_create("zerocast-test-buffer", MFD_CLOEXEC | MFD_ALLOW_SEALING));
     block.map_bytes = static_cast<std::size_t>(options.map_offset + block.layout.block_bytes);
-    if (::ftruncate(block.fd.get(), static_cast<off_t>(block.map_bytes)) != 0) return nullptr;
+    if (modifier == kTiledModifier && i > 0) {
+      auto same = made->blocks_.front().fd.dup();  // the planes of a modifier lie in one buffer
+      if (!same) return nullptr;
+      block.fd = std::move(*same);
+    } else {
+      block.fd = UniqueFd(::memfd_create("zerocast-test-buffer", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+      // Whole pages and then some, as GPUs allocate.
+      const std::size_t file_bytes = modifier ? (block.map_bytes / 4096 + 17) * 4096 : block.map_bytes;
+      if (::ftruncate(block.fd.get(), static_cast<off_t>(file_bytes)) != 0) return nullptr;
+    }
     void* map = ::mmap(nullptr, block.map_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, block.fd.get(), 0);
     if (map == MAP_FAILED) return nullptr;
     block.map = static_cast<std::byte*>(map);
 
-    const bool dmabuf = options.memory == Memory::DmaBuf;
+    const bool dmabuf = modifier.has_value();
     spa_data& data = buffer.datas[i];
     data.type = dmabuf ? SPA_DATA_DmaBuf : SPA_DATA_MemFd;
     data.flags = SPA_DATA_FLAG_READABLE | (dmabuf ? 0 : SPA_DATA_FLAG_MAPPABLE);
@@ -119,7 +134,20 @@ ProducerBuffer::~ProducerBuffer() {
   }
 }
 
+void ProducerBuffer::paint_tiled(const TestMark& mark, spa_buffer& buffer) {
+  const TiledLayout tiled = tiled_layout(size_.width, size_.height, options_.offset);
+  const std::size_t stride = std::size_t{size_.width} * 4;
+  linear_.resize(stride * size_.height);
+  paint_picture(format_, size_, mark, {{{linear_.data(), stride}}});
+  std::byte* memory = blocks_.front().map + options_.map_offset;
+  for (std::size_t i = tiled.keys_offset; i < tiled.bytes; ++i) memory[i] = static_cast<std::byte>(i * 7 + mark.frame);
+  write_tiled(linear_.data(), stride, size_.width, size_.height, tiled, memory);
+  *buffer.datas[0].chunk = {tiled.offset, 9, static_cast<std::int32_t>(tiled.stride), 0};
+  *buffer.datas[1].chunk = {tiled.keys_offset, 9, static_cast<std::int32_t>(tiled.keys_stride), 0};
+}
+
 void ProducerBuffer::paint(const TestMark& mark, spa_buffer& buffer) {
+  if (modifier_ == kTiledModifier) return paint_tiled(mark, buffer);
   std::array<PictureTarget, 3> planes;
   const auto first_stride = blocks_.front().layout.stride;
   for (const Block& b : blocks_) {
@@ -140,7 +168,7 @@ void ProducerBuffer::paint(const TestMark& mark, spa_buffer& buffer) {
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     const BlockLayout& layout = blocks_[i].layout;
     const auto bytes = static_cast<std::uint32_t>(layout.picture_bytes) - (options_.short_chunks ? 1 : 0);
-    const bool dmabuf = options_.memory == Memory::DmaBuf;
+    const bool dmabuf = modifier_.has_value();
     const std::uint32_t stride = options_.zero_stride ? kBlankStride : layout.stride;
     *buffer.datas[i].chunk = {options_.offset, dmabuf ? 9 : bytes, static_cast<std::int32_t>(stride), 0};
   }

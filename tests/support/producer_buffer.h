@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 struct spa_buffer;
@@ -24,14 +25,16 @@ struct BlockLayout {
   std::uint64_t picture_bytes = 0;              ///< from the first plane's first byte to the last one's last
   std::uint64_t block_bytes = 0;                ///< the whole block, options.offset included
 };
-[[nodiscard]] std::vector<BlockLayout> block_layouts(const ProducerOptions& options, PixelFormat format, Size size);
+/// `modifier`: of a dmabuf; nullopt for shared memory.
+[[nodiscard]] std::vector<BlockLayout> block_layouts(const ProducerOptions& options, PixelFormat format, Size size,
+                                                     std::optional<std::uint64_t> modifier);
 
 /// The memory of one PipeWire buffer, made in add_buffer (PW_STREAM_FLAG_ALLOC_BUFFERS).
 class ProducerBuffer {
  public:
   /// Fills in buffer.datas; the fds belong to this object.
   static std::unique_ptr<ProducerBuffer> create(const ProducerOptions& options, PixelFormat format, Size size,
-                                                spa_buffer& buffer);
+                                                std::optional<std::uint64_t> modifier, spa_buffer& buffer);
   ProducerBuffer(const ProducerBuffer&) = delete;
   ProducerBuffer& operator=(const ProducerBuffer&) = delete;
   ~ProducerBuffer();
@@ -48,13 +51,17 @@ class ProducerBuffer {
     std::byte* map = nullptr;  ///< the fd from its start
     std::size_t map_bytes = 0;
   };
-  ProducerBuffer(const ProducerOptions& options, PixelFormat format, Size size)
-      : options_(options), format_(format), size_(size) {}
+  ProducerBuffer(const ProducerOptions& options, PixelFormat format, Size size, std::optional<std::uint64_t> modifier)
+      : options_(options), format_(format), size_(size), modifier_(modifier) {}
+  /// The picture in kTiledModifier's layout, both planes in the first block's memory.
+  void paint_tiled(const TestMark& mark, spa_buffer& buffer);
 
   const ProducerOptions& options_;
   PixelFormat format_;
   Size size_;
+  std::optional<std::uint64_t> modifier_;
   std::vector<Block> blocks_;
+  std::vector<std::byte> linear_;  ///< what is tiled
 };
 
 /// Writes all metas of a buffer. `counter` counts buffers, with and without a picture.

@@ -19,6 +19,7 @@
 #include <atomic>
 #include <chrono>
 #include <map>
+#include <span>
 #include <utility>
 
 namespace zc::test {
@@ -60,6 +61,8 @@ class TestProducer::Impl {
 
   Result<void> open_stream();
   void close_stream();
+  PodPtr format_param(PixelFormat format, std::span<const std::uint64_t> modifiers) const;
+  /// With `modifier`: only the choice of that one.
   std::vector<PodPtr> format_params(std::optional<std::uint64_t> modifier) const;
   void send(const std::vector<PodPtr>& params);
   void format_changed(const spa_pod* param);
@@ -70,6 +73,7 @@ class TestProducer::Impl {
   std::vector<PixelFormat> formats_{options_.formats};
   Size size_;
   PixelFormat format_ = PixelFormat::Unknown;
+  std::optional<std::uint64_t> modifier_;  ///< agreed on: the buffers are dmabufs
   std::size_t changes_done_ = 0;
   std::uint64_t counter_ = 0;
   Nanoseconds first_time_{};
@@ -139,28 +143,35 @@ void TestProducer::Impl::close_stream() {
   if (timer_ != nullptr) pw_loop_destroy_source(connection_->loop(), std::exchange(timer_, nullptr));
 }
 
+PodPtr TestProducer::Impl::format_param(PixelFormat format, std::span<const std::uint64_t> modifiers) const {
+  ObjectBuilder b(SPA_TYPE_OBJECT_Format, SPA_PARAM_EnumFormat);
+  b.add_id(SPA_FORMAT_mediaType, SPA_MEDIA_TYPE_video)
+      .add_id(SPA_FORMAT_mediaSubtype, SPA_MEDIA_SUBTYPE_raw)
+      .add_id(SPA_FORMAT_VIDEO_format, spa_video_format_of(format));
+  if (modifiers.size() == 1) {
+    b.add_long(SPA_FORMAT_VIDEO_modifier, static_cast<std::int64_t>(modifiers.front()), SPA_POD_PROP_FLAG_MANDATORY);
+  } else if (!modifiers.empty()) {
+    b.add_long_enum(SPA_FORMAT_VIDEO_modifier, modifiers, kChoiceFlags);
+  }
+  b.add_size(SPA_FORMAT_VIDEO_size, size_);
+  if (options_.variable_rate) {
+    b.add_rate(SPA_FORMAT_VIDEO_framerate, {0, 1})
+        .add_rate_range(SPA_FORMAT_VIDEO_maxFramerate, options_.rate, {1, 1}, options_.rate);
+  } else {
+    b.add_rate(SPA_FORMAT_VIDEO_framerate, options_.rate);
+  }
+  return b.finish();
+}
+
 std::vector<PodPtr> TestProducer::Impl::format_params(std::optional<std::uint64_t> modifier) const {
   std::vector<PodPtr> params;
-  for (const PixelFormat format : formats_) {
-    ObjectBuilder b(SPA_TYPE_OBJECT_Format, SPA_PARAM_EnumFormat);
-    b.add_id(SPA_FORMAT_mediaType, SPA_MEDIA_TYPE_video)
-        .add_id(SPA_FORMAT_mediaSubtype, SPA_MEDIA_SUBTYPE_raw)
-        .add_id(SPA_FORMAT_VIDEO_format, spa_video_format_of(format));
-    if (options_.memory == Memory::DmaBuf) {
-      if (modifier) {
-        b.add_long(SPA_FORMAT_VIDEO_modifier, static_cast<std::int64_t>(*modifier), SPA_POD_PROP_FLAG_MANDATORY);
-      } else {
-        b.add_long_enum(SPA_FORMAT_VIDEO_modifier, std::array{kModifierLinear, kModifierInvalid}, kChoiceFlags);
-      }
+  if (options_.memory != Memory::MemFd) {
+    for (const PixelFormat format : formats_) {
+      params.push_back(format_param(format, modifier ? std::span(&*modifier, 1) : std::span(options_.modifiers)));
     }
-    b.add_size(SPA_FORMAT_VIDEO_size, size_);
-    if (options_.variable_rate) {
-      b.add_rate(SPA_FORMAT_VIDEO_framerate, {0, 1})
-          .add_rate_range(SPA_FORMAT_VIDEO_maxFramerate, options_.rate, {1, 1}, options_.rate);
-    } else {
-      b.add_rate(SPA_FORMAT_VIDEO_framerate, options_.rate);
-    }
-    params.push_back(b.finish());
+  }
+  if (options_.memory != Memory::DmaBuf && !modifier) {
+    for (const PixelFormat format : formats_) params.push_back(format_param(format, {}));
   }
   return params;
 }
@@ -194,18 +205,24 @@ void TestProducer::Impl::format_changed(const spa_pod* param) {
   const ObjectReader object(param);
   const auto id = object.find(SPA_FORMAT_VIDEO_format);
   format_ = pixel_format_from_spa(id ? id->id().value_or(0) : 0).value_or(PixelFormat::Unknown);
+  modifier_.reset();
   if (const auto modifier = object.find(SPA_FORMAT_VIDEO_modifier)) {
+    modifier_ = modifier->longint();
     const bool open = modifier->choice == SPA_CHOICE_Enum && (modifier->flags & SPA_POD_PROP_FLAG_DONT_FIXATE) != 0;
     if (open) {
       if (options_.fixation == Fixation::Consumer) return;
-      auto params = format_params(kModifierLinear);
+      // Of what the consumer left open, ours that we like best.
+      std::vector<std::uint64_t> open_ones;
+      for (std::size_t i = 0; i < modifier->count(); ++i) open_ones.push_back(modifier->longint(i).value_or(0));
+      const auto chosen = std::ranges::find_first_of(options_.modifiers, open_ones);
+      auto params = format_params(chosen == options_.modifiers.end() ? open_ones.front() : *chosen);
       std::ranges::move(format_params(std::nullopt), std::back_inserter(params));
       send(params);
       return;
     }
   }
-  const auto blocks = block_layouts(options_, format_, size_);
-  const auto type = options_.memory == Memory::DmaBuf ? SPA_DATA_DmaBuf : SPA_DATA_MemFd;
+  const auto blocks = block_layouts(options_, format_, size_, modifier_);
+  const auto type = modifier_ ? SPA_DATA_DmaBuf : SPA_DATA_MemFd;
   std::vector<PodPtr> params;
   ObjectBuilder buffers(SPA_TYPE_OBJECT_ParamBuffers, SPA_PARAM_Buffers);
   buffers.add_int_range(SPA_PARAM_BUFFERS_buffers, 4, 2, 8)
@@ -229,7 +246,7 @@ void TestProducer::Impl::format_changed(const spa_pod* param) {
 
 void TestProducer::Impl::add_buffer(void* data, pw_buffer* buffer) noexcept {
   Impl& p = self(data);
-  p.buffers_[buffer] = ProducerBuffer::create(p.options_, p.format_, p.size_, *buffer->buffer);
+  p.buffers_[buffer] = ProducerBuffer::create(p.options_, p.format_, p.size_, p.modifier_, *buffer->buffer);
   if (!p.buffers_[buffer]) p.ended_ = true;
   p.sent_shape_.reset();
 }

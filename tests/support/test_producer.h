@@ -29,7 +29,8 @@ enum class CursorOnly : std::uint8_t {
 };
 enum class Memory : std::uint8_t {
   MemFd,
-  DmaBuf,  ///< a memfd labelled SPA_DATA_DmaBuf, LINEAR; chunk size 9 and maxsize 0, like xdg-desktop-portal-wlr
+  DmaBuf,  ///< a memfd labelled SPA_DATA_DmaBuf; chunk size 9 and maxsize 0, like xdg-desktop-portal-wlr
+  Either,  ///< DmaBuf, or MemFd where the consumer takes no dmabuf
 };
 enum class Fixation : std::uint8_t {
   Producer,  ///< chooses a modifier when the format leaves several, as it should
@@ -57,6 +58,9 @@ struct ProducerOptions {
   bool short_chunks = false;         ///< the chunks claim one byte less than the picture has
   Memory memory = Memory::MemFd;
   Fixation fixation = Fixation::Producer;
+  /// Of the dmabufs, the preferred first. Their pixels are LINEAR whatever it says, but for
+  /// kTiledModifier of tests/vklayer, which has its own layout and a second plane.
+  std::vector<std::uint64_t> modifiers{0, 0x00ff'ffff'ffff'ffff};
 
   std::uint64_t frames = 0;  ///< stops sending after that many; 0: never
   std::uint64_t die_at = 0;  ///< the node goes away instead of sending this frame; 0: never

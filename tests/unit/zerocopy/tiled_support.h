@@ -49,27 +49,14 @@ inline UniqueFd memory_file(std::span<const std::byte> bytes) {
   return fd;
 }
 
-/// The bytes of a picture in kTiledModifier's layout: pixels from `offset`, keys from keys_offset() on.
+/// A picture in kTiledModifier's layout.
 struct TiledBytes {
-  TiledBytes(const RgbPicture& picture, std::uint32_t at) : offset(at), stride(tiled_stride(picture.size().width)) {
-    const Size size = picture.size();
-    keys_offset = static_cast<std::uint32_t>((offset + tiled_bytes(size.width, size.height) + 63) / 64 * 64 + 64);
-    keys_stride = tiles(size.width) + 3;
-    bytes.resize(keys_offset + std::size_t{keys_stride} * tiles(size.height));
-    randomise(bytes, at + 11);  // the keys among them
-    for (std::uint32_t y = 0; y < size.height; ++y) {
-      for (std::uint32_t x = 0; x < size.width; ++x) {
-        const std::size_t row = y / kTileEdge;
-        const std::size_t tile = x / kTileEdge;
-        const std::byte key = bytes[keys_offset + row * keys_stride + tile];
-        const std::byte* from = picture.data() + y * picture.stride() + std::size_t{x} * 4;
-        std::byte* to = bytes.data() + offset + row * stride * kTileEdge + tile * kTileBytes +
-                        (std::size_t{y % kTileEdge} * kTileEdge + x % kTileEdge) * 4;
-        std::transform(from, from + 4, to, [key](std::byte b) { return b ^ key; });
-      }
-    }
+  TiledBytes(const RgbPicture& picture, std::uint32_t offset)
+      : layout(tiled_layout(picture.size().width, picture.size().height, offset)), bytes(layout.bytes) {
+    randomise(bytes, offset + 11);  // the keys among them
+    write_tiled(picture.data(), picture.stride(), picture.size().width, picture.size().height, layout, bytes.data());
   }
-  std::uint32_t offset, stride, keys_offset = 0, keys_stride = 0;
+  TiledLayout layout;
   std::vector<std::byte> bytes;
 };
 
@@ -83,8 +70,8 @@ inline std::shared_ptr<Dmabuf> tiled_dmabuf(const RgbPicture& picture, PixelForm
   UniqueFd fd = memory_file(tiled.bytes);
   auto second = fd.dup();
   REQUIRE(second);
-  dmabuf->planes[0] = {std::move(fd), tiled.offset, tiled.stride};
-  dmabuf->planes[1] = {std::move(*second), tiled.keys_offset, tiled.keys_stride};
+  dmabuf->planes[0] = {std::move(fd), tiled.layout.offset, tiled.layout.stride};
+  dmabuf->planes[1] = {std::move(*second), tiled.layout.keys_offset, tiled.layout.keys_stride};
   return dmabuf;
 }
 

@@ -1,0 +1,229 @@
+// A producer, our source and a real importer together: what happens when the importer refuses what was agreed on.
+#include "integration/capture/rig.h"
+#include "session/frame_mailbox.h"
+#include "session/offer_keeper.h"
+#include "unit/zerocopy/importer_support.h"
+#include "unit/zerocopy/tiled_support.h"
+#include "zerocopy/cpu_importer.h"
+#include "zerocopy/dmabuf_converter.h"
+#include "zerocopy/vulkan_importer.h"
+
+#include <set>
+
+using namespace zc;
+using namespace zc::test;
+
+namespace {
+
+constexpr Size kSize{320, 180};
+constexpr SurfaceFormat kNv12{.format = PixelFormat::NV12, .size = kSize};
+
+/// What the CPU makes of the test picture with that mark, converted as a whole.
+bool is_picture(const Surface& surface, const TestMark& mark) {
+  const std::size_t stride = std::size_t{kSize.width} * 4;
+  std::vector<std::byte> pixels(stride * kSize.height);
+  paint_picture(PixelFormat::BGRx, kSize, mark, {{{pixels.data(), stride}}});
+  const YuvPicture want(PixelFormat::NV12, kSize);
+  const auto convert = RgbToYuv::create(PixelFormat::BGRx, PixelFormat::NV12, kBt709Limited);
+  REQUIRE(convert);
+  convert->convert({pixels.data(), stride, kSize}, want.view());
+  return !difference(view_of(surface), want.view());
+}
+
+/// The number in the mark of an NV12 surface.
+std::optional<TestMark> mark_of(const Surface& surface) {
+  std::array<PictureView, 3> planes{};
+  const YuvView view = view_of(surface);
+  for (std::size_t i = 0; i < 2; ++i) planes.at(i) = {view.planes.at(i).data, view.planes.at(i).stride_bytes};
+  return read_picture_mark(PixelFormat::NV12, kSize, planes);
+}
+
+/// Puts frames into a mailbox, as a recording does.
+class MailboxListener final : public SourceListener {
+ public:
+  void on_frame(Frame frame) override { mailbox.put(std::move(frame)); }
+  void on_state(SourceState state, const Error*) override { ended = state == SourceState::Ended; }
+  FrameMailbox mailbox;
+  std::atomic<bool> ended = false;
+};
+
+/// The way of a recording from the producer to surfaces, every one of them checked.
+class Way {
+ public:
+  Way(std::unique_ptr<Importer> importer, ProducerOptions options)
+      : importer_(std::move(importer)), producer_(produce(std::move(options))), source_(source(target(*producer_))) {
+    REQUIRE(importer_->configure(kNv12));
+    const auto started = source_->start(importer_->offer(), listener_);
+    if (!started) FAIL(started.error().message());
+  }
+  Way(const Way&) = delete;
+  Way& operator=(const Way&) = delete;
+  ~Way() { source_->stop(); }
+
+  /// Imports until `count` pictures came right in buffers of this kind: a modifier, or shared memory.
+  bool reach(std::optional<std::uint64_t> modifier, int count) {
+    const auto deadline = monotonic_now() + std::chrono::seconds(40);
+    while (count > 0 && monotonic_now() < deadline && !listener_.ended) {
+      auto frame = listener_.mailbox.take({}, monotonic_now() + std::chrono::milliseconds(200));
+      if (!frame || !frame->has_image()) continue;
+      const auto* dmabuf = std::get_if<std::shared_ptr<const Dmabuf>>(&frame->image);
+      const auto kind = dmabuf != nullptr ? std::optional((*dmabuf)->modifier) : std::nullopt;
+      const auto surface = importer_->import(std::move(*frame));
+      REQUIRE(keeper_.after_import(surface ? nullptr : &surface.error(), monotonic_now()));
+      if (!surface) {
+        refused.insert(kind);
+        continue;
+      }
+      const auto mark = mark_of(*surface);
+      if (!mark || !is_picture(*surface, *mark)) {
+        ++wrong;
+        continue;
+      }
+      if (!numbers_.empty() && mark->frame < numbers_.back()) ++wrong;  // a stale picture
+      numbers_.push_back(mark->frame);
+      if (kind == modifier) --count;
+    }
+    return count == 0;
+  }
+  [[nodiscard]] const Importer& importer() const { return *importer_; }
+  [[nodiscard]] const Source& src() const { return *source_; }
+
+  int wrong = 0;
+  int asked = 0;
+  std::set<std::optional<std::uint64_t>> refused;
+
+ private:
+  std::unique_ptr<Importer> importer_;
+  std::unique_ptr<TestProducer> producer_;
+  std::unique_ptr<Source> source_;
+  MailboxListener listener_;
+  std::vector<std::uint32_t> numbers_;
+  OfferKeeper keeper_{*importer_, [this](const FormatOffer& offer) {
+                        ++asked;
+                        return source_->renegotiate(offer);
+                      }};
+};
+
+/// A GPU that does what it is told with each modifier, for as many pictures.
+class MoodyGpu final : public DmabufConverter {
+ public:
+  struct Mood {
+    std::uint64_t modifier = 0;
+    int good = 0;                               ///< pictures it converts
+    ErrorKind answer = ErrorKind::Unsupported;  ///< to the next one
+  };
+  explicit MoodyGpu(std::vector<Mood> moods) : moods_(std::move(moods)) {}
+  [[nodiscard]] std::string_view route() const override { return "moody"; }
+  [[nodiscard]] std::vector<std::uint64_t> modifiers(PixelFormat format) const override {
+    std::vector<std::uint64_t> all;
+    if (format != PixelFormat::BGRx) return all;
+    for (const Mood& mood : moods_) all.push_back(mood.modifier);
+    return all;
+  }
+  [[nodiscard]] bool takes(const PicturePlan& plan) const override { return !plan.scaled; }
+  [[nodiscard]] Result<std::unique_ptr<SurfaceMemory>> allocate(std::size_t bytes) override {
+    return std::make_unique<Memory>(bytes);
+  }
+  [[nodiscard]] Result<void> convert(const std::shared_ptr<const Dmabuf>& dmabuf, const PicturePlan&,
+                                     const ColourDescription& colour, SurfaceMemory& memory,
+                                     const SurfaceLayout& layout) override {
+    const auto mood = std::ranges::find(moods_, dmabuf->modifier, &Mood::modifier);
+    if (mood == moods_.end()) return fail(ErrorKind::Unsupported, "convert", "not that one any more");
+    if (mood->good-- <= 0) {
+      const ErrorKind answer = mood->answer;
+      if (answer == ErrorKind::Unsupported) moods_.erase(mood);
+      return fail(answer, "convert", "as told");
+    }
+    const Dmabuf::Plane& plane = dmabuf->planes[0];
+    std::vector<std::byte> pixels(std::size_t{plane.stride_bytes} * dmabuf->size.height);
+    const ssize_t got = ::pread(plane.fd.get(), pixels.data(), pixels.size(), plane.offset_bytes);
+    if (got != static_cast<ssize_t>(pixels.size())) return fail(ErrorKind::Invalid, "convert", "short");
+    YuvView view{layout.format, layout.size, {}};
+    for (std::size_t i = 0; i < 2; ++i) {
+      view.planes.at(i) = {memory.data() + layout.planes.at(i).offset_bytes, layout.planes.at(i).stride_bytes};
+    }
+    const auto convert = RgbToYuv::create(PixelFormat::BGRx, layout.format, colour);
+    convert->convert({pixels.data(), plane.stride_bytes, dmabuf->size}, view);
+    return {};
+  }
+
+ private:
+  class Memory final : public SurfaceMemory {
+   public:
+    explicit Memory(std::size_t bytes) : bytes_((bytes + 63) / 64) {}
+    [[nodiscard]] std::byte* data() const override { return bytes_.front().data(); }
+
+   private:
+    struct alignas(64) Line : std::array<std::byte, 64> {};
+    mutable std::vector<Line> bytes_;
+  };
+  std::vector<Mood> moods_;
+};
+
+ProducerOptions either(std::vector<std::uint64_t> modifiers) {
+  ProducerOptions options;
+  options.size = kSize;
+  options.memory = Memory::Either;
+  options.modifiers = std::move(modifiers);
+  return options;
+}
+
+constexpr std::uint64_t kFirst = 0x7e00'0000'0000'0011;
+constexpr std::uint64_t kSecond = 0x7e00'0000'0000'0012;
+
+}  // namespace
+
+TEST_CASE("a driver that refuses the first modifier gets the second, tiled and right") {
+  const auto device = tiled_device();
+  const auto daemon = pipewire();
+  auto importer = make_vulkan_importer({.device = device});
+  REQUIRE(importer);
+  Way way(std::move(*importer), either({kRefusedModifier, kTiledModifier, kModifierLinear}));
+  CHECK(way.reach(kTiledModifier, 8));
+  CHECK(way.wrong == 0);
+  CHECK(way.refused == std::set<std::optional<std::uint64_t>>{kRefusedModifier});
+  CHECK(way.asked == 1);
+  CHECK(way.importer().route() == "vulkan");
+  CHECK(way.src().info().dmabuf);
+}
+
+TEST_CASE("a producer whose every modifier is refused ends in shared memory") {
+  const auto device = tiled_device();
+  const auto daemon = pipewire();
+  auto importer = make_vulkan_importer({.device = device});
+  REQUIRE(importer);
+  Way way(std::move(*importer), either({kRefusedModifier}));
+  CHECK(way.reach(std::nullopt, 6));
+  CHECK(way.wrong == 0);
+  CHECK(way.asked >= 1);
+  CHECK_FALSE(way.src().info().dmabuf);
+}
+
+TEST_CASE("modifiers refused one after the other, then the GPU lost: every picture is right, the stream goes on") {
+  const auto daemon = pipewire();
+  auto gpu = std::make_unique<MoodyGpu>(std::vector<MoodyGpu::Mood>{{kFirst, 0, ErrorKind::Unsupported},
+                                                                    {kSecond, 5, ErrorKind::Unsupported},
+                                                                    {kModifierLinear, 5, ErrorKind::Lost}});
+  Way way(make_host_importer(8, std::move(gpu), false), either({kFirst, kSecond, kModifierLinear}));
+  CHECK(way.reach(kSecond, 5));
+  CHECK(way.reach(kModifierLinear, 5));
+  CHECK(way.reach(std::nullopt, 5));
+  CHECK(way.wrong == 0);
+  CHECK(way.refused == std::set<std::optional<std::uint64_t>>{kFirst, kSecond});
+  CHECK(way.importer().route() == "cpu");
+  CHECK_FALSE(way.src().info().dmabuf);
+}
+
+TEST_CASE("a producer that lets us choose is answered without the refused modifier, too") {
+  const auto daemon = pipewire();
+  auto gpu = std::make_unique<MoodyGpu>(
+      std::vector<MoodyGpu::Mood>{{kFirst, 0, ErrorKind::Unsupported}, {kSecond, 5, ErrorKind::Lost}});
+  ProducerOptions options = either({kSecond, kFirst, kModifierLinear});
+  options.name = "xdg-desktop-portal-wlr";
+  options.fixation = Fixation::Consumer;
+  Way way(make_host_importer(8, std::move(gpu), false), std::move(options));
+  CHECK(way.reach(kSecond, 5));
+  CHECK(way.reach(std::nullopt, 5));
+  CHECK(way.wrong == 0);
+  CHECK(way.refused.contains(kFirst));
+}
