@@ -255,8 +255,9 @@ Result<Surface> CpuImporter::import_on_gpu(Frame& frame, SurfacePool::Buffer& bu
   if (!done) {
     const bool hung = done.error().kind == ErrorKind::Timeout;
     if (hung) pool_->retire(buffer);
-    // A malformed frame says nothing about the GPU.
-    if (done.error().kind == ErrorKind::Invalid) return std::unexpected(std::move(done.error()));
+    // A malformed frame, or one whose producer does not finish it, says nothing about the GPU.
+    const bool of_frame = done.error().kind == ErrorKind::Invalid || done.error().kind == ErrorKind::Busy;
+    if (of_frame) return std::unexpected(std::move(done.error()));
     if (note_refusal(*dmabuf, done.error())) {
       if (strict_) return std::unexpected(std::move(done.error()));
       return import_picture(frame);

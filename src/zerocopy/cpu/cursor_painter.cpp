@@ -12,7 +12,6 @@ namespace {
 
 /// Larger than any theme's cursor; keeps a hostile size from costing memory or time.
 constexpr std::uint32_t kMaxCursorEdge = 1024;
-constexpr int kKeepBits = 15;
 
 bool usable(const CursorBitmap& bitmap) {
   const RgbFields fields = rgb_fields(bitmap.format);
@@ -138,8 +137,9 @@ void CursorPainter::scale_to_inks(const RgbView& pixels, const RgbFields& fields
         return static_cast<std::int16_t>(std::lround(std::clamp(sum, -32768.0, 32767.0)));
       };
       const double cover = std::clamp(value[3] / 255, 0.0, 1.0);
-      inks_[std::size_t{y} * width + x] = {dot(matrix.luma), dot(matrix.cb), dot(matrix.cr),
-                                           static_cast<std::uint16_t>(std::lround((1 - cover) * (1U << kKeepBits)))};
+      inks_[std::size_t{y} * width + x] = {
+          dot(matrix.luma), dot(matrix.cb), dot(matrix.cr),
+          static_cast<std::uint16_t>(std::lround((1 - cover) * (1U << kCursorKeepBits)))};
     }
   }
 }
@@ -149,8 +149,8 @@ Rect CursorPainter::reach(const CursorPlacement& placement, const PicturePlan& p
   return intersect(chroma_reach(intersect(placement.rect, plan.box), plan.surface, layout_.subsampled), plan.box);
 }
 
-const CursorPainter::Ink& CursorPainter::ink(std::int64_t x, std::int64_t y) const {
-  static constexpr Ink kNone{0, 0, 0, 1U << kKeepBits};
+const CursorInk& CursorPainter::ink(std::int64_t x, std::int64_t y) const {
+  static constexpr CursorInk kNone{0, 0, 0, 1U << kCursorKeepBits};
   if (x < 0 || y < 0 || x >= size_.width || y >= size_.height) return kNone;
   return inks_[static_cast<std::size_t>(y) * size_.width + static_cast<std::size_t>(x)];
 }
@@ -163,10 +163,10 @@ void CursorPainter::draw_samples(const CursorPlacement& placement, const Rect& c
   const YuvMatrix matrix = yuv_matrix(target_.colour, bits);
   const auto luma_offset = static_cast<std::int32_t>(matrix.luma_offset);
   const auto chroma_offset = static_cast<std::int32_t>(matrix.chroma_offset);
-  const int ink_shift = kKeepBits - static_cast<int>(fraction_);
+  const int ink_shift = kCursorKeepBits - static_cast<int>(fraction_);
   /// `ink` and `keep` are sums over 2^`weight_bits` pixels.
   const auto blend = [&](Sample* sample, std::int32_t offset, std::int32_t ink, std::int32_t keep, int weight_bits) {
-    const int shift = kKeepBits + weight_bits;
+    const int shift = kCursorKeepBits + weight_bits;
     const std::int32_t old = (*sample >> layout_.value_shift) - offset;
     const std::int32_t value = offset + (((ink << ink_shift) + old * keep + (1 << (shift - 1))) >> shift);
     *sample = static_cast<Sample>(std::clamp(value, 0, largest) << layout_.value_shift);
@@ -179,8 +179,8 @@ void CursorPainter::draw_samples(const CursorPlacement& placement, const Rect& c
   const std::int64_t y1 = std::int64_t{area.y} + area.height;
   for (std::int64_t y = area.y; y < y1; ++y) {
     for (std::int64_t x = area.x; x < x1; ++x) {
-      const Ink& i = ink(x - placement.rect.x, y - placement.rect.y);
-      if (i.keep == 1U << kKeepBits && i.y == 0) continue;
+      const CursorInk& i = ink(x - placement.rect.x, y - placement.rect.y);
+      if (i.keep == 1U << kCursorKeepBits && i.y == 0) continue;
       blend(sample_at(0, x, y), luma_offset, i.y, i.keep, 0);
       if (layout_.subsampled) continue;
       blend(sample_at(1, x, y), chroma_offset, i.u, i.keep, 0);
@@ -201,7 +201,7 @@ void CursorPainter::draw_samples(const CursorPlacement& placement, const Rect& c
         for (int dx = -1; dx < 2; ++dx) {
           const std::int64_t px = std::clamp(2 * cx + dx, left, right);
           const std::int64_t py = std::min(2 * cy + dy, bottom);
-          const Ink& i = ink(px - placement.rect.x, py - placement.rect.y);
+          const CursorInk& i = ink(px - placement.rect.x, py - placement.rect.y);
           const int weight = dx == 0 ? 2 : 1;
           u += i.u * weight;
           v += i.v * weight;

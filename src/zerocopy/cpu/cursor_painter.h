@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 namespace zc {
@@ -19,6 +20,21 @@ struct CursorPlacement {
   std::uint64_t shape = 0;  ///< 0: no cursor to be seen
   Rect rect;                ///< surface px; may reach outside
   bool operator==(const CursorPlacement&) const = default;
+};
+
+/// What a pixel of the cursor adds to a sample and how much of the sample it keeps. `y`, `u`, `v` without offset, with
+/// CursorInks::fraction bits behind the point; `keep` = 1 - alpha, 1 << kCursorKeepBits = 1.
+struct CursorInk {
+  std::int16_t y, u, v;
+  std::uint16_t keep;
+};
+inline constexpr int kCursorKeepBits = 15;
+
+/// A shape, converted and scaled: rows of size.width inks without padding.
+struct CursorInks {
+  std::span<const CursorInk> inks;
+  Size size;  ///< px
+  unsigned fraction = 0;
 };
 
 /// Draws the pointer onto finished YUV pictures. YUV is affine in RGB, so blending with premultiplied alpha gives the
@@ -38,13 +54,10 @@ class CursorPainter {
   /// Draws the shape prepared by the last place(), clipped to the plan's box.
   void draw(const CursorPlacement& placement, const PicturePlan& plan, const YuvView& surface) const;
 
+  /// The shape prepared by the last place(), for whoever draws it elsewhere.
+  [[nodiscard]] CursorInks inks() const { return {inks_, size_, fraction_}; }
+
  private:
-  /// What a pixel of the cursor adds to a sample and how much of the sample it keeps. `y`, `u`, `v` without offset,
-  /// with fraction_ bits behind the point; `keep` = 1 - alpha, 32768 = 1.
-  struct Ink {
-    std::int16_t y, u, v;
-    std::uint16_t keep;
-  };
   struct ShapeKey {
     std::shared_ptr<const CursorBitmap> bitmap;
     Transform transform = Transform::Normal;
@@ -54,7 +67,7 @@ class CursorPainter {
 
   [[nodiscard]] Result<void> prepare(const ShapeKey& key);
   void scale_to_inks(const RgbView& pixels, const RgbFields& fields);
-  [[nodiscard]] const Ink& ink(std::int64_t x, std::int64_t y) const;
+  [[nodiscard]] const CursorInk& ink(std::int64_t x, std::int64_t y) const;
   template <class Sample>
   void draw_samples(const CursorPlacement& placement, const Rect& clip, const YuvView& surface) const;
 
@@ -64,7 +77,7 @@ class CursorPainter {
   ShapeKey key_;
   std::uint64_t shape_ = 0;
   Size size_;  ///< px, of the prepared shape
-  std::vector<Ink> inks_;
+  std::vector<CursorInk> inks_;
   std::vector<std::byte> turned_;
   std::vector<float> columns_;  ///< the shape scaled across, on the way to scaled both ways
 };

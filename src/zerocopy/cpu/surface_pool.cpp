@@ -1,5 +1,7 @@
 #include "zerocopy/cpu/surface_pool.h"
 
+#include "zerocopy/surface_frame.h"
+
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
@@ -51,50 +53,6 @@ Result<std::unique_ptr<SurfaceMemory>> from_heap(std::size_t bytes) {
   void* memory = nullptr;
   if (::posix_memalign(&memory, kAlignment, bytes) != 0) return fail_errno(ENOMEM, "allocate a surface");
   return std::make_unique<HeapMemory>(static_cast<std::byte*>(memory), bytes);
-}
-
-AVPixelFormat av_format(PixelFormat format) {
-  switch (format) {
-    case PixelFormat::NV12: return AV_PIX_FMT_NV12;
-    case PixelFormat::I420: return AV_PIX_FMT_YUV420P;
-    case PixelFormat::P010: return AV_PIX_FMT_P010LE;
-    case PixelFormat::I010: return AV_PIX_FMT_YUV420P10LE;
-    case PixelFormat::I444: return AV_PIX_FMT_YUV444P;
-    case PixelFormat::I410: return AV_PIX_FMT_YUV444P10LE;
-    default: return AV_PIX_FMT_NONE;
-  }
-}
-
-AVColorSpace av_matrix(ColourMatrix matrix) {
-  switch (matrix) {
-    case ColourMatrix::BT601: return AVCOL_SPC_SMPTE170M;
-    case ColourMatrix::BT709: return AVCOL_SPC_BT709;
-    case ColourMatrix::BT2020: return AVCOL_SPC_BT2020_NCL;
-    case ColourMatrix::Unknown: break;
-  }
-  return AVCOL_SPC_UNSPECIFIED;
-}
-
-AVColorPrimaries av_primaries(ColourPrimaries primaries) {
-  switch (primaries) {
-    case ColourPrimaries::BT601: return AVCOL_PRI_SMPTE170M;
-    case ColourPrimaries::BT709: return AVCOL_PRI_BT709;
-    case ColourPrimaries::BT2020: return AVCOL_PRI_BT2020;
-    case ColourPrimaries::Unknown: break;
-  }
-  return AVCOL_PRI_UNSPECIFIED;
-}
-
-AVColorTransferCharacteristic av_transfer(TransferFunction transfer) {
-  switch (transfer) {
-    case TransferFunction::BT709: return AVCOL_TRC_BT709;
-    case TransferFunction::SRGB: return AVCOL_TRC_IEC61966_2_1;
-    case TransferFunction::BT2020_10: return AVCOL_TRC_BT2020_10;
-    case TransferFunction::PQ: return AVCOL_TRC_SMPTE2084;
-    case TransferFunction::HLG: return AVCOL_TRC_ARIB_STD_B67;
-    case TransferFunction::Unknown: break;
-  }
-  return AVCOL_TRC_UNSPECIFIED;
 }
 
 }  // namespace
@@ -210,16 +168,8 @@ Result<Surface> SurfacePool::publish(Buffer& buffer) {
     frame->data[i] = reinterpret_cast<std::uint8_t*>(buffer.view.planes.at(i).data);
     frame->linesize[i] = static_cast<int>(buffer.view.planes.at(i).stride_bytes);
   }
-  const ColourDescription& colour = format_.colour;
-  frame->format = av_format(format_.format);
-  frame->width = static_cast<int>(format_.size.width);
-  frame->height = static_cast<int>(format_.size.height);
-  frame->sample_aspect_ratio = {1, 1};
-  frame->color_range = colour.range == ColourRange::Full ? AVCOL_RANGE_JPEG : AVCOL_RANGE_MPEG;
-  frame->colorspace = av_matrix(colour.matrix);
-  frame->color_primaries = av_primaries(colour.primaries);
-  frame->color_trc = av_transfer(colour.transfer);
-  frame->chroma_location = yuv_layout(format_.format).subsampled ? AVCHROMA_LOC_LEFT : AVCHROMA_LOC_UNSPECIFIED;
+  frame->format = av_layout(format_.format);
+  describe(*frame, format_);
   return Surface(std::move(frame), format_);
 }
 

@@ -2,6 +2,7 @@
 
 #include "zerocopy/cpu/yuv_coefficients.h"
 #include "zerocopy/cpu/yuv_view.h"
+#include "zerocopy/vulkan/cursor_pass.h"
 #include "zerocopy_shaders/rgb_to_yuv_buffer.h"
 #include "zerocopy_shaders/rgb_to_yuv_image.h"
 
@@ -15,12 +16,6 @@ namespace {
 
 /// More variants than any stream goes through; a hostile one that changes its format for ever does not grow memory.
 constexpr std::size_t kMaxPipelines = 16;
-/// How long a destructor waits for a GPU that did not answer in time before.
-constexpr Nanoseconds kLastWait = std::chrono::seconds(2);
-
-std::uint64_t timeout_ns(Nanoseconds timeout) {
-  return static_cast<std::uint64_t>(std::max<std::int64_t>(0, timeout.count()));
-}
 
 std::uint32_t groups(std::uint32_t edge, std::uint32_t block, std::int32_t workgroup) {
   const std::uint32_t step = block * static_cast<std::uint32_t>(workgroup);
@@ -73,9 +68,7 @@ Result<std::unique_ptr<ConversionPass>> ConversionPass::create(std::shared_ptr<V
 }
 
 ConversionPass::~ConversionPass() {
-  if (!pending_) return;
-  if (const auto settled = settle(kLastWait); settled || settled.error().kind != ErrorKind::Timeout) return;
-  device_->abandon();
+  if (runner_ == nullptr || runner_->close()) return;
   for (Program& p : programs_) {
     p.set_layout.leak();
     p.layout.leak();
@@ -84,10 +77,6 @@ ConversionPass::~ConversionPass() {
   for (Pipeline& p : pipelines_) p.handle.leak();
   sampler_.leak();
   descriptors_.leak();
-  commands_.leak();
-  fence_.leak();
-  // The device must outlive the work, whose end nobody will see.
-  [[maybe_unused]] const auto* immortal = std::make_unique<std::shared_ptr<VulkanDevice>>(device_).release();
 }
 
 Result<void> ConversionPass::make_objects() {
@@ -113,28 +102,9 @@ Result<void> ConversionPass::make_objects() {
   if (r != VK_SUCCESS) return fail_vk(r, "make the conversion pass");
   descriptors_ = {device, pool, fn.DestroyDescriptorPool};
 
-  VkCommandPoolCreateInfo command_info{};
-  command_info.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO;
-  command_info.flags = VK_COMMAND_POOL_CREATE_RESET_COMMAND_BUFFER_BIT | VK_COMMAND_POOL_CREATE_TRANSIENT_BIT;
-  command_info.queueFamilyIndex = device_->queue_family();
-  VkCommandPool commands = VK_NULL_HANDLE;
-  r = fn.CreateCommandPool(device, &command_info, nullptr, &commands);
-  if (r != VK_SUCCESS) return fail_vk(r, "make the conversion pass");
-  commands_ = {device, commands, fn.DestroyCommandPool};
-  VkCommandBufferAllocateInfo allocate{};
-  allocate.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO;
-  allocate.commandPool = commands;
-  allocate.level = VK_COMMAND_BUFFER_LEVEL_PRIMARY;
-  allocate.commandBufferCount = 1;
-  r = fn.AllocateCommandBuffers(device, &allocate, &command_);
-  if (r != VK_SUCCESS) return fail_vk(r, "make the conversion pass");
-
-  VkFenceCreateInfo fence_info{};
-  fence_info.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO;
-  VkFence fence = VK_NULL_HANDLE;
-  r = fn.CreateFence(device, &fence_info, nullptr, &fence);
-  if (r != VK_SUCCESS) return fail_vk(r, "make the conversion pass");
-  fence_ = {device, fence, fn.DestroyFence};
+  auto runner = CommandRunner::create(device_, options_.spin);
+  if (!runner) return std::unexpected(std::move(runner.error()));
+  runner_ = std::move(*runner);
   pipelines_.reserve(kMaxPipelines);
   return {};
 }
@@ -227,7 +197,7 @@ Result<void> ConversionPass::check(const Source& source, const PicturePlan& plan
   if (!yuv_layout(layout.format).valid) {
     return fail(ErrorKind::Unsupported, std::string(kWhat), fmt::format("{} surfaces", name(layout.format)));
   }
-  if (plan.scaled) return fail(ErrorKind::Unsupported, std::string(kWhat), "it does not scale pictures");
+  if (!pass_takes(plan)) return fail(ErrorKind::Unsupported, std::string(kWhat), "the picture shrinks too much");
   // An invocation stores eight samples of a plane at once, four where chroma is planar and subsampled.
   for (unsigned i = 0; i < info(layout.format).planes; ++i) {
     if (layout.planes.at(i).stride_bytes % 64 != 0 || layout.planes.at(i).offset_bytes % 64 != 0) {
@@ -279,20 +249,7 @@ void ConversionPass::bind(const Source& source, const VulkanBuffer& target, cons
   device_->fn().UpdateDescriptorSets(device_->handle(), writes.size(), writes.data(), 0, nullptr);
 }
 
-Result<void> ConversionPass::begin(Nanoseconds timeout) {
-  if (pending_) {
-    if (auto settled = settle(timeout); !settled) return settled;
-  }
-  VkCommandBufferBeginInfo info{};
-  info.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO;
-  info.flags = VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT;
-  if (const VkResult r = device_->fn().BeginCommandBuffer(command_, &info); r != VK_SUCCESS) {
-    return fail_vk(r, "convert on the GPU");
-  }
-  return {};
-}
-
-void ConversionPass::barrier_before(const Source& source) const {
+void ConversionPass::barrier_before(VkCommandBuffer command, const Source& source) const {
   const bool buffer = source.buffer != nullptr && source.buffer->foreign();
   const bool image = source.image != nullptr && source.image->foreign();
   if (!buffer && !image) return;
@@ -302,11 +259,11 @@ void ConversionPass::barrier_before(const Source& source) const {
   VkImageMemoryBarrier of_image{};
   if (buffer) of_buffer = ownership(*source.buffer, 0, kReads, from, to);
   if (image) of_image = ownership(*source.image, 0, kReads, from, to);
-  device_->fn().CmdPipelineBarrier(command_, VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT, kWork, 0, 0, nullptr, buffer ? 1 : 0,
+  device_->fn().CmdPipelineBarrier(command, VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT, kWork, 0, 0, nullptr, buffer ? 1 : 0,
                                    &of_buffer, image ? 1 : 0, &of_image);
 }
 
-void ConversionPass::barrier_after(const Source& source) const {
+void ConversionPass::barrier_after(VkCommandBuffer command, const Source& source) const {
   VkMemoryBarrier written{};
   written.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER;
   written.srcAccessMask = kWrites;
@@ -319,33 +276,36 @@ void ConversionPass::barrier_after(const Source& source) const {
   VkImageMemoryBarrier of_image{};
   if (buffer) of_buffer = ownership(*source.buffer, kReads, 0, from, to);
   if (image) of_image = ownership(*source.image, kReads, 0, from, to);
-  device_->fn().CmdPipelineBarrier(command_, kWork, VK_PIPELINE_STAGE_HOST_BIT | VK_PIPELINE_STAGE_ALL_COMMANDS_BIT, 0,
+  device_->fn().CmdPipelineBarrier(command, kWork, VK_PIPELINE_STAGE_HOST_BIT | VK_PIPELINE_STAGE_ALL_COMMANDS_BIT, 0,
                                    1, &written, buffer ? 1 : 0, &of_buffer, image ? 1 : 0, &of_image);
 }
 
 Result<void> ConversionPass::run(const Source& source, const PicturePlan& plan, const VulkanBuffer& target,
                                  const SurfaceLayout& layout, const ColourDescription& colour, Nanoseconds timeout,
-                                 const GpuWait& wait) {
+                                 const GpuWait& wait, CursorPass* cursor) {
   if (auto fine = check(source, plan, target, layout); !fine) return fine;
   const bool image = source.image != nullptr;
   const PassVariant variant =
       pass_variant(plan, source.plane, {.format = layout.format, .size = layout.size, .colour = colour}, image);
-  if (auto begun = begin(timeout); !begun) return begun;
+  const auto begun = runner_->begin(timeout);
+  if (!begun) return std::unexpected(begun.error());
+  VkCommandBuffer command = *begun;
   const auto pipe = pipeline(variant);
   if (!pipe) return std::unexpected(pipe.error());
   const Program& program = programs_.at(image ? 1 : 0);
   bind(source, target, program);
   const VulkanDeviceFunctions& fn = device_->fn();
-  barrier_before(source);
-  fn.CmdBindPipeline(command_, VK_PIPELINE_BIND_POINT_COMPUTE, *pipe);
-  fn.CmdBindDescriptorSets(command_, VK_PIPELINE_BIND_POINT_COMPUTE, program.layout.get(), 0, 1, &program.set, 0,
+  barrier_before(command, source);
+  fn.CmdBindPipeline(command, VK_PIPELINE_BIND_POINT_COMPUTE, *pipe);
+  fn.CmdBindDescriptorSets(command, VK_PIPELINE_BIND_POINT_COMPUTE, program.layout.get(), 0, 1, &program.set, 0,
                            nullptr);
   const PassGeometry geometry = pass_geometry(plan, source.plane, layout);
-  fn.CmdPushConstants(command_, program.layout.get(), VK_SHADER_STAGE_COMPUTE_BIT, 0, sizeof geometry, &geometry);
-  fn.CmdDispatch(command_, groups(layout.size.width, kPassBlockWidth, workgroup(image)[0]),
+  fn.CmdPushConstants(command, program.layout.get(), VK_SHADER_STAGE_COMPUTE_BIT, 0, sizeof geometry, &geometry);
+  fn.CmdDispatch(command, groups(layout.size.width, kPassBlockWidth, workgroup(image)[0]),
                  groups(layout.size.height, kPassBlockHeight, workgroup(image)[1]), 1);
-  barrier_after(source);
-  return finish(wait, timeout);
+  if (cursor != nullptr) cursor->record(command);
+  barrier_after(command, source);
+  return runner_->finish(wait, timeout);
 }
 
 Result<void> ConversionPass::copy(const VulkanBuffer& source, const VulkanBuffer& target, std::size_t bytes,
@@ -353,19 +313,23 @@ Result<void> ConversionPass::copy(const VulkanBuffer& source, const VulkanBuffer
   if (bytes > source.bytes() || bytes > target.bytes()) {
     return fail(ErrorKind::Invalid, "copy on the GPU", "more bytes than there are");
   }
-  if (auto begun = begin(timeout); !begun) return begun;
+  const auto begun = runner_->begin(timeout);
+  if (!begun) return std::unexpected(begun.error());
+  VkCommandBuffer command = *begun;
   const VkBufferCopy region{0, 0, bytes};
-  barrier_before({.buffer = &source});
-  device_->fn().CmdCopyBuffer(command_, source.handle(), target.handle(), 1, &region);
-  barrier_after({.buffer = &source});
-  return finish({}, timeout);
+  barrier_before(command, {.buffer = &source});
+  device_->fn().CmdCopyBuffer(command, source.handle(), target.handle(), 1, &region);
+  barrier_after(command, {.buffer = &source});
+  return runner_->finish({}, timeout);
 }
 
 Result<void> ConversionPass::upload(const VulkanBuffer& source, VulkanImage& target, Nanoseconds timeout) {
   if (target.size().area() * 4 > source.bytes()) {
     return fail(ErrorKind::Invalid, "fill a GPU image", "the buffer is shorter than the image");
   }
-  if (auto begun = begin(timeout); !begun) return begun;
+  const auto begun = runner_->begin(timeout);
+  if (!begun) return std::unexpected(begun.error());
+  VkCommandBuffer command = *begun;
   VkImageMemoryBarrier barrier{};
   barrier.sType = VK_STRUCTURE_TYPE_IMAGE_MEMORY_BARRIER;
   barrier.dstAccessMask = VK_ACCESS_TRANSFER_WRITE_BIT;
@@ -376,58 +340,14 @@ Result<void> ConversionPass::upload(const VulkanBuffer& source, VulkanImage& tar
   barrier.image = target.handle();
   barrier.subresourceRange = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 1, 0, 1};
   const VulkanDeviceFunctions& fn = device_->fn();
-  fn.CmdPipelineBarrier(command_, VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT, VK_PIPELINE_STAGE_TRANSFER_BIT, 0, 0, nullptr, 0,
+  fn.CmdPipelineBarrier(command, VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT, VK_PIPELINE_STAGE_TRANSFER_BIT, 0, 0, nullptr, 0,
                         nullptr, 1, &barrier);
   VkBufferImageCopy region{};
   region.imageSubresource = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 0, 1};
   region.imageExtent = {target.size().width, target.size().height, 1};
-  fn.CmdCopyBufferToImage(command_, source.handle(), target.handle(), VK_IMAGE_LAYOUT_GENERAL, 1, &region);
-  barrier_after({});
-  return finish({}, timeout);
-}
-
-Result<void> ConversionPass::finish(const GpuWait& wait, Nanoseconds timeout) {
-  const VulkanDeviceFunctions& fn = device_->fn();
-  if (const VkResult r = fn.EndCommandBuffer(command_); r != VK_SUCCESS) return fail_vk(r, "convert on the GPU");
-  VkTimelineSemaphoreSubmitInfo timeline{};
-  timeline.sType = VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO;
-  timeline.waitSemaphoreValueCount = 1;
-  timeline.pWaitSemaphoreValues = &wait.value;
-  VkSubmitInfo submit{};
-  submit.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO;
-  submit.commandBufferCount = 1;
-  submit.pCommandBuffers = &command_;
-  if (wait.semaphore != VK_NULL_HANDLE) {
-    submit.pNext = &timeline;
-    submit.waitSemaphoreCount = 1;
-    submit.pWaitSemaphores = &wait.semaphore;
-    submit.pWaitDstStageMask = &kWork;
-  }
-  if (const VkResult r = fn.QueueSubmit(device_->queue(), 1, &submit, fence_.get()); r != VK_SUCCESS) {
-    return fail_vk(r, "convert on the GPU");
-  }
-  device_->counters().submissions.fetch_add(1, std::memory_order_relaxed);
-  pending_ = true;
-  return await(timeout);
-}
-
-Result<void> ConversionPass::settle(Nanoseconds timeout) { return pending_ ? await(timeout) : Result<void>{}; }
-
-Result<void> ConversionPass::await(Nanoseconds timeout) {
-  const VulkanDeviceFunctions& fn = device_->fn();
-  VkFence fence = fence_.get();
-  VkResult r = VK_NOT_READY;
-  if (options_.spin > Nanoseconds{}) {
-    const Nanoseconds until = monotonic_now() + std::min(options_.spin, timeout);
-    do {
-      r = fn.GetFenceStatus(device_->handle(), fence);
-    } while (r == VK_NOT_READY && monotonic_now() < until);
-  }
-  if (r == VK_NOT_READY) r = fn.WaitForFences(device_->handle(), 1, &fence, VK_TRUE, timeout_ns(timeout));
-  if (r != VK_SUCCESS) return fail_vk(r, "wait for the GPU");
-  pending_ = false;
-  if (r = fn.ResetFences(device_->handle(), 1, &fence); r != VK_SUCCESS) return fail_vk(r, "wait for the GPU");
-  return {};
+  fn.CmdCopyBufferToImage(command, source.handle(), target.handle(), VK_IMAGE_LAYOUT_GENERAL, 1, &region);
+  barrier_after(command, {});
+  return runner_->finish({}, timeout);
 }
 
 }  // namespace zc

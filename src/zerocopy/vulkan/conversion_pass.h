@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "zerocopy/vulkan/command_runner.h"
 #include "zerocopy/vulkan/pass_geometry.h"
 #include "zerocopy/vulkan/vulkan_buffer.h"
 #include "zerocopy/vulkan/vulkan_image.h"
@@ -13,11 +14,7 @@
 
 namespace zc {
 
-/// Work starts when this timeline semaphore has reached the value.
-struct GpuWait {
-  VkSemaphore semaphore = VK_NULL_HANDLE;
-  std::uint64_t value = 0;
-};
+class CursorPass;
 
 /// The one compute pass from a picture in GPU memory to a surface. Waits for its end on the caller's thread. One thread
 /// makes every call. After warm-up (the first picture of each variant) nothing is allocated.
@@ -48,11 +45,14 @@ class ConversionPass {
   ConversionPass& operator=(const ConversionPass&) = delete;
 
   /// Converts one picture and waits at most `timeout` for it. `colour` is the target's.
-  /// Unsupported: a scaled plan, a format that is not RGB, a buffer beyond the device's limits. Lost: the device is
-  /// gone. Timeout: not over yet; source and target stay in use, and every later call waits for them first.
+  /// A scaled picture is the mean of the source's area when it shrinks, linear between pixels when it grows.
+  /// `cursor`: prepared for this target; is drawn in the same submission.
+  /// Unsupported: a format that is not RGB, one shrunk beyond kMaxShrink, a buffer beyond the device's limits. Lost:
+  /// the device is gone. Timeout: not over yet; source and target stay in use, and every later call waits for them
+  /// first.
   [[nodiscard]] Result<void> run(const Source& source, const PicturePlan& plan, const VulkanBuffer& target,
                                  const SurfaceLayout& layout, const ColourDescription& colour, Nanoseconds timeout,
-                                 const GpuWait& wait = {});
+                                 const GpuWait& wait = {}, CursorPass* cursor = nullptr);
   /// vkCmdCopyBuffer of the first `bytes`, waited for the same way.
   [[nodiscard]] Result<void> copy(const VulkanBuffer& source, const VulkanBuffer& target, std::size_t bytes,
                                   Nanoseconds timeout);
@@ -60,8 +60,8 @@ class ConversionPass {
   [[nodiscard]] Result<void> upload(const VulkanBuffer& source, VulkanImage& target, Nanoseconds timeout);
 
   /// Waits for work that an earlier call left behind with Timeout. Timeout: it still is not over.
-  [[nodiscard]] Result<void> settle(Nanoseconds timeout);
-  [[nodiscard]] bool pending() const { return pending_; }
+  [[nodiscard]] Result<void> settle(Nanoseconds timeout) { return runner_->settle(timeout); }
+  [[nodiscard]] bool pending() const { return runner_->pending(); }
 
  private:
   struct Program {
@@ -87,12 +87,9 @@ class ConversionPass {
     return image ? options_.image_workgroup : options_.buffer_workgroup;
   }
   void bind(const Source& source, const VulkanBuffer& target, const Program& program) const;
-  [[nodiscard]] Result<void> begin(Nanoseconds timeout);
   /// Takes foreign memory over from its producer, and gives it back.
-  void barrier_before(const Source& source) const;
-  void barrier_after(const Source& source) const;
-  [[nodiscard]] Result<void> finish(const GpuWait& wait, Nanoseconds timeout);
-  [[nodiscard]] Result<void> await(Nanoseconds timeout);
+  void barrier_before(VkCommandBuffer command, const Source& source) const;
+  void barrier_after(VkCommandBuffer command, const Source& source) const;
 
   std::shared_ptr<VulkanDevice> device_;
   Options options_;
@@ -100,10 +97,7 @@ class ConversionPass {
   VkOwned<VkDescriptorPool> descriptors_;
   std::array<Program, 2> programs_;  ///< [image]
   std::vector<Pipeline> pipelines_;
-  VkOwned<VkCommandPool> commands_;
-  VkCommandBuffer command_ = VK_NULL_HANDLE;
-  VkOwned<VkFence> fence_;
-  bool pending_ = false;
+  std::unique_ptr<CommandRunner> runner_;
 };
 
 }  // namespace zc

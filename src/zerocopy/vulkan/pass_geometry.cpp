@@ -16,6 +16,11 @@ std::int32_t words(std::size_t bytes) { return static_cast<std::int32_t>(bytes /
 
 }  // namespace
 
+bool pass_takes(const PicturePlan& plan) {
+  if (!rgb_fields(plan.format).valid) return false;
+  return plan.shown.width / kMaxShrink <= plan.content.width && plan.shown.height / kMaxShrink <= plan.content.height;
+}
+
 PassGeometry pass_geometry(const PicturePlan& plan, const SourcePlane& source, const SurfaceLayout& target) {
   const auto source_of = [&plan](std::int32_t x, std::int32_t y) {
     const Rect at = source_rect(plan.transform, plan.crop.size(), {x, y, 1, 1});
@@ -39,6 +44,9 @@ PassGeometry pass_geometry(const PicturePlan& plan, const SourcePlane& source, c
   g.chroma_pitch = words(target.planes[1].stride_bytes);
   g.u_offset = words(target.planes[1].offset_bytes);
   g.v_offset = interleaved ? g.u_offset : words(target.planes[2].offset_bytes);
+  g.shown = pair(plan.shown);
+  g.ratio = {static_cast<float>(plan.shown.width) / static_cast<float>(plan.content.width),
+             static_cast<float>(plan.shown.height) / static_cast<float>(plan.content.height)};
   return g;
 }
 
@@ -47,6 +55,7 @@ PassVariant pass_variant(const PicturePlan& plan, const SourcePlane& source, con
   v.image = image;
   v.source = plan.format;
   v.turned = plan.transform != Transform::Normal;
+  v.scaled = plan.scaled;
   v.target = target.format;
   v.matrix = target.colour.matrix;
   v.range = target.colour.range;
@@ -93,6 +102,7 @@ std::array<std::int32_t, kPassConstants> pass_constants(const PassVariant& varia
   for (const FieldWeights& row : {c.luma, c.cb, c.cr}) weight = std::ranges::copy(row, weight).out;
   out[26] = (variant.range == ColourRange::Full ? 0 : 16) * unit;
   out[27] = 128 * unit;
+  out[28] = variant.scaled ? 1 : 0;
   return out;
 }
 

@@ -17,8 +17,10 @@ struct PassGeometry {
   std::array<std::int32_t, 2> size, box_at, box_size, content, origin, step_x, step_y;
   std::int32_t source_offset, source_stride;                  ///< bytes
   std::int32_t luma_pitch, chroma_pitch, u_offset, v_offset;  ///< 32-bit words
+  std::array<std::int32_t, 2> shown;                          ///< px of the turned picture before it is scaled
+  std::array<float, 2> ratio;                                 ///< of those to one of the box
 };
-static_assert(sizeof(PassGeometry) == 80, "more than std430 packs, or more than 128 bytes");
+static_assert(sizeof(PassGeometry) == 96, "more than std430 packs, or more than 128 bytes");
 
 /// Where a source picture is inside its buffer.
 struct SourcePlane {
@@ -26,7 +28,12 @@ struct SourcePlane {
   std::size_t stride_bytes = 0;
 };
 
-/// Only for plans that are not scaled. `source` is ignored for images.
+/// How much smaller than its source a picture may become: each pixel is the mean of all it covers.
+inline constexpr std::uint32_t kMaxShrink = 16;
+/// RGB, and not shrunk beyond kMaxShrink.
+[[nodiscard]] bool pass_takes(const PicturePlan& plan);
+
+/// `source` is ignored for images.
 [[nodiscard]] PassGeometry pass_geometry(const PicturePlan& plan, const SourcePlane& source,
                                          const SurfaceLayout& target);
 
@@ -36,6 +43,7 @@ struct PassVariant {
   PixelFormat source = PixelFormat::Unknown;  ///< RGB
   int load_bytes = 4;                         ///< alignment of the source's blocks of pixels: 16, 4 or 1
   bool turned = false;
+  bool scaled = false;
   PixelFormat target = PixelFormat::Unknown;  ///< a format yuv_layout() knows
   ColourMatrix matrix = ColourMatrix::Unknown;
   ColourRange range = ColourRange::Unknown;
@@ -47,7 +55,7 @@ struct PassVariant {
 
 /// The shader's specialization constants, by their id. Images come swizzled by their format, so their fields count as
 /// red, green, blue.
-inline constexpr std::size_t kPassConstants = 28;
+inline constexpr std::size_t kPassConstants = 29;
 [[nodiscard]] std::array<std::int32_t, kPassConstants> pass_constants(const PassVariant& variant,
                                                                       std::array<std::int32_t, 2> workgroup);
 

@@ -20,6 +20,7 @@ constexpr VkMemoryPropertyFlags kVisible = VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT;
 constexpr std::array<VkMemoryPropertyFlags, 3> kHostMemory = {
     kVisible | VK_MEMORY_PROPERTY_HOST_CACHED_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT,
     kVisible | VK_MEMORY_PROPERTY_HOST_CACHED_BIT, kVisible | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT};
+constexpr std::array<VkMemoryPropertyFlags, 1> kUploadMemory = {kVisible | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT};
 
 }  // namespace
 
@@ -162,6 +163,14 @@ Result<VulkanBuffer> VulkanBuffer::create_exportable(std::shared_ptr<VulkanDevic
 
 Result<VulkanBuffer> VulkanBuffer::create_host(std::shared_ptr<VulkanDevice> device, std::size_t bytes) {
   return create({.device = std::move(device), .bytes = bytes, .memory = kHostMemory, .map = true});
+}
+
+Result<VulkanBuffer> VulkanBuffer::create_upload(std::shared_ptr<VulkanDevice> device, std::size_t bytes) {
+  return create({.device = std::move(device), .bytes = bytes, .memory = kUploadMemory, .map = true});
+}
+
+Result<VulkanBuffer> VulkanBuffer::create_device(std::shared_ptr<VulkanDevice> device, std::size_t bytes) {
+  return create({.device = std::move(device), .bytes = bytes, .memory = kDeviceMemory});
 }
 
 Result<VulkanBuffer> VulkanBuffer::import_dmabuf(std::shared_ptr<VulkanDevice> device, int fd, std::size_t bytes) {

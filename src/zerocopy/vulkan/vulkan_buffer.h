@@ -28,6 +28,10 @@ class VulkanBuffer {
   [[nodiscard]] static Result<VulkanBuffer> create_exportable(std::shared_ptr<VulkanDevice> device, std::size_t bytes);
   /// Memory that both the device and the CPU reach, mapped, cached for the CPU where there is such.
   [[nodiscard]] static Result<VulkanBuffer> create_host(std::shared_ptr<VulkanDevice> device, std::size_t bytes);
+  /// Memory that the CPU fills for the device, mapped and coherent.
+  [[nodiscard]] static Result<VulkanBuffer> create_upload(std::shared_ptr<VulkanDevice> device, std::size_t bytes);
+  /// The device's own memory, for nobody else.
+  [[nodiscard]] static Result<VulkanBuffer> create_device(std::shared_ptr<VulkanDevice> device, std::size_t bytes);
   /// A LINEAR dmabuf's memory (or anything the driver takes for one), the first `bytes` of it. `fd` is duplicated. The
   /// driver may round `bytes` up, so memory that is not whole pages, as dmabufs are, can be refused.
   /// Unsupported: the driver refuses it. Invalid: it is shorter than that.
@@ -42,7 +46,7 @@ class VulkanBuffer {
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
   /// Bytes of the memory behind it: what an importer of export_fd() must be told.
   [[nodiscard]] std::size_t allocation_bytes() const noexcept { return allocation_bytes_; }
-  /// Null unless made by create_host().
+  /// Null unless made by create_host() or create_upload().
   [[nodiscard]] std::byte* mapped() const noexcept { return mapped_; }
   /// True for memory the producer, another API or process, writes: needs ownership transfers.
   [[nodiscard]] bool foreign() const noexcept { return foreign_; }

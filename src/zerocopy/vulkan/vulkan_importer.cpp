@@ -4,13 +4,9 @@
 #include "gpu/device_nodes.h"
 #include "zerocopy/cpu/yuv_coefficients.h"
 #include "zerocopy/dmabuf_converter.h"
+#include "zerocopy/producer_wait.h"
 #include "zerocopy/vulkan/conversion_pass.h"
 #include "zerocopy/vulkan/dmabuf_sources.h"
-
-#include <fmt/format.h>
-#include <poll.h>
-
-#include <cerrno>
 
 namespace zc {
 namespace {
@@ -27,16 +23,6 @@ class VulkanSurfaceMemory final : public SurfaceMemory {
  private:
   VulkanBuffer buffer_;
 };
-
-/// Waits until the producer's writes are over: a dmabuf polls readable once its write fences have signalled
-/// (linux/dma-buf.h, "implicit synchronization"); memory that is no dmabuf is always readable.
-Result<void> wait_for_producer(int fd) {
-  pollfd wanted{fd, POLLIN, 0};
-  const int ready = ::poll(&wanted, 1, static_cast<int>(kFrameTimeout.count()));
-  if (ready < 0 && errno != EINTR) return fail_errno(errno, "wait for the producer's GPU");
-  if (ready == 0) return fail(ErrorKind::Timeout, "wait for the producer's GPU", "it does not finish its picture");
-  return {};
-}
 
 class VulkanConverter final : public DmabufConverter {
  public:
@@ -60,9 +46,7 @@ class VulkanConverter final : public DmabufConverter {
                                      const SurfaceLayout& layout) override {
     const auto source = sources_.find_or_import(dmabuf);
     if (!source) return std::unexpected(source.error());
-    for (unsigned i = 0; i < dmabuf->plane_count; ++i) {
-      if (auto ready = wait_for_producer(dmabuf->planes.at(i).fd.get()); !ready) return ready;
-    }
+    if (auto ready = wait_for_producer(*dmabuf, kFrameTimeout); !ready) return ready;
     const auto* own = dynamic_cast<const VulkanSurfaceMemory*>(&memory);
     if (own == nullptr) return fail(ErrorKind::Internal, "convert on the GPU", "the surface is not from its pool");
     const VulkanBuffer& target = own->buffer();

@@ -173,8 +173,8 @@ TEST_CASE("what the pass cannot do it refuses") {
     return done.error().kind;
   };
   CHECK(run(PixelFormat::NV12, {64, 36}, {0, 64}, layout) == ErrorKind::Unsupported);
-  CHECK(run(PixelFormat::BGRx, {32, 18}, {0, 256}, layout) == ErrorKind::Unsupported);  // scaled
-  CHECK(run(PixelFormat::BGRx, {64, 36}, {4, 256}, layout) == ErrorKind::Invalid);      // beyond the end
+  CHECK(run(PixelFormat::BGRx, {2, 2000}, {0, 8}, layout) == ErrorKind::Unsupported);  // shrunk beyond kMaxShrink
+  CHECK(run(PixelFormat::BGRx, {64, 36}, {4, 256}, layout) == ErrorKind::Invalid);     // beyond the end
   CHECK(run(PixelFormat::BGRx, {64, 36}, {0, 256}, surface_layout(PixelFormat::NV12, {64, 36}, 128)) ==
         ErrorKind::Invalid);
   CHECK(run(PixelFormat::BGRx, {64, 36}, {0, 256}, surface_layout(PixelFormat::I444, {64, 36}, 64)) ==

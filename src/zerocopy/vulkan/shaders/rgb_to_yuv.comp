@@ -1,5 +1,5 @@
 #version 450
-// One pass from 32-bit RGB pixels to an encoder's YUV surface: crop, turn, convert, letterbox. An invocation makes 8x2
+// One pass from 32-bit RGB pixels to an encoder's YUV surface: crop, turn, scale, convert, letterbox. An invocation makes 8x2
 // pixels: its rows are stored as whole words, so no two invocations touch the same word.
 //
 // Compiled twice: with SOURCE_IMAGE it samples an image (the driver detiles), without it reads a buffer of any stride.
@@ -33,6 +33,7 @@ layout(constant_id = 24) const int kV2 = 0;
 layout(constant_id = 25) const int kV3 = 0;
 layout(constant_id = 26) const int kBlackLuma = 16;
 layout(constant_id = 27) const int kBlackChroma = 128;
+layout(constant_id = 28) const int kScaled = 0;
 
 #ifdef SOURCE_IMAGE
 layout(binding = 0) uniform sampler2D source_image;
@@ -58,6 +59,8 @@ layout(push_constant) uniform Geometry {
   int chroma_pitch;
   int u_offset;
   int v_offset;
+  ivec2 shown;          // px of the turned picture before it is scaled
+  vec2 ratio;           // of those to one of the box
 } g;
 
 ivec4 unpack(uint word) {
@@ -79,7 +82,35 @@ ivec4 fetch(ivec2 at) {
 #endif
 }
 
-ivec4 pixel(ivec2 at) { return fetch(kTurned == 0 ? g.origin + at : g.origin + at.x * g.step_x + at.y * g.step_y); }
+ivec4 turned(ivec2 at) { return fetch(kTurned == 0 ? g.origin + at : g.origin + at.x * g.step_x + at.y * g.step_y); }
+
+// The pixels behind one of the box, along one axis: those it covers when the picture shrinks, the two around its middle
+// when it grows. `from` and `to` bound the stretch of the source it stands for, in source pixels.
+void stretch(int at, float ratio, out float from, out float to) {
+  float middle = (float(at) + 0.5) * ratio;
+  float half_width = 0.5 * max(ratio, 1.0);
+  from = middle - half_width;
+  to = middle + half_width;
+}
+
+ivec4 scaled(ivec2 at) {
+  float x0, x1, y0, y1;
+  stretch(at.x, g.ratio.x, x0, x1);
+  stretch(at.y, g.ratio.y, y0, y1);
+  vec4 sum = vec4(0);
+  for (int y = int(floor(y0)); float(y) < y1; ++y) {
+    float rows = min(float(y + 1), y1) - max(float(y), y0);
+    vec4 row = vec4(0);
+    for (int x = int(floor(x0)); float(x) < x1; ++x) {
+      float columns = min(float(x + 1), x1) - max(float(x), x0);
+      row += columns * vec4(turned(clamp(ivec2(x, y), ivec2(0), g.shown - 1)));
+    }
+    sum += rows * row;
+  }
+  return ivec4(sum / ((x1 - x0) * (y1 - y0)) + 0.5);
+}
+
+ivec4 pixel(ivec2 at) { return kScaled == 0 ? turned(at) : scaled(at); }
 
 int sum(ivec4 p, int w0, int w1, int w2, int w3) { return p.x * w0 + p.y * w1 + p.z * w2 + p.w * w3; }
 int luma(ivec4 p) { return min((sum(p, kY0, kY1, kY2, kY3) + kLumaBias) >> kShift, kLargest); }
@@ -112,7 +143,7 @@ bool barred(ivec2 at) { return any(lessThan(at, ivec2(0))) || any(greaterThanEqu
 
 void load_row(ivec2 at, out ivec4 p[8]) {
 #ifndef SOURCE_IMAGE
-  if (kLoadBytes == 16 && kTurned == 0) {
+  if (kLoadBytes == 16 && kTurned == 0 && kScaled == 0) {
     ivec2 from = g.origin + at;
     int quad = (g.source_offset + from.y * g.source_stride + from.x * 4) >> 4;
     uvec4 a = source4[quad];

@@ -1,0 +1,119 @@
+#include "zerocopy/vulkan/command_runner.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace zc {
+namespace {
+
+constexpr VkPipelineStageFlags kWork = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT;
+/// How long an end is waited for when a GPU did not answer in time before.
+constexpr Nanoseconds kLastWait = std::chrono::seconds(2);
+
+}  // namespace
+
+Result<std::unique_ptr<CommandRunner>> CommandRunner::create(std::shared_ptr<VulkanDevice> device, Nanoseconds spin) {
+  std::unique_ptr<CommandRunner> self(new CommandRunner(std::move(device), spin));
+  if (auto made = self->make_objects(); !made) return std::unexpected(std::move(made.error()));
+  return self;
+}
+
+Result<void> CommandRunner::make_objects() {
+  const VulkanDeviceFunctions& fn = device_->fn();
+  VkDevice device = device_->handle();
+  VkCommandPoolCreateInfo info{};
+  info.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO;
+  info.flags = VK_COMMAND_POOL_CREATE_RESET_COMMAND_BUFFER_BIT | VK_COMMAND_POOL_CREATE_TRANSIENT_BIT;
+  info.queueFamilyIndex = device_->queue_family();
+  VkCommandPool pool = VK_NULL_HANDLE;
+  VkResult r = fn.CreateCommandPool(device, &info, nullptr, &pool);
+  if (r != VK_SUCCESS) return fail_vk(r, "make a GPU command buffer");
+  pool_ = {device, pool, fn.DestroyCommandPool};
+  VkCommandBufferAllocateInfo allocate{};
+  allocate.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO;
+  allocate.commandPool = pool;
+  allocate.level = VK_COMMAND_BUFFER_LEVEL_PRIMARY;
+  allocate.commandBufferCount = 1;
+  r = fn.AllocateCommandBuffers(device, &allocate, &command_);
+  if (r != VK_SUCCESS) return fail_vk(r, "make a GPU command buffer");
+  VkFenceCreateInfo fence_info{};
+  fence_info.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO;
+  VkFence fence = VK_NULL_HANDLE;
+  r = fn.CreateFence(device, &fence_info, nullptr, &fence);
+  if (r != VK_SUCCESS) return fail_vk(r, "make a GPU fence");
+  fence_ = {device, fence, fn.DestroyFence};
+  return {};
+}
+
+CommandRunner::~CommandRunner() { static_cast<void>(close()); }
+
+bool CommandRunner::close() {
+  if (!pending_) return true;
+  if (const auto settled = settle(kLastWait); settled || settled.error().kind != ErrorKind::Timeout) {
+    pending_ = false;  // over, or the device is lost, which ends everything on it
+    return true;
+  }
+  device_->abandon();
+  pool_.leak();
+  fence_.leak();
+  // The device must outlive the work, whose end nobody will see.
+  [[maybe_unused]] const auto* immortal = std::make_unique<std::shared_ptr<VulkanDevice>>(device_).release();
+  pending_ = false;
+  return false;
+}
+
+Result<VkCommandBuffer> CommandRunner::begin(Nanoseconds timeout) {
+  if (auto settled = settle(timeout); !settled) return std::unexpected(std::move(settled.error()));
+  VkCommandBufferBeginInfo info{};
+  info.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO;
+  info.flags = VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT;
+  if (const VkResult r = device_->fn().BeginCommandBuffer(command_, &info); r != VK_SUCCESS) {
+    return fail_vk(r, "convert on the GPU");
+  }
+  return command_;
+}
+
+Result<void> CommandRunner::finish(const GpuWait& wait, Nanoseconds timeout) {
+  const VulkanDeviceFunctions& fn = device_->fn();
+  if (const VkResult r = fn.EndCommandBuffer(command_); r != VK_SUCCESS) return fail_vk(r, "convert on the GPU");
+  VkTimelineSemaphoreSubmitInfo timeline{};
+  timeline.sType = VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO;
+  timeline.waitSemaphoreValueCount = 1;
+  timeline.pWaitSemaphoreValues = &wait.value;
+  VkSubmitInfo submit{};
+  submit.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO;
+  submit.commandBufferCount = 1;
+  submit.pCommandBuffers = &command_;
+  if (wait.semaphore != VK_NULL_HANDLE) {
+    submit.pNext = &timeline;
+    submit.waitSemaphoreCount = 1;
+    submit.pWaitSemaphores = &wait.semaphore;
+    submit.pWaitDstStageMask = &kWork;
+  }
+  if (const VkResult r = fn.QueueSubmit(device_->queue(), 1, &submit, fence_.get()); r != VK_SUCCESS) {
+    return fail_vk(r, "convert on the GPU");
+  }
+  device_->counters().submissions.fetch_add(1, std::memory_order_relaxed);
+  pending_ = true;
+  return await(timeout);
+}
+
+Result<void> CommandRunner::await(Nanoseconds timeout) {
+  const VulkanDeviceFunctions& fn = device_->fn();
+  VkFence fence = fence_.get();
+  VkResult r = VK_NOT_READY;
+  if (spin_ > Nanoseconds{}) {
+    const Nanoseconds until = monotonic_now() + std::min(spin_, timeout);
+    do {
+      r = fn.GetFenceStatus(device_->handle(), fence);
+    } while (r == VK_NOT_READY && monotonic_now() < until);
+  }
+  const auto timeout_ns = static_cast<std::uint64_t>(std::max<std::int64_t>(0, timeout.count()));
+  if (r == VK_NOT_READY) r = fn.WaitForFences(device_->handle(), 1, &fence, VK_TRUE, timeout_ns);
+  if (r != VK_SUCCESS) return fail_vk(r, "wait for the GPU");
+  pending_ = false;
+  if (r = fn.ResetFences(device_->handle(), 1, &fence); r != VK_SUCCESS) return fail_vk(r, "wait for the GPU");
+  return {};
+}
+
+}  // namespace zc

@@ -1,0 +1,54 @@
+#pragma once
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "zerocopy/vulkan/vulkan_device.h"
+
+#include <cstdint>
+#include <memory>
+
+namespace zc {
+
+/// Work starts when this timeline semaphore has reached the value.
+struct GpuWait {
+  VkSemaphore semaphore = VK_NULL_HANDLE;
+  std::uint64_t value = 0;
+};
+
+/// One command buffer at a time, submitted and waited for on the caller's thread. One thread makes every call.
+class CommandRunner {
+ public:
+  /// `spin`: ask for the end this long before going to sleep; costs CPU time, saves the wake-up.
+  [[nodiscard]] static Result<std::unique_ptr<CommandRunner>> create(std::shared_ptr<VulkanDevice> device,
+                                                                     Nanoseconds spin = {});
+  /// Waits as close() does.
+  ~CommandRunner();
+  CommandRunner(const CommandRunner&) = delete;
+  CommandRunner& operator=(const CommandRunner&) = delete;
+
+  /// The command buffer, empty and recording, once earlier work is over. Timeout: it is not.
+  [[nodiscard]] Result<VkCommandBuffer> begin(Nanoseconds timeout);
+  /// Submits what was recorded and waits at most `timeout` for it. Lost: the device is gone. Timeout: not over yet;
+  /// what it works on stays in use.
+  [[nodiscard]] Result<void> finish(const GpuWait& wait, Nanoseconds timeout);
+  /// Waits for work that an earlier call left behind with Timeout. Timeout: it still is not over.
+  [[nodiscard]] Result<void> settle(Nanoseconds timeout) { return pending_ ? await(timeout) : Result<void>{}; }
+  [[nodiscard]] bool pending() const { return pending_; }
+  /// Before what the work uses is freed: waits, bounded, for work whose end finish() did not see. False: it still is
+  /// not over; the device is abandoned and everything on it must be left alone for good.
+  [[nodiscard]] bool close();
+
+ private:
+  CommandRunner(std::shared_ptr<VulkanDevice> device, Nanoseconds spin) : device_(std::move(device)), spin_(spin) {}
+  [[nodiscard]] Result<void> make_objects();
+  [[nodiscard]] Result<void> await(Nanoseconds timeout);
+
+  std::shared_ptr<VulkanDevice> device_;
+  Nanoseconds spin_;
+  VkOwned<VkCommandPool> pool_;
+  VkCommandBuffer command_ = VK_NULL_HANDLE;
+  VkOwned<VkFence> fence_;
+  bool pending_ = false;
+};
+
+}  // namespace zc
