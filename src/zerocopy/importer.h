@@ -7,9 +7,14 @@
 #include "media/surface.h"
 
 #include <cstdint>
+#include <memory>
 #include <string_view>
 
 namespace zc {
+
+namespace cuda {
+class Context;
+}
 
 /// Turns frames into surfaces. One worker thread owns an importer and makes every call.
 class Importer {
@@ -28,6 +33,9 @@ class Importer {
   /// Rises whenever offer() has become smaller: a modifier was refused, a GPU lost. The source is to be asked anew
   /// then.
   [[nodiscard]] virtual std::uint64_t offer_version() const { return 0; }
+  /// The context in whose memory such frames can come out, so that an encoder is opened for surfaces there; null: host
+  /// memory only.
+  [[nodiscard]] virtual std::shared_ptr<const cuda::Context> cuda_for(const Frame& /*frame*/) const { return nullptr; }
   /// Sets what import() produces from now on; surfaces made before stay valid.
   [[nodiscard]] virtual Result<void> configure(const SurfaceFormat& target) = 0;
   /// Crops, turns, scales (letterboxed when the aspect ratio differs), converts and draws the cursor, in as few passes

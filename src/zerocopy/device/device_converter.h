@@ -60,8 +60,8 @@ class DeviceConverter {
   /// when this returns, other APIs may read the target and the producer may write its buffer. The samples are those of
   /// the CPU's conversion (yuv_coefficients.h); scaled ones within the filter's freedom. Nothing is allocated, imported
   /// or registered for a dmabuf and a target it has seen before.
-  /// Invalid: this dmabuf is malformed. Timeout: the target may still be written to; once this object is gone, freeing
-  /// it is safe. Lost: the device is gone. Anything else: this route cannot.
+  /// Invalid: this dmabuf is malformed. Busy: its producer does not finish it. Timeout: the target may still be written
+  /// to; once this object is gone, freeing it is safe. Lost: the device is gone. Anything else: this route cannot.
   [[nodiscard]] virtual Result<void> convert(const DevicePicture& picture) = 0;
 
   /// True: convert() records `picture.cursor`, when there is one, into its own submission. False: the importer draws

@@ -1,0 +1,17 @@
+#include "zerocopy/device/device_converter.h"
+#include "zerocopy/device/vulkan_route.h"
+
+#include <array>
+
+namespace zc {
+namespace {
+
+constexpr std::array kRoutes = {
+    DeviceRoute{"vulkan", make_vulkan_route},
+};
+
+}  // namespace
+
+std::span<const DeviceRoute> device_routes() { return kRoutes; }
+
+}  // namespace zc

@@ -1,0 +1,66 @@
+#include "zerocopy/device/vulkan_route.h"
+
+#include "zerocopy/producer_wait.h"
+#include "zerocopy/vulkan/conversion_pass.h"
+#include "zerocopy/vulkan/dmabuf_sources.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace zc {
+namespace {
+
+/// A GPU that takes longer than this for one frame has hung or is given to somebody else.
+constexpr std::chrono::milliseconds kFrameTimeout{1000};
+
+class VulkanRoute final : public DeviceConverter {
+ public:
+  VulkanRoute(const std::shared_ptr<VulkanDevice>& device, std::unique_ptr<ConversionPass> pass)
+      : sources_(device), pass_(std::move(pass)) {}
+
+  [[nodiscard]] std::string_view route() const override { return "vulkan"; }
+  [[nodiscard]] std::vector<std::uint64_t> modifiers(PixelFormat format) const override { return known(format); }
+  [[nodiscard]] bool takes(const Dmabuf& dmabuf, const PicturePlan& plan) const override {
+    const auto& modifiers = known(plan.format);
+    return pass_takes(plan) && std::ranges::find(modifiers, dmabuf.modifier) != modifiers.end();
+  }
+  [[nodiscard]] bool records_cursor() const override { return true; }
+
+  [[nodiscard]] Result<void> convert(const DevicePicture& picture) override {
+    const auto source = sources_.find_or_import(picture.dmabuf);
+    if (!source) {
+      if (source.error().kind == ErrorKind::Unsupported) known_.clear();  // one modifier less
+      return std::unexpected(source.error());
+    }
+    if (auto ready = wait_for_producer(*picture.dmabuf, kFrameTimeout); !ready) return ready;
+    return pass_->run(*source, picture.plan, *picture.target.buffer, picture.layout, picture.colour, kFrameTimeout, {},
+                      picture.cursor);
+  }
+
+ private:
+  /// Asked of the driver once per format.
+  [[nodiscard]] const std::vector<std::uint64_t>& known(PixelFormat format) const {
+    const auto found = std::ranges::find(known_, format, &Known::first);
+    if (found != known_.end()) return found->second;
+    return known_.emplace_back(format, sources_.modifiers(format)).second;
+  }
+
+  using Known = std::pair<PixelFormat, std::vector<std::uint64_t>>;
+  DmabufSources sources_;
+  mutable std::vector<Known> known_;
+  std::unique_ptr<ConversionPass> pass_;  ///< dies first: it knows whether the GPU still reads from the sources
+};
+
+}  // namespace
+
+Result<std::unique_ptr<DeviceConverter>> make_vulkan_route(const DeviceSetup& setup) {
+  if (const std::string missing = setup.vulkan->gpu().missing_for(VulkanUse::LinearDmabuf); !missing.empty()) {
+    return fail(ErrorKind::Unsupported, "import dmabufs into Vulkan", "the device has no " + missing);
+  }
+  auto pass = ConversionPass::create(setup.vulkan);
+  if (!pass) return std::unexpected(std::move(pass.error()));
+  return std::make_unique<VulkanRoute>(setup.vulkan, std::move(*pass));
+}
+
+}  // namespace zc
