@@ -1,5 +1,6 @@
 #include "cli/record_arguments.h"
 
+#include "cli/encoding_arguments.h"
 #include "cli/values.h"
 #include "encode/encoder_chain.h"
 #include "encode/encoder_table.h"
@@ -12,13 +13,6 @@
 namespace zc {
 namespace {
 
-using CodecChoice = Choice<std::optional<Codec>>;
-constexpr std::array kCodecs{CodecChoice{"auto", std::nullopt}, CodecChoice{"h264", Codec::H264},
-                             CodecChoice{"hevc", Codec::HEVC}, CodecChoice{"av1", Codec::AV1}};
-constexpr std::array<Choice<Preset>, 3> kPresets{
-    {{"low-latency", Preset::LowLatency}, {"balanced", Preset::Balanced}, {"quality", Preset::Quality}}};
-constexpr std::array<Choice<unsigned>, 2> kBitDepths{{{"8", 8}, {"10", 10}}};
-constexpr std::array<Choice<Chroma>, 2> kChromas{{{"420", Chroma::Yuv420}, {"444", Chroma::Yuv444}}};
 constexpr std::array<Choice<CursorMode>, 3> kCursorModes{
     {{"hidden", CursorMode::Hidden}, {"embedded", CursorMode::Embedded}, {"metadata", CursorMode::Metadata}}};
 constexpr std::array<Choice<ColourRange>, 2> kRanges{{{"limited", ColourRange::Limited}, {"full", ColourRange::Full}}};
@@ -28,10 +22,6 @@ constexpr std::array<Choice<ColourDescription>, 3> kColours{
      {"bt601", {ColourMatrix::BT601, ColourRange::Limited, ColourPrimaries::BT601, TransferFunction::BT709}},
      {"bt2020", {ColourMatrix::BT2020, ColourRange::Limited, ColourPrimaries::BT2020, TransferFunction::BT2020_10}}}};
 
-constexpr auto kCodecWords = words(kCodecs);
-constexpr auto kPresetWords = words(kPresets);
-constexpr auto kBitDepthWords = words(kBitDepths);
-constexpr auto kChromaWords = words(kChromas);
 constexpr auto kCursorWords = words(kCursorModes);
 constexpr auto kRangeWords = words(kRanges);
 constexpr auto kColourWords = words(kColours);
@@ -41,7 +31,6 @@ constexpr std::array<std::string_view, 3> kUrlWords{"srt://", "udp://", "tcp://"
 
 constexpr std::string_view kSource = "Source";
 constexpr std::string_view kPicture = "Picture";
-constexpr std::string_view kEncoding = "Encoding";
 constexpr std::string_view kOutput = "Output";
 constexpr std::string_view kReport = "Report";
 
@@ -57,17 +46,6 @@ std::span<const std::string_view> container_words() {
   }();
   return kWords;
 }
-
-std::span<const std::string_view> encoder_words() {
-  static const std::vector<std::string_view> kWords = [] {
-    std::vector<std::string_view> names;
-    for (const EncoderRow& row : encoder_rows()) names.push_back(row.name);
-    return names;
-  }();
-  return kWords;
-}
-
-constexpr unsigned kMaxCrf = 63;
 
 constexpr std::array kConflicts{
     Conflict{"--crf", "--bitrate", "both set the rate control"},
@@ -170,92 +148,6 @@ std::vector<Row> picture_rows() {
         .fallback = "limited",
         .choices = kRangeWords},
        [](Words& w, Text option, Text text) { return store(choice_value(option, text, kRanges), w.range); }},
-  };
-}
-
-std::vector<Row> encoding_rows(bool live) {
-  return {
-      {{.name = "--codec",
-        .value = "CODEC",
-        .group = kEncoding,
-        .help = "'auto' is H.264, which a CPU encodes fastest and every player knows.",
-        .fallback = "auto",
-        // MPEG-TS has no AV1; asking for it gets its own error.
-        .choices = live ? std::span(kCodecWords).first(kCodecWords.size() - 1) : std::span(kCodecWords)},
-       [](Words& w, Text option, Text text) {
-         return store(choice_value(option, text, kCodecs), w.options.encoder.codec);
-       }},
-      {{.name = "--encoder",
-        .value = "NAME",
-        .group = kEncoding,
-        .help = "Force one encoder by its name, as 'zerocast encoders' lists it.",
-        .fallback = "",
-        .suggestions = encoder_words()},
-       [](Words& w, Text option, Text text) { return store(name_value(option, text), w.options.encoder.encoder); }},
-      {{.name = "--preset",
-        .value = "PRESET",
-        .group = kEncoding,
-        .help = "What to optimise: delay, a bit of both, or size.",
-        .fallback = live ? "low-latency" : "balanced",
-        .choices = kPresetWords},
-       [](Words& w, Text option, Text text) {
-         return store(choice_value(option, text, kPresets), w.options.encoder.preset);
-       }},
-      {{.name = "--crf",
-        .value = "N",
-        .group = kEncoding,
-        .help = "Constant quality on the codec's own scale, lower is better: 0 to 51 for H.264 and HEVC, 0 to 63 for "
-                "AV1. Excludes --bitrate.",
-        .fallback = ""},
-       [](Words& w, Text option, Text text) {
-         return store(number_value(option, text, 0, kMaxCrf), w.options.encoder.crf);
-       }},
-      {{.name = "--bitrate",
-        .value = "RATE",
-        .group = kEncoding,
-        .help = "Average rate in bit/s, such as 6M or 800k. Excludes --crf.",
-        .fallback = ""},
-       [](Words& w, Text option, Text text) {
-         return store(bit_rate_value(option, text), w.options.encoder.bit_rate);
-       }},
-      {{.name = "--gop",
-        .value = "SECONDS",
-        .group = kEncoding,
-        .help = "Longest time between two keyframes.",
-        .fallback = "2"},
-       [](Words& w, Text option, Text text) {
-         Nanoseconds gop{};
-         auto stored = store(seconds_value(option, text, static_cast<unsigned>(kMaxGopSeconds)), gop);
-         if (stored) w.options.encoder.gop_seconds = std::chrono::duration<double>(gop).count();
-         return stored;
-       }},
-      {{.name = "--bit-depth",
-        .value = "BITS",
-        .group = kEncoding,
-        .help = "Bits per colour component.",
-        .fallback = "8",
-        .choices = kBitDepthWords},
-       [](Words& w, Text option, Text text) {
-         return store(choice_value(option, text, kBitDepths), w.options.encoder.bit_depth);
-       }},
-      {{.name = "--chroma",
-        .value = "FORMAT",
-        .group = kEncoding,
-        .help = "Colour resolution: 4:2:0 plays everywhere, 4:4:4 keeps small coloured text sharp.",
-        .fallback = "420",
-        .choices = kChromaWords},
-       [](Words& w, Text option, Text text) {
-         return store(choice_value(option, text, kChromas), w.options.encoder.chroma);
-       }},
-      {{.name = "--encoder-option",
-        .value = "KEY=VALUE",
-        .group = kEncoding,
-        .help = "Pass an option of the encoder itself, such as tune=film; it wins over what the preset sets.",
-        .fallback = "",
-        .repeatable = true},
-       [](Words& w, Text option, Text text) {
-         return store(key_value(option, text), w.options.encoder.options.emplace_back());
-       }},
   };
 }
 
@@ -395,8 +287,8 @@ Result<std::vector<OutputSpec>> parse_outputs(const RecordWords& words) {
 
 std::vector<ArgumentRow<RecordWords>> record_arguments(bool live) {
   std::vector<Row> rows;
-  for (std::vector<Row>& group :
-       std::array{source_rows(), picture_rows(), encoding_rows(live), output_rows(live), report_rows()}) {
+  for (std::vector<Row>& group : std::array{source_rows(), picture_rows(), encoding_arguments(live),
+                                            output_rows(live), report_rows()}) {
     rows.insert(rows.end(), group.begin(), group.end());
   }
   return rows;

@@ -23,6 +23,9 @@ extern "C" {
 namespace zc {
 namespace {
 
+/// Pictures; what x264 calls infinite, and more than any recording has.
+constexpr double kLongestGop = 1 << 30;
+
 int clamp_to_int(std::int64_t value) {
   return static_cast<int>(std::clamp<std::int64_t>(value, 0, std::numeric_limits<int>::max()));
 }
@@ -137,7 +140,7 @@ Result<OpenedCodec> open_codec(const EncoderRow& row, const EncoderSettings& set
     }
   }
   const unsigned processors = video.threads != 0 ? video.threads : std::max(1U, std::thread::hardware_concurrency());
-  const bool low_latency = settings.preset == Preset::LowLatency;
+  const bool low_latency = settings.low_latency();
   const auto max_delay = static_cast<unsigned>(std::max(0.0, kMaxDelaySeconds * video.rate.value()));
   const EncoderRequest request{.row = row,
                                .settings = settings,
@@ -160,8 +163,9 @@ Result<OpenedCodec> open_codec(const EncoderRow& row, const EncoderSettings& set
   context.max_b_frames = opened.plan.b_frames;
   // Where keyframes are forced by time, the encoder's own count is only the second net: at the same distance x264
   // warns of the two coinciding.
-  const long gop = std::lround(settings.gop_seconds * video.rate.value()) * (opened.plan.forces_keyframes ? 2 : 1);
-  context.gop_size = clamp_to_int(std::max(1L, gop));
+  const bool second_net = opened.plan.forces_keyframes && settings.periodic_keyframes();
+  const double gop = settings.gop_seconds * video.rate.value() * (second_net ? 2 : 1);
+  context.gop_size = clamp_to_int(std::llround(std::clamp(gop, 1.0, kLongestGop)));
   if (settings.bit_rate) {
     context.bit_rate = *settings.bit_rate;
     context.rc_max_rate = opened.plan.max_bit_rate;

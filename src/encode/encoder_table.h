@@ -74,10 +74,10 @@ struct EncoderRow {
   Size min_size;                       ///< px
   unsigned min_crf;
   unsigned max_crf;
-  std::array<unsigned, 3> default_crf;    ///< by Preset
-  std::string_view parameter_option;      ///< libavcodec option that takes the library's own parameters
-  std::span<const NativePreset> presets;  ///< best quality first; the last one takes any load
-  bool live_bitrate;                      ///< libavcodec's wrapper follows a changed bit_rate
+  std::array<unsigned, kPresets> default_crf;  ///< by Preset; not used by Lossless
+  std::string_view parameter_option;           ///< libavcodec option that takes the library's own parameters
+  std::span<const NativePreset> presets;       ///< best quality first; the last one takes any load
+  bool live_bitrate;                           ///< libavcodec's wrapper follows a changed bit_rate
   bool drain_before_close;  ///< the library must be given a picture and the end of its input before it is closed
   /// Why Preset::LowLatency cannot give each picture's packet before the next picture; empty: it does.
   std::string_view low_latency_caveat;
@@ -88,7 +88,8 @@ struct EncoderRow {
   /// The device (an AVHWDeviceContext) that pictures of host memory are uploaded to; nullptr: libavcodec's wrapper
   /// takes them as they are.
   Result<AvBufferPtr> (*open_device)() = nullptr;
-  int device_format = -1;  ///< AVPixelFormat of that device's pictures
+  int device_format = -1;               ///< AVPixelFormat of that device's pictures
+  std::span<const Feature> features{};  ///< what it has of what not every encoder has
 
   [[nodiscard]] bool hardware() const { return backend != "software"; }
   /// The preferred input for a depth and chroma; nullopt when the encoder has none.
@@ -113,8 +114,8 @@ struct EncoderRow {
 /// The tables were made from the CPU time per picture of full-screen motion (tables in encoder_table.cpp): a preset is
 /// taken up to the load at which the encoder needs a quarter of the machine, because a compositor without a GPU, the
 /// colour conversion and the recorded program want the rest and a dropped frame is worse than a larger file.
-/// Preset::Quality lets the encoder have 60 % of the machine. A user's "preset" option overrides it. For hardware the
-/// processors do not count.
+/// Preset::Quality lets the encoder have 60 % of the machine. EncoderSettings::speed chooses by its place on the scale
+/// of seven instead, and a user's "preset" option overrides both. For hardware the processors do not count.
 [[nodiscard]] const NativePreset& choose_native_preset(const EncoderRow& row, const EncoderSettings& settings,
                                                        const VideoParameters& video, unsigned processors);
 

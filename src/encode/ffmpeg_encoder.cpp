@@ -63,7 +63,9 @@ class FfmpegEncoder final : public Encoder {
         frame_(std::move(frame)),
         packet_(std::move(packet)),
         frame_ticks_(std::max<std::int64_t>(1, std::llround(static_cast<double>(kPacketClock) / video.rate.value()))),
-        gop_ticks_(std::llround(settings.gop_seconds * static_cast<double>(kPacketClock))) {
+        gop_ticks_(settings.periodic_keyframes()
+                       ? std::llround(settings.gop_seconds * static_cast<double>(kPacketClock))
+                       : 0) {
     read_stream_parameters();
   }
   ~FfmpegEncoder() override = default;
@@ -134,6 +136,7 @@ void FfmpegEncoder::read_stream_parameters() {
 
 bool FfmpegEncoder::keyframe_due(std::int64_t pts) const {
   if (keyframe_requested_ || last_keyframe_pts_ == kNever) return true;
+  if (!settings_.periodic_keyframes()) return false;
   // The encoder's own keyframe is on its way (it counts pictures): opening anew costs dozens of threads.
   if (!codec_.plan.forces_keyframes) return pts - last_keyframe_pts_ >= gop_ticks_ + gop_ticks_ / 2;
   // Half a frame early rather than a frame late: timestamps of a VFR stream jitter around the nominal interval.

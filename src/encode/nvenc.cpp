@@ -7,11 +7,21 @@
 
 namespace zc {
 
+namespace {
+
+const char* tune_of(const EncoderSettings& settings) {
+  if (settings.lossless()) return "lossless";
+  if (!settings.low_latency()) return "hq";
+  return settings.tune == Tune::LowLatency ? "ll" : "ull";
+}
+
+}  // namespace
+
 void configure_nvenc(const EncoderRequest& request, CodecPlan& plan, OptionList& options) {
-  const Preset preset = request.settings.preset;
-  const bool live = preset == Preset::LowLatency;
+  const EncoderSettings& settings = request.settings;
+  const bool live = settings.low_latency();
   options.set("preset", std::string(request.native.name));
-  options.set("tune", live ? "ull" : "hq");
+  options.set("tune", tune_of(settings));
   options.set("forced-idr", "1");
   if (request.row.codec == Codec::H264) {
     options.set("profile", request.settings.chroma == Chroma::Yuv444 ? "high444p" : "high");
@@ -20,21 +30,30 @@ void configure_nvenc(const EncoderRequest& request, CodecPlan& plan, OptionList&
   // 90 kHz clock lets dts pass pts; and a screen's still areas gain nothing from them. Set, because the wrapper would
   // otherwise take the preset's number.
   plan.b_frames = 0;
-  options.set("rc-lookahead", "0");
+  const unsigned lookahead = settings.lookahead.value_or(0);
+  options.set("rc-lookahead", std::to_string(lookahead));
   // How many pictures the wrapper collects before it gives one out: 0 and 1 wait for each, 2 lets the encoder work on
   // one while the next is captured.
-  options.set("delay", std::to_string(std::min(2U, request.max_delay)));
+  options.set("delay", std::to_string(lookahead + std::min(2U, request.max_delay)));
   if (live) options.set("zerolatency", "1");
-  if (request.settings.bit_rate) {
+  if (settings.bit_rate) {
     set_vbv(request, plan);
-    options.set("rc", live ? "cbr" : "vbr");
+    options.set("rc", settings.holds_rate() ? "cbr" : "vbr");
+  } else if (settings.lossless()) {
+    options.set("rc", "constqp");
+    options.set("qp", "0");
   } else {
     // Without a bit rate "vbr" with a target quality is NVENC's constant quality.
     options.set("rc", "vbr");
     options.set("cq", rate_factor(request));
   }
-  if (!live) options.set("spatial-aq", "1");
-  if (preset == Preset::Quality) options.set("multipass", "qres");
+  const bool spatial = settings.spatial_aq.value_or(!live && !settings.lossless());
+  if (spatial) options.set("spatial-aq", "1");
+  if (settings.temporal_aq.value_or(false)) options.set("temporal-aq", "1");
+  const bool patient = settings.preset == Preset::Quality || settings.preset == Preset::Archive;
+  const Multipass passes = settings.multipass.value_or(patient ? Multipass::Quarter : Multipass::Off);
+  if (passes != Multipass::Off) options.set("multipass", passes == Multipass::Quarter ? "qres" : "fullres");
+  if (settings.intra_refresh) options.set("intra-refresh", "1");
 }
 
 Result<void> nvenc_available() {

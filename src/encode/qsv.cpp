@@ -22,7 +22,7 @@ std::string vendor_of(const std::string& node) {
 }  // namespace
 
 void configure_qsv(const EncoderRequest& request, CodecPlan& plan, OptionList& options) {
-  const bool live = request.settings.preset == Preset::LowLatency;
+  const bool live = request.settings.low_latency();
   options.set("preset", std::string(request.native.name));
   options.set("forced_idr", "1");
   plan.b_frames = 0;

@@ -12,14 +12,14 @@ namespace zc {
 /// NativePreset::max_load of the last preset.
 inline constexpr double kAnyLoad = std::numeric_limits<double>::infinity();
 
-/// VBV: a live stream may not exceed its rate for longer than half a second; a file may, for a second by half. Nothing
+/// VBV: a held rate may not be exceeded for longer than half a second; another one may, for a second by half. Nothing
 /// without a bit rate.
 inline void set_vbv(const EncoderRequest& request, CodecPlan& plan) {
   if (!request.settings.bit_rate) return;
   const std::int64_t rate = *request.settings.bit_rate;
-  const bool live = request.settings.preset == Preset::LowLatency;
-  plan.max_bit_rate = live ? rate : rate + rate / 2;
-  plan.buffer_bits = live ? rate / 2 : plan.max_bit_rate;
+  const bool held = request.settings.holds_rate();
+  plan.max_bit_rate = held ? rate : request.settings.max_bit_rate.value_or(rate + rate / 2);
+  plan.buffer_bits = plan.max_bit_rate * request.settings.vbv_ms.value_or(held ? 500 : 1000) / 1000;
 }
 
 /// The constant quality asked for, or the row's own for the preset, as an option's value.

@@ -5,11 +5,90 @@
 #include <cmath>
 
 namespace zc {
+namespace {
+
+std::unexpected<Error> invalid(std::string what, std::string why) {
+  return fail(ErrorKind::Invalid, std::move(what), std::move(why));
+}
+
+Result<void> validate_rate(const EncoderSettings& settings) {
+  const bool by_quality = settings.rate_control == RateControl::Quality;
+  if (settings.rate_control && !by_quality && !settings.bit_rate) return invalid("rate control", "it needs a bit rate");
+  if (by_quality && settings.bit_rate)
+    return invalid("rate control", "constant quality and a bit rate exclude each other");
+  if (settings.lossless() && (settings.crf || settings.bit_rate)) {
+    return invalid("preset", "lossless has neither crf nor a bit rate");
+  }
+  if (settings.max_bit_rate) {
+    if (!settings.bit_rate) return invalid("maximum bit rate", "it needs a bit rate");
+    if (settings.holds_rate()) return invalid("maximum bit rate", "a held bit rate is its own maximum");
+    if (*settings.max_bit_rate < *settings.bit_rate || *settings.max_bit_rate > kMaxBitRate) {
+      return invalid("maximum bit rate", fmt::format("{} is not in {} (the bit rate) to {} bit/s",
+                                                     *settings.max_bit_rate, *settings.bit_rate, kMaxBitRate));
+    }
+  }
+  if (settings.vbv_ms && !settings.bit_rate) return invalid("vbv", "it needs a bit rate");
+  if (settings.vbv_ms && (*settings.vbv_ms < kMinVbvMs || *settings.vbv_ms > kMaxVbvMs)) {
+    return invalid("vbv", fmt::format("{} is not in {} to {} ms", *settings.vbv_ms, kMinVbvMs, kMaxVbvMs));
+  }
+  return {};
+}
+
+Result<void> validate_structure(const EncoderSettings& settings) {
+  if (settings.speed && (*settings.speed < 1 || *settings.speed > kMaxSpeed)) {
+    return invalid("speed", fmt::format("{} is not in 1 to {}", *settings.speed, kMaxSpeed));
+  }
+  if (settings.b_frames.value_or(0) > kMaxBFrames) {
+    return invalid("b-frames", fmt::format("{} is not in 0 to {}", *settings.b_frames, kMaxBFrames));
+  }
+  if (settings.lookahead.value_or(0) > kMaxLookahead) {
+    return invalid("lookahead", fmt::format("{} is not in 0 to {}", *settings.lookahead, kMaxLookahead));
+  }
+  if (settings.low_latency() && settings.b_frames.value_or(0) + settings.lookahead.value_or(0) > 0) {
+    return invalid(settings.b_frames.value_or(0) > 0 ? "b-frames" : "lookahead", "low latency has none");
+  }
+  if (settings.intra_refresh && !std::isfinite(settings.gop_seconds)) {
+    return invalid("intra refresh", "it needs a finite gop: the time of one refresh");
+  }
+  if (settings.intra_refresh && settings.b_frames.value_or(0) > 0) {
+    return invalid("intra refresh", "it excludes B-frames");
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string_view to_string(Feature feature) {
+  switch (feature) {
+    case Feature::BFrames: return "B-frames";
+    case Feature::Lookahead: return "lookahead";
+    case Feature::SpatialAq: return "spatial AQ";
+    case Feature::TemporalAq: return "temporal AQ";
+    case Feature::Multipass: return "multipass";
+    case Feature::IntraRefresh: return "intra refresh";
+    case Feature::Lossless: return "lossless coding";
+    case Feature::VariableRate: return "variable bit rate";
+  }
+  return "";
+}
+
+std::vector<Feature> wanted_features(const EncoderSettings& settings) {
+  std::vector<Feature> wanted;
+  const auto want = [&](bool condition, Feature feature) {
+    if (condition) wanted.push_back(feature);
+  };
+  want(settings.b_frames.value_or(0) > 0, Feature::BFrames);
+  want(settings.lookahead.value_or(0) > 0, Feature::Lookahead);
+  want(settings.spatial_aq.value_or(false), Feature::SpatialAq);
+  want(settings.temporal_aq.value_or(false), Feature::TemporalAq);
+  want(settings.multipass.value_or(Multipass::Off) != Multipass::Off, Feature::Multipass);
+  want(settings.intra_refresh, Feature::IntraRefresh);
+  want(settings.lossless(), Feature::Lossless);
+  want(settings.rate_control == RateControl::Vbr || settings.max_bit_rate.has_value(), Feature::VariableRate);
+  return wanted;
+}
 
 Result<void> validate(const EncoderSettings& settings) {
-  const auto invalid = [](std::string what, std::string why) {
-    return fail(ErrorKind::Invalid, std::move(what), std::move(why));
-  };
   if (settings.crf && settings.bit_rate) {
     return invalid("rate control", "crf and bit rate exclude each other: set one of them");
   }
@@ -17,11 +96,13 @@ Result<void> validate(const EncoderSettings& settings) {
     return invalid("bit rate",
                    fmt::format("{} is not in {} to {} bit/s", *settings.bit_rate, kMinBitRate, kMaxBitRate));
   }
-  if (!std::isfinite(settings.gop_seconds) || settings.gop_seconds < kMinGopSeconds ||
-      settings.gop_seconds > kMaxGopSeconds) {
-    return invalid("gop",
-                   fmt::format("{} is not in {} to {} seconds", settings.gop_seconds, kMinGopSeconds, kMaxGopSeconds));
+  const bool finite_gop = settings.gop_seconds >= kMinGopSeconds && settings.gop_seconds <= kMaxGopSeconds;
+  if (!finite_gop && settings.gop_seconds != kInfiniteGop) {
+    return invalid("gop", fmt::format("{} is not in {} to {} seconds, nor infinite", settings.gop_seconds,
+                                      kMinGopSeconds, kMaxGopSeconds));
   }
+  if (auto ok = validate_rate(settings); !ok) return ok;
+  if (auto ok = validate_structure(settings); !ok) return ok;
   if (settings.bit_depth != 8 && settings.bit_depth != 10) {
     return invalid("bit depth", fmt::format("{} is not one of 8, 10", settings.bit_depth));
   }

@@ -5,10 +5,14 @@
 #include "media/colour.h"
 #include "media/geometry.h"
 
+#include <cmath>
+#include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -18,11 +22,39 @@ namespace cuda {
 class Context;
 }
 
+/// What everything else is chosen by; each single setting wins over it.
 enum class Preset : std::uint8_t {
   LowLatency,  ///< one frame in, one packet out; no B-frames, no lookahead
   Balanced,    ///< the default of `record`
   Quality,     ///< more CPU for fewer bits; still at most 0.4 s of frames inside the encoder
+  Lossless,    ///< every sample of the surface comes back
+  Archive,     ///< as Quality, at a quality that bears another encoding
 };
+inline constexpr std::size_t kPresets = 5;
+
+enum class RateControl : std::uint8_t {
+  Cbr,      ///< the bit rate, held
+  Vbr,      ///< the bit rate on average, up to a maximum
+  Quality,  ///< constant quality (crf, cq)
+};
+
+enum class Tune : std::uint8_t { HighQuality, LowLatency, UltraLowLatency };
+
+/// How often the rate control looks at a picture before it codes it.
+enum class Multipass : std::uint8_t { Off, Quarter, Full };
+
+/// What not every encoder has: a row of the table lists its own.
+enum class Feature : std::uint8_t {
+  BFrames,
+  Lookahead,
+  SpatialAq,
+  TemporalAq,
+  Multipass,
+  IntraRefresh,
+  Lossless,
+  VariableRate,
+};
+[[nodiscard]] std::string_view to_string(Feature feature);
 
 enum class Chroma : std::uint8_t { Yuv420, Yuv444 };
 
@@ -33,13 +65,37 @@ struct EncoderSettings {
   Preset preset = Preset::Balanced;
   std::optional<unsigned> crf;           ///< constant quality, each codec's own scale (x264 0-51, SVT-AV1 1-63)
   std::optional<std::int64_t> bit_rate;  ///< bit/s; excludes crf
-  double gop_seconds = 2.0;              ///< distance of keyframes
-  unsigned bit_depth = 8;                ///< 8 or 10
+  /// nullopt: by constant quality without a bit rate; with one, held where delay counts and on average elsewhere.
+  std::optional<RateControl> rate_control;
+  std::optional<std::int64_t> max_bit_rate;  ///< bit/s; nullopt: 1.5 times the bit rate
+  std::optional<unsigned> vbv_ms;            ///< how long max_bit_rate may be exceeded; nullopt: 500 ms held, else 1 s
+  double gop_seconds = 2.0;                  ///< distance of keyframes; infinity: only on request
+  std::optional<unsigned> speed;             ///< 1 (fastest) to 7 (best), on each encoder's own scale
+  std::optional<Tune> tune;
+  std::optional<unsigned> b_frames;   ///< in a row
+  std::optional<unsigned> lookahead;  ///< pictures
+  std::optional<bool> spatial_aq;     ///< more bits for flat areas
+  std::optional<bool> temporal_aq;    ///< more bits for what stays
+  std::optional<Multipass> multipass;
+  /// A column of intra blocks wanders across the pictures, once in gop_seconds, instead of keyframes.
+  bool intra_refresh = false;
+  unsigned bit_depth = 8;  ///< 8 or 10
   Chroma chroma = Chroma::Yuv420;
   ColourDescription colour = kBt709Limited;
   /// The encoder's own options ("preset=veryfast", "tune=film"), passed through last; an unknown one is an error.
   std::vector<std::pair<std::string, std::string>> options;
+
+  /// Each packet comes out before the next picture goes in.
+  [[nodiscard]] bool low_latency() const { return tune ? *tune != Tune::HighQuality : preset == Preset::LowLatency; }
+  [[nodiscard]] bool lossless() const { return preset == Preset::Lossless; }
+  [[nodiscard]] bool holds_rate() const {
+    return rate_control ? *rate_control == RateControl::Cbr : bit_rate.has_value() && low_latency();
+  }
+  /// Keyframes come at a distance of gop_seconds.
+  [[nodiscard]] bool periodic_keyframes() const { return !intra_refresh && std::isfinite(gop_seconds); }
 };
+/// What an encoder must have for these settings.
+[[nodiscard]] std::vector<Feature> wanted_features(const EncoderSettings& settings);
 
 /// What the stream will look like; known when the first frame has come.
 struct VideoParameters {
@@ -57,6 +113,12 @@ struct VideoParameters {
 
 inline constexpr double kMinGopSeconds = 0.1;
 inline constexpr double kMaxGopSeconds = 600.0;
+inline constexpr double kInfiniteGop = std::numeric_limits<double>::infinity();
+inline constexpr unsigned kMaxSpeed = 7;
+inline constexpr unsigned kMaxBFrames = 4;
+inline constexpr unsigned kMaxLookahead = 48;
+inline constexpr unsigned kMinVbvMs = 50;
+inline constexpr unsigned kMaxVbvMs = 10'000;
 inline constexpr std::int64_t kMinBitRate = 10'000;
 inline constexpr std::int64_t kMaxBitRate = 1'000'000'000;
 

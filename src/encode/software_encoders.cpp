@@ -11,9 +11,12 @@ struct Depth {
   unsigned lookahead;
   unsigned b_frames;
 };
-Depth fit_depth(const NativePreset& native, unsigned remaining) {
-  const unsigned b_frames = std::min(native.b_frames, remaining / 3);
-  return {std::min(native.lookahead, remaining - b_frames), b_frames};
+/// What the user asks for is not cut: the delay is then theirs.
+Depth fit_depth(const EncoderRequest& request, unsigned remaining) {
+  const unsigned most = request.settings.intra_refresh ? 0 : std::min(request.native.b_frames, remaining / 3);
+  const unsigned b_frames = request.settings.b_frames.value_or(most);
+  const unsigned rest = remaining - std::min(remaining, b_frames);
+  return {request.settings.lookahead.value_or(std::min(request.native.lookahead, rest)), b_frames};
 }
 
 }  // namespace
@@ -23,10 +26,16 @@ void configure_x264(const EncoderRequest& request, CodecPlan& plan, OptionList& 
   options.set("forced-idr", "1");
   if (request.settings.bit_rate) {
     set_vbv(request, plan);
+    // A held rate that is asked for by name is filled up as well.
+    if (request.settings.rate_control == RateControl::Cbr) options.set("nal-hrd", "cbr");
+  } else if (request.settings.lossless()) {
+    options.set("qp", "0");
   } else {
     options.set("crf", rate_factor(request));
   }
-  if (request.settings.preset == Preset::LowLatency) {
+  if (request.settings.spatial_aq) options.set("aq-mode", *request.settings.spatial_aq ? "variance" : "none");
+  if (request.settings.intra_refresh) options.set("intra-refresh", "1");
+  if (request.settings.low_latency()) {
     // Slices instead of frames in parallel, no lookahead, no VFR input (which costs one picture of delay).
     options.set("tune", "zerolatency");
     plan.threads = static_cast<int>(std::min(request.processors, 8U));
@@ -35,7 +44,7 @@ void configure_x264(const EncoderRequest& request, CodecPlan& plan, OptionList& 
   // Inside: threads - 1 pictures being coded, the lookahead, the B-frames, and one for VFR input's durations.
   const unsigned threads = std::clamp(request.max_delay / 3, 1U, std::min(request.processors, 12U));
   const unsigned taken = threads;  // threads - 1, + 1 for VFR
-  const Depth depth = fit_depth(request.native, request.max_delay - std::min(request.max_delay, taken));
+  const Depth depth = fit_depth(request, request.max_delay - std::min(request.max_delay, taken));
   plan.threads = static_cast<int>(threads);
   plan.b_frames = static_cast<int>(depth.b_frames);
   options.set("rc-lookahead", std::to_string(depth.lookahead));
@@ -49,10 +58,15 @@ void configure_x265(const EncoderRequest& request, CodecPlan& plan, OptionList& 
   options.parameter("pools", std::to_string(request.processors));
   if (request.settings.bit_rate) {
     set_vbv(request, plan);
+    if (request.settings.rate_control == RateControl::Cbr) options.parameter("strict-cbr", "1");
+  } else if (request.settings.lossless()) {
+    options.parameter("lossless", "1");
   } else {
     options.set("crf", rate_factor(request));
   }
-  if (request.settings.preset == Preset::LowLatency) {
+  if (request.settings.spatial_aq) options.parameter("aq-mode", *request.settings.spatial_aq ? "2" : "0");
+  if (request.settings.intra_refresh) options.parameter("intra-refresh", "1");
+  if (request.settings.low_latency()) {
     // libavcodec overwrites the tune's single frame thread with thread_count: it stays 1 here, rows run in parallel.
     options.set("tune", "zerolatency");
     plan.threads = 1;
@@ -61,7 +75,7 @@ void configure_x265(const EncoderRequest& request, CodecPlan& plan, OptionList& 
   const unsigned threads = std::clamp(request.max_delay / 4, 1U, std::clamp(request.processors / 2, 1U, 4U));
   // Inside: the frame threads, up to three pictures between its stages (two, and one more when its threads get too
   // little time), the lookahead and the B-frames.
-  const Depth depth = fit_depth(request.native, request.max_delay - std::min(request.max_delay, threads + 3));
+  const Depth depth = fit_depth(request, request.max_delay - std::min(request.max_delay, threads + 3));
   // x265 wants the lookahead longer than a run of B-frames.
   const unsigned b_frames = std::min(depth.b_frames, depth.lookahead == 0 ? 0 : depth.lookahead - 1);
   plan.threads = static_cast<int>(threads);

@@ -14,7 +14,7 @@ extern "C" {
 namespace zc {
 
 void configure_vaapi(const EncoderRequest& request, CodecPlan& plan, OptionList& options) {
-  const bool live = request.settings.preset == Preset::LowLatency;
+  const bool live = request.settings.low_latency();
   // No B-frames: not every driver has them, and a screen's still areas gain nothing.
   plan.b_frames = 0;
   if (request.row.codec == Codec::H264) options.set("profile", "high");
@@ -22,7 +22,7 @@ void configure_vaapi(const EncoderRequest& request, CodecPlan& plan, OptionList&
   options.set("async_depth", live || request.max_delay < 2 ? "1" : "2");
   if (request.settings.bit_rate) {
     set_vbv(request, plan);
-    options.set("rc_mode", live ? "CBR" : "VBR");
+    options.set("rc_mode", request.settings.holds_rate() ? "CBR" : "VBR");
   } else {
     // Every driver has constant QP; ICQ is Intel's alone.
     options.set("rc_mode", "CQP");

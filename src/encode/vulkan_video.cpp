@@ -12,7 +12,7 @@ extern "C" {
 namespace zc {
 
 void configure_vulkan_video(const EncoderRequest& request, CodecPlan& plan, OptionList& options) {
-  const bool live = request.settings.preset == Preset::LowLatency;
+  const bool live = request.settings.low_latency();
   plan.b_frames = 0;
   options.set("usage", live ? "stream" : "record");
   options.set("tune", live ? "ull" : "hq");
@@ -20,7 +20,7 @@ void configure_vulkan_video(const EncoderRequest& request, CodecPlan& plan, Opti
   options.set("async_depth", live || request.max_delay < 2 ? "1" : "2");
   if (request.settings.bit_rate) {
     set_vbv(request, plan);
-    options.set("rc_mode", live ? "cbr" : "vbr");
+    options.set("rc_mode", request.settings.holds_rate() ? "cbr" : "vbr");
   } else {
     options.set("rc_mode", "cqp");
     options.set("qp", quantiser(request));

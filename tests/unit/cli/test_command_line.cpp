@@ -242,7 +242,8 @@ TEST_CASE("an encoder that does not exist or fit is refused on the command line"
   CHECK(error_of({"record", "--source", "test", "--codec", "h264", "--crf", "60", "a.mkv"}) ==
         "crf of libx264: 60 is not in 0 to 51");
   CHECK_FALSE(parse({"record", "--source", "test", "--encoder", "libsvtav1", "a.ts"}).has_value());
-  CHECK(error_of({"record", "--source", "test", "--gop", "0.05", "a.mkv"}) == "gop: 0.05 is not in 0.1 to 600 seconds");
+  CHECK(error_of({"record", "--source", "test", "--gop", "0.05", "a.mkv"}) ==
+        "gop: 0.05 is not in 0.1 to 600 seconds, nor infinite");
 }
 
 TEST_CASE("what no encoder can do is known before anything starts") {
@@ -320,6 +321,7 @@ TEST_CASE("every default and choice that help promises is accepted") {
         std::vector<std::string> words{std::string(command.name)};
         if (command.name == "record" || command.name == "stream") words.insert(words.end(), {"--source", "test"});
         words.insert(words.end(), {std::string(argument.name), std::string(value)});
+        if (argument.name == "--rate-control" && value != "quality") words.insert(words.end(), {"--bitrate", "2M"});
         words.insert(words.end(), positionals.begin(), positionals.end());
         std::vector<const char*> arguments;
         arguments.reserve(words.size());

@@ -162,3 +162,30 @@ TEST_CASE("an option that only the software encoder knows does not end the searc
   CHECK(chain->exhausted());
   CHECK_FALSE(chain->open_next({.size = {320, 192}, .rate = {30, 1}, .threads = 1}));
 }
+
+TEST_CASE("what NVENC makes of the finer settings") {
+  EncoderSettings settings = with(Preset::Balanced);
+  settings.lookahead = 16;
+  settings.spatial_aq = false;
+  settings.temporal_aq = true;
+  settings.multipass = Multipass::Full;
+  settings.intra_refresh = true;
+  const Configured fine = configure("hevc_nvenc", settings);
+  CHECK(fine.option("rc-lookahead") == "16");
+  CHECK(fine.option("delay") == "18");
+  CHECK(fine.option("spatial-aq") == "(unset)");
+  CHECK(fine.option("temporal-aq") == "1");
+  CHECK(fine.option("multipass") == "fullres");
+  CHECK(fine.option("intra-refresh") == "1");
+  const Configured lossless = configure("h264_nvenc", with(Preset::Lossless));
+  CHECK(lossless.option("tune") == "lossless");
+  CHECK(lossless.option("rc") == "constqp");
+  CHECK(lossless.option("qp") == "0");
+  settings = with(Preset::LowLatency);
+  settings.tune = Tune::LowLatency;
+  settings.bit_rate = 5'000'000;
+  settings.rate_control = RateControl::Vbr;
+  const Configured live = configure("h264_nvenc", settings);
+  CHECK(live.option("tune") == "ll");
+  CHECK(live.option("rc") == "vbr");
+}
