@@ -172,7 +172,7 @@ class Collector {
       route.what = row.what;
       route.zero_copy = row.zero_copy;
       std::string trouble;
-      const Words words{"route", std::string(row.name)};
+      const Words words{"route", row.name};
       if (const auto answer = run(words, words[0] + ":" + words[1], trouble)) read(*answer, route, words, trouble);
       if (!trouble.empty()) {
         route.works = false;

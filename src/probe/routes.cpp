@@ -2,11 +2,14 @@
 
 #include "base/clock.h"
 #include "encode/surface_adapter.h"
+#include "gpu/cuda/context.h"
 #include "media/frame.h"
 #include "probe/apis.h"
 #include "probe/frame_memory.h"
 #include "probe/modifier_names.h"
 #include "zerocopy/cpu_importer.h"
+#include "zerocopy/device/device_converter.h"
+#include "zerocopy/device_importer.h"
 #include "zerocopy/vulkan/vulkan_device.h"
 #include "zerocopy/vulkan_importer.h"
 
@@ -59,10 +62,44 @@ Result<OpenedRoute> open_cpu() {
                      .memory = MemoryKind::Host};
 }
 
-constexpr std::array kRows{
-    RouteRow{"vulkan", "LINEAR dmabufs by one Vulkan pass into memory that software encoders read", true, open_vulkan},
-    RouteRow{"cpu", "shared memory and LINEAR dmabufs by the CPU", false, open_cpu},
-};
+/// One of device_routes() alone, so that no other makes its pictures.
+Result<OpenedRoute> open_device(const DeviceRoute& row) {
+  const auto context = cuda::open_context();
+  if (!context) return std::unexpected(context.error());
+  const cuda::Device& gpu = (*context)->device();
+  if (!gpu.uuid) return fail(ErrorKind::Unsupported, "find the GPU", "CUDA does not tell its UUID");
+  auto device = VulkanDevice::open({.uuid = gpu.uuid, .use = VulkanUse::Export});
+  if (!device) return std::unexpected(std::move(device.error()));
+  const DeviceSetup setup{.vulkan = *device, .cuda = *context};
+  auto converter = row.make(setup);
+  if (!converter) return std::unexpected(std::move(converter.error()));
+  std::vector<std::unique_ptr<DeviceConverter>> routes;
+  routes.push_back(*std::move(converter));
+  return OpenedRoute{.importer = make_device_importer({.strict = true, .surface_limit = kSurfaces}, setup,
+                                                      std::move(routes), make_cpu_importer(kSurfaces), nullptr),
+                     .device = gpu.name,
+                     .uuid = uuid_text(*gpu.uuid),
+                     .software = (*device)->gpu().type == VK_PHYSICAL_DEVICE_TYPE_CPU,
+                     .memory = MemoryKind::Cuda};
+}
+
+std::vector<RouteRow> make_rows() {
+  std::vector<RouteRow> rows;
+  for (const DeviceRoute& route : device_routes()) {
+    rows.push_back(
+        {.name = fmt::format("{}+cuda", route.name),
+         .what = fmt::format("dmabufs by one {} pass into CUDA memory that NVENC takes as it is", route.name),
+         .zero_copy = true,
+         .open = [&route] { return open_device(route); }});
+  }
+  rows.push_back({.name = "vulkan",
+                  .what = "dmabufs by one vulkan pass into memory that software encoders read",
+                  .zero_copy = true,
+                  .open = open_vulkan});
+  rows.push_back(
+      {.name = "cpu", .what = "shared memory and LINEAR dmabufs by the CPU", .zero_copy = false, .open = open_cpu});
+  return rows;
+}
 
 Frame make_frame(const std::shared_ptr<const Dmabuf>& dmabuf) {
   Frame frame;
@@ -185,7 +222,10 @@ Result<void> try_size(OpenedRoute& route, RouteReport& report, RouteSize& size) 
 
 }  // namespace
 
-std::span<const RouteRow> route_rows() { return kRows; }
+const std::vector<RouteRow>& route_rows() {
+  static const std::vector<RouteRow> rows = make_rows();
+  return rows;
+}
 
 RouteReport try_route(const RouteRow& row, std::span<const Size> sizes,
                       const std::function<void(const RouteReport&)>& progress) {

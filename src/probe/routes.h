@@ -10,7 +10,8 @@
 #include <functional>
 #include <memory>
 #include <span>
-#include <string_view>
+#include <string>
+#include <vector>
 
 namespace zc::probe {
 
@@ -26,13 +27,13 @@ struct OpenedRoute {
 /// One route. `open` fails with Unsupported and the reason where this machine does not have it; software renderers
 /// count, the report says so.
 struct RouteRow {
-  std::string_view name;
-  std::string_view what;
+  std::string name;  ///< as Importer::route() says it: "vulkan+cuda"
+  std::string what;
   bool zero_copy;
-  Result<OpenedRoute> (*open)();
+  std::function<Result<OpenedRoute>()> open;
 };
 /// In the order in which a recording tries them; the last is the CPU route.
-[[nodiscard]] std::span<const RouteRow> route_rows();
+[[nodiscard]] const std::vector<RouteRow>& route_rows();
 
 inline constexpr std::array kRouteSizes{Size{1920, 1080}, Size{3840, 2160}};
 

@@ -72,7 +72,7 @@ bool compositor_step(Words /*words*/) {
 
 bool route_step(Words words) {
   if (words.size() != 1) return false;
-  const auto row = std::ranges::find(route_rows(), std::string_view(words[0]), &RouteRow::name);
+  const auto row = std::ranges::find(route_rows(), words[0], &RouteRow::name);
   if (row == route_rows().end()) return false;
   const auto tell = [](const RouteReport& report) { answer(write_json(report)); };
   tell(try_route(*row, kRouteSizes, tell));

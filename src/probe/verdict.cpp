@@ -30,10 +30,16 @@ std::string time_text(const RouteReport& route) {
   return fmt::format(" ({:.2f} ms per {}x{} frame)", size.median_us / 1e3, size.width, size.height);
 }
 
-/// The route a recording takes; nullptr: it refuses to run.
-const RouteReport* chosen_route(const ProbeReport& report) {
+/// An encoder that takes pictures from the memory this route makes them in.
+bool fits(const RouteReport& route, const EncoderFacts* encoder) {
+  return route.surface_memory != "cuda" || (encoder != nullptr && encoder->backend == "nvenc");
+}
+
+/// The route a recording takes with this encoder; nullptr: it refuses to run.
+const RouteReport* chosen_route(const ProbeReport& report, const EncoderFacts* encoder) {
   const auto usable = [&](const RouteReport& route) {
     if (report.mode == "0") return !route.zero_copy;
+    if (!fits(route, encoder)) return false;
     if (route.saves()) return true;
     return report.mode != "1" && !route.zero_copy;
   };
@@ -52,7 +58,7 @@ bool has_hardware(const ProbeReport& report) {
   return std::ranges::any_of(report.gpus, [](const GpuReport& gpu) { return !gpu.software; });
 }
 
-void explain_route(const ProbeReport& report, const RouteReport* chosen, Lines& why) {
+void explain_route(const ProbeReport& report, const RouteReport* chosen, const EncoderFacts* encoder, Lines& why) {
   if (chosen == nullptr) {
     why.emplace_back("ZEROCOPY=1 and no zero-copy route works here: zerocast refuses to record.");
   } else if (chosen->zero_copy) {
@@ -67,7 +73,10 @@ void explain_route(const ProbeReport& report, const RouteReport* chosen, Lines& 
   for (const RouteReport& route : report.routes) {
     if (&route == chosen) break;
     if (!route.zero_copy || (report.mode == "0" && route.saves())) continue;
-    if (route.works && route.software) {
+    if (route.saves() && !fits(route, encoder)) {
+      why.push_back(fmt::format("The {} route works, but {} takes no pictures from {} memory.", route.route,
+                                encoder == nullptr ? "no encoder" : encoder->encoder, route.surface_memory));
+    } else if (route.works && route.software) {
       why.push_back(fmt::format("The {} route works on {} only, a software renderer: that saves nothing.", route.route,
                                 route.device));
     } else if (!route.works) {
@@ -184,13 +193,13 @@ constexpr std::array kAdvice{
 }  // namespace
 
 Verdict make_verdict(const ProbeReport& report) {
-  const RouteReport* route = chosen_route(report);
   const EncoderFacts* encoder = chosen_encoder(report);
+  const RouteReport* route = chosen_route(report, encoder);
   Verdict verdict;
   verdict.zero_copy = std::ranges::any_of(report.routes, &RouteReport::saves);
   if (route != nullptr) verdict.route = route->route;
   if (encoder != nullptr) verdict.encoder = encoder->encoder;
-  explain_route(report, route, verdict.why);
+  explain_route(report, route, encoder, verdict.why);
   explain_encoder(report, encoder, verdict.why);
   explain_compositor(report, route, verdict.why);
   for (const auto& advise : kAdvice) {

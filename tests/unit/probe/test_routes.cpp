@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::array kSmall{Size{640, 360}};
 
-const RouteRow& row(std::string_view name) { return *std::ranges::find(route_rows(), name, &RouteRow::name); }
+const RouteRow& row(const std::string& name) { return *std::ranges::find(route_rows(), name, &RouteRow::name); }
 
 RouteReport attempt(const RouteRow& row) {
   return try_route(row, kSmall, [](const RouteReport&) {});

@@ -110,6 +110,19 @@ TEST_CASE("the encoder that works next is taken, with the reason") {
   CHECK(says(verdict.advice, "No hardware encoder works"));
 }
 
+TEST_CASE("a route whose pictures no encoder takes is passed over") {
+  ProbeReport report = desktop();
+  report.routes.insert(report.routes.begin(), report.routes[0]);
+  report.routes[0].route = "egl+cuda";
+  report.routes[0].surface_memory = "cuda";
+  CHECK(make_verdict(report).route == "egl+cuda");
+  report.encoders[0].works = false;
+  const Verdict verdict = make_verdict(report);
+  CHECK(verdict.zero_copy);
+  CHECK(verdict.route == "vulkan");
+  CHECK(says(verdict.why, "The egl+cuda route works, but libx264 takes no pictures from cuda memory."));
+}
+
 TEST_CASE("what keeps a desktop from zero-copy is told, the most useful first") {
   ProbeReport report = desktop();
   report.routes[0].works = false;
