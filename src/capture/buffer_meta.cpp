@@ -1,5 +1,6 @@
 #include "capture/buffer_meta.h"
 
+#include "capture/spa_sync.h"
 #include "capture/spa_video_format.h"
 
 #include <spa/buffer/buffer.h>
@@ -118,6 +119,22 @@ Damage parse_damage(MetaBytes bytes, Size picture) {
     damage.add(rect);
   }
   return any ? damage : Damage::all();
+}
+
+std::optional<SyncPoints> parse_sync(MetaBytes bytes) {
+  const auto meta = snapshot<SpaSyncTimeline>(bytes);
+  if (!meta) return std::nullopt;
+  return SyncPoints{meta->acquire_point, meta->release_point};
+}
+
+void promise_release(const spa_buffer& buffer) {
+  for (const spa_meta& meta : std::span(buffer.metas, buffer.n_metas)) {
+    if (meta.type != kSpaMetaSyncTimeline || meta.data == nullptr || meta.size < sizeof(SpaSyncTimeline)) continue;
+    std::uint32_t flags = 0;
+    std::memcpy(&flags, meta.data, sizeof flags);
+    flags &= ~kSpaUnscheduledRelease;
+    std::memcpy(meta.data, &flags, sizeof flags);
+  }
 }
 
 void CursorTracker::read_bitmap(MetaBytes bytes, Point hotspot) {

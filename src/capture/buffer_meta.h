@@ -38,6 +38,17 @@ struct HeaderMeta {
 /// producers exist that negotiate the meta and leave it zero.
 [[nodiscard]] Damage parse_damage(MetaBytes bytes, Size picture);
 
+/// Points on the two timelines of a buffer; 0: none.
+struct SyncPoints {
+  std::uint64_t acquire = 0;
+  std::uint64_t release = 0;
+};
+/// SyncTimeline; nullopt when absent or too short.
+[[nodiscard]] std::optional<SyncPoints> parse_sync(MetaBytes bytes);
+/// Tells the producer that its release point will be signalled. `buffer` is ours to write: dequeued, not yet given
+/// back.
+void promise_release(const spa_buffer& buffer);
+
 /// Follows SPA_META_Cursor from buffer to buffer: a bitmap is sent only when the shape changes.
 class CursorTracker {
  public:

@@ -46,6 +46,16 @@ void FrameReader::note_refusal(std::string_view why) {
   if (std::exchange(last_refusal_, why) != why) logger("capture").warn("a PipeWire buffer is refused: {}", why);
 }
 
+std::expected<StreamBuffers::Image, std::string_view> FrameReader::readable(pw_buffer* buffer,
+                                                                            SyncPoint& acquire) const {
+  auto image = buffers_.image(buffer, format_);
+  if (!image) return image;
+  auto point = buffers_.acquire_point(buffer);
+  if (!point) return std::unexpected(point.error());
+  acquire = std::move(*point);
+  return image;
+}
+
 std::optional<Frame> FrameReader::read(pw_buffer* buffer, Nanoseconds arrival) {
   const spa_buffer& spa = *buffer->buffer;
   Frame frame;
@@ -64,7 +74,7 @@ std::optional<Frame> FrameReader::read(pw_buffer* buffer, Nanoseconds arrival) {
   } else if (header && picture_order_.place(*header) == Place::Stale) {
     StreamCounters::add_one(counters_.skipped);
     if (!cursor_news) return std::nullopt;
-  } else if (auto image = buffers_.image(buffer, format_)) {
+  } else if (auto image = readable(buffer, frame.acquire)) {
     std::visit([&](auto& picture) { frame.image = std::move(picture); }, *image);
     frame.lease = buffers_.lend(buffer);
     frame.crop = parse_crop(find_meta(spa, SPA_META_VideoCrop), format_.size);

@@ -11,6 +11,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <expected>
 #include <optional>
 #include <string_view>
 
@@ -46,6 +47,9 @@ class FrameReader {
 
  private:
   void note_refusal(std::string_view why);
+  /// The picture and when it may be read.
+  [[nodiscard]] std::expected<StreamBuffers::Image, std::string_view> readable(pw_buffer* buffer,
+                                                                               SyncPoint& acquire) const;
 
   StreamBuffers& buffers_;
   StreamCounters& counters_;

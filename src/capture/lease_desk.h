@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/unique_fd.h"
 #include "media/buffer_lease.h"
+#include "media/timeline.h"
 
 #include <array>
 #include <atomic>
@@ -24,8 +25,10 @@ class LeaseDesk {
   /// Readable while returns wait for collect().
   [[nodiscard]] int event_fd() const { return event_.get(); }
 
-  /// A lease on `slot` (below kSlots), which must not be lent already. PipeWire thread.
-  [[nodiscard]] static BufferLease lend(const std::shared_ptr<LeaseDesk>& desk, std::size_t slot);
+  /// A lease on `slot` (below kSlots), which must not be lent already. `release` is signalled when the lease dies, on
+  /// whichever thread, also after the stream's end. PipeWire thread.
+  [[nodiscard]] static BufferLease lend(const std::shared_ptr<LeaseDesk>& desk, std::size_t slot,
+                                        ReleasePoint release = {});
 
   /// Calls `returned(slot)` for every slot that came back since the last call. PipeWire thread.
   template <class Returned>
@@ -45,6 +48,7 @@ class LeaseDesk {
 
   UniqueFd event_;
   std::array<std::atomic<std::uint64_t>, kSlots / kBits> words_{};
+  std::array<ReleasePoint, kSlots> releases_;  ///< the lease's while it lives
 };
 
 }  // namespace zc

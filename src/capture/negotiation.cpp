@@ -1,5 +1,6 @@
 #include "capture/negotiation.h"
 
+#include "capture/spa_sync.h"
 #include "capture/spa_video_format.h"
 
 #include <spa/buffer/buffer.h>
@@ -137,6 +138,16 @@ PodPtr make_meta(std::uint32_t type, std::int32_t preferred, std::int32_t min, s
   return b.finish();
 }
 
+PodPtr make_sync_meta() {
+  ObjectBuilder b(SPA_TYPE_OBJECT_ParamMeta, SPA_PARAM_Meta);
+  b.add_id(SPA_PARAM_META_type, kSpaMetaSyncTimeline).add_int(SPA_PARAM_META_size, sizeof(SpaSyncTimeline));
+#ifdef SPA_META_FEATURE_SYNC_TIMELINE_RELEASE
+  // From PipeWire 1.6 on a consumer can say that it will signal the release, see kSpaUnscheduledRelease.
+  b.add_int(SPA_PARAM_META_features, SPA_META_FEATURE_SYNC_TIMELINE_RELEASE, SPA_POD_PROP_FLAG_DROP);
+#endif
+  return b.finish();
+}
+
 }  // namespace
 
 Result<std::vector<PodPtr>> make_format_params(const FormatOffer& offer, PodPtr fixated) {
@@ -215,7 +226,7 @@ PodPtr make_fixation(const NegotiatedFormat& open, const FormatOffer& offer) {
   return b.finish();
 }
 
-PodPtr make_buffers_param(const NegotiatedFormat& format) {
+PodPtr make_buffers_param(const NegotiatedFormat& format, bool timelines) {
   // One buffer is being written, one is on its way, one waits in the mailbox, one is being read; a mapping importer
   // holds more, and a producer that wants more memory may have it.
   constexpr std::int32_t kPreferred = 4;
@@ -225,10 +236,11 @@ PodPtr make_buffers_param(const NegotiatedFormat& format) {
   ObjectBuilder b(SPA_TYPE_OBJECT_ParamBuffers, SPA_PARAM_Buffers);
   b.add_int_range(SPA_PARAM_BUFFERS_buffers, kPreferred, kMin, kMax)
       .add_int_flags(SPA_PARAM_BUFFERS_dataType, 1 << type);
+  if (timelines) b.add_int(kSpaBuffersMetaType, 1 << kSpaMetaSyncTimeline, SPA_POD_PROP_FLAG_MANDATORY);
   return b.finish();
 }
 
-std::vector<PodPtr> make_meta_params() {
+std::vector<PodPtr> make_meta_params(bool timelines) {
   std::vector<PodPtr> params;
   params.push_back(make_meta(SPA_META_Header, kHeaderBytes));
   params.push_back(make_meta(SPA_META_VideoCrop, kRegionBytes));
@@ -238,6 +250,7 @@ std::vector<PodPtr> make_meta_params() {
   // Compositors ask for the size of their largest cursor (mutter 384, kwin 256 and more with a scale): below that the
   // meta is not negotiated at all.
   params.push_back(make_meta(SPA_META_Cursor, cursor_bytes(64), cursor_bytes(1), cursor_bytes(1024)));
+  if (timelines) params.push_back(make_sync_meta());
   std::erase(params, nullptr);
   return params;
 }

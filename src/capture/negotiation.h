@@ -46,10 +46,13 @@ struct NegotiatedFormat {
 [[nodiscard]] PodPtr make_fixation(const NegotiatedFormat& open, const FormatOffer& offer);
 
 /// Buffers: MemFd, or DmaBuf when a modifier was negotiated; never MemPtr, which only works inside one process.
-[[nodiscard]] PodPtr make_buffers_param(const NegotiatedFormat& format);
+/// `timelines`: only for a producer that adds acquire and release timelines. Offered first, then one without: whoever
+/// has no explicit sync takes the second.
+[[nodiscard]] PodPtr make_buffers_param(const NegotiatedFormat& format, bool timelines = false);
 
-/// Header, VideoCrop, VideoTransform, VideoDamage and Cursor. A producer leaves out what it does not have.
-[[nodiscard]] std::vector<PodPtr> make_meta_params();
+/// Header, VideoCrop, VideoTransform, VideoDamage and Cursor, and SyncTimeline with `timelines`. A producer leaves out
+/// what it does not have.
+[[nodiscard]] std::vector<PodPtr> make_meta_params(bool timelines = false);
 
 /// One EnumFormat of a foreign node, for `zerocast sources`. The format may be a choice: one entry for each.
 struct OfferedFormat {

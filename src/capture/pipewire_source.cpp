@@ -1,6 +1,7 @@
 #include "capture/pipewire_source.h"
 
 #include "base/log.h"
+#include "capture/drm_timeline.h"
 #include "capture/pipewire_connection.h"
 #include "capture/pipewire_errors.h"
 #include "capture/video_stream.h"
@@ -69,8 +70,12 @@ struct ResolvedNode {
 
 class PipeWireSource final : public Source, private VideoStream::Events {
  public:
-  PipeWireSource(PipeWireTarget target, std::string kind, std::string description, std::stop_token stop)
-      : target_(std::move(target)), has_remote_(static_cast<bool>(target_.remote)), stop_(std::move(stop)) {
+  PipeWireSource(PipeWireTarget target, std::string kind, std::string description, std::stop_token stop,
+                 std::shared_ptr<TimelineDevice> timelines)
+      : target_(std::move(target)),
+        has_remote_(static_cast<bool>(target_.remote)),
+        stop_(std::move(stop)),
+        timelines_(std::move(timelines)) {
     info_.kind = std::move(kind);
     info_.description = std::move(description);
     what_ = "capture " + (info_.description.empty() ? describe(target_) : info_.description);
@@ -107,7 +112,8 @@ class PipeWireSource final : public Source, private VideoStream::Events {
   PipeWireTarget target_;
   const bool has_remote_;
   const std::stop_token stop_;
-  std::string what_;  ///< "capture monitor HEADLESS-1 through the desktop portal"
+  std::shared_ptr<TimelineDevice> timelines_;  ///< null: none, or not opened yet
+  std::string what_;                           ///< "capture monitor HEADLESS-1 through the desktop portal"
   mutable std::mutex info_mutex_;
   SourceInfo info_;
   StreamCounters counters_;
@@ -152,11 +158,20 @@ Result<void> PipeWireSource::begin(const FormatOffer& offer) {
   if (const auto answered = connection_->roundtrip(deadline, stop_); !answered) return answered;
   if (const auto resolved = resolve(deadline); !resolved) return resolved;
 
+  const auto has_modifiers = [](const FormatOffer::Entry& entry) { return !entry.modifiers.empty(); };
+  if (!timelines_ && std::ranges::any_of(offer.formats, has_modifiers)) {
+    if (auto opened = open_drm_timelines()) {
+      timelines_ = std::move(*opened);
+    } else {
+      logger("capture").debug("no explicit synchronisation: {}", opened.error().message());
+    }
+  }
   Result<void> connected;
   connection_->run([&] {
     report(SourceState::Connecting);
     const VideoStream::Target target{node_.serial, node_.id, node_.we_choose_modifier};
-    auto stream = VideoStream::connect(connection_->core(), connection_->loop(), target, offer, counters_, *this);
+    auto stream =
+        VideoStream::connect(connection_->core(), connection_->loop(), target, offer, counters_, *this, timelines_);
     if (stream) {
       stream_ = std::move(*stream);
     } else {
@@ -280,13 +295,21 @@ void PipeWireSource::end(Error error) {
 
 }  // namespace
 
-Result<std::unique_ptr<Source>> make_pipewire_source(PipeWireTarget target, std::string kind, std::string description,
-                                                     std::stop_token stop) {
+Result<std::unique_ptr<Source>> make_pipewire_source_with(std::shared_ptr<TimelineDevice> timelines,
+                                                          PipeWireTarget target, std::string kind,
+                                                          std::string description, std::stop_token stop) {
   const auto* by_name = std::get_if<PipeWireTarget::NodeName>(&target.node);
   if (by_name != nullptr && by_name->name.empty()) {
     return fail(ErrorKind::Invalid, "capture a PipeWire node", "the node's name is empty");
   }
-  return std::make_unique<PipeWireSource>(std::move(target), std::move(kind), std::move(description), std::move(stop));
+  return std::make_unique<PipeWireSource>(std::move(target), std::move(kind), std::move(description), std::move(stop),
+                                          std::move(timelines));
+}
+
+Result<std::unique_ptr<Source>> make_pipewire_source(PipeWireTarget target, std::string kind, std::string description,
+                                                     std::stop_token stop) {
+  return make_pipewire_source_with(nullptr, std::move(target), std::move(kind), std::move(description),
+                                   std::move(stop));
 }
 
 }  // namespace zc

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/unique_fd.h"
 #include "capture/source.h"
+#include "media/timeline.h"
 
 #include <cstdint>
 #include <memory>
@@ -47,5 +48,10 @@ struct PipeWireTarget {
 /// Invalid: an empty node name.
 [[nodiscard]] Result<std::unique_ptr<Source>> make_pipewire_source(PipeWireTarget target, std::string kind,
                                                                    std::string description, std::stop_token stop = {});
+/// The same with something else to open the timelines of explicit synchronisation than the system's DRM nodes.
+[[nodiscard]] Result<std::unique_ptr<Source>> make_pipewire_source_with(std::shared_ptr<TimelineDevice> timelines,
+                                                                        PipeWireTarget target, std::string kind,
+                                                                        std::string description,
+                                                                        std::stop_token stop = {});
 
 }  // namespace zc

@@ -79,8 +79,10 @@ ObjectBuilder& ObjectBuilder::add_id(std::uint32_t key, std::uint32_t value) {
   return *this;
 }
 
-ObjectBuilder& ObjectBuilder::add_int(std::uint32_t key, std::int32_t value) {
-  spa_pod_builder_prop(&state_->dynamic.b, key, 0);
+ObjectBuilder& ObjectBuilder::add_int(std::uint32_t key, std::int32_t value) { return add_int(key, value, 0); }
+
+ObjectBuilder& ObjectBuilder::add_int(std::uint32_t key, std::int32_t value, std::uint32_t prop_flags) {
+  spa_pod_builder_prop(&state_->dynamic.b, key, prop_flags);
   spa_pod_builder_int(&state_->dynamic.b, value);
   return *this;
 }

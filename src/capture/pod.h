@@ -33,6 +33,7 @@ class ObjectBuilder {
 
   ObjectBuilder& add_id(std::uint32_t key, std::uint32_t value);
   ObjectBuilder& add_int(std::uint32_t key, std::int32_t value);
+  ObjectBuilder& add_int(std::uint32_t key, std::int32_t value, std::uint32_t prop_flags);
   ObjectBuilder& add_int_range(std::uint32_t key, std::int32_t preferred, std::int32_t min, std::int32_t max);
   ObjectBuilder& add_int_flags(std::uint32_t key, std::int32_t flags);
   ObjectBuilder& add_long(std::uint32_t key, std::int64_t value, std::uint32_t prop_flags);

@@ -1,6 +1,8 @@
 #include "capture/stream_buffers.h"
 
 #include "base/log.h"
+#include "capture/buffer_meta.h"
+#include "capture/spa_sync.h"
 
 #include <pipewire/stream.h>
 #include <spa/buffer/buffer.h>
@@ -17,7 +19,7 @@ constexpr std::size_t kMaxBlocks = 4;
 /// Blocks that hold pixels; explicit-sync timelines may follow them.
 std::span<const spa_data> pixel_blocks(const spa_buffer& buffer) {
   const std::span all(buffer.datas, buffer.n_datas);
-  const auto end = std::ranges::find_if(all, [](const spa_data& d) { return d.type == SPA_DATA_SyncObj; });
+  const auto end = std::ranges::find_if(all, [](const spa_data& d) { return d.type == kSpaDataSyncObj; });
   const auto count = std::min<std::size_t>(static_cast<std::size_t>(end - all.begin()), kMaxBlocks);
   return all.first(count);
 }
@@ -63,10 +65,10 @@ ChunkView read_chunk(const spa_data& data) {
           (static_cast<std::uint32_t>(chunk.flags) & SPA_CHUNK_FLAG_CORRUPTED) != 0};
 }
 
-Result<std::unique_ptr<StreamBuffers>> StreamBuffers::create() {
+Result<std::unique_ptr<StreamBuffers>> StreamBuffers::create(std::shared_ptr<TimelineDevice> timelines) {
   auto desk = LeaseDesk::create();
   if (!desk) return std::unexpected(desk.error());
-  return std::unique_ptr<StreamBuffers>(new StreamBuffers(std::move(*desk)));
+  return std::unique_ptr<StreamBuffers>(new StreamBuffers(std::move(*desk), std::move(timelines)));
 }
 
 StreamBuffers::Slot* StreamBuffers::slot_of(pw_buffer* buffer) { return static_cast<Slot*>(buffer->user_data); }
@@ -93,6 +95,44 @@ void StreamBuffers::add(pw_buffer* buffer) {
     }
   }
   free->memory = std::move(memory);
+  open_timelines(*buffer->buffer, *free);
+}
+
+void StreamBuffers::open_timelines(const spa_buffer& buffer, Slot& slot) const {
+  if (!timelines_) return;
+  std::shared_ptr<Timeline>* wanted = &slot.acquire;
+  for (const spa_data& data : std::span(buffer.datas, buffer.n_datas)) {
+    if (data.type != kSpaDataSyncObj || wanted == nullptr) continue;
+    if (data.fd < 0 || data.fd > std::numeric_limits<int>::max()) return;
+    auto timeline = timelines_->import(static_cast<int>(data.fd));
+    if (!timeline) {
+      logger("capture").warn("a PipeWire buffer is unusable: {}", timeline.error().message());
+      return;
+    }
+    *wanted = std::move(*timeline);
+    wanted = wanted == &slot.acquire ? &slot.release : nullptr;
+  }
+}
+
+std::expected<SyncPoint, std::string_view> StreamBuffers::acquire_point(pw_buffer* buffer) const {
+  const Slot* slot = slot_of(buffer);
+  const auto points = parse_sync(find_meta(*buffer->buffer, kSpaMetaSyncTimeline));
+  if (!points || points->acquire == 0) return SyncPoint{};
+  if (slot == nullptr || !slot->acquire || !slot->release) {
+    return std::unexpected("its timelines of explicit synchronisation cannot be opened");
+  }
+  return SyncPoint{slot->acquire, points->acquire};
+}
+
+ReleasePoint StreamBuffers::release_point(const pw_buffer& buffer, const Slot& slot) {
+  const auto points = parse_sync(find_meta(*buffer.buffer, kSpaMetaSyncTimeline));
+  if (!points || points->release == 0 || !slot.release) return {};
+  promise_release(*buffer.buffer);
+  return ReleasePoint({slot.release, points->release});
+}
+
+void StreamBuffers::pass(pw_buffer* buffer) const {
+  if (const Slot* slot = slot_of(buffer)) release_point(*buffer, *slot).reset();
 }
 
 void StreamBuffers::remove(pw_buffer* buffer) {
@@ -102,12 +142,14 @@ void StreamBuffers::remove(pw_buffer* buffer) {
   slot->buffer = nullptr;
   slot->memory.reset();
   slot->dmabuf.reset();
+  slot->acquire.reset();
+  slot->release.reset();
 }
 
 BufferLease StreamBuffers::lend(pw_buffer* buffer) {
   Slot* slot = slot_of(buffer);
   slot->lent = true;
-  return LeaseDesk::lend(desk_, static_cast<std::size_t>(slot - slots_.data()));
+  return LeaseDesk::lend(desk_, static_cast<std::size_t>(slot - slots_.data()), release_point(*buffer, *slot));
 }
 
 std::expected<StreamBuffers::Image, std::string_view> StreamBuffers::image(pw_buffer* buffer,

@@ -6,6 +6,7 @@
 #include "capture/plane_layout.h"
 #include "capture/shared_mapping.h"
 #include "media/frame.h"
+#include "media/timeline.h"
 
 #include <array>
 #include <cstddef>
@@ -26,7 +27,8 @@ namespace zc {
 /// lent out frame by frame. PipeWire thread only; the leases may die anywhere.
 class StreamBuffers {
  public:
-  static Result<std::unique_ptr<StreamBuffers>> create();
+  /// `timelines` null: no explicit synchronisation.
+  static Result<std::unique_ptr<StreamBuffers>> create(std::shared_ptr<TimelineDevice> timelines = nullptr);
 
   /// add_buffer and remove_buffer of pw_stream. A buffer whose memory cannot be used is kept, and each frame in it
   /// refused: the producer may do better with the others. A slot whose lease still lives is not used again before.
@@ -37,8 +39,13 @@ class StreamBuffers {
   /// The picture in a dequeued buffer; the error is a static text.
   [[nodiscard]] std::expected<Image, std::string_view> image(pw_buffer* buffer, const NegotiatedFormat& format);
 
-  /// Lends a dequeued buffer that image() accepted.
+  /// When its picture may be read; empty without explicit synchronisation. The error is a static text.
+  [[nodiscard]] std::expected<SyncPoint, std::string_view> acquire_point(pw_buffer* buffer) const;
+
+  /// Lends a dequeued buffer that image() accepted. Its release point is signalled when the lease dies.
   [[nodiscard]] BufferLease lend(pw_buffer* buffer);
+  /// Before a dequeued buffer goes back that was not lent: signals its release point.
+  void pass(pw_buffer* buffer) const;
 
   [[nodiscard]] int event_fd() const { return desk_->event_fd(); }
   /// Calls `requeue(pw_buffer*)` for each buffer whose lease has died, if the buffer is still there.
@@ -60,9 +67,13 @@ class StreamBuffers {
     std::shared_ptr<const Memory> memory;  ///< what HostImage::mapping holds on to
     std::shared_ptr<const Dmabuf> dmabuf;
     PlaneLayouts dmabuf_layouts;  ///< what `dmabuf` was made from
+    std::shared_ptr<Timeline> acquire, release;
   };
 
-  explicit StreamBuffers(std::shared_ptr<LeaseDesk> desk) : desk_(std::move(desk)) {}
+  StreamBuffers(std::shared_ptr<LeaseDesk> desk, std::shared_ptr<TimelineDevice> timelines)
+      : desk_(std::move(desk)), timelines_(std::move(timelines)) {}
+  void open_timelines(const spa_buffer& buffer, Slot& slot) const;
+  [[nodiscard]] static ReleasePoint release_point(const pw_buffer& buffer, const Slot& slot);
   [[nodiscard]] static Slot* slot_of(pw_buffer* buffer);
   static std::expected<Image, std::string_view> host_image(Slot& slot, std::span<const ChunkView> chunks,
                                                            const NegotiatedFormat& format);
@@ -71,6 +82,7 @@ class StreamBuffers {
                                                              const NegotiatedFormat& format);
 
   std::shared_ptr<LeaseDesk> desk_;
+  std::shared_ptr<TimelineDevice> timelines_;
   std::array<Slot, LeaseDesk::kSlots> slots_;
 };
 

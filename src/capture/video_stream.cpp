@@ -66,13 +66,14 @@ struct VideoStream::Callbacks {
 constexpr pw_stream_events VideoStream::Callbacks::kEvents = table();
 
 VideoStream::VideoStream(pw_loop* loop, Target target, std::unique_ptr<StreamBuffers> buffers, StreamCounters& counters,
-                         Events& events)
+                         Events& events, bool timelines)
     : loop_(loop),
       target_(std::move(target)),
       counters_(counters),
       events_(events),
       buffers_(std::move(buffers)),
-      reader_(*buffers_, counters) {}
+      reader_(*buffers_, counters),
+      timelines_(timelines) {}
 
 VideoStream::~VideoStream() {
   hook_.remove();
@@ -82,10 +83,11 @@ VideoStream::~VideoStream() {
 
 Result<std::unique_ptr<VideoStream>> VideoStream::connect(pw_core* core, pw_loop* loop, const Target& target,
                                                           const FormatOffer& offer, StreamCounters& counters,
-                                                          Events& events) {
-  auto buffers = StreamBuffers::create();
+                                                          Events& events, std::shared_ptr<TimelineDevice> timelines) {
+  const bool synced = timelines != nullptr;
+  auto buffers = StreamBuffers::create(std::move(timelines));
   if (!buffers) return std::unexpected(buffers.error());
-  std::unique_ptr<VideoStream> s(new VideoStream(loop, target, std::move(*buffers), counters, events));
+  std::unique_ptr<VideoStream> s(new VideoStream(loop, target, std::move(*buffers), counters, events, synced));
   s->offer_ = offer;
   s->returns_ = pw_loop_add_io(loop, s->buffers_->event_fd(), SPA_IO_IN, false, &Callbacks::returned, s.get());
   if (s->returns_ == nullptr) return fail_errno(errno, kOperation);
@@ -142,8 +144,10 @@ void VideoStream::format_changed(const spa_pod* param) {
   std::vector<PodPtr> params;
   if (agreed_) {
     reader_.set_format(*format);
-    params = make_meta_params();
+    const bool timelines = timelines_ && format->dmabuf();
+    params = make_meta_params(timelines);
     params.insert(params.begin(), make_buffers_param(*format));
+    if (timelines) params.insert(params.begin(), make_buffers_param(*format, true));
   } else if (target_.we_choose_modifier) {
     auto answer = make_format_params(offer_, make_fixation(*format, offer_));
     if (!answer) return events_.stream_failed(answer.error());
@@ -165,7 +169,10 @@ void VideoStream::process() {
   std::optional<Frame> newest;
   while (pw_buffer* buffer = pw_stream_dequeue_buffer(stream_.get())) {
     std::optional<Frame> frame = agreed_ ? reader_.read(buffer, arrival) : std::nullopt;
-    if (!frame || !frame->has_image()) pw_stream_queue_buffer(stream_.get(), buffer);
+    if (!frame || !frame->has_image()) {
+      buffers_->pass(buffer);
+      pw_stream_queue_buffer(stream_.get(), buffer);
+    }
     if (!frame) continue;
     if (newest && frame->supersede(std::move(*newest))) StreamCounters::add_one(counters_.skipped);
     newest = std::move(frame);

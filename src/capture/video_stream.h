@@ -42,9 +42,10 @@ class VideoStream {
     bool we_choose_modifier = false;
   };
 
-  [[nodiscard]] static Result<std::unique_ptr<VideoStream>> connect(pw_core* core, pw_loop* loop, const Target& target,
-                                                                    const FormatOffer& offer, StreamCounters& counters,
-                                                                    Events& events);
+  /// `timelines`: what opens the timelines of explicit synchronisation; null: it is not offered.
+  [[nodiscard]] static Result<std::unique_ptr<VideoStream>> connect(
+      pw_core* core, pw_loop* loop, const Target& target, const FormatOffer& offer, StreamCounters& counters,
+      Events& events, std::shared_ptr<TimelineDevice> timelines = nullptr);
   VideoStream(const VideoStream&) = delete;
   VideoStream& operator=(const VideoStream&) = delete;
   ~VideoStream();
@@ -54,7 +55,7 @@ class VideoStream {
  private:
   struct Callbacks;
   VideoStream(pw_loop* loop, Target target, std::unique_ptr<StreamBuffers> buffers, StreamCounters& counters,
-              Events& events);
+              Events& events, bool timelines);
 
   [[nodiscard]] Result<void> open(pw_core* core);
   void format_changed(const spa_pod* param);
@@ -62,7 +63,6 @@ class VideoStream {
   void requeue_returned();
   [[nodiscard]] Result<void> send_params(const std::vector<PodPtr>& params);
 
-  /// How far the present agreement has come.
   pw_loop* loop_;
   const Target target_;
   StreamCounters& counters_;
@@ -70,6 +70,7 @@ class VideoStream {
   std::unique_ptr<StreamBuffers> buffers_;
   FrameReader reader_;
   FormatOffer offer_;
+  const bool timelines_;  ///< explicit synchronisation is possible here
   std::uint64_t sequence_ = 0;
   bool agreed_ = false;  ///< on a format with every property settled
 

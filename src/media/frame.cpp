@@ -72,6 +72,7 @@ bool Frame::supersede(Frame&& older) {
     // Only cursor news here: the older picture is still the one to show, now with this cursor.
     image = std::move(older.image);
     lease = std::move(older.lease);
+    acquire = std::move(older.acquire);
     crop = older.crop;
     transform = older.transform;
     damage = older.damage;

@@ -6,6 +6,7 @@
 #include "media/dmabuf.h"
 #include "media/geometry.h"
 #include "media/pixel_format.h"
+#include "media/timeline.h"
 
 #include <array>
 #include <cstddef>
@@ -75,6 +76,7 @@ struct Frame {
   /// monostate: no new picture, only cursor news; the importer redraws its last picture.
   std::variant<std::monostate, HostImage, std::shared_ptr<const Dmabuf>> image;
   BufferLease lease;
+  SyncPoint acquire;           ///< when the picture may be read; see wait_for_producer()
   Nanoseconds pts{};           ///< CLOCK_MONOTONIC, validated: strictly rising, never in the future, never ancient
   Nanoseconds arrival{};       ///< when the source's thread got it
   std::uint64_t sequence = 0;  ///< counted by the source, rising by one per delivered frame

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "zerocopy/picture_plan.h"
+#include "zerocopy/producer_wait.h"
 
 #include <algorithm>
 #include <utility>
@@ -11,6 +12,8 @@ namespace {
 
 /// After the stream's last moment, pictures captured before it may still arrive.
 constexpr Nanoseconds kDeliverySlack = std::chrono::milliseconds(25);
+/// A picture whose producer takes longer to finish it is left out.
+constexpr Nanoseconds kProducerPatience = std::chrono::milliseconds(500);
 
 }  // namespace
 
@@ -108,7 +111,9 @@ Result<void> PictureWorker::carry_out(const std::stop_token& stop) {
 Result<void> PictureWorker::import_newest(Nanoseconds time, const std::stop_token& stop) {
   const Nanoseconds captured = newest_.pts;
   if (damage_lost_) newest_.damage = Damage::all();
-  Result<Surface> surface = importer_.import(std::exchange(newest_, Frame{}));
+  Frame frame = std::exchange(newest_, Frame{});
+  const auto ready = wait_for_producer(frame, kProducerPatience);
+  Result<Surface> surface = ready ? importer_.import(std::move(frame)) : std::unexpected(ready.error());
   if (auto kept = offer_.after_import(surface ? nullptr : &surface.error(), monotonic_now()); !kept) return kept;
   if (!surface) {
     const Error& error = surface.error();

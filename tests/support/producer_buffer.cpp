@@ -1,6 +1,7 @@
 #include "support/producer_buffer.h"
 
 #include "base/clock.h"
+#include "capture/spa_sync.h"
 #include "vklayer/test_modifiers.h"
 
 #include <fcntl.h>
@@ -125,6 +126,7 @@ std::unique_ptr<ProducerBuffer> ProducerBuffer::create(const ProducerOptions& op
     data.data = nullptr;
     made->blocks_.push_back(std::move(block));
   }
+  made->add_timelines(static_cast<std::uint32_t>(layouts.size()), buffer);
   return made;
 }
 
@@ -134,7 +136,36 @@ ProducerBuffer::~ProducerBuffer() {
   }
 }
 
-void ProducerBuffer::paint_tiled(const TestMark& mark, spa_buffer& buffer) {
+void ProducerBuffer::add_timelines(std::uint32_t blocks, spa_buffer& buffer) {
+  if (buffer.n_datas != blocks + 2) return;
+  timelines_.emplace();
+  timelines_->acquire = FakeTimeline::create();
+  timelines_->release = FakeTimeline::create();
+  for (std::uint32_t i = 0; i < 2; ++i) {
+    spa_data& data = buffer.datas[blocks + i];
+    data.type = kSpaDataSyncObj;
+    data.flags = SPA_DATA_FLAG_READWRITE;
+    data.fd = (i == 0 ? timelines_->acquire : timelines_->release)->fd();
+    data.mapoffset = 0;
+    data.maxsize = 0;
+    data.data = nullptr;
+  }
+}
+
+bool ProducerBuffer::next_points(spa_buffer& buffer) {
+  Timelines& t = *timelines_;
+  auto* sync = meta<SpaSyncTimeline>(buffer, kSpaMetaSyncTimeline);
+  if (sync == nullptr) return false;
+  // A buffer that PipeWire passed over comes back as it went: nobody has promised to signal.
+  const bool promised = t.point != 0 && (sync->flags & kSpaUnscheduledRelease) == 0;
+  if (promised) ++t.signals;
+  const bool kept = t.release->signals() == t.signals && (!promised || t.release->reached() == t.point);
+  ++t.point;
+  *sync = {kSpaUnscheduledRelease, 0, t.point, t.point};
+  return kept;
+}
+
+void ProducerBuffer::fill_tiled(const TestMark& mark) {
   const TiledLayout tiled = tiled_layout(size_.width, size_.height, options_.offset);
   const std::size_t stride = std::size_t{size_.width} * 4;
   linear_.resize(stride * size_.height);
@@ -142,12 +173,10 @@ void ProducerBuffer::paint_tiled(const TestMark& mark, spa_buffer& buffer) {
   std::byte* memory = blocks_.front().map + options_.map_offset;
   for (std::size_t i = tiled.keys_offset; i < tiled.bytes; ++i) memory[i] = static_cast<std::byte>(i * 7 + mark.frame);
   write_tiled(linear_.data(), stride, size_.width, size_.height, tiled, memory);
-  *buffer.datas[0].chunk = {tiled.offset, 9, static_cast<std::int32_t>(tiled.stride), 0};
-  *buffer.datas[1].chunk = {tiled.keys_offset, 9, static_cast<std::int32_t>(tiled.keys_stride), 0};
 }
 
-void ProducerBuffer::paint(const TestMark& mark, spa_buffer& buffer) {
-  if (modifier_ == kTiledModifier) return paint_tiled(mark, buffer);
+void ProducerBuffer::fill(const TestMark& mark) {
+  if (modifier_ == kTiledModifier) return fill_tiled(mark);
   std::array<PictureTarget, 3> planes;
   const auto first_stride = blocks_.front().layout.stride;
   for (const Block& b : blocks_) {
@@ -165,6 +194,15 @@ void ProducerBuffer::paint(const TestMark& mark, spa_buffer& buffer) {
       [[maybe_unused]] const int cut = ::ftruncate(b.fd.get(), static_cast<off_t>(b.map_bytes / 2));
     }
   }
+}
+
+void ProducerBuffer::describe(spa_buffer& buffer) const {
+  if (modifier_ == kTiledModifier) {
+    const TiledLayout tiled = tiled_layout(size_.width, size_.height, options_.offset);
+    *buffer.datas[0].chunk = {tiled.offset, 9, static_cast<std::int32_t>(tiled.stride), 0};
+    *buffer.datas[1].chunk = {tiled.keys_offset, 9, static_cast<std::int32_t>(tiled.keys_stride), 0};
+    return;
+  }
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     const BlockLayout& layout = blocks_[i].layout;
     const auto bytes = static_cast<std::uint32_t>(layout.picture_bytes) - (options_.short_chunks ? 1 : 0);
@@ -172,6 +210,11 @@ void ProducerBuffer::paint(const TestMark& mark, spa_buffer& buffer) {
     const std::uint32_t stride = options_.zero_stride ? kBlankStride : layout.stride;
     *buffer.datas[i].chunk = {options_.offset, dmabuf ? 9 : bytes, static_cast<std::int32_t>(stride), 0};
   }
+}
+
+void ProducerBuffer::paint(const TestMark& mark, spa_buffer& buffer) {
+  fill(mark);
+  describe(buffer);
 }
 
 void ProducerBuffer::blank(CursorOnly how, spa_buffer& buffer) const {

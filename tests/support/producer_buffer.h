@@ -2,6 +2,7 @@
 
 #include "base/unique_fd.h"
 #include "media/frame.h"
+#include "support/fake_timeline.h"
 #include "support/test_picture.h"
 #include "support/test_producer.h"
 
@@ -41,8 +42,17 @@ class ProducerBuffer {
 
   /// Paints the picture and writes the chunks.
   void paint(const TestMark& mark, spa_buffer& buffer);
+  /// The same in two steps: what the consumer is told at once, and the pixels that come later.
+  void describe(spa_buffer& buffer) const;
+  void fill(const TestMark& mark);
   /// Chunks that say "no picture".
   void blank(CursorOnly how, spa_buffer& buffer) const;
+
+  [[nodiscard]] bool synced() const { return timelines_.has_value(); }
+  /// Writes the next points into the meta. False when the consumer did not keep the last release as it should.
+  [[nodiscard]] bool next_points(spa_buffer& buffer);
+  /// The picture is there.
+  void done() const { timelines_->acquire->signal(timelines_->point); }
 
  private:
   struct Block {
@@ -54,7 +64,9 @@ class ProducerBuffer {
   ProducerBuffer(const ProducerOptions& options, PixelFormat format, Size size, std::optional<std::uint64_t> modifier)
       : options_(options), format_(format), size_(size), modifier_(modifier) {}
   /// The picture in kTiledModifier's layout, both planes in the first block's memory.
-  void paint_tiled(const TestMark& mark, spa_buffer& buffer);
+  void fill_tiled(const TestMark& mark);
+  /// The timelines behind the blocks, where the buffer has room for them.
+  void add_timelines(std::uint32_t blocks, spa_buffer& buffer);
 
   const ProducerOptions& options_;
   PixelFormat format_;
@@ -62,6 +74,12 @@ class ProducerBuffer {
   std::optional<std::uint64_t> modifier_;
   std::vector<Block> blocks_;
   std::vector<std::byte> linear_;  ///< what is tiled
+  struct Timelines {
+    std::shared_ptr<FakeTimeline> acquire, release;
+    std::uint64_t point = 0;    ///< of both, for the buffer's latest picture
+    std::uint64_t signals = 0;  ///< of `release` that there must have been
+  };
+  std::optional<Timelines> timelines_;
 };
 
 /// Writes all metas of a buffer. `counter` counts buffers, with and without a picture.

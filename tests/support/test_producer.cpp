@@ -4,6 +4,7 @@
 #include "capture/pipewire_connection.h"
 #include "capture/pipewire_handles.h"
 #include "capture/pod.h"
+#include "capture/spa_sync.h"
 #include "capture/spa_video_format.h"
 #include "media/dmabuf.h"
 #include "support/producer_buffer.h"
@@ -48,6 +49,8 @@ class TestProducer::Impl {
   Result<void> open();
   std::uint32_t node_id() const { return node_id_; }
   std::uint64_t sent() const { return sent_; }
+  std::uint64_t synced() const { return synced_; }
+  std::uint64_t bad_releases() const { return bad_releases_; }
   bool ended() const { return ended_; }
 
  private:
@@ -67,6 +70,7 @@ class TestProducer::Impl {
   void send(const std::vector<PodPtr>& params);
   void format_changed(const spa_pod* param);
   bool apply_changes();
+  void paint_late();
   void emit(bool picture);
 
   const ProducerOptions options_;
@@ -83,6 +87,13 @@ class TestProducer::Impl {
   std::map<pw_buffer*, std::unique_ptr<ProducerBuffer>> buffers_;
   std::atomic<std::uint32_t> node_id_ = PW_ID_ANY;
   std::atomic<std::uint64_t> sent_ = 0;
+  std::atomic<std::uint64_t> synced_ = 0;
+  std::atomic<std::uint64_t> bad_releases_ = 0;
+  struct Late {
+    ProducerBuffer* buffer;
+    TestMark mark;
+  };
+  std::optional<Late> late_;  ///< handed over, not painted yet
   std::atomic<bool> ended_ = false;
   bool exists_ = false;  ///< guarded by the connection's lock
 
@@ -224,13 +235,21 @@ void TestProducer::Impl::format_changed(const spa_pod* param) {
   const auto blocks = block_layouts(options_, format_, size_, modifier_);
   const auto type = modifier_ ? SPA_DATA_DmaBuf : SPA_DATA_MemFd;
   std::vector<PodPtr> params;
-  ObjectBuilder buffers(SPA_TYPE_OBJECT_ParamBuffers, SPA_PARAM_Buffers);
-  buffers.add_int_range(SPA_PARAM_BUFFERS_buffers, 4, 2, 8)
-      .add_int(SPA_PARAM_BUFFERS_blocks, static_cast<std::int32_t>(blocks.size()))
-      .add_int(SPA_PARAM_BUFFERS_size, static_cast<std::int32_t>(blocks.front().block_bytes))
-      .add_int(SPA_PARAM_BUFFERS_stride, static_cast<std::int32_t>(blocks.front().stride))
-      .add_int_flags(SPA_PARAM_BUFFERS_dataType, 1 << type);
-  params.push_back(buffers.finish());
+  const auto buffers_param = [&](bool timelines) {
+    ObjectBuilder buffers(SPA_TYPE_OBJECT_ParamBuffers, SPA_PARAM_Buffers);
+    buffers.add_int_range(SPA_PARAM_BUFFERS_buffers, 4, 2, 8)
+        .add_int(SPA_PARAM_BUFFERS_blocks, static_cast<std::int32_t>(blocks.size() + (timelines ? 2 : 0)))
+        .add_int(SPA_PARAM_BUFFERS_size, static_cast<std::int32_t>(blocks.front().block_bytes))
+        .add_int(SPA_PARAM_BUFFERS_stride, static_cast<std::int32_t>(blocks.front().stride))
+        .add_int_flags(SPA_PARAM_BUFFERS_dataType, 1 << type);
+    if (timelines) buffers.add_int(kSpaBuffersMetaType, 1 << kSpaMetaSyncTimeline, SPA_POD_PROP_FLAG_MANDATORY);
+    return buffers.finish();
+  };
+  if (modifier_ && options_.sync != Sync::Implicit) {
+    params.push_back(buffers_param(true));
+    params.push_back(meta_param(kSpaMetaSyncTimeline, sizeof(SpaSyncTimeline)));
+  }
+  params.push_back(buffers_param(false));
   if (options_.pts != PtsMode::NoHeader) params.push_back(meta_param(SPA_META_Header, sizeof(spa_meta_header)));
   if (!options_.crop.empty()) params.push_back(meta_param(SPA_META_VideoCrop, sizeof(spa_meta_region)));
   if (options_.transform != Transform::Normal) {
@@ -251,7 +270,19 @@ void TestProducer::Impl::add_buffer(void* data, pw_buffer* buffer) noexcept {
   p.sent_shape_.reset();
 }
 
-void TestProducer::Impl::remove_buffer(void* data, pw_buffer* buffer) noexcept { self(data).buffers_.erase(buffer); }
+void TestProducer::Impl::remove_buffer(void* data, pw_buffer* buffer) noexcept {
+  self(data).late_.reset();
+  self(data).buffers_.erase(buffer);
+}
+
+void TestProducer::Impl::paint_late() {
+  if (!late_) return;
+  if (options_.sync != Sync::NeverDone || late_->mark.frame % 3 != 2) {
+    late_->buffer->fill(late_->mark);
+    late_->buffer->done();
+  }
+  late_.reset();
+}
 
 /// True when the stream has to be negotiated anew first.
 bool TestProducer::Impl::apply_changes() {
@@ -266,6 +297,7 @@ bool TestProducer::Impl::apply_changes() {
 void TestProducer::Impl::tick(void* data, std::uint64_t) noexcept {
   Impl& p = self(data);
   if (!p.streaming_ || p.ended_) return;
+  p.paint_late();
   if (p.options_.die_at != 0 && p.sent_ >= p.options_.die_at) {
     p.ended_ = true;
     p.hook_.remove();
@@ -292,10 +324,19 @@ void TestProducer::Impl::emit(bool picture) {
   const auto found = buffers_.find(buffer);
   const TestMark mark{static_cast<std::uint32_t>(sent_), monotonic_now()};
   if (first_time_.count() == 0) first_time_ = mark.time;
-  if (picture) {
-    found->second->paint(mark, *buffer->buffer);
+  ProducerBuffer& memory = *found->second;
+  const bool synced = memory.synced();
+  if (synced) {
+    if (!memory.next_points(*buffer->buffer)) ++bad_releases_;
+    ++synced_;
+  }
+  if (picture && synced) {
+    memory.describe(*buffer->buffer);
+    late_ = Late{&memory, mark};
+  } else if (picture) {
+    memory.paint(mark, *buffer->buffer);
   } else {
-    found->second->blank(options_.cursor_only, *buffer->buffer);
+    memory.blank(options_.cursor_only, *buffer->buffer);
   }
   const unsigned shape = pointer_shape(mark.frame);
   write_metas(options_, mark, first_time_, counter_++, sent_shape_ != shape, *buffer->buffer);
@@ -315,6 +356,8 @@ Result<std::unique_ptr<TestProducer>> TestProducer::create(ProducerOptions optio
 
 std::uint32_t TestProducer::node_id() const { return impl_->node_id(); }
 std::uint64_t TestProducer::sent() const { return impl_->sent(); }
+std::uint64_t TestProducer::synced() const { return impl_->synced(); }
+std::uint64_t TestProducer::bad_releases() const { return impl_->bad_releases(); }
 bool TestProducer::ended() const { return impl_->ended(); }
 
 }  // namespace zc::test

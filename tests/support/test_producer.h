@@ -32,6 +32,13 @@ enum class Memory : std::uint8_t {
   DmaBuf,  ///< a memfd labelled SPA_DATA_DmaBuf; chunk size 9 and maxsize 0, like xdg-desktop-portal-wlr
   Either,  ///< DmaBuf, or MemFd where the consumer takes no dmabuf
 };
+enum class Sync : std::uint8_t {
+  Implicit,
+  Explicit,  ///< dmabufs with two FakeTimelines where the consumer takes them; pictures are painted after the buffer
+             ///< was handed over, then the acquire point is signalled
+  NeverDone,  ///< as Explicit, but the acquire points of every third picture are never signalled, and it is never
+              ///< painted
+};
 enum class Fixation : std::uint8_t {
   Producer,  ///< chooses a modifier when the format leaves several, as it should
   Consumer,  ///< waits until the consumer has chosen
@@ -61,6 +68,7 @@ struct ProducerOptions {
   /// Of the dmabufs, the preferred first. Their pixels are LINEAR whatever it says, but for
   /// kTiledModifier of tests/vklayer, which has its own layout and a second plane.
   std::vector<std::uint64_t> modifiers{0, 0x00ff'ffff'ffff'ffff};
+  Sync sync = Sync::Implicit;
 
   std::uint64_t frames = 0;  ///< stops sending after that many; 0: never
   std::uint64_t die_at = 0;  ///< the node goes away instead of sending this frame; 0: never
@@ -96,6 +104,10 @@ class TestProducer {
   [[nodiscard]] std::uint32_t node_id() const;
   /// Pictures sent so far; pointer-only buffers do not count.
   [[nodiscard]] std::uint64_t sent() const;
+  /// Sync::Explicit: pictures handed over with timelines, and buffers that came back before their release point was
+  /// signalled, or after it was signalled more than once.
+  [[nodiscard]] std::uint64_t synced() const;
+  [[nodiscard]] std::uint64_t bad_releases() const;
   /// True after die_at or when the daemon or the stream has failed.
   [[nodiscard]] bool ended() const;
 

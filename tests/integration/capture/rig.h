@@ -41,6 +41,12 @@ inline std::unique_ptr<Source> source(PipeWireTarget t) {
   return std::move(*made);
 }
 
+inline std::unique_ptr<Source> source_with(std::shared_ptr<TimelineDevice> timelines, PipeWireTarget t) {
+  auto made = make_pipewire_source_with(std::move(timelines), std::move(t), "node", "the test producer");
+  if (!made) FAIL(made.error().message());
+  return std::move(*made);
+}
+
 /// Every format as shared memory, in the table's order.
 inline FormatOffer offer_all() {
   FormatOffer offer;
