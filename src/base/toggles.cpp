@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <string_view>
+#include <utility>
 
 namespace zc {
 namespace {
@@ -23,11 +24,14 @@ Result<Toggles> read_toggles() {
   } else if (!zerocopy.empty() && zerocopy != "auto") {
     return fail(ErrorKind::Invalid, "ZEROCOPY", "'" + std::string(zerocopy) + "' is not one of 0, 1, auto");
   }
-  const std::string_view ffmpeg = environment("FFMPEG_DEBUG");
-  if (!ffmpeg.empty() && ffmpeg != "0" && ffmpeg != "1") {
-    return fail(ErrorKind::Invalid, "FFMPEG_DEBUG", "'" + std::string(ffmpeg) + "' is not one of 0, 1");
+  for (const auto& [name, toggle] :
+       {std::pair("ZEROCOPY_LATCH", &toggles.latch), std::pair("FFMPEG_DEBUG", &toggles.ffmpeg_debug)}) {
+    const std::string_view value = environment(name);
+    if (!value.empty() && value != "0" && value != "1") {
+      return fail(ErrorKind::Invalid, name, "'" + std::string(value) + "' is not one of 0, 1");
+    }
+    *toggle = value == "1";
   }
-  toggles.ffmpeg_debug = ffmpeg == "1";
   return toggles;
 }
 

@@ -15,6 +15,7 @@ enum class ZerocopyMode : std::uint8_t {
 /// The environment toggles, read in this one place, once at start-up.
 struct Toggles {
   ZerocopyMode zerocopy = ZerocopyMode::Auto;
+  bool latch = false;         ///< ZEROCOPY_LATCH=1: a dmabuf is read when the next one has come
   bool ffmpeg_debug = false;  ///< FFMPEG_DEBUG=1: FFmpeg's own log at debug level
 };
 

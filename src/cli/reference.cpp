@@ -13,6 +13,10 @@ constexpr std::array kEnvironment{
     ReferenceEntry{"ZEROCOPY",
                    "0 forces the CPU path, 1 refuses to run without zero-copy, auto takes the best that works. "
                    "Default auto."},
+    ReferenceEntry{"ZEROCOPY_LATCH",
+                   "1 reads each GPU buffer only when the next one has come, or after 50 ms: for desktops whose driver "
+                   "does not say when a picture is finished, where recordings show half-drawn or late pictures. Costs "
+                   "one frame of delay. Not used where the desktop synchronises explicitly. Default 0."},
     ReferenceEntry{"FFMPEG_DEBUG", "1 shows FFmpeg's own log at debug level. Default 0."},
     ReferenceEntry{"XDG_STATE_HOME", "Where the desktop's permissions are remembered. Default ~/.local/state."},
     ReferenceEntry{"XDG_RUNTIME_DIR", "Where PipeWire's socket is looked for."},

@@ -68,6 +68,7 @@ Result<PictureWorker::End> PictureWorker::run(Frame first, const std::stop_token
     pacer_.on_timer(now, starved);
     if (const auto done = carry_out(stop); !done) return std::unexpected(done.error());
   }
+  mailbox_.unlatch();
   if (end == End::Stopped) {  // a source that came to its end may have left its last picture
     std::optional<Frame> frame = mailbox_.take(std::stop_token{}, monotonic_now());
     if (frame) {

@@ -26,6 +26,8 @@ constexpr Nanoseconds kFirstPictureTimeout = std::chrono::seconds(10);
 constexpr Nanoseconds kWarmUp = std::chrono::seconds(2);
 /// An output that cannot be finished in this time is given up.
 constexpr Nanoseconds kCloseTimeout = std::chrono::seconds(2);
+/// After this long every driver has painted a picture that it handed over too early.
+constexpr Nanoseconds kLatch = std::chrono::milliseconds(50);
 constexpr std::size_t kLiveRing = 4;
 constexpr std::size_t kRecordingRing = 10;
 /// Rate control's hint when the source names no rate, and the most it is believed.
@@ -44,7 +46,8 @@ std::unexpected<Failure> failed(Part part, Error error) { return std::unexpected
 
 class RecordingImpl final : public Recording, public SourceListener, public SinkEvents, public EncoderSuccession {
  public:
-  explicit RecordingImpl(RecordingOptions options) : options_(std::move(options)) {}
+  explicit RecordingImpl(RecordingOptions options)
+      : options_(std::move(options)), mailbox_(options_.toggles.latch ? kLatch : Nanoseconds{}) {}
   RecordingImpl(const RecordingImpl&) = delete;
   RecordingImpl& operator=(const RecordingImpl&) = delete;
   ~RecordingImpl() override { close(); }

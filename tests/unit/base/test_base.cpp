@@ -14,7 +14,15 @@ using namespace zc;
 TEST_CASE("toggles take exactly the documented values") {
   ::unsetenv("ZEROCOPY");
   ::unsetenv("FFMPEG_DEBUG");
+  ::unsetenv("ZEROCOPY_LATCH");
   CHECK(read_toggles()->zerocopy == ZerocopyMode::Auto);
+  CHECK_FALSE(read_toggles()->latch);
+  ::setenv("ZEROCOPY_LATCH", "1", 1);
+  CHECK(read_toggles()->latch);
+  CHECK_FALSE(read_toggles()->ffmpeg_debug);
+  ::setenv("ZEROCOPY_LATCH", "2", 1);
+  CHECK(read_toggles().error().message() == "ZEROCOPY_LATCH: '2' is not one of 0, 1");
+  ::unsetenv("ZEROCOPY_LATCH");
   CHECK_FALSE(read_toggles()->ffmpeg_debug);
   ::setenv("ZEROCOPY", "0", 1);
   ::setenv("FFMPEG_DEBUG", "1", 1);

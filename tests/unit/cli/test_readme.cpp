@@ -100,7 +100,7 @@ TEST_CASE("the README lists every exit code") {
 
 TEST_CASE("the README names the environment toggles") {
   const std::string text = readme();
-  for (const char* name : {"ZEROCAST_LOG", "ZEROCOPY", "FFMPEG_DEBUG"}) {
+  for (const char* name : {"ZEROCAST_LOG", "ZEROCOPY", "ZEROCOPY_LATCH", "FFMPEG_DEBUG"}) {
     CHECK(text.find(fmt::format("| `{}` |", name)) != std::string::npos);
     bool documented = false;
     for (const ReferenceEntry& entry : environment_entries()) documented = documented || entry.name == name;

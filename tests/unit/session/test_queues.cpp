@@ -3,6 +3,8 @@
 
 #include <atomic>
 #include <catch2/catch_test_macros.hpp>
+#include <memory>
+#include <optional>
 #include <thread>
 
 using namespace zc;
@@ -40,6 +42,81 @@ TEST_CASE("the mailbox keeps the newest frame and counts what it threw away") {
   REQUIRE(frame);
   CHECK(frame->sequence == 3);
   CHECK_FALSE(mailbox.take(stop.get_token(), monotonic_now() + 1ms));
+}
+
+namespace {
+
+Frame dmabuf_picture(std::uint64_t sequence) {
+  Frame frame;
+  frame.image = std::make_shared<const Dmabuf>();
+  frame.sequence = sequence;
+  return frame;
+}
+
+}  // namespace
+
+TEST_CASE("a latched dmabuf is taken when the next picture has come, or when its time is over") {
+  FrameMailbox mailbox(10min);
+  const std::stop_token stop;
+  const auto now = [] { return monotonic_now(); };
+  mailbox.put(dmabuf_picture(1));
+  CHECK_FALSE(mailbox.take(stop, now()));
+  mailbox.put(dmabuf_picture(2));
+  CHECK(mailbox.take(stop, now())->sequence == 1);
+  CHECK_FALSE(mailbox.take(stop, now()));
+
+  SECTION("the pointer's news join it without setting it free") {
+    Frame news;
+    news.sequence = 3;
+    news.cursor = CursorState{.visible = true, .position = {5, 6}, .hotspot = {}, .bitmap = nullptr};
+    mailbox.put(std::move(news));
+    CHECK_FALSE(mailbox.take(stop, now()));
+    mailbox.put(dmabuf_picture(4));
+    const auto frame = mailbox.take(stop, now());
+    REQUIRE(frame);
+    CHECK(frame->has_image());
+    CHECK(frame->cursor->position == Point{5, 6});
+  }
+  SECTION("pictures that need no latch are free at once, and what is behind them too") {
+    mailbox.put(picture(3));
+    CHECK(mailbox.take(stop, now())->sequence == 3);
+    CHECK(mailbox.overwritten() == 1);
+  }
+  SECTION("the last one is there when nothing comes any more") {
+    mailbox.unlatch();
+    CHECK(mailbox.take(stop, now())->sequence == 2);
+    mailbox.unlatch();
+    CHECK_FALSE(mailbox.take(stop, now()));
+  }
+  SECTION("closing drops it") {
+    mailbox.close();
+    mailbox.unlatch();
+    CHECK_FALSE(mailbox.take(stop, now()));
+  }
+}
+
+TEST_CASE("a static screen's last picture comes out of the latch by itself, also to one who waits already") {
+  FrameMailbox mailbox(5ms);
+  std::optional<Frame> got;
+  {
+    const std::jthread taker([&] { got = mailbox.take({}, monotonic_now() + 20s); });
+    std::this_thread::sleep_for(2ms);
+    mailbox.put(dmabuf_picture(1));
+  }
+  REQUIRE(got);
+  CHECK(got->sequence == 1);
+}
+
+TEST_CASE("an explicitly synchronised picture needs no latch") {
+  struct Never final : Timeline {
+    Result<void> wait(std::uint64_t, Nanoseconds) override { return {}; }
+    void signal(std::uint64_t) noexcept override {}
+  };
+  FrameMailbox mailbox(10min);
+  Frame frame = dmabuf_picture(1);
+  frame.acquire = {std::make_shared<Never>(), 1};
+  mailbox.put(std::move(frame));
+  CHECK(mailbox.take({}, monotonic_now()));
 }
 
 TEST_CASE("a closed mailbox takes nothing and counts nothing") {
