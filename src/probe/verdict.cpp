@@ -93,7 +93,10 @@ void explain_encoder(const ProbeReport& report, const EncoderFacts* chosen, Line
   why.push_back(fmt::format("{} encodes, {}.", chosen->encoder, chosen->hardware ? "in hardware" : "on the CPU"));
   for (const EncoderFacts& encoder : report.encoders) {
     if (&encoder == chosen) break;
-    if (encoder.codec == "h264") why.push_back(fmt::format("{} does not: {}.", encoder.encoder, encoder.reason));
+    // Without a GPU none of its encoders is worth a word.
+    const bool expected = has_hardware(report) || (encoder.backend == "nvenc" && api_works(report, "cuda"));
+    if (encoder.codec == "h264" && expected)
+      why.push_back(fmt::format("{} does not: {}.", encoder.encoder, encoder.reason));
   }
 }
 

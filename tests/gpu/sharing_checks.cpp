@@ -1,6 +1,8 @@
 // Memory that crosses a border: to CUDA, and between processes.
 #include "gpu/check.h"
 #include "gpu/cuda/context.h"
+#include "probe/collect.h"
+#include "zerocopy/device/cuda_memory.h"
 
 #include <fcntl.h>
 #include <ffnvcodec/dynlink_loader.h>
@@ -15,8 +17,6 @@
 #include <csignal>
 #include <cstring>
 #include <optional>
-
-#include "probe/collect.h"
 
 namespace zc::gpu_check {
 namespace {
@@ -151,58 +151,12 @@ Outcome foreign_memory(const Setup& setup) {
   return outcome;
 }
 
-/// Vulkan memory in CUDA's address space, while it lives.
-class CudaView {
- public:
-  static Result<CudaView> import(const cuda::Context& context, const VulkanBuffer& buffer) {
-    const cuda::Driver& driver = context.driver();
-    if (driver.api().cuImportExternalMemory == nullptr) {
-      return fail(ErrorKind::Unsupported, "import Vulkan memory", "the driver is too old");
-    }
-    auto fd = buffer.export_fd();
-    if (!fd) return std::unexpected(std::move(fd.error()));
-    CUDA_EXTERNAL_MEMORY_HANDLE_DESC handle{};
-    handle.type = CU_EXTERNAL_MEMORY_HANDLE_TYPE_OPAQUE_FD;
-    handle.handle.fd = fd->get();
-    handle.size = buffer.allocation_bytes();
-    handle.flags = 1;  // CUDA_EXTERNAL_MEMORY_DEDICATED
-    CudaView view(driver);
-    if (auto ok = driver.check(driver.api().cuImportExternalMemory(&view.memory_, &handle), "import Vulkan memory");
-        !ok) {
-      return std::unexpected(std::move(ok.error()));
-    }
-    static_cast<void>(fd->release());  // the driver's now
-    CUDA_EXTERNAL_MEMORY_BUFFER_DESC range{};
-    range.size = buffer.bytes();
-    const CUresult mapped = driver.api().cuExternalMemoryGetMappedBuffer(&view.address_, view.memory_, &range);
-    if (auto ok = driver.check(mapped, "map Vulkan memory"); !ok) return std::unexpected(std::move(ok.error()));
-    return view;
-  }
-  CudaView(CudaView&& other) noexcept
-      : driver_(other.driver_),
-        memory_(std::exchange(other.memory_, nullptr)),
-        address_(std::exchange(other.address_, 0)) {}
-  CudaView& operator=(CudaView&&) = delete;
-  CudaView(const CudaView&) = delete;
-  CudaView& operator=(const CudaView&) = delete;
-  ~CudaView() {
-    if (address_ != 0) static_cast<void>(driver_->api().cuMemFree(address_));
-    if (memory_ != nullptr) static_cast<void>(driver_->api().cuDestroyExternalMemory(memory_));
-  }
-  [[nodiscard]] Result<std::vector<std::byte>> read(std::size_t bytes) const {
-    std::vector<std::byte> copy(bytes);
-    if (auto ok = driver_->check(driver_->api().cuMemcpyDtoH(copy.data(), address_, bytes), "read CUDA memory"); !ok) {
-      return std::unexpected(std::move(ok.error()));
-    }
-    return copy;
-  }
-
- private:
-  explicit CudaView(const cuda::Driver& driver) : driver_(&driver) {}
-  const cuda::Driver* driver_;
-  CUexternalMemory memory_ = nullptr;
-  CUdeviceptr address_ = 0;
-};
+Result<std::vector<std::byte>> read_cuda(const cuda::Driver& driver, const CudaMemory& memory, std::size_t bytes) {
+  std::vector<std::byte> copy(bytes);
+  const CUresult result = driver.api().cuMemcpyDtoH(copy.data(), memory.address(), bytes);
+  if (auto ok = driver.check(result, "read CUDA memory"); !ok) return std::unexpected(std::move(ok.error()));
+  return copy;
+}
 
 /// What the pass wrote, read by CUDA through its own import of the memory; then many imports that leave nothing behind.
 Outcome cuda_import(const Setup& setup) {
@@ -222,13 +176,13 @@ Outcome cuda_import(const Setup& setup) {
   const auto wanted = converted(pixels, kSource, layout);
   if (!wanted) return failed(wanted.error().message());
   {
-    const auto view = CudaView::import(**context, *target);
+    const auto view = CudaMemory::import(*context, *target);
     if (!view) return outcome_of(view.error());
     // Imported before the pass wrote: CUDA sees the memory, not a copy.
     if (const auto wrong = wrong_samples(**bench, from, pixels, kSource, layout, *target); !wrong || *wrong != 0) {
       return failed(wrong ? "Vulkan's own reading is wrong" : wrong.error().message());
     }
-    const auto seen = view->read(layout.bytes);
+    const auto seen = read_cuda((*context)->driver(), *view, layout.bytes);
     if (!seen) return failed(seen.error().message());
     if (const std::size_t wrong = different(seen->data(), wanted->data(), layout); wrong != 0) {
       return failed(fmt::format("CUDA reads {} wrong samples", wrong));
@@ -237,7 +191,7 @@ Outcome cuda_import(const Setup& setup) {
   constexpr int kImports = 1000;
   const std::size_t fds = open_fds();
   for (int i = 0; i < kImports; ++i) {
-    if (const auto view = CudaView::import(**context, *target); !view) {
+    if (const auto view = CudaMemory::import(*context, *target); !view) {
       return failed(fmt::format("import {}: {}", i, view.error().message()));
     }
   }

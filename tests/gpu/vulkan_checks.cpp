@@ -29,6 +29,7 @@ Outcome check_pass(const Setup& setup, bool tiled) {
     if (setup.software && size.area() > 1366 * 768) continue;  // seconds a picture
     const std::vector<std::byte> pixels = noise(size, size.width);
     for (const PixelFormat source : kSources) {
+      if (setup.software && source != BGRx && source != xRGB_210LE) continue;  // its compiler takes a second each
       const auto buffer = (*bench)->upload(pixels);
       if (!buffer) return outcome_of(buffer.error());
       Result<VulkanImage> image;
