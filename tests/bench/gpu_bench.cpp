@@ -244,7 +244,8 @@ json bench_size(const std::shared_ptr<VulkanDevice>& device, Size size, int coun
 int main(int argc, char** argv) {
   const bool tune = argc > 1 && std::string_view(argv[1]) == "--tune";
   const bool quick = argc > 1 && std::string_view(argv[1]) == "--quick";
-  auto opened = VulkanDevice::open({.use = VulkanUse::Export});
+  // A software renderer would take hours for figures that say nothing about a GPU.
+  auto opened = VulkanDevice::open({.use = VulkanUse::Export, .software = quick});
   if (!opened && opened.error().kind == ErrorKind::Unsupported) {
     fmt::print(stderr, "zerocast-gpu-bench: {}\n", opened.error().message());
     return kNoGpu;

@@ -1,0 +1,21 @@
+# The report of zerocast-gpu-bench for a person: what each way costs per frame at each size, then the ratios.
+def us: . * 10 | round / 10 | tostring;
+def padded($width): tostring | . + " " * ([$width - length, 0] | max);
+def ratio: if . >= 10 then round else . * 100 | round / 100 end;
+
+"\(.device), \(.driver)",
+( .sizes[]
+  | "",
+    "\("\(.width)x\(.height)" | padded(36))median us   CPU us",
+    ( to_entries[]
+      | select(.value | type == "object" and has("median_us"))
+      | "  \(.key | padded(34))\(.value.median_us | us | padded(12))\(.value.cpu_us | us)" ),
+    ( (.ratios // {}) | to_entries[]
+      | .key as $route
+      | .value | to_entries[]
+      | select(.value | type == "number")
+      | "  \("\($route) \(.key)" | gsub("_"; " ") | padded(34))\(.value | ratio)" ),
+    ( to_entries[]
+      | select(.key | IN("allocations", "imports", "registrations"))
+      | "  \(.key) while measuring: \(.value)" ),
+    (if (.cuda | type) == "string" then "  no CUDA beside it: \(.cuda)" else empty end) )
