@@ -42,8 +42,13 @@ std::optional<TestMark> mark_of(const Surface& surface) {
 class MailboxListener final : public SourceListener {
  public:
   void on_frame(Frame frame) override { mailbox.put(std::move(frame)); }
-  void on_state(SourceState state, const Error*) override { ended = state == SourceState::Ended; }
+  void on_state(SourceState state, const Error* why) override {
+    if (state != SourceState::Ended) return;
+    if (why != nullptr) error = *why;
+    ended = true;
+  }
   FrameMailbox mailbox;
+  std::optional<Error> error;  ///< readable once `ended`
   std::atomic<bool> ended = false;
 };
 
@@ -87,6 +92,7 @@ class Way {
   }
   [[nodiscard]] const Importer& importer() const { return *importer_; }
   [[nodiscard]] const Source& src() const { return *source_; }
+  [[nodiscard]] std::optional<Error> error() const { return listener_.ended ? listener_.error : std::nullopt; }
 
   int wrong = 0;
   int asked = 0;
@@ -226,4 +232,16 @@ TEST_CASE("a producer that lets us choose is answered without the refused modifi
   CHECK(way.reach(std::nullopt, 5));
   CHECK(way.wrong == 0);
   CHECK(way.refused.contains(kFirst));
+}
+
+TEST_CASE("a producer that has nothing but what is refused ends with the reason, not in a hang") {
+  const auto daemon = pipewire();
+  auto gpu = std::make_unique<MoodyGpu>(std::vector<MoodyGpu::Mood>{{.modifier = kFirst}, {.modifier = kSecond}});
+  ProducerOptions options = either({kFirst});
+  options.memory = Memory::DmaBuf;
+  Way way(make_host_importer(8, std::move(gpu), false), std::move(options));
+  CHECK_FALSE(way.reach(kSecond, 1));
+  REQUIRE(way.error());
+  CHECK(way.error()->kind == ErrorKind::Unsupported);
+  CHECK(way.wrong == 0);
 }
