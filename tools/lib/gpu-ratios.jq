@@ -1,6 +1,9 @@
 # The report of zerocast-gpu-bench for a person: what each way costs per frame at each size, then the ratios.
 def us: . * 10 | round / 10 | tostring;
 def padded($width): tostring | . + " " * ([$width - length, 0] | max);
+# The program's keys in words; others are shown as they are.
+def words: {"over_plain_copy": "of one plain copy", "classic_over_it": "times faster than the classic way",
+            "cpu_of_classic": "of the classic way's CPU time"}[.] // gsub("_"; " ");
 def ratio: if . >= 10 then round else . * 100 | round / 100 end;
 
 "\(.device), \(.driver)",
@@ -14,7 +17,7 @@ def ratio: if . >= 10 then round else . * 100 | round / 100 end;
       | .key as $route
       | .value | to_entries[]
       | select(.value | type == "number")
-      | "  \("\($route) \(.key)" | gsub("_"; " ") | padded(34))\(.value | ratio)" ),
+      | "  \($route | gsub("_"; " ") | padded(34))\(.value | ratio) \(.key | words)" ),
     ( to_entries[]
       | select(.key | IN("allocations", "imports", "registrations"))
       | "  \(.key) while measuring: \(.value)" ),
