@@ -17,6 +17,7 @@ extern "C" {
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -32,9 +33,11 @@ Outcome nvdec(Codec codec) {
                      {"samples", report.samples},
                      {"different", report.different}};
   if (report.works) return outcome;
-  // Without its library, or this engine, there is nothing to check; anything else is wrong.
+  // Without its library, or this engine, there is nothing to check; anything else is wrong. The last are FFmpeg's words
+  // for cuvidGetDecoderCaps() answering that the GPU has no such decoder (libavcodec/nvdec.c).
+  constexpr std::array kAbsent = {"libnvcuvid", "not supported", "Hardware is lacking required capabilities"};
   const bool absent =
-      report.reason.find("libnvcuvid") != std::string::npos || report.reason.find("not supported") != std::string::npos;
+      std::ranges::any_of(kAbsent, [&](const char* words) { return report.reason.find(words) != std::string::npos; });
   outcome.verdict = absent && report.samples == 0 ? Outcome::Verdict::Skipped : Outcome::Verdict::Failed;
   outcome.reason = report.reason;
   return outcome;
