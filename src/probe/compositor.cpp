@@ -123,12 +123,11 @@ class Client {
   }
 
  private:
-  void send(Request& request) {
+  void send(Request request) {
     const std::string bytes = request.finish();
     // A few hundred bytes on a new socket always fit; a dead peer shows when its answer is read.
     if (::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) < 0) send_failed_ = errno;
   }
-  void send(Request&& request) { send(request); }
 
   /// Handles events until this callback is done; false with a reason when that does not come.
   bool run_until(std::uint32_t callback) {

@@ -187,6 +187,7 @@ Result<std::vector<EglFacts>> egl_facts() {
     return fail(ErrorKind::Unsupported, "list the EGL devices", "no driver shows one");
   }
   std::vector<EglFacts> facts;
+  facts.reserve(static_cast<std::size_t>(count));
   for (EGLint i = 0; i < count; ++i) facts.push_back(facts_of(*functions, devices.at(static_cast<std::size_t>(i))));
   return facts;
 }
