@@ -26,5 +26,6 @@ target_link_libraries(libyuv INTERFACE ${LIBYUV_LIBRARY})
 find_package(Vulkan REQUIRED)
 find_program(GLSLANG_VALIDATOR glslangValidator REQUIRED)
 
-# Headers only: libEGL is opened at run time.
+# Headers only: libEGL is opened at run time, and gives the addresses of OpenGL ES.
 find_path(EGL_INCLUDE_DIR EGL/egl.h REQUIRED)
+find_path(GLES_INCLUDE_DIR GLES3/gl31.h REQUIRED)

@@ -1,5 +1,6 @@
 #include "zerocopy/device/device_converter.h"
 #include "zerocopy/device/vulkan_route.h"
+#include "zerocopy/gl/egl_route.h"
 
 #include <array>
 
@@ -8,6 +9,7 @@ namespace {
 
 constexpr std::array kRoutes = {
     DeviceRoute{"vulkan", make_vulkan_route},
+    DeviceRoute{"egl", make_egl_route},
 };
 
 }  // namespace

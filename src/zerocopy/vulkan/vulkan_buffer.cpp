@@ -14,6 +14,9 @@ constexpr VkBufferUsageFlags kUsage =
 constexpr auto kOpaque = VK_EXTERNAL_MEMORY_HANDLE_TYPE_OPAQUE_FD_BIT;
 constexpr auto kDmabuf = VK_EXTERNAL_MEMORY_HANDLE_TYPE_DMA_BUF_BIT_EXT;
 
+/// Bytes behind the last one of shared memory: Mesa's llvmpipe takes no buffer that it could not read in whole vectors.
+constexpr std::size_t kOpaqueMargin = 64;
+
 /// Memory properties to look for, best first.
 constexpr std::array<VkMemoryPropertyFlags, 2> kDeviceMemory = {VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT, 0};
 constexpr VkMemoryPropertyFlags kVisible = VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT;
@@ -66,7 +69,7 @@ Result<VulkanBuffer> VulkanBuffer::create(const Request& request) {
   VkBufferCreateInfo info{};
   info.sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO;
   info.pNext = request.external != 0 ? &external : nullptr;
-  info.size = request.bytes;
+  info.size = request.bytes + (request.external == kOpaque ? kOpaqueMargin : 0);
   info.usage = kUsage;
   info.sharingMode = VK_SHARING_MODE_EXCLUSIVE;
   VkBuffer buffer = VK_NULL_HANDLE;

@@ -1,0 +1,137 @@
+#include "zerocopy/gl/dmabuf_textures.h"
+
+#include "zerocopy/cpu/yuv_coefficients.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+
+namespace zc {
+namespace {
+
+/// The attribute names of one memory plane (EGL_EXT_image_dma_buf_import and its _modifiers).
+struct PlaneNames {
+  EGLint fd, offset, pitch, modifier_low, modifier_high;
+};
+constexpr std::array<PlaneNames, Dmabuf::kMaxPlanes> kPlanes = {{
+    {EGL_DMA_BUF_PLANE0_FD_EXT, EGL_DMA_BUF_PLANE0_OFFSET_EXT, EGL_DMA_BUF_PLANE0_PITCH_EXT,
+     EGL_DMA_BUF_PLANE0_MODIFIER_LO_EXT, EGL_DMA_BUF_PLANE0_MODIFIER_HI_EXT},
+    {EGL_DMA_BUF_PLANE1_FD_EXT, EGL_DMA_BUF_PLANE1_OFFSET_EXT, EGL_DMA_BUF_PLANE1_PITCH_EXT,
+     EGL_DMA_BUF_PLANE1_MODIFIER_LO_EXT, EGL_DMA_BUF_PLANE1_MODIFIER_HI_EXT},
+    {EGL_DMA_BUF_PLANE2_FD_EXT, EGL_DMA_BUF_PLANE2_OFFSET_EXT, EGL_DMA_BUF_PLANE2_PITCH_EXT,
+     EGL_DMA_BUF_PLANE2_MODIFIER_LO_EXT, EGL_DMA_BUF_PLANE2_MODIFIER_HI_EXT},
+    {EGL_DMA_BUF_PLANE3_FD_EXT, EGL_DMA_BUF_PLANE3_OFFSET_EXT, EGL_DMA_BUF_PLANE3_PITCH_EXT,
+     EGL_DMA_BUF_PLANE3_MODIFIER_LO_EXT, EGL_DMA_BUF_PLANE3_MODIFIER_HI_EXT},
+}};
+
+/// EGL takes the descriptors' contents, not the descriptors.
+std::vector<EGLint> image_attributes(const Dmabuf& dmabuf) {
+  std::vector<EGLint> out{EGL_WIDTH,
+                          static_cast<EGLint>(dmabuf.size.width),
+                          EGL_HEIGHT,
+                          static_cast<EGLint>(dmabuf.size.height),
+                          EGL_LINUX_DRM_FOURCC_EXT,
+                          static_cast<EGLint>(info(dmabuf.format).drm_fourcc)};
+  const std::array<EGLint, 2> modifier{static_cast<EGLint>(dmabuf.modifier & 0xffff'ffffU),
+                                       static_cast<EGLint>(dmabuf.modifier >> 32U)};
+  for (unsigned i = 0; i < dmabuf.plane_count; ++i) {
+    const Dmabuf::Plane& plane = dmabuf.planes.at(i);
+    const PlaneNames& names = kPlanes.at(i);
+    const std::array<EGLint, 10> attributes{names.fd,
+                                            plane.fd.get(),
+                                            names.offset,
+                                            static_cast<EGLint>(plane.offset_bytes),
+                                            names.pitch,
+                                            static_cast<EGLint>(plane.stride_bytes),
+                                            names.modifier_low,
+                                            modifier[0],
+                                            names.modifier_high,
+                                            modifier[1]};
+    std::ranges::copy(attributes, std::back_inserter(out));
+  }
+  out.push_back(EGL_NONE);
+  return out;
+}
+
+}  // namespace
+
+const std::vector<EglModifier>& DmabufTextures::listed(PixelFormat format) const {
+  const auto found = std::ranges::find(listed_, format, &Listed::first);
+  if (found != listed_.end()) return found->second;
+  return listed_.emplace_back(format, device_->modifiers(format)).second;
+}
+
+std::vector<std::uint64_t> DmabufTextures::modifiers(PixelFormat format) const {
+  std::vector<std::uint64_t> found;
+  if (!rgb_fields(format).valid) return found;
+  for (const EglModifier& m : listed(format)) {
+    if (!refused(m.modifier)) found.push_back(m.modifier);
+  }
+  return found;
+}
+
+bool DmabufTextures::takes(PixelFormat format, std::uint64_t modifier) const {
+  return rgb_fields(format).valid && !refused(modifier) &&
+         std::ranges::find(listed(format), modifier, &EglModifier::modifier) != listed(format).end();
+}
+
+bool DmabufTextures::refused(std::uint64_t modifier) const {
+  return std::ranges::find(refusals_, modifier) != refusals_.end();
+}
+
+void DmabufTextures::trim() {
+  std::erase_if(entries_, [](const Entry& entry) { return entry.dmabuf.expired(); });
+}
+
+Result<GlPicture> DmabufTextures::find_or_import(const std::shared_ptr<const Dmabuf>& dmabuf) {
+  trim();
+  // What is left is alive, so its address is its identity.
+  auto known = std::ranges::find(entries_, dmabuf.get(), &Entry::identity);
+  if (known == entries_.end()) {
+    if (auto valid = dmabuf->validate(); !valid) return std::unexpected(std::move(valid.error()));
+    if (!rgb_fields(dmabuf->format).valid) {
+      return fail(ErrorKind::Unsupported, "import a dmabuf", fmt::format("{} on the GPU", name(dmabuf->format)));
+    }
+    if (refused(dmabuf->modifier)) {
+      return fail(ErrorKind::Unsupported, "import a dmabuf",
+                  fmt::format("the driver has refused modifier {:#x}", dmabuf->modifier));
+    }
+    auto imported = import(*dmabuf);
+    if (!imported) {
+      if (imported.error().kind == ErrorKind::Unsupported) refusals_.push_back(dmabuf->modifier);
+      return std::unexpected(std::move(imported.error()));
+    }
+    entries_.push_back({dmabuf, dmabuf.get(), std::move(*imported)});
+    known = entries_.end() - 1;
+  }
+  return GlPicture{known->imported.texture.get(), known->imported.target};
+}
+
+Result<DmabufTextures::Imported> DmabufTextures::import(const Dmabuf& dmabuf) const {
+  const auto modifier = std::ranges::find(listed(dmabuf.format), dmabuf.modifier, &EglModifier::modifier);
+  if (modifier == listed(dmabuf.format).end()) {
+    return fail(ErrorKind::Unsupported, "import a dmabuf",
+                fmt::format("the driver does not list {} with modifier {:#x}", name(dmabuf.format), dmabuf.modifier));
+  }
+  const EglFunctions& egl = device_->egl();
+  const GlFunctions& gl = device_->gl();
+  const std::vector<EGLint> attributes = image_attributes(dmabuf);
+  EGLImageKHR handle =
+      egl.CreateImageKHR(device_->display(), EGL_NO_CONTEXT, EGL_LINUX_DMA_BUF_EXT, nullptr, attributes.data());
+  if (handle == EGL_NO_IMAGE_KHR) return fail_egl(egl, "import a dmabuf");
+  Imported imported{EglImage(device_, handle), GlObject::texture(device_),
+                    modifier->external_only ? static_cast<GLenum>(GL_TEXTURE_EXTERNAL_OES) : GL_TEXTURE_2D};
+  gl.BindTexture(imported.target, imported.texture.get());
+  gl.EGLImageTargetTexture2DOES(imported.target, handle);
+  // Without mipmaps a texture of the default filter is incomplete, and reads as black.
+  gl.TexParameteri(imported.target, GL_TEXTURE_MIN_FILTER, GL_NEAREST);
+  gl.TexParameteri(imported.target, GL_TEXTURE_MAG_FILTER, GL_NEAREST);
+  gl.BindTexture(imported.target, 0);
+  if (auto shown = check_gl(gl, "import a dmabuf"); !shown) return std::unexpected(std::move(shown.error()));
+  device_->counters().images.fetch_add(1, std::memory_order_relaxed);
+  return imported;
+}
+
+}  // namespace zc

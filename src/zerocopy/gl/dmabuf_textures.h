@@ -1,0 +1,89 @@
+#pragma once
+
+#include "base/error.h"
+#include "media/dmabuf.h"
+#include "zerocopy/gl/gl_device.h"
+
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace zc {
+
+/// A picture that a shader samples: components come out as red, green, blue, alpha.
+struct GlPicture {
+  GLuint texture = 0;
+  GLenum target = GL_TEXTURE_2D;  ///< or GL_TEXTURE_EXTERNAL_OES
+};
+
+/// An EGLImage, destroyed with this. Move-only. Any thread.
+class EglImage {
+ public:
+  EglImage() noexcept = default;
+  EglImage(std::shared_ptr<GlDevice> device, EGLImageKHR image) noexcept : device_(std::move(device)), image_(image) {}
+  EglImage(EglImage&& other) noexcept { swap(other); }
+  EglImage& operator=(EglImage&& other) noexcept {
+    EglImage dying(std::move(other));
+    swap(dying);
+    return *this;
+  }
+  EglImage(const EglImage&) = delete;
+  EglImage& operator=(const EglImage&) = delete;
+  ~EglImage() {
+    if (image_ != EGL_NO_IMAGE_KHR) device_->egl().DestroyImageKHR(device_->display(), image_);
+  }
+  [[nodiscard]] EGLImageKHR get() const noexcept { return image_; }
+
+ private:
+  void swap(EglImage& other) noexcept {
+    std::swap(device_, other.device_);
+    std::swap(image_, other.image_);
+  }
+  std::shared_ptr<GlDevice> device_;
+  EGLImageKHR image_ = EGL_NO_IMAGE_KHR;
+};
+
+/// Dmabufs as textures. Each is imported once and stays so as long as its Dmabuf object lives. Looked up by the object,
+/// never by the number of its file descriptor, which the system gives to the next buffer. The context's thread.
+class DmabufTextures {
+ public:
+  explicit DmabufTextures(std::shared_ptr<GlDevice> device) : device_(std::move(device)) {}
+
+  /// Modifiers the driver reads pictures of that format in: tiled first, LINEAR last, none it has refused to import.
+  [[nodiscard]] std::vector<std::uint64_t> modifiers(PixelFormat format) const;
+
+  /// `modifier` is one of them.
+  [[nodiscard]] bool takes(PixelFormat format, std::uint64_t modifier) const;
+
+  /// Valid as long as `dmabuf` lives and until trim(). Invalid: see Dmabuf::validate(). Unsupported: not RGB, or the
+  /// driver refuses it; then every dmabuf with its modifier is refused at once, and modifiers() leaves it out.
+  /// Lost: the context is gone.
+  [[nodiscard]] Result<GlPicture> find_or_import(const std::shared_ptr<const Dmabuf>& dmabuf);
+  /// Lets go of dmabufs whose object is gone.
+  void trim();
+  [[nodiscard]] std::size_t size() const { return entries_.size(); }
+
+ private:
+  struct Imported {
+    EglImage image;  ///< dies after the texture that shows it
+    GlObject texture;
+    GLenum target = GL_TEXTURE_2D;
+  };
+  struct Entry {
+    std::weak_ptr<const Dmabuf> dmabuf;
+    const Dmabuf* identity = nullptr;
+    Imported imported;
+  };
+  [[nodiscard]] bool refused(std::uint64_t modifier) const;
+  [[nodiscard]] const std::vector<EglModifier>& listed(PixelFormat format) const;
+  [[nodiscard]] Result<Imported> import(const Dmabuf& dmabuf) const;
+
+  std::shared_ptr<GlDevice> device_;
+  std::vector<Entry> entries_;
+  std::vector<std::uint64_t> refusals_;  ///< for every format: else the source tries them one after the other
+  using Listed = std::pair<PixelFormat, std::vector<EglModifier>>;
+  mutable std::vector<Listed> listed_;  ///< asked of the driver once per format
+};
+
+}  // namespace zc

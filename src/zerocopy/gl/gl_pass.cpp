@@ -1,0 +1,116 @@
+#include "zerocopy/gl/gl_pass.h"
+
+#include "zerocopy/cpu/yuv_view.h"
+#include "zerocopy/gl/gl_program.h"
+#include "zerocopy_shaders/rgb_to_yuv_gles.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace zc {
+namespace {
+
+constexpr const char* kWhat = "convert on the GPU";
+/// More variants than any stream goes through; a hostile one that changes its format for ever does not grow memory.
+constexpr std::size_t kMaxPrograms = 16;
+
+GLuint groups(std::uint32_t edge, std::uint32_t block, std::int32_t workgroup) {
+  const std::uint32_t step = block * static_cast<std::uint32_t>(workgroup);
+  return (edge + step - 1) / step;
+}
+
+/// What cmake/EmbedGles.cmake leaves to the program.
+std::string shader_text(GLenum source, const std::array<std::int32_t, kPassConstants>& constants,
+                        std::array<std::int32_t, 2> workgroup) {
+  const bool external = source == GL_TEXTURE_EXTERNAL_OES;
+  const std::string_view sampler = external ? "samplerExternalOES" : "sampler2D";
+  return fmt::format(
+      "#version 310 es\n"
+      "{}"
+      "#define SOURCE_IMAGE\n"
+      "#define SOURCE_SAMPLER {}\n"
+      "precision highp float;\n"
+      "precision highp int;\n"
+      "precision highp {};\n"
+      "layout(local_size_x = {}, local_size_y = {}) in;\n"
+      "const int kConstants[{}] = int[{}]({});\n"
+      "{}",
+      external ? "#extension GL_OES_EGL_image_external_essl3 : require\n" : "", sampler, sampler, workgroup[0],
+      workgroup[1], constants.size(), constants.size(), fmt::join(constants, ", "), kRgbToYuvGles);
+}
+
+}  // namespace
+
+Result<void> GlPass::check(const PicturePlan& plan, const SurfaceLayout& layout) const {
+  if (!pass_takes(plan)) {
+    return fail(ErrorKind::Unsupported, kWhat, fmt::format("{} pictures shrunk so far", name(plan.format)));
+  }
+  if (!yuv_layout(layout.format).valid) {
+    return fail(ErrorKind::Unsupported, kWhat, fmt::format("{} surfaces", name(layout.format)));
+  }
+  // An invocation stores eight samples of a plane at once, four where chroma is planar and subsampled.
+  for (unsigned i = 0; i < info(layout.format).planes; ++i) {
+    if (layout.planes.at(i).stride_bytes % 64 != 0 || layout.planes.at(i).offset_bytes % 64 != 0) {
+      return fail(ErrorKind::Invalid, kWhat, "planes of the surface are not on multiples of 64 bytes");
+    }
+  }
+  if (layout.bytes > device_->max_storage_bytes()) {
+    return fail(ErrorKind::Unsupported, kWhat,
+                fmt::format("buffers over {} bytes, which is this device's limit", device_->max_storage_bytes()));
+  }
+  return {};
+}
+
+Result<GLuint> GlPass::program(GLenum source, const PassVariant& variant) {
+  // By the constants: formats that differ in their alpha alone share a program.
+  const auto constants = pass_constants(variant, options_.workgroup);
+  const auto known =
+      std::ranges::find_if(programs_, [&](const Program& p) { return p.source == source && p.constants == constants; });
+  if (known != programs_.end()) return known->handle.get();
+  const std::array shaders{GlShaderSource{GL_COMPUTE_SHADER, shader_text(source, constants, options_.workgroup)}};
+  auto made = make_gl_program(device_, shaders);
+  if (!made) return std::unexpected(std::move(made.error()));
+  if (programs_.size() == kMaxPrograms) programs_.clear();  // nothing is running here
+  programs_.push_back({source, constants, std::move(*made)});
+  return programs_.back().handle.get();
+}
+
+void GlPass::set_geometry(const PassGeometry& geometry) {
+  const GlFunctions& gl = device_->gl();
+  const bool first = !uniforms_;
+  if (first) uniforms_ = GlObject::buffer(device_);
+  gl.BindBufferBase(GL_UNIFORM_BUFFER, 0, uniforms_.get());
+  if (first) {
+    gl.BufferData(GL_UNIFORM_BUFFER, sizeof geometry, &geometry, GL_DYNAMIC_DRAW);
+  } else if (std::memcmp(&geometry, &geometry_, sizeof geometry) != 0) {
+    gl.BufferSubData(GL_UNIFORM_BUFFER, 0, sizeof geometry, &geometry);
+  }
+  geometry_ = geometry;
+}
+
+Result<void> GlPass::run(const GlPicture& source, const PicturePlan& plan, GLuint target, const SurfaceLayout& layout,
+                         const ColourDescription& colour, Nanoseconds timeout) {
+  if (auto fine = check(plan, layout); !fine) return fine;
+  if (auto settled = fence_.settle(timeout); !settled) return settled;
+  const PassVariant variant =
+      pass_variant(plan, {}, {.format = layout.format, .size = layout.size, .colour = colour}, true);
+  const auto code = program(source.target, variant);
+  if (!code) return std::unexpected(code.error());
+  const GlFunctions& gl = device_->gl();
+  gl.UseProgram(*code);
+  gl.ActiveTexture(GL_TEXTURE0);
+  // Binding is also what makes another context's or process's changes visible (OpenGL ES 3.1, appendix D).
+  gl.BindTexture(source.target, source.texture);
+  set_geometry(pass_geometry(plan, {}, layout));
+  gl.BindBufferBase(GL_SHADER_STORAGE_BUFFER, 1, target);
+  gl.DispatchCompute(groups(layout.size.width, kPassBlockWidth, options_.workgroup[0]),
+                     groups(layout.size.height, kPassBlockHeight, options_.workgroup[1]), 1);
+  gl.MemoryBarrier(GL_ALL_BARRIER_BITS);
+  if (auto fine = check_gl(gl, kWhat); !fine) return fine;
+  return fence_.wait(timeout, options_.spin);
+}
+
+}  // namespace zc

@@ -1,0 +1,58 @@
+#pragma once
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "zerocopy/gl/dmabuf_textures.h"
+#include "zerocopy/gl/gl_fence.h"
+#include "zerocopy/vulkan/pass_geometry.h"
+
+#include <array>
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace zc {
+
+/// ConversionPass in OpenGL ES: one compute dispatch that samples a texture and writes a surface, from the same shader
+/// text. Waits for its end on the caller's thread. The context's thread makes every call; after warm-up (the first
+/// picture of each variant) nothing is allocated.
+class GlPass {
+ public:
+  struct Options {
+    /// Invocations, {across, down}.
+    std::array<std::int32_t, 2> workgroup{4, 8};
+    /// Ask for the end this long before going to sleep: costs CPU time, saves the wake-up.
+    Nanoseconds spin{};
+  };
+  GlPass(std::shared_ptr<GlDevice> device, const Options& options)
+      : device_(device), options_(options), fence_(device) {}
+  explicit GlPass(const std::shared_ptr<GlDevice>& device) : GlPass(device, Options{}) {}
+  GlPass(const GlPass&) = delete;
+  GlPass& operator=(const GlPass&) = delete;
+
+  /// Converts one picture into the GL buffer `target` and waits at most `timeout` for it. `colour` is the target's.
+  /// Unsupported: see pass_takes(), or a buffer beyond the device's limits. Lost: the GPU was reset. Timeout: not over
+  /// yet; source and target stay in use, and every later call waits for it first.
+  [[nodiscard]] Result<void> run(const GlPicture& source, const PicturePlan& plan, GLuint target,
+                                 const SurfaceLayout& layout, const ColourDescription& colour, Nanoseconds timeout);
+  [[nodiscard]] bool pending() const { return fence_.pending(); }
+
+ private:
+  struct Program {
+    GLenum source = 0;
+    std::array<std::int32_t, kPassConstants> constants{};
+    GlObject handle;
+  };
+  [[nodiscard]] Result<void> check(const PicturePlan& plan, const SurfaceLayout& layout) const;
+  [[nodiscard]] Result<GLuint> program(GLenum source, const PassVariant& variant);
+  void set_geometry(const PassGeometry& geometry);
+
+  std::shared_ptr<GlDevice> device_;
+  Options options_;
+  std::vector<Program> programs_;
+  GlObject uniforms_;  ///< holds geometry_
+  PassGeometry geometry_{};
+  GlFence fence_;
+};
+
+}  // namespace zc
