@@ -1,8 +1,10 @@
 // zerocast-gpu-bench: what one frame costs on this machine's GPU, as JSON on stdout. Our pass over a LINEAR buffer and
-// over a tiled image, beside plain copies of the same frame and beside what other programs do: copy, fence, pitched
-// CUDA copy. Every result is compared with the CPU path first; a wrong one is the error of the run (exit code 1).
+// over a tiled image (in Vulkan, and in OpenGL ES), beside plain copies of the same frame and beside what other
+// programs do: copy, fence, pitched CUDA copy; blit, map, pitched CUDA copy, wait. Every result is compared with the
+// CPU path first; a wrong one is the error of the run (exit code 1).
 #include "base/clock.h"
 #include "base/process_stats.h"
+#include "bench/gl_side.h"
 #include "gpu/cuda/context.h"
 #include "zerocopy/cpu/rgb_to_yuv.h"
 #include "zerocopy/vulkan/conversion_pass.h"
@@ -150,6 +152,13 @@ class CudaSide {
     check(api_.cuMemAllocPitch(&pointer, &pitch, row, rows, 16), "allocate");
     return pointer;
   }
+  [[nodiscard]] const cuda::Context& context() const { return *context_; }
+  [[nodiscard]] CUstream stream() const { return stream_; }
+  [[nodiscard]] std::vector<std::byte> download(CUdeviceptr from, std::size_t bytes) {
+    std::vector<std::byte> out(bytes);
+    check(api_.cuMemcpyDtoH(out.data(), from, bytes), "download");
+    return out;
+  }
   void copy(CUdeviceptr to, CUdeviceptr from, std::size_t bytes) {
     check(api_.cuMemcpyDtoDAsync(to, from, bytes, stream_), "copy");
     wait();
@@ -181,6 +190,51 @@ class CudaSide {
 double median(const json& figures) { return figures.at("median_us").get<double>(); }
 double cpu(const json& figures) { return figures.at("cpu_us").get<double>(); }
 
+constexpr std::array kWorkgroups = {std::array{32, 4}, std::array{16, 8}, std::array{8, 8},  std::array{8, 16},
+                                    std::array{4, 8},  std::array{8, 4},  std::array{32, 8}, std::array{64, 2}};
+
+/// Our pass in OpenGL ES. Null, with the reason in `out`, where there is none on this GPU.
+std::unique_ptr<bench::GlSide> bench_gl(const Scene& s, ConversionPass& pass, int count, bool tune, json& out) {
+  auto side = bench::GlSide::create(*s.device, s.size, s.pixels);
+  if (!side) {
+    out["gl"] = side.error().message();
+    return nullptr;
+  }
+  const auto convert = [&](GlPass& with) { need((*side)->convert(with, s.plan, s.target, s.layout, kTimeout)); };
+  need(pass.copy(s.source, s.target, s.layout.bytes, kTimeout));  // not the picture that is there already
+  GlPass ours((*side)->device());
+  convert(ours);
+  const GlCounters& counters = (*side)->device()->counters();
+  const std::uint64_t before = counters.memories + counters.images + counters.programs;
+  out["gl_tiled"] = measure(count, [&] { convert(ours); });
+  out["gl_imports"] = counters.memories + counters.images + counters.programs - before;
+  check_pixels(s, pass, "gl_tiled");
+  if (!tune) return std::move(*side);
+  for (const auto workgroup : kWorkgroups) {
+    for (const int spin_us : {0, 200}) {
+      GlPass with((*side)->device(), {workgroup, std::chrono::microseconds(spin_us)});
+      out["tune"][fmt::format("{}x{} spin {}", workgroup[0], workgroup[1], spin_us)]["gl_tiled"] =
+          measure(count, [&] { convert(with); });
+    }
+  }
+  return std::move(*side);
+}
+
+/// What other programs do with a tiled picture.
+void bench_blit(const Scene& s, const bench::GlSide& gl, CudaSide& side, CUdeviceptr pool, std::size_t pitch, int count,
+                json& out) {
+  const auto blit = need(bench::GlBlit::create(gl, side.context(), side.stream()));
+  out["gl_blit_map_pitched"] = measure(count, [&] { need(blit->frame(pool, pitch)); });
+  const std::vector<std::byte> got = side.download(pool, pitch * s.size.height);
+  const std::size_t row = s.plane().stride_bytes;
+  for (std::size_t y = 0; y < s.size.height; ++y) {
+    if (std::memcmp(got.data() + y * pitch, s.pixels.data() + y * row, row) != 0) {
+      fmt::print(stderr, "zerocast-gpu-bench: gl_blit_map_pitched: row {} is not the picture's\n", y);
+      std::exit(1);
+    }
+  }
+}
+
 json bench_size(const std::shared_ptr<VulkanDevice>& device, Size size, int count, bool tune) {
   const auto pass = need(ConversionPass::create(device));
   Scene s = make_scene(device, *pass, size);
@@ -200,8 +254,7 @@ json bench_size(const std::shared_ptr<VulkanDevice>& device, Size size, int coun
   out["allocations"] = device->counters().allocations - allocations;
   out["imports"] = device->counters().imports - imports;
   if (tune) {
-    for (const auto workgroup : {std::array{32, 4}, std::array{16, 8}, std::array{8, 8}, std::array{8, 16},
-                                 std::array{4, 8}, std::array{8, 4}, std::array{32, 8}, std::array{64, 2}}) {
+    for (const auto workgroup : kWorkgroups) {
       for (const int spin_us : {0, 200}) {
         const auto with =
             need(ConversionPass::create(device, {workgroup, workgroup, std::chrono::microseconds(spin_us)}));
@@ -212,6 +265,7 @@ json bench_size(const std::shared_ptr<VulkanDevice>& device, Size size, int coun
     }
   }
 
+  const auto gl = bench_gl(s, *pass, count, tune, out);
   auto context = cuda::open_context(device->gpu().uuid);
   if (!context) {
     out["cuda"] = context.error().message();
@@ -228,13 +282,20 @@ json bench_size(const std::shared_ptr<VulkanDevice>& device, Size size, int coun
     need(pass->copy(s.source, s.copy, s.pixels.size(), kTimeout));
     side.copy_pitched(pool, pitch, to, row, size.height);
   });
-  const json& plain = out["cuda_copy"];
-  const json& classic = out["vk_copy_fence_cuda_pitched"];
-  for (const char* route : {"linear", "tiled"}) {
+  if (gl) bench_blit(s, *gl, side, pool, pitch, count, out);
+  // What each route of ours replaces.
+  const std::array<std::array<const char*, 2>, 4> rivals{{{"linear", "vk_copy_fence_cuda_pitched"},
+                                                          {"tiled", "vk_copy_fence_cuda_pitched"},
+                                                          {"tiled", "gl_blit_map_pitched"},
+                                                          {"gl_tiled", "gl_blit_map_pitched"}}};
+  for (const auto& [route, classic] : rivals) {
+    if (!out.contains(route) || !out.contains(classic)) continue;
     const json& ours = out[route];
-    out["ratios"][route] = {{"over_plain_copy", median(ours) / median(plain)},
-                            {"classic_over_it", median(classic) / median(ours)},
-                            {"cpu_of_classic", cpu(ours) / cpu(classic)}};
+    const std::string peer = std::string_view(classic) == "gl_blit_map_pitched" ? "blit" : "classic";
+    json& ratios = out["ratios"][route];
+    ratios["over_plain_copy"] = median(ours) / median(out["cuda_copy"]);
+    ratios[peer + "_over_it"] = median(out[classic]) / median(ours);
+    ratios["cpu_of_" + peer] = cpu(ours) / cpu(out[classic]);
   }
   return out;
 }
