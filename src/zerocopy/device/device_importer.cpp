@@ -1,5 +1,6 @@
 #include "zerocopy/device_importer.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "gpu/cuda/context.h"
 #include "zerocopy/cpu/cursor_painter.h"
@@ -230,6 +231,7 @@ std::optional<Result<Surface>> DeviceImporter::import_by(DeviceConverter& route,
                               .target = slot.target,
                               .layout = pool_->layout(),
                               .cursor = recorded ? cursor_pass_.get() : nullptr};
+  const Nanoseconds started = monotonic_now();
   if (auto done = route.convert(picture); !done) {
     const ErrorKind kind = done.error().kind;
     // A malformed frame, or one whose producer does not finish it, says nothing about the route.
@@ -240,7 +242,6 @@ std::optional<Result<Surface>> DeviceImporter::import_by(DeviceConverter& route,
     check_routes();
     return std::nullopt;
   }
-  routes_.succeeded(route);
   frame.lease.reset();
   if (!recorded && cursor_pass_ != nullptr) {
     if (auto drawn = cursor_pass_->draw(kCursorTimeout); !drawn) {
@@ -249,6 +250,7 @@ std::optional<Result<Surface>> DeviceImporter::import_by(DeviceConverter& route,
       return fail(ErrorKind::Busy, "import frame", "its cursor could not be drawn: " + drawn.error().message());
     }
   }
+  routes_.succeeded(route, monotonic_now() - started);
   say_route(route.route());
   cpu_current_ = false;
   return publish(std::move(*taken), plan, cursor);

@@ -14,6 +14,7 @@ constexpr unsigned kMostDoublings = 6;
 
 RouteList::RouteList(std::vector<std::unique_ptr<DeviceConverter>> routes) {
   entries_.reserve(routes.size());
+  candidates_.reserve(routes.size());
   for (auto& route : routes) entries_.push_back({.converter = std::move(route)});
 }
 
@@ -27,9 +28,15 @@ DeviceConverter* RouteList::find(const Dmabuf& dmabuf, const PicturePlan& plan, 
     at = entry(*after);
     if (at != entries_.end()) ++at;
   }
-  const auto found = std::find_if(
-      at, entries_.end(), [&](const Entry& e) { return e.resting_to <= picture_ && e.converter->takes(dmabuf, plan); });
-  return found == entries_.end() ? nullptr : found->converter.get();
+  candidates_.clear();
+  for (; at != entries_.end(); ++at) {
+    if (at->resting_to <= picture_ && at->converter->takes(dmabuf, plan)) candidates_.push_back(at->converter.get());
+  }
+  if (candidates_.empty()) return nullptr;
+  // LINEAR is read fastest as a buffer, which is the first route's; what is scaled differs by a filter's rounding, and
+  // must not flicker between routes.
+  if (dmabuf.modifier == kModifierLinear || plan.scaled) return candidates_.front();
+  return trial_.choose({plan.format, dmabuf.modifier, plan.buffer, plan.surface}, candidates_);
 }
 
 bool RouteList::takes(const Dmabuf& dmabuf, const PicturePlan& plan) const {
@@ -41,6 +48,7 @@ void RouteList::failed(DeviceConverter& route, const Error& error) {
   if (at == entries_.end()) return;
   if (error.kind == ErrorKind::Timeout || error.kind == ErrorKind::Lost) {
     logger("zerocopy").warn("the {} route ends here, the next one goes on: {}", route.route(), error.message());
+    trial_.remove(route);
     entries_.erase(at);
     ++version_;
     return;
@@ -67,10 +75,12 @@ bool RouteList::refused(const DeviceConverter& route, const Dmabuf& dmabuf, cons
 
 void RouteList::clear() {
   if (!entries_.empty()) ++version_;
+  trial_ = {};
   entries_.clear();
 }
 
-void RouteList::succeeded(DeviceConverter& route) {
+void RouteList::succeeded(DeviceConverter& route, Nanoseconds time) {
+  trial_.took(route, time);
   const auto at = entry(route);
   if (at == entries_.end() || at->failures == 0) return;
   logger("zerocopy").info("the {} route works again", route.route());
@@ -84,6 +94,7 @@ std::vector<std::uint64_t> RouteList::modifiers(PixelFormat format) const {
       if (std::ranges::find(all, modifier) == all.end()) all.push_back(modifier);
     }
   }
+  std::ranges::stable_partition(all, [](std::uint64_t modifier) { return modifier != kModifierLinear; });
   return all;
 }
 

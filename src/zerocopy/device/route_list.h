@@ -1,7 +1,9 @@
 #pragma once
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "zerocopy/device/device_converter.h"
+#include "zerocopy/device/route_trial.h"
 
 #include <cstdint>
 #include <memory>
@@ -18,14 +20,16 @@ class RouteList {
 
   /// Once per picture, before the first find().
   void next_picture() { ++picture_; }
-  /// The first route that takes this picture now, after `after` (null: from the first on). Null: none.
+  /// The first route that takes this picture now, after `after` (null: from the first on). Null: none. Of several that
+  /// take a tiled one, the fastest: see RouteTrial.
   [[nodiscard]] DeviceConverter* find(const Dmabuf& dmabuf, const PicturePlan& plan,
                                       const DeviceConverter* after = nullptr);
   /// Some route takes such pictures, now or later.
   [[nodiscard]] bool takes(const Dmabuf& dmabuf, const PicturePlan& plan) const;
   /// Says so, loudly when it is the first time.
   void failed(DeviceConverter& route, const Error& error);
-  void succeeded(DeviceConverter& route);
+  /// `time`: of its convert().
+  void succeeded(DeviceConverter& route, Nanoseconds time);
   /// The route refuses the dmabuf's modifier from now on, and no other: says so. False: that is not what happened.
   [[nodiscard]] bool refused(const DeviceConverter& route, const Dmabuf& dmabuf, const Error& error);
   void clear();
@@ -33,7 +37,7 @@ class RouteList {
   [[nodiscard]] std::uint64_t version() const { return version_; }
   [[nodiscard]] bool empty() const { return entries_.empty(); }
 
-  /// Modifiers of all routes, without repetition, best first.
+  /// Modifiers of all routes, without repetition, best first, LINEAR last.
   [[nodiscard]] std::vector<std::uint64_t> modifiers(PixelFormat format) const;
   void forget_targets();
   /// For the importer's name before the first picture: the first route's; "cpu" when there is none.
@@ -48,6 +52,8 @@ class RouteList {
   [[nodiscard]] std::vector<Entry>::iterator entry(const DeviceConverter& route);
 
   std::vector<Entry> entries_;
+  std::vector<DeviceConverter*> candidates_;  ///< of the find() under way
+  RouteTrial trial_;
   std::uint64_t picture_ = 0;
   std::uint64_t version_ = 0;
 };
