@@ -8,8 +8,8 @@
 namespace zc::softgpu {
 
 /// What can go wrong on request; README.md says what each value means.
-enum class Fault : unsigned { Alloc, Import, Register, Open, Encode, Stall, Lost, SlowMs };
-inline constexpr std::size_t kFaultCount = 8;
+enum class Fault : unsigned { Alloc, Import, Register, RegisterImported, Open, Encode, Stall, Lost, SlowMs };
+inline constexpr std::size_t kFaultCount = 9;
 
 /// What a program made and has not given back.
 struct LiveObjects {
@@ -37,10 +37,14 @@ extern "C" {
 /// device back. False, with a line on stderr, when the text is not understood; then there are no faults.
 bool softgpu_set_faults(const char* text);
 void softgpu_live_objects(zc::softgpu::LiveObjects* live);
+/// How often NVENC was given CUDA memory to register, in all sessions so far.
+std::uint64_t softgpu_registrations();
 
 /// Between the two libraries.
 /// The host's address of [device, device + size_bytes), null when it is not inside of one live allocation.
 const std::uint8_t* softgpu_host_address(std::uint64_t device, std::size_t size_bytes);
+/// The address is in memory that another API exported.
+bool softgpu_imported(std::uint64_t device);
 bool softgpu_context_alive(void* context);
 bool softgpu_context_current();
 /// The fault's value, 0 when it was not asked for.
@@ -49,6 +53,7 @@ bool softgpu_device_lost();
 /// Counts a frame of any session towards the fault `lost`.
 void softgpu_count_frame();
 void softgpu_count_session(int change);
+void softgpu_count_registration();
 /// One line on stderr when SOFTGPU_LOG is set.
 void softgpu_log(const char* library, const char* function, int status, const char* why);
 }

@@ -16,7 +16,8 @@ constexpr std::array<FaultName, kFaultCount> kNames{{
     {"alloc", Fault::Alloc, 1},
     {"import", Fault::Import, 801},     // CUDA_ERROR_NOT_SUPPORTED
     {"register", Fault::Register, 23},  // NV_ENC_ERR_RESOURCE_REGISTER_FAILED
-    {"open", Fault::Open, 2},           // NV_ENC_ERR_UNSUPPORTED_DEVICE
+    {"register-imported", Fault::RegisterImported, 23},
+    {"open", Fault::Open, 2},  // NV_ENC_ERR_UNSUPPORTED_DEVICE
     {"encode", Fault::Encode, 1},
     {"stall", Fault::Stall, 1},
     {"lost", Fault::Lost, 1},

@@ -137,10 +137,23 @@ void softgpu_live_objects(zc::softgpu::LiveObjects* live) {
   *live = driver.live();
 }
 
+std::uint64_t softgpu_registrations() {
+  Driver& driver = Driver::instance();
+  const std::lock_guard lock(driver.mutex);
+  return driver.registrations;
+}
+
 const std::uint8_t* softgpu_host_address(std::uint64_t device, std::size_t size_bytes) {
   Driver& driver = Driver::instance();
   const std::lock_guard lock(driver.mutex);
   return driver.host(device, size_bytes);
+}
+
+bool softgpu_imported(std::uint64_t device) {
+  Driver& driver = Driver::instance();
+  const std::lock_guard lock(driver.mutex);
+  const auto found = driver.allocations.find(device);
+  return found != driver.allocations.end() && found->second.window_of != nullptr;
 }
 
 bool softgpu_context_alive(void* context) {
@@ -179,6 +192,12 @@ void softgpu_count_session(int change) {
   Driver& driver = Driver::instance();
   const std::lock_guard lock(driver.mutex);
   driver.encode_sessions += static_cast<std::size_t>(change);
+}
+
+void softgpu_count_registration() {
+  Driver& driver = Driver::instance();
+  const std::lock_guard lock(driver.mutex);
+  ++driver.registrations;
 }
 
 void softgpu_log(const char* library, const char* function, int status, const char* why) {

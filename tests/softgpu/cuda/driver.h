@@ -73,6 +73,7 @@ struct Driver {
   std::uint64_t allocation_calls = 0;
   std::uint64_t frames = 0;
   std::size_t encode_sessions = 0;
+  std::uint64_t registrations = 0;
   std::size_t orphans = 0;
 
   CUctx_st primary;

@@ -67,6 +67,10 @@ EncodeStatus Session::register_resource(NV_ENC_REGISTER_RESOURCE* params) {
   if (params->resourceType != NV_ENC_INPUT_RESOURCE_TYPE_CUDADEVICEPTR) {
     return {NV_ENC_ERR_UNSUPPORTED_PARAM, "only CUDADEVICEPTR"};
   }
+  const auto imported = softgpu_fault(Fault::RegisterImported);
+  if (imported != 0 && softgpu_imported(reinterpret_cast<std::uintptr_t>(params->resourceToRegister))) {
+    return {static_cast<NVENCSTATUS>(imported), "fault 'register-imported'"};
+  }
   const InputFormat* format = find_input_format(params->bufferFormat);
   if (format == nullptr) return kBadFormat;
   if (params->pitch % 4 != 0 || params->pitch < params->width * format->pixel_bytes) {
@@ -83,6 +87,7 @@ EncodeStatus Session::register_resource(NV_ENC_REGISTER_RESOURCE* params) {
   input->pitch = params->pitch;
   input->device = device;
   params->registeredResource = input.get();
+  softgpu_count_registration();
   inputs_.emplace(input.get(), std::move(input));
   return {};
 }
