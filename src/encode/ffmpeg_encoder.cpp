@@ -5,6 +5,7 @@
 #include "encode/codec_context.h"
 #include "encode/in_band_headers.h"
 #include "encode/parameter_sets.h"
+#include "gpu/cuda/context.h"
 
 extern "C" {
 #include <libavutil/frame.h>
@@ -87,6 +88,10 @@ class FfmpegEncoder final : public Encoder {
   [[nodiscard]] bool keyframe_due(std::int64_t pts) const;
   [[nodiscard]] Result<void> start_anew();
   [[nodiscard]] Result<void> take_picture(const Surface& surface);
+  /// Gives the encoder a picture with our time and type; AVERROR codes.
+  [[nodiscard]] Result<void> send(const Surface& surface, std::int64_t pts, bool keyframe);
+  /// The encoder did not take the first picture where it lies: tries a copy in a pool of its own. Errors: the refusal.
+  [[nodiscard]] Result<void> send_copy(const Surface& surface, std::int64_t pts, bool keyframe, Error refusal);
   [[nodiscard]] Result<std::optional<Packet>> next_packet();
   [[nodiscard]] Result<Packet> take_packet();
   /// A failure in the words that libavcodec logged about it.
@@ -112,6 +117,7 @@ class FfmpegEncoder final : public Encoder {
   std::int64_t last_keyframe_pts_ = kNever;  // asked for, or made by the encoder itself
   bool keyframe_requested_ = false;
   bool draining_ = false;
+  bool copies_ = false;  // pictures in CUDA memory go into the encoder's own pool first
 };
 
 void FfmpegEncoder::read_stream_parameters() {
@@ -162,6 +168,23 @@ Result<void> FfmpegEncoder::submit(const Surface& surface) {
   if (keyframe && codec_.context.get_deleter().fed && !codec_.plan.forces_keyframes) {
     if (auto ok = start_anew(); !ok) return ok;
   }
+  auto sent = send(surface, pts, keyframe);
+  const bool first_in_cuda = codec_.memory == MemoryKind::Cuda && !codec_.context.get_deleter().fed && !copies_;
+  if (!sent && sent.error().kind != ErrorKind::Busy && first_in_cuda) {
+    sent = send_copy(surface, pts, keyframe, std::move(sent.error()));
+  }
+  if (!sent) return sent;
+  codec_.context.get_deleter().fed = true;
+  last_pts_ = pts;
+  history_.add(pts);
+  if (keyframe) {
+    last_keyframe_pts_ = pts;
+    keyframe_requested_ = false;
+  }
+  return {};
+}
+
+Result<void> FfmpegEncoder::send(const Surface& surface, std::int64_t pts, bool keyframe) {
   AvLogCapture log;
   if (auto ok = take_picture(surface); !ok) return ok;
   frame_->pts = pts;
@@ -173,24 +196,40 @@ Result<void> FfmpegEncoder::submit(const Surface& surface) {
   }
   if (result < 0) return encode_error(result, log);
   log.pass_on();
-  codec_.context.get_deleter().fed = true;
-  last_pts_ = pts;
-  history_.add(pts);
-  if (keyframe) {
-    last_keyframe_pts_ = pts;
-    keyframe_requested_ = false;
+  return {};
+}
+
+Result<void> FfmpegEncoder::send_copy(const Surface& surface, std::int64_t pts, bool keyframe, Error refusal) {
+  // NVENC's wrapper keeps the picture it failed on and would fail on it for ever: open it anew.
+  auto opened = open_codec(row_, settings_, video_);
+  if (!opened) return std::unexpected(std::move(refusal));
+  codec_ = std::move(*opened);
+  copies_ = true;
+  if (!send(surface, pts, keyframe)) {
+    copies_ = false;
+    return std::unexpected(std::move(refusal));
   }
+  logger("encode").warn("{} does not take the pictures where they lie ({}): each is copied on the GPU first", row_.name,
+                        refusal.detail);
   return {};
 }
 
 Result<void> FfmpegEncoder::take_picture(const Surface& surface) {
   int result = 0;
-  if (codec_.upload) {
-    result = av_hwframe_get_buffer(codec_.upload.get(), frame_.get(), 0);
+  AVBufferRef* pool = copies_ ? codec_.context->hw_frames_ctx : codec_.upload.get();
+  if (pool != nullptr) {
+    result = av_hwframe_get_buffer(pool, frame_.get(), 0);
     if (result >= 0) result = av_hwframe_transfer_data(frame_.get(), surface.av_frame(), 0);
     if (result >= 0) result = av_frame_copy_props(frame_.get(), surface.av_frame());
   } else {
     result = av_frame_ref(frame_.get(), surface.av_frame());
+  }
+  if (result >= 0 && copies_) {
+    // The surface's memory is written anew as soon as it is let go.
+    if (auto done = cuda::synchronize(*video_.cuda); !done) {
+      av_frame_unref(frame_.get());
+      return done;
+    }
   }
   if (result >= 0) return {};
   av_frame_unref(frame_.get());

@@ -62,4 +62,11 @@ CurrentContext::~CurrentContext() {
   if (context_ != nullptr) static_cast<void>(context_->driver().api().cuCtxPopCurrent(&popped));
 }
 
+Result<void> synchronize(const Context& context) {
+  const auto current = CurrentContext::push(context);
+  if (!current) return std::unexpected(current.error());
+  const Driver& driver = context.driver();
+  return driver.check(driver.api().cuStreamSynchronize(nullptr), "wait for the CUDA device");
+}
+
 }  // namespace zc::cuda

@@ -53,4 +53,7 @@ class CurrentContext {
   const Context* context_;
 };
 
+/// Waits for what was queued on the context's default stream. Errors as Driver::check().
+[[nodiscard]] Result<void> synchronize(const Context& context);
+
 }  // namespace zc::cuda

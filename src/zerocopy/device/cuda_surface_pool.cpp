@@ -213,8 +213,7 @@ Result<void> upload(const cuda::Context& context, const Surface& picture, const 
     }
   }
   // A copy from pageable memory may return while its last part is under way to the device.
-  const cuda::Driver& driver = context.driver();
-  return driver.check(driver.api().cuStreamSynchronize(nullptr), "copy a picture to the GPU");
+  return cuda::synchronize(context);
 }
 
 }  // namespace zc
