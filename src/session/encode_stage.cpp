@@ -46,6 +46,11 @@ bool EncodeStage::holds_pictures() const {
          pictures_done_.load(std::memory_order_relaxed) + ring_.dropped();
 }
 
+std::optional<SurfaceFormat> EncodeStage::take_new_input() {
+  const std::lock_guard lock(input_mutex_);
+  return std::exchange(new_input_, std::nullopt);
+}
+
 EncodeStage::Counters EncodeStage::counters() const {
   return {packets_.load(std::memory_order_relaxed), bytes_.load(std::memory_order_relaxed),
           keyframes_.load(std::memory_order_relaxed), lost_.load(std::memory_order_relaxed)};
@@ -110,6 +115,13 @@ Result<void> EncodeStage::submit(const EncodeJob& job) {
       adapter_.emplace(std::move(*adapter));
     }
     auto made = adapter_->adapt(job.surface);
+    if (!made && made.error().kind == ErrorKind::Lost) {
+      if (!std::exchange(loss_told_, true)) {
+        logger("session").warn("pictures on a lost device are left out: {}", made.error().message());
+      }
+      give_up(job);
+      return {};
+    }
     if (!made) return std::unexpected(std::move(made.error()));
     adapted = std::move(*made);
   }
@@ -153,6 +165,10 @@ Result<void> EncodeStage::replace_encoder(Error why) {
     }
     encoder_ = std::move(*next);
     adapter_.reset();
+    {
+      const std::lock_guard lock(input_mutex_);
+      new_input_ = encoder_->input();
+    }
     Result<void> result = encode_again();
     if (result || !replaceable()) return result;
     why = std::move(result.error());
@@ -165,15 +181,20 @@ Result<void> EncodeStage::encode_again() {
   for (const EncodeJob& job : jobs) {
     // What an encoder with B-frames had not given yet of the time before its newest packet cannot follow that any more.
     if (newest_pts_ && to_packet_clock(job.surface.stream_time) <= *newest_pts_) {
-      if (job.repeat) continue;
-      lost_.fetch_add(1, std::memory_order_relaxed);
-      pictures_done_.fetch_add(1, std::memory_order_relaxed);
+      give_up(job);
       continue;
     }
     if (replaceable()) in_flight_.push_back({job.surface.share(), job.captured, job.repeat});
     if (result) result = submit(job);  // once this one has failed too, the rest is for the one after it
   }
   return result;
+}
+
+void EncodeStage::give_up(const EncodeJob& job) {
+  std::erase_if(in_flight_, [&](const EncodeJob& held) { return held.surface.stream_time == job.surface.stream_time; });
+  if (job.repeat) return;
+  lost_.fetch_add(1, std::memory_order_relaxed);
+  pictures_done_.fetch_add(1, std::memory_order_relaxed);
 }
 
 void EncodeStage::account(const Packet& packet) {

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string_view>
 #include <thread>
@@ -45,7 +46,7 @@ class EncodeStage {
     std::uint64_t packets = 0;
     std::uint64_t bytes = 0;
     std::uint64_t keyframes = 0;
-    std::uint64_t lost = 0;  ///< pictures that a failed encoder took with it
+    std::uint64_t lost = 0;  ///< pictures that a failed encoder or a lost device took with it
   };
   /// More than any encoder that can be replaced holds when it works: FFmpeg's nvenc has at most 64 surfaces.
   static constexpr std::size_t kMostInFlight = 64;
@@ -73,6 +74,10 @@ class EncodeStage {
   /// The encoder holds pictures and waits for more input to let them go.
   [[nodiscard]] bool starved() const { return starved_.load(std::memory_order_relaxed); }
 
+  /// Worker thread: what the encoder takes since another one took over, each time that happens; the pictures' maker
+  /// need not go on for the failed one. nullopt: nothing new.
+  [[nodiscard]] std::optional<SurfaceFormat> take_new_input();
+
   [[nodiscard]] Counters counters() const;
   [[nodiscard]] const DurationHistogram& latency() const { return latency_; }
   [[nodiscard]] const EncodeRing& ring() const { return ring_; }
@@ -98,6 +103,8 @@ class EncodeStage {
   /// Puts the next encoder in the failed one's place and gives it what that one still held, until one works.
   [[nodiscard]] Result<void> replace_encoder(Error why);
   [[nodiscard]] Result<void> encode_again();
+  /// The picture is gone with the device it lay on.
+  void give_up(const EncodeJob& job);
   void account(const Packet& packet);
 
   std::unique_ptr<Encoder> encoder_;
@@ -107,6 +114,11 @@ class EncodeStage {
   std::optional<SurfaceAdapter> adapter_;   // the encoder takes other surfaces than come
   std::optional<std::int64_t> newest_pts_;  // of all packets so far
   std::optional<std::int64_t> last_dts_;
+  bool loss_told_ = false;
+
+  std::mutex input_mutex_;
+  std::optional<SurfaceFormat> new_input_;  ///< for the worker
+
   EncodeRing ring_;
   PacketHandler on_packet_;
   ErrorHandler on_error_;

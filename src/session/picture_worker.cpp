@@ -109,8 +109,18 @@ Result<void> PictureWorker::carry_out(const std::stop_token& stop) {
   return {};
 }
 
+void PictureWorker::follow_encoder() {
+  const std::optional<SurfaceFormat> input = stage_.take_new_input();
+  if (!input) return;
+  // Where it cannot make these, the encode stage goes on turning its surfaces into them.
+  if (auto configured = importer_.configure(*input); !configured) {
+    logger("session").warn("pictures are not made for the encoder that took over: {}", configured.error().message());
+  }
+}
+
 Result<void> PictureWorker::import_newest(Nanoseconds time, const std::stop_token& stop) {
   const Nanoseconds captured = newest_.pts;
+  follow_encoder();
   if (damage_lost_) newest_.damage = Damage::all();
   Frame frame = std::exchange(newest_, Frame{});
   const auto ready = wait_for_producer(frame, kProducerPatience);

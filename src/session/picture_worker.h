@@ -56,6 +56,8 @@ class PictureWorker {
   [[nodiscard]] Result<void> take_frame(Frame frame, const std::stop_token& stop);
   [[nodiscard]] Result<void> carry_out(const std::stop_token& stop);
   [[nodiscard]] Result<void> import_newest(Nanoseconds time, const std::stop_token& stop);
+  /// Pictures are made for the encoder that has taken over, where one has.
+  void follow_encoder();
   void repeat_last(Nanoseconds time, const std::stop_token& stop);
   [[nodiscard]] Nanoseconds stream_now() const { return monotonic_now() - config_.epoch; }
 
