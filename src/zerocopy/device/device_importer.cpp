@@ -25,7 +25,6 @@ extern "C" {
 namespace zc {
 namespace {
 
-constexpr std::chrono::milliseconds kCursorTimeout{1000};
 /// Host surfaces on their way to the GPU: the newest, and the one being made.
 constexpr std::size_t kUploadSurfaces = 4;
 
@@ -48,7 +47,7 @@ class DeviceImporter final : public Importer {
   [[nodiscard]] std::string_view route() const override { return on_host_ ? host_->route() : route_; }
   [[nodiscard]] FormatOffer offer() const override;
   [[nodiscard]] std::uint64_t offer_version() const override {
-    return on_host_ ? host_->offer_version() : routes_.version();
+    return routes_.version() + host_->offer_version() + narrowed_;
   }
   [[nodiscard]] std::shared_ptr<const cuda::Context> cuda_for(const Frame& frame) const override;
   [[nodiscard]] Result<void> configure(const SurfaceFormat& target) override;
@@ -64,6 +63,8 @@ class DeviceImporter final : public Importer {
     bool current = false;  ///< no frame has told of a change since that did not make it into a surface
   };
 
+  /// Some dmabufs come in only while surfaces are made in CUDA memory.
+  [[nodiscard]] bool host_takes_less() const;
   [[nodiscard]] Result<void> make_pool(bool exportable);
   [[nodiscard]] Result<Surface> import_picture(Frame& frame);
   [[nodiscard]] Result<Surface> import_on_cpu(Frame frame);
@@ -91,6 +92,7 @@ class DeviceImporter final : public Importer {
   std::string route_;
   std::unique_ptr<Importer> host_;  ///< when the encoder takes host memory
   bool on_host_ = false;
+  std::uint64_t narrowed_ = 0;     ///< how often offer() has become smaller because of on_host_
   bool cursor_unknown_ = false;    ///< host_ has not been told of the cursor
   std::unique_ptr<Importer> cpu_;  ///< makes the pictures that no route makes; null until there is one
   bool cpu_current_ = false;       ///< it has seen every picture so far
@@ -129,8 +131,9 @@ std::shared_ptr<const cuda::Context> DeviceImporter::cuda_for(const Frame& frame
 }
 
 Result<void> DeviceImporter::configure(const SurfaceFormat& target) {
-  on_host_ = target.memory == MemoryKind::Host;
+  const bool was_on_host = std::exchange(on_host_, target.memory == MemoryKind::Host);
   if (on_host_) {
+    if (!was_on_host && host_takes_less()) ++narrowed_;
     newest_ = {};
     uploaded_from_ = {};
     cursor_pass_.reset();
@@ -156,6 +159,16 @@ Result<void> DeviceImporter::configure(const SurfaceFormat& target) {
   painter_.configure(resolved);
   cpu_.reset();
   return make_pool(!routes_.empty());
+}
+
+bool DeviceImporter::host_takes_less() const {
+  const FormatOffer host = host_->offer();
+  return std::ranges::any_of(pixel_formats(), [&](const PixelFormatInfo& format) {
+    const auto known = std::ranges::find(host.formats, format.format, &FormatOffer::Entry::format);
+    return std::ranges::any_of(routes_.modifiers(format.format), [&](std::uint64_t modifier) {
+      return known == host.formats.end() || std::ranges::find(known->modifiers, modifier) == known->modifiers.end();
+    });
+  });
 }
 
 Result<void> DeviceImporter::make_pool(bool exportable) {
@@ -244,7 +257,7 @@ std::optional<Result<Surface>> DeviceImporter::import_by(DeviceConverter& route,
   }
   frame.lease.reset();
   if (!recorded && cursor_pass_ != nullptr) {
-    if (auto drawn = cursor_pass_->draw(kCursorTimeout); !drawn) {
+    if (auto drawn = cursor_pass_->draw(setup_.vulkan->patience()); !drawn) {
       if (drawn.error().kind == ErrorKind::Timeout) pool_->retire(std::move(*taken));
       leave_gpu(drawn.error());
       return fail(ErrorKind::Busy, "import frame", "its cursor could not be drawn: " + drawn.error().message());
@@ -299,7 +312,7 @@ Result<Surface> DeviceImporter::redraw(Frame frame) {
   const VulkanBuffer& target = taken->slot().buffer;
   Result<void> drawn = prepare_cursor(*cursor, newest_.plan, target);
   // A cursor to be taken away was drawn by the pass.
-  if (drawn) drawn = cursor_pass_->redraw(*newest_.buffer, target, kCursorTimeout);
+  if (drawn) drawn = cursor_pass_->redraw(*newest_.buffer, target, setup_.vulkan->patience());
   if (drawn) {
     const bool current = newest_.current;
     auto surface = publish(std::move(*taken), newest_.plan, *cursor);

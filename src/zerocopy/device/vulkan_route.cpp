@@ -11,13 +11,13 @@
 namespace zc {
 namespace {
 
-/// A GPU that takes longer than this for one frame has hung or is given to somebody else.
-constexpr std::chrono::milliseconds kFrameTimeout{1000};
+/// A producer that takes longer than this for one frame has hung.
+constexpr std::chrono::milliseconds kProducerTimeout{1000};
 
 class VulkanRoute final : public DeviceConverter {
  public:
   VulkanRoute(const std::shared_ptr<VulkanDevice>& device, std::unique_ptr<ConversionPass> pass)
-      : sources_(device), pass_(std::move(pass)) {}
+      : device_(device), sources_(device), pass_(std::move(pass)) {}
 
   [[nodiscard]] std::string_view route() const override { return "vulkan"; }
   [[nodiscard]] std::vector<std::uint64_t> modifiers(PixelFormat format) const override { return known(format); }
@@ -33,9 +33,9 @@ class VulkanRoute final : public DeviceConverter {
       if (source.error().kind == ErrorKind::Unsupported) known_.clear();  // one modifier less
       return std::unexpected(source.error());
     }
-    if (auto ready = wait_for_producer(*picture.dmabuf, kFrameTimeout); !ready) return ready;
-    return pass_->run(*source, picture.plan, *picture.target.buffer, picture.layout, picture.colour, kFrameTimeout, {},
-                      picture.cursor);
+    if (auto ready = wait_for_producer(*picture.dmabuf, kProducerTimeout); !ready) return ready;
+    return pass_->run(*source, picture.plan, *picture.target.buffer, picture.layout, picture.colour,
+                      device_->patience(), {}, picture.cursor);
   }
 
  private:
@@ -47,6 +47,7 @@ class VulkanRoute final : public DeviceConverter {
   }
 
   using Known = std::pair<PixelFormat, std::vector<std::uint64_t>>;
+  std::shared_ptr<VulkanDevice> device_;
   DmabufSources sources_;
   mutable std::vector<Known> known_;
   std::unique_ptr<ConversionPass> pass_;  ///< dies first: it knows whether the GPU still reads from the sources

@@ -1,6 +1,7 @@
 // A Vulkan device to convert pictures on: which one, what it can do, and its one queue.
 #pragma once
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "zerocopy/vulkan/vulkan_api.h"
 
@@ -110,6 +111,11 @@ class VulkanDevice {
   /// The owner to acquire foreign memory from: VK_QUEUE_FAMILY_FOREIGN_EXT, or EXTERNAL where that is missing.
   [[nodiscard]] std::uint32_t foreign_family() const { return foreign_family_; }
   [[nodiscard]] VulkanCounters& counters() { return counters_; }
+  /// A frame that takes longer than this has hung the GPU, or it is given to somebody else. A software renderer
+  /// compiles when it first runs, on processors that others want too.
+  [[nodiscard]] Nanoseconds patience() const {
+    return gpu_.type == VK_PHYSICAL_DEVICE_TYPE_CPU ? std::chrono::seconds(20) : std::chrono::seconds(1);
+  }
 
   /// Index of a memory type among `allowed` (bits) with all of `flags`; nullopt when there is none.
   [[nodiscard]] std::optional<std::uint32_t> memory_type(std::uint32_t allowed, VkMemoryPropertyFlags flags) const;

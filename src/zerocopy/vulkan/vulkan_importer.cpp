@@ -11,8 +11,8 @@
 namespace zc {
 namespace {
 
-/// A GPU that takes longer than this for one frame has hung or is given to somebody else.
-constexpr std::chrono::milliseconds kFrameTimeout{1000};
+/// A producer that takes longer than this for one frame has hung.
+constexpr std::chrono::milliseconds kProducerTimeout{1000};
 
 class VulkanSurfaceMemory final : public SurfaceMemory {
  public:
@@ -46,11 +46,11 @@ class VulkanConverter final : public DmabufConverter {
                                      const SurfaceLayout& layout) override {
     const auto source = sources_.find_or_import(dmabuf);
     if (!source) return std::unexpected(source.error());
-    if (auto ready = wait_for_producer(*dmabuf, kFrameTimeout); !ready) return ready;
+    if (auto ready = wait_for_producer(*dmabuf, kProducerTimeout); !ready) return ready;
     const auto* own = dynamic_cast<const VulkanSurfaceMemory*>(&memory);
     if (own == nullptr) return fail(ErrorKind::Internal, "convert on the GPU", "the surface is not from its pool");
     const VulkanBuffer& target = own->buffer();
-    if (auto done = pass_->run(*source, plan, target, layout, colour, kFrameTimeout); !done) return done;
+    if (auto done = pass_->run(*source, plan, target, layout, colour, device_->patience()); !done) return done;
     return target.invalidate();
   }
 
