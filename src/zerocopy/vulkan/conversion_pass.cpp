@@ -4,7 +4,9 @@
 #include "zerocopy/cpu/yuv_view.h"
 #include "zerocopy/vulkan/cursor_pass.h"
 #include "zerocopy_shaders/rgb_to_yuv_buffer.h"
+#include "zerocopy_shaders/rgb_to_yuv_buffer_scaled.h"
 #include "zerocopy_shaders/rgb_to_yuv_image.h"
+#include "zerocopy_shaders/rgb_to_yuv_image_scaled.h"
 
 #include <fmt/format.h>
 
@@ -51,6 +53,11 @@ VkImageMemoryBarrier ownership(const VulkanImage& image, VkAccessFlags before, V
   return barrier;
 }
 
+std::span<const std::uint32_t> pass_code(bool image, bool scaled) {
+  if (image) return scaled ? std::span<const std::uint32_t>(kRgbToYuvImageScaled) : kRgbToYuvImage;
+  return scaled ? std::span<const std::uint32_t>(kRgbToYuvBufferScaled) : kRgbToYuvBuffer;
+}
+
 constexpr VkPipelineStageFlags kWork = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT;
 constexpr VkAccessFlags kReads = VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_TRANSFER_READ_BIT;
 constexpr VkAccessFlags kWrites = VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT;
@@ -72,7 +79,7 @@ ConversionPass::~ConversionPass() {
   for (Program& p : programs_) {
     p.set_layout.leak();
     p.layout.leak();
-    p.module.leak();
+    for (auto& module : p.modules) module.leak();
   }
   for (Pipeline& p : pipelines_) p.handle.leak();
   sampler_.leak();
@@ -147,24 +154,26 @@ Result<void> ConversionPass::make_program(bool image) {
   if (r != VK_SUCCESS) return fail_vk(r, "make the conversion pass");
   program.layout = {device, layout, fn.DestroyPipelineLayout};
 
-  const std::span<const std::uint32_t> code =
-      image ? std::span<const std::uint32_t>(kRgbToYuvImage) : std::span<const std::uint32_t>(kRgbToYuvBuffer);
-  VkShaderModuleCreateInfo module_info{};
-  module_info.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO;
-  module_info.codeSize = code.size_bytes();
-  module_info.pCode = code.data();
-  VkShaderModule module = VK_NULL_HANDLE;
-  r = fn.CreateShaderModule(device, &module_info, nullptr, &module);
-  if (r != VK_SUCCESS) return fail_vk(r, "make the conversion pass");
-  program.module = {device, module, fn.DestroyShaderModule};
+  for (const bool scaled : {false, true}) {
+    const std::span<const std::uint32_t> code = pass_code(image, scaled);
+    VkShaderModuleCreateInfo module_info{};
+    module_info.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO;
+    module_info.codeSize = code.size_bytes();
+    module_info.pCode = code.data();
+    VkShaderModule module = VK_NULL_HANDLE;
+    r = fn.CreateShaderModule(device, &module_info, nullptr, &module);
+    if (r != VK_SUCCESS) return fail_vk(r, "make the conversion pass");
+    program.modules.at(scaled ? 1 : 0) = {device, module, fn.DestroyShaderModule};
+  }
   return {};
 }
 
 Result<VkPipeline> ConversionPass::pipeline(const PassVariant& variant) {
   // By the constants: formats that differ in their alpha alone share a pipeline.
   const auto constants = pass_constants(variant, workgroup(variant.image));
-  const auto known = std::ranges::find_if(
-      pipelines_, [&](const Pipeline& p) { return p.image == variant.image && p.constants == constants; });
+  const auto known = std::ranges::find_if(pipelines_, [&](const Pipeline& p) {
+    return p.image == variant.image && p.scaled == variant.scaled && p.constants == constants;
+  });
   if (known != pipelines_.end()) return known->handle.get();
   std::array<VkSpecializationMapEntry, kPassConstants> entries{};
   for (std::uint32_t i = 0; i < entries.size(); ++i) entries.at(i) = {i, i * 4, 4};
@@ -175,7 +184,7 @@ Result<VkPipeline> ConversionPass::pipeline(const PassVariant& variant) {
   info.layout = program.layout.get();
   info.stage.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO;
   info.stage.stage = VK_SHADER_STAGE_COMPUTE_BIT;
-  info.stage.module = program.module.get();
+  info.stage.module = program.modules.at(variant.scaled ? 1 : 0).get();
   info.stage.pName = "main";
   info.stage.pSpecializationInfo = &specialization;
   VkPipeline handle = VK_NULL_HANDLE;
@@ -184,7 +193,8 @@ Result<VkPipeline> ConversionPass::pipeline(const PassVariant& variant) {
   if (r != VK_SUCCESS) return fail_vk(r, "compile the conversion pass");
   device_->counters().pipelines.fetch_add(1, std::memory_order_relaxed);
   if (pipelines_.size() == kMaxPipelines) pipelines_.clear();  // nothing is running here
-  pipelines_.push_back({variant.image, constants, {device_->handle(), handle, device_->fn().DestroyPipeline}});
+  pipelines_.push_back(
+      {variant.image, variant.scaled, constants, {device_->handle(), handle, device_->fn().DestroyPipeline}});
   return handle;
 }
 

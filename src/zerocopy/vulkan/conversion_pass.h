@@ -67,11 +67,12 @@ class ConversionPass {
   struct Program {
     VkOwned<VkDescriptorSetLayout> set_layout;
     VkOwned<VkPipelineLayout> layout;
-    VkOwned<VkShaderModule> module;
+    std::array<VkOwned<VkShaderModule>, 2> modules;  ///< [scaled]
     VkDescriptorSet set = VK_NULL_HANDLE;
   };
   struct Pipeline {
     bool image = false;
+    bool scaled = false;
     std::array<std::int32_t, kPassConstants> constants{};  ///< what it was compiled with
     VkOwned<VkPipeline> handle;
   };

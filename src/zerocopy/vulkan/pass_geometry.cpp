@@ -102,7 +102,6 @@ std::array<std::int32_t, kPassConstants> pass_constants(const PassVariant& varia
   for (const FieldWeights& row : {c.luma, c.cb, c.cr}) weight = std::ranges::copy(row, weight).out;
   out[26] = (variant.range == ColourRange::Full ? 0 : 16) * unit;
   out[27] = 128 * unit;
-  out[28] = variant.scaled ? 1 : 0;
   return out;
 }
 

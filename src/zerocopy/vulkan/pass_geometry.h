@@ -55,7 +55,7 @@ struct PassVariant {
 
 /// The shader's specialization constants, by their id. Images come swizzled by their format, so their fields count as
 /// red, green, blue.
-inline constexpr std::size_t kPassConstants = 29;
+inline constexpr std::size_t kPassConstants = 28;
 [[nodiscard]] std::array<std::int32_t, kPassConstants> pass_constants(const PassVariant& variant,
                                                                       std::array<std::int32_t, 2> workgroup);
 

@@ -2,7 +2,8 @@
 // One pass from 32-bit RGB pixels to an encoder's YUV surface: crop, turn, scale, convert, letterbox. An invocation makes 8x2
 // pixels: its rows are stored as whole words, so no two invocations touch the same word.
 //
-// Compiled twice: with SOURCE_IMAGE it samples an image (the driver detiles), without it reads a buffer of any stride.
+// Compiled with and without SOURCE_IMAGE: it samples an image (the driver detiles) or reads a buffer of any stride; and
+// with and without SCALED, whose loops would cost the others compile time.
 // The arithmetic is that of zerocopy/cpu/yuv_coefficients.h, bit for bit.
 
 layout(local_size_x_id = 0, local_size_y_id = 1) in;
@@ -33,7 +34,6 @@ layout(constant_id = 24) const int kV2 = 0;
 layout(constant_id = 25) const int kV3 = 0;
 layout(constant_id = 26) const int kBlackLuma = 16;
 layout(constant_id = 27) const int kBlackChroma = 128;
-layout(constant_id = 28) const int kScaled = 0;
 
 #ifdef SOURCE_IMAGE
 layout(binding = 0) uniform sampler2D source_image;
@@ -84,6 +84,7 @@ ivec4 fetch(ivec2 at) {
 
 ivec4 turned(ivec2 at) { return fetch(kTurned == 0 ? g.origin + at : g.origin + at.x * g.step_x + at.y * g.step_y); }
 
+#ifdef SCALED
 // The pixels behind one of the box, along one axis: those it covers when the picture shrinks, the two around its middle
 // when it grows. `from` and `to` bound the stretch of the source it stands for, in source pixels.
 void stretch(int at, float ratio, out float from, out float to) {
@@ -110,7 +111,10 @@ ivec4 scaled(ivec2 at) {
   return ivec4(sum / ((x1 - x0) * (y1 - y0)) + 0.5);
 }
 
-ivec4 pixel(ivec2 at) { return kScaled == 0 ? turned(at) : scaled(at); }
+ivec4 pixel(ivec2 at) { return scaled(at); }
+#else
+ivec4 pixel(ivec2 at) { return turned(at); }
+#endif
 
 int sum(ivec4 p, int w0, int w1, int w2, int w3) { return p.x * w0 + p.y * w1 + p.z * w2 + p.w * w3; }
 int luma(ivec4 p) { return min((sum(p, kY0, kY1, kY2, kY3) + kLumaBias) >> kShift, kLargest); }
@@ -142,8 +146,8 @@ void store4(int at, int v[4]) {
 bool barred(ivec2 at) { return any(lessThan(at, ivec2(0))) || any(greaterThanEqual(at, g.box_size)); }
 
 void load_row(ivec2 at, out ivec4 p[8]) {
-#ifndef SOURCE_IMAGE
-  if (kLoadBytes == 16 && kTurned == 0 && kScaled == 0) {
+#if !defined(SOURCE_IMAGE) && !defined(SCALED)
+  if (kLoadBytes == 16 && kTurned == 0) {
     ivec2 from = g.origin + at;
     int quad = (g.source_offset + from.y * g.source_stride + from.x * 4) >> 4;
     uvec4 a = source4[quad];
