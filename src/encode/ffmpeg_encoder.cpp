@@ -5,7 +5,7 @@
 #include "encode/codec_context.h"
 #include "encode/in_band_headers.h"
 #include "encode/parameter_sets.h"
-#include "gpu/cuda/context.h"
+#include "gpu/cuda/av_device.h"
 
 extern "C" {
 #include <libavutil/frame.h>
@@ -226,7 +226,7 @@ Result<void> FfmpegEncoder::take_picture(const Surface& surface) {
   }
   if (result >= 0 && copies_) {
     // The surface's memory is written anew as soon as it is let go.
-    if (auto done = cuda::synchronize(*video_.cuda); !done) {
+    if (auto done = cuda::finish_copies(*surface.av_frame()->hw_frames_ctx); !done) {
       av_frame_unref(frame_.get());
       return done;
     }

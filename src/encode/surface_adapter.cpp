@@ -1,6 +1,7 @@
 #include "encode/surface_adapter.h"
 
 #include "encode/av_types.h"
+#include "gpu/cuda/av_device.h"
 
 extern "C" {
 #include <libavutil/frame.h>
@@ -99,6 +100,10 @@ Result<Surface> SurfaceAdapter::download(const Surface& surface) {
     auto failure = fail_av(code, "read a picture from CUDA memory");
     failure.error().kind = ErrorKind::Lost;
     return failure;
+  }
+  if (auto done = cuda::finish_copies(*surface.av_frame()->hw_frames_ctx); !done) {
+    done.error().kind = ErrorKind::Lost;
+    return std::unexpected(std::move(done.error()));
   }
   return host_.share();
 }

@@ -38,4 +38,9 @@ Result<AvBufferPtr> make_av_device(std::shared_ptr<const Context> context) {
   return buffer;
 }
 
+Result<void> finish_copies(const AVBufferRef& frames) {
+  const auto* context = reinterpret_cast<const AVHWFramesContext*>(frames.data);
+  return synchronize(**static_cast<const Keeper*>(context->device_ctx->user_opaque));
+}
+
 }  // namespace zc::cuda
