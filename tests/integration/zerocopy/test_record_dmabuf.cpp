@@ -1,0 +1,190 @@
+// Dmabufs from a real PipeWire, recorded by the whole program on lavapipe and the software NVIDIA driver: every picture
+// is read back from the file.
+#include "integration/capture/rig.h"
+#include "session/recording.h"
+#include "softgpu/control.h"
+#include "tools/decode.h"
+#include "tools/frame_report.h"
+
+#include <dlfcn.h>
+
+#include <catch2/generators/catch_generators.hpp>
+#include <fstream>
+#include <iterator>
+#include <thread>
+
+using namespace zc;
+using namespace zc::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// A daemon of our own. lavapipe keeps its compiled shaders across cases, each of which runs in a process of its own
+/// with a home of its own: a second of compiling otherwise, several on a busy machine.
+std::unique_ptr<PrivatePipeWire> private_pipewire() {
+  ::setenv("MESA_SHADER_CACHE_DIR", ZEROCAST_SHADER_CACHE, 0);
+  return pipewire();
+}
+
+void set_faults(const char* faults) {
+  void* library = dlopen("libcuda.so.1", RTLD_LAZY);
+  REQUIRE(library != nullptr);
+  const auto set = reinterpret_cast<decltype(&softgpu_set_faults)>(dlsym(library, "softgpu_set_faults"));
+  REQUIRE(set != nullptr);
+  REQUIRE(set(faults));
+}
+
+ProducerOptions dmabufs(Size size = {320, 180}) {
+  ProducerOptions options;
+  options.size = size;
+  options.rate = {30, 1};
+  options.memory = Memory::DmaBuf;
+  options.modifiers = {0};
+  return options;
+}
+
+/// Records until enough pictures are coded.
+RecordingReport record(const TestProducer& producer, const std::string& file, std::uint64_t packets,
+                       ZerocopyMode mode = ZerocopyMode::Auto) {
+  RecordingOptions options;
+  options.source = NodeSpec{NodeSpec::Id{producer.node_id()}};
+  options.outputs.push_back(parse_output(file, std::nullopt, false).value());
+  options.encoder.preset = Preset::LowLatency;
+  options.toggles.zerocopy = mode;
+  auto recording = Recording::start(std::move(options), {});
+  if (!recording) FAIL(recording.error().error.message());
+  const Nanoseconds deadline = monotonic_now() + 60s;
+  while ((*recording)->status().packets < packets && monotonic_now() < deadline) {
+    if ((*recording)->wait(20ms)) break;
+  }
+  return (*recording)->finish();
+}
+
+/// `marked`: the mark can be read in every picture.
+FrameReport check(const std::string& file, bool marked = true) {
+  auto decoder = Decoder::open(file);
+  if (!decoder) FAIL(decoder.error().message());
+  auto report = check_frames(std::move(*decoder), {});
+  REQUIRE(report);
+  CHECK(report->decode_errors == 0);
+  if (marked) CHECK(report->marked == report->frames);
+  CHECK(report->out_of_order == 0);
+  CHECK(report->pts_not_rising == 0);
+  CHECK(report->colour.matrix == ColourMatrix::BT709);
+  return *report;
+}
+
+}  // namespace
+
+TEST_CASE("dmabufs go through one pass on the GPU into NVENC") {
+  set_faults("");
+  const auto daemon = private_pipewire();
+  ProducerOptions options = dmabufs();
+  const bool cursor = GENERATE(false, true);
+  options.cursor = cursor;  // over the mark, for some pictures
+  options.cursor_only = cursor ? CursorOnly::SizeZero : CursorOnly::None;
+  const auto producer = produce(std::move(options));
+  const std::string file = daemon->folder() / "plain.mkv";
+  const RecordingReport report = record(*producer, file, 40);
+  CHECK(report.route == "vulkan+cuda");
+  CHECK(report.encoder == "h264_nvenc");
+  CHECK(report.failed_encoders.empty());
+  CHECK(report.source.dmabuf);
+  const FrameReport frames = check(file, !cursor);
+  CHECK(frames.frames == report.counters.packets);
+  if (!cursor) CHECK(frames.distinct >= 10);
+}
+
+TEST_CASE("an encoder on the GPU that dies is replaced, also when the device goes with it") {
+  const char* fault = GENERATE("encode=12", "lost=12", "register-imported");
+  CAPTURE(fault);
+  set_faults(fault);
+  const auto daemon = private_pipewire();
+  const auto producer = produce(dmabufs());
+  const std::string file = daemon->folder() / "fault.mkv";
+  const RecordingReport report = record(*producer, file, 40);
+  set_faults("");
+  const bool copies = std::string_view(fault) == "register-imported";
+  CHECK(report.encoder == (copies ? "h264_nvenc" : "libx264"));
+  CHECK(report.failed_encoders.size() == (copies ? 0 : 1));
+  CHECK_FALSE(report.outputs.front().error);
+  const FrameReport frames = check(file);
+  CHECK(frames.frames == report.counters.packets);
+  CHECK(frames.frames >= 40);
+  CHECK(frames.distinct >= 20);
+}
+
+TEST_CASE("the route is not there: the next one, or the reason") {
+  const auto daemon = private_pipewire();
+  const auto producer = produce(dmabufs());
+  set_faults("import");
+  const std::string file = daemon->folder() / "none.mkv";
+  RecordingOptions options;
+  options.source = NodeSpec{NodeSpec::Id{producer->node_id()}};
+  options.outputs.push_back(parse_output(file, std::nullopt, false).value());
+  options.toggles.zerocopy = ZerocopyMode::Required;
+  const auto refused = Recording::start(std::move(options), {});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().error.kind == ErrorKind::Unsupported);
+  CHECK(refused.error().error.message().find("import GPU memory into CUDA") != std::string::npos);
+  set_faults("");
+  const RecordingReport strict = record(*producer, daemon->folder() / "strict.mkv", 20, ZerocopyMode::Required);
+  CHECK(strict.route == "vulkan+cuda");
+  CHECK(strict.source.dmabuf);
+}
+
+TEST_CASE("without zero-copy the same producer is not asked for dmabufs") {
+  set_faults("");
+  const auto daemon = private_pipewire();
+  ProducerOptions options = dmabufs();
+  options.memory = Memory::Either;
+  const auto producer = produce(std::move(options));
+  const std::string file = daemon->folder() / "off.mkv";
+  const RecordingReport report = record(*producer, file, 20, ZerocopyMode::Off);
+  CHECK(report.route == "cpu");
+  CHECK(report.encoder == "h264_nvenc");
+  CHECK_FALSE(report.source.dmabuf);
+  CHECK(check(file).frames == report.counters.packets);
+}
+
+TEST_CASE("pictures change their size under the recording") {
+  set_faults("");
+  const auto daemon = private_pipewire();
+  ProducerOptions options = dmabufs({640, 360});
+  options.changes = {{.at = 12, .size = Size{480, 360}, .format = {}},
+                     {.at = 24, .size = Size{320, 180}, .format = {}}};
+  const auto producer = produce(std::move(options));
+  const std::string file = daemon->folder() / "sizes.mkv";
+  const RecordingReport report = record(*producer, file, 45);
+  CHECK(report.route == "vulkan+cuda");
+  CHECK(report.encoder == "h264_nvenc");
+  CHECK(report.size == Size{640, 360});
+  auto decoder = Decoder::open(file);
+  REQUIRE(decoder);
+  const auto frames = check_frames(std::move(*decoder), {640, 360});
+  REQUIRE(frames);
+  CHECK(frames->decode_errors == 0);
+  CHECK(frames->frames == report.counters.packets);
+}
+
+TEST_CASE("the program itself says which way it goes") {
+  const auto daemon = private_pipewire();
+  const auto producer = produce(dmabufs());
+  set_faults("");
+  record(*producer, daemon->folder() / "warm.mkv", 3);  // the shaders are compiled
+  const std::string file = daemon->folder() / "binary.mkv";
+  const auto log = daemon->folder() / "log";
+  auto child =
+      ChildProcess::start({ZEROCAST_BINARY, "record", "--source", "node:" + std::to_string(producer->node_id()),
+                           "--codec", "h264", "--seconds", "3", file},
+                          log);
+  REQUIRE(child);
+  const Nanoseconds deadline = monotonic_now() + 60s;
+  while (child->running() && monotonic_now() < deadline) std::this_thread::sleep_for(50ms);
+  CHECK_FALSE(child->running());
+  std::ifstream in(log);
+  const std::string words{std::istreambuf_iterator<char>(in), {}};
+  CAPTURE(words);
+  CHECK(words.find("h264_nvenc (vulkan+cuda)") != std::string::npos);
+  CHECK(check(file).frames >= 3);
+}
