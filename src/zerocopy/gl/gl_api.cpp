@@ -21,8 +21,8 @@ std::unexpected<Error> missing(const char* name) {
 }
 
 struct CodeRow {
-  int code;
-  const char* name;
+  int code = 0;
+  const char* name = "";
   ErrorKind kind = ErrorKind::Unsupported;
 };
 #define ZC_ROW(code, ...) \

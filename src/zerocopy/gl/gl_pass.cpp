@@ -8,7 +8,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cstring>
 
 namespace zc {
 namespace {
@@ -85,7 +84,7 @@ void GlPass::set_geometry(const PassGeometry& geometry) {
   gl.BindBufferBase(GL_UNIFORM_BUFFER, 0, uniforms_.get());
   if (first) {
     gl.BufferData(GL_UNIFORM_BUFFER, sizeof geometry, &geometry, GL_DYNAMIC_DRAW);
-  } else if (std::memcmp(&geometry, &geometry_, sizeof geometry) != 0) {
+  } else if (geometry != geometry_) {
     gl.BufferSubData(GL_UNIFORM_BUFFER, 0, sizeof geometry, &geometry);
   }
   geometry_ = geometry;

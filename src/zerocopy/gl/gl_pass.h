@@ -24,11 +24,12 @@ class GlPass {
     /// Ask for the end this long before going to sleep: costs CPU time, saves the wake-up.
     Nanoseconds spin{};
   };
-  GlPass(std::shared_ptr<GlDevice> device, const Options& options)
+  GlPass(const std::shared_ptr<GlDevice>& device, const Options& options)
       : device_(device), options_(options), fence_(device) {}
   explicit GlPass(const std::shared_ptr<GlDevice>& device) : GlPass(device, Options{}) {}
   GlPass(const GlPass&) = delete;
   GlPass& operator=(const GlPass&) = delete;
+  ~GlPass() = default;
 
   /// Converts one picture into the GL buffer `target` and waits at most `timeout` for it. `colour` is the target's.
   /// Unsupported: see pass_takes(), or a buffer beyond the device's limits. Lost: the GPU was reset. Timeout: not over

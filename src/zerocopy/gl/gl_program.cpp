@@ -7,9 +7,11 @@ namespace {
 
 constexpr const char* kWhat = "compile for OpenGL ES";
 
-std::string first_line(const std::array<char, 1024>& log) {
+/// The first line of the log, which says more than the errors that are pending.
+std::unexpected<Error> refused(const GlFunctions& gl, const std::array<char, 1024>& log) {
+  [[maybe_unused]] const auto pending = check_gl(gl, kWhat);
   const std::string_view words(log.data());
-  return std::string(words.substr(0, words.find('\n')));
+  return fail(ErrorKind::Unsupported, kWhat, std::string(words.substr(0, words.find('\n'))));
 }
 
 }  // namespace
@@ -28,8 +30,7 @@ Result<GlObject> make_gl_program(const std::shared_ptr<GlDevice>& device, std::s
     gl.GetShaderiv(shader.get(), GL_COMPILE_STATUS, &compiled);
     if (compiled != GL_TRUE) {
       gl.GetShaderInfoLog(shader.get(), log.size() - 1, nullptr, log.data());
-      static_cast<void>(check_gl(gl, kWhat));
-      return fail(ErrorKind::Unsupported, kWhat, first_line(log));
+      return refused(gl, log);
     }
     gl.AttachShader(program.get(), shader.get());  // which keeps it alive
   }
@@ -38,8 +39,7 @@ Result<GlObject> make_gl_program(const std::shared_ptr<GlDevice>& device, std::s
   gl.GetProgramiv(program.get(), GL_LINK_STATUS, &linked);
   if (linked != GL_TRUE) {
     gl.GetProgramInfoLog(program.get(), log.size() - 1, nullptr, log.data());
-    static_cast<void>(check_gl(gl, kWhat));
-    return fail(ErrorKind::Unsupported, kWhat, first_line(log));
+    return refused(gl, log);
   }
   if (auto fine = check_gl(gl, kWhat); !fine) return std::unexpected(std::move(fine.error()));
   device->counters().programs.fetch_add(1, std::memory_order_relaxed);

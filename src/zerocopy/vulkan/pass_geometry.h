@@ -19,6 +19,7 @@ struct PassGeometry {
   std::int32_t luma_pitch, chroma_pitch, u_offset, v_offset;  ///< 32-bit words
   std::array<std::int32_t, 2> shown;                          ///< px of the turned picture before it is scaled
   std::array<float, 2> ratio;                                 ///< of those to one of the box
+  bool operator==(const PassGeometry&) const = default;
 };
 static_assert(sizeof(PassGeometry) == 96, "more than std430 packs, or more than 128 bytes");
 
