@@ -5,6 +5,7 @@
 #   #version, precisions, the workgroup's size
 #   const int kConstants[]    the specialization constants, by their id
 #   #define SOURCE_SAMPLER    sampler2D or samplerExternalOES
+#   #define SOURCE_IMAGE and, for pictures that are scaled, SCALED
 #
 # Run as a script (cmake -P) it does the rewriting.
 if(NOT CMAKE_SCRIPT_MODE_FILE)

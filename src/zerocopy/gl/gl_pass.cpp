@@ -22,7 +22,7 @@ GLuint groups(std::uint32_t edge, std::uint32_t block, std::int32_t workgroup) {
 }
 
 /// What cmake/EmbedGles.cmake leaves to the program.
-std::string shader_text(GLenum source, const std::array<std::int32_t, kPassConstants>& constants,
+std::string shader_text(GLenum source, bool scaled, const std::array<std::int32_t, kPassConstants>& constants,
                         std::array<std::int32_t, 2> workgroup) {
   const bool external = source == GL_TEXTURE_EXTERNAL_OES;
   const std::string_view sampler = external ? "samplerExternalOES" : "sampler2D";
@@ -30,6 +30,7 @@ std::string shader_text(GLenum source, const std::array<std::int32_t, kPassConst
       "#version 310 es\n"
       "{}"
       "#define SOURCE_IMAGE\n"
+      "{}"
       "#define SOURCE_SAMPLER {}\n"
       "precision highp float;\n"
       "precision highp int;\n"
@@ -37,8 +38,9 @@ std::string shader_text(GLenum source, const std::array<std::int32_t, kPassConst
       "layout(local_size_x = {}, local_size_y = {}) in;\n"
       "const int kConstants[{}] = int[{}]({});\n"
       "{}",
-      external ? "#extension GL_OES_EGL_image_external_essl3 : require\n" : "", sampler, sampler, workgroup[0],
-      workgroup[1], constants.size(), constants.size(), fmt::join(constants, ", "), kRgbToYuvGles);
+      external ? "#extension GL_OES_EGL_image_external_essl3 : require\n" : "", scaled ? "#define SCALED\n" : "",
+      sampler, sampler, workgroup[0], workgroup[1], constants.size(), constants.size(), fmt::join(constants, ", "),
+      kRgbToYuvGles);
 }
 
 }  // namespace
@@ -66,14 +68,16 @@ Result<void> GlPass::check(const PicturePlan& plan, const SurfaceLayout& layout)
 Result<GLuint> GlPass::program(GLenum source, const PassVariant& variant) {
   // By the constants: formats that differ in their alpha alone share a program.
   const auto constants = pass_constants(variant, options_.workgroup);
-  const auto known =
-      std::ranges::find_if(programs_, [&](const Program& p) { return p.source == source && p.constants == constants; });
+  const auto known = std::ranges::find_if(programs_, [&](const Program& p) {
+    return p.source == source && p.scaled == variant.scaled && p.constants == constants;
+  });
   if (known != programs_.end()) return known->handle.get();
-  const std::array shaders{GlShaderSource{GL_COMPUTE_SHADER, shader_text(source, constants, options_.workgroup)}};
+  const std::array shaders{
+      GlShaderSource{GL_COMPUTE_SHADER, shader_text(source, variant.scaled, constants, options_.workgroup)}};
   auto made = make_gl_program(device_, shaders);
   if (!made) return std::unexpected(std::move(made.error()));
   if (programs_.size() == kMaxPrograms) programs_.clear();  // nothing is running here
-  programs_.push_back({source, constants, std::move(*made)});
+  programs_.push_back({source, variant.scaled, constants, std::move(*made)});
   return programs_.back().handle.get();
 }
 

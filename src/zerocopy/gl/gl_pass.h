@@ -41,6 +41,7 @@ class GlPass {
  private:
   struct Program {
     GLenum source = 0;
+    bool scaled = false;
     std::array<std::int32_t, kPassConstants> constants{};
     GlObject handle;
   };
