@@ -24,7 +24,9 @@ void configure_nvenc(const EncoderRequest& request, CodecPlan& plan, OptionList&
   options.set("tune", tune_of(settings));
   options.set("forced-idr", "1");
   if (request.row.codec == Codec::H264) {
-    options.set("profile", request.settings.chroma == Chroma::Yuv444 ? "high444p" : "high");
+    // Lossless coding is part of the 4:4:4 profile, whatever the chroma (H.264 A.2.10).
+    const bool predictive = request.settings.chroma == Chroma::Yuv444 || request.settings.lossless();
+    options.set("profile", predictive ? "high444p" : "high");
   }
   // No B-frames and no lookahead: FFmpeg 5.1's wrapper counts dts in ticks of the time base behind the pts, which in a
   // 90 kHz clock lets dts pass pts; and a screen's still areas gain nothing from them. Set, because the wrapper would

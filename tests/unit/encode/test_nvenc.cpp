@@ -179,6 +179,7 @@ TEST_CASE("what NVENC makes of the finer settings") {
   CHECK(fine.option("intra-refresh") == "1");
   const Configured lossless = configure("h264_nvenc", with(Preset::Lossless));
   CHECK(lossless.option("tune") == "lossless");
+  CHECK(lossless.option("profile") == "high444p");
   CHECK(lossless.option("rc") == "constqp");
   CHECK(lossless.option("qp") == "0");
   settings = with(Preset::LowLatency);
