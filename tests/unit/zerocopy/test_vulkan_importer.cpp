@@ -232,6 +232,6 @@ TEST_CASE("the chain has a route on every machine, and only the GPU's when told 
     CHECK((*required)->route() != "cpu");
   } else {
     CHECK(required.error().kind == ErrorKind::Unsupported);
-    CHECK(required.error().detail.find("vulkan: ") == 0);
+    CHECK(required.error().detail.find("vulkan: ") != std::string::npos);
   }
 }
