@@ -287,8 +287,8 @@ Result<std::vector<OutputSpec>> parse_outputs(const RecordWords& words) {
 
 std::vector<ArgumentRow<RecordWords>> record_arguments(bool live) {
   std::vector<Row> rows;
-  for (std::vector<Row>& group : std::array{source_rows(), picture_rows(), encoding_arguments(live),
-                                            output_rows(live), report_rows()}) {
+  for (std::vector<Row>& group :
+       std::array{source_rows(), picture_rows(), encoding_arguments(live), output_rows(live), report_rows()}) {
     rows.insert(rows.end(), group.begin(), group.end());
   }
   return rows;

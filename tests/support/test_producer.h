@@ -34,8 +34,8 @@ enum class Memory : std::uint8_t {
 };
 enum class Sync : std::uint8_t {
   Implicit,
-  Explicit,  ///< dmabufs with two FakeTimelines where the consumer takes them; pictures are painted after the buffer
-             ///< was handed over, then the acquire point is signalled
+  Explicit,   ///< dmabufs with two FakeTimelines where the consumer takes them; pictures are painted after the buffer
+              ///< was handed over, then the acquire point is signalled
   NeverDone,  ///< as Explicit, but the acquire points of every third picture are never signalled, and it is never
               ///< painted
 };

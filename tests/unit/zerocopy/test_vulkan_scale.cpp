@@ -121,7 +121,8 @@ TEST_CASE("the CPU's scaled picture looks the same") {
     const Result4 got = run(picture, PixelFormat::NV12, size);
     const auto want = importer_for({PixelFormat::NV12, size})->import(frame_of(picture));
     REQUIRE(want);
-    // libyuv averages whole pixels where the pass takes their parts: up to 6 code values where 13 pixels of a steep slope become one.
+    // libyuv averages whole pixels where the pass takes their parts: up to 6 code values where 13 pixels of a steep
+    // slope become one.
     const Difference d = difference(view_of(*want), test::view_of(got.buffer, got.layout), 6);
     CAPTURE(size.width, size.height, d.component, d.x, d.y, d.a, d.b);
     CHECK_FALSE(d.found);
