@@ -38,6 +38,7 @@ class Importer {
   [[nodiscard]] virtual std::shared_ptr<const cuda::Context> cuda_for(const Frame& /*frame*/) const { return nullptr; }
   /// Sets what import() produces from now on; surfaces made before stay valid.
   [[nodiscard]] virtual Result<void> configure(const SurfaceFormat& target) = 0;
+  /// The producer must have finished the frame: see producer_wait.h.
   /// Crops, turns, scales (letterboxed when the aspect ratio differs), converts and draws the cursor, in as few passes
   /// as the route can. The frame's buffer has gone back to its producer when this returns, unless the surface needs it.
   /// A frame without a picture redraws the last one with its cursor. Busy: no free surface (the encoder holds all).

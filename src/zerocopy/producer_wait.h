@@ -27,7 +27,8 @@ struct FenceCalls {
                                              const FenceCalls& calls = system_fence_calls());
 
 /// The same for whatever picture the frame has: on its acquire point where the producer gave one, else on the dmabuf.
-/// Shared memory is always readable. Every importer may rely on it having been called.
+/// Shared memory is always readable. Whoever takes frames from a source calls this once for each before it gives it to
+/// an importer; importers rely on that and wait for no producer themselves.
 [[nodiscard]] Result<void> wait_for_producer(const Frame& frame, Nanoseconds timeout,
                                              const FenceCalls& calls = system_fence_calls());
 

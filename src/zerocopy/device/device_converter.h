@@ -56,12 +56,12 @@ class DeviceConverter {
   /// buffer shows in convert().
   [[nodiscard]] virtual bool takes(const Dmabuf& dmabuf, const PicturePlan& plan) const = 0;
 
-  /// The whole picture, bars included, in one pass; waits, bounded, for the producer before and for the GPU after it:
-  /// when this returns, other APIs may read the target and the producer may write its buffer. The samples are those of
-  /// the CPU's conversion (yuv_coefficients.h); scaled ones within the filter's freedom. Nothing is allocated, imported
-  /// or registered for a dmabuf and a target it has seen before.
-  /// Invalid: this dmabuf is malformed. Busy: its producer does not finish it. Timeout: the target may still be written
-  /// to; once this object is gone, freeing it is safe. Lost: the device is gone. Anything else: this route cannot.
+  /// The whole picture, bars included, in one pass. The producer has finished it (producer_wait.h); the GPU is waited
+  /// for, bounded: when this returns, other APIs may read the target and the producer may write its buffer. The samples
+  /// are those of the CPU's conversion (yuv_coefficients.h); scaled ones within the filter's freedom. Nothing is
+  /// allocated, imported or registered for a dmabuf and a target it has seen before. Invalid: this dmabuf is malformed.
+  /// Busy: not this time. Timeout: the target may still be written to; once this object is gone, freeing it is safe.
+  /// Lost: the device is gone. Anything else: this route cannot.
   [[nodiscard]] virtual Result<void> convert(const DevicePicture& picture) = 0;
 
   /// True: convert() records `picture.cursor`, when there is one, into its own submission. False: the importer draws

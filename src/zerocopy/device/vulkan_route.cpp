@@ -1,18 +1,13 @@
 #include "zerocopy/device/vulkan_route.h"
 
-#include "zerocopy/producer_wait.h"
 #include "zerocopy/vulkan/conversion_pass.h"
 #include "zerocopy/vulkan/dmabuf_sources.h"
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
 namespace zc {
 namespace {
-
-/// A producer that takes longer than this for one frame has hung.
-constexpr std::chrono::milliseconds kProducerTimeout{1000};
 
 class VulkanRoute final : public DeviceConverter {
  public:
@@ -33,7 +28,6 @@ class VulkanRoute final : public DeviceConverter {
       if (source.error().kind == ErrorKind::Unsupported) known_.clear();  // one modifier less
       return std::unexpected(source.error());
     }
-    if (auto ready = wait_for_producer(*picture.dmabuf, kProducerTimeout); !ready) return ready;
     return pass_->run(*source, picture.plan, *picture.target.buffer, picture.layout, picture.colour,
                       device_->patience(), {}, picture.cursor);
   }

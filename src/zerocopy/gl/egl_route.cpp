@@ -4,7 +4,6 @@
 #include "zerocopy/gl/dmabuf_textures.h"
 #include "zerocopy/gl/gl_pass.h"
 #include "zerocopy/gl/shared_buffers.h"
-#include "zerocopy/producer_wait.h"
 
 #include <algorithm>
 #include <chrono>
@@ -35,7 +34,6 @@ class EglRoute final : public DeviceConverter {
     if (!source) return std::unexpected(source.error());
     const auto target = targets_.find_or_import(picture.target.id, *picture.target.buffer);
     if (!target) return std::unexpected(target.error());
-    if (auto ready = wait_for_producer(*picture.dmabuf, kFrameTimeout); !ready) return ready;
     return pass_.run(*source, picture.plan, *target, picture.layout, picture.colour, kFrameTimeout);
   }
 

@@ -4,15 +4,11 @@
 #include "gpu/device_nodes.h"
 #include "zerocopy/cpu/yuv_coefficients.h"
 #include "zerocopy/dmabuf_converter.h"
-#include "zerocopy/producer_wait.h"
 #include "zerocopy/vulkan/conversion_pass.h"
 #include "zerocopy/vulkan/dmabuf_sources.h"
 
 namespace zc {
 namespace {
-
-/// A producer that takes longer than this for one frame has hung.
-constexpr std::chrono::milliseconds kProducerTimeout{1000};
 
 class VulkanSurfaceMemory final : public SurfaceMemory {
  public:
@@ -46,7 +42,6 @@ class VulkanConverter final : public DmabufConverter {
                                      const SurfaceLayout& layout) override {
     const auto source = sources_.find_or_import(dmabuf);
     if (!source) return std::unexpected(source.error());
-    if (auto ready = wait_for_producer(*dmabuf, kProducerTimeout); !ready) return ready;
     const auto* own = dynamic_cast<const VulkanSurfaceMemory*>(&memory);
     if (own == nullptr) return fail(ErrorKind::Internal, "convert on the GPU", "the surface is not from its pool");
     const VulkanBuffer& target = own->buffer();
