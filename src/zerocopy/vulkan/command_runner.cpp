@@ -90,7 +90,12 @@ Result<void> CommandRunner::finish(const GpuWait& wait, Nanoseconds timeout) {
     submit.pWaitSemaphores = &wait.semaphore;
     submit.pWaitDstStageMask = &kWork;
   }
-  if (const VkResult r = fn.QueueSubmit(device_->queue(), 1, &submit, fence_.get()); r != VK_SUCCESS) {
+  // Here and not after the wait: a reset that fails then would leave a signalled fence for the next work.
+  VkFence fence = fence_.get();
+  if (const VkResult r = fn.ResetFences(device_->handle(), 1, &fence); r != VK_SUCCESS) {
+    return fail_vk(r, "convert on the GPU");
+  }
+  if (const VkResult r = fn.QueueSubmit(device_->queue(), 1, &submit, fence); r != VK_SUCCESS) {
     return fail_vk(r, "convert on the GPU");
   }
   device_->counters().submissions.fetch_add(1, std::memory_order_relaxed);
@@ -112,7 +117,6 @@ Result<void> CommandRunner::await(Nanoseconds timeout) {
   if (r == VK_NOT_READY) r = fn.WaitForFences(device_->handle(), 1, &fence, VK_TRUE, timeout_ns);
   if (r != VK_SUCCESS) return fail_vk(r, "wait for the GPU");
   pending_ = false;
-  if (r = fn.ResetFences(device_->handle(), 1, &fence); r != VK_SUCCESS) return fail_vk(r, "wait for the GPU");
   return {};
 }
 
