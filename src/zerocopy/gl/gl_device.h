@@ -79,6 +79,11 @@ class GlDevice {
 
   [[nodiscard]] const EglFunctions& egl() const { return egl_; }
   [[nodiscard]] const GlFunctions& gl() const { return gl_; }
+  /// Puts functions of the caller's in between, for tests. Nothing may have been made on the device yet.
+  void replace_functions(const EglFunctions& egl, const GlFunctions& gl) {
+    egl_ = egl;
+    gl_ = gl;
+  }
   [[nodiscard]] EGLDisplay display() const { return display_; }
   [[nodiscard]] const GlGpu& gpu() const { return gpu_; }
   [[nodiscard]] GlCounters& counters() { return counters_; }

@@ -102,6 +102,8 @@ class VulkanDevice {
 
   [[nodiscard]] VkDevice handle() const { return device_; }
   [[nodiscard]] const VulkanDeviceFunctions& fn() const { return functions_; }
+  /// Puts functions of the caller's in between, for tests. Nothing may have been made on the device yet.
+  void replace_functions(const VulkanDeviceFunctions& functions) { functions_ = functions; }
   [[nodiscard]] const VulkanInstanceFunctions& instance_fn() const { return instance_->fn(); }
   [[nodiscard]] const VulkanGpu& gpu() const { return gpu_; }
   [[nodiscard]] VkQueue queue() const { return queue_; }

@@ -5,9 +5,6 @@
 
 #include <catch2/generators/catch_generators.hpp>
 
-#include <deque>
-#include <set>
-
 using namespace zc;
 using namespace zc::test;
 
@@ -176,106 +173,4 @@ TEST_CASE("nothing changed: the same surface again") {
   const auto after = importer->import(frame(Damage::none()));
   REQUIRE(after);
   CHECK(after->av_frame()->data[0] != first->av_frame()->data[0]);
-}
-
-TEST_CASE("a picture before the first one, and before configure()") {
-  const DeviceSetup setup = device_setup();
-  const auto importer = make_device_importer({});
-  REQUIRE(importer);
-  const RgbPicture picture(kSize, 0, 1);
-  CHECK((*importer)->import(dmabuf_frame(picture)).error().kind == ErrorKind::Invalid);
-  REQUIRE((*importer)->configure(in_cuda(PixelFormat::NV12, kSize)));
-  CHECK((*importer)->import(Frame{}).error().kind == ErrorKind::NotFound);
-  CHECK((*importer)->configure(in_cuda(PixelFormat::BGRx, kSize)).error().kind == ErrorKind::Unsupported);
-  CHECK((*importer)->configure(in_cuda(PixelFormat::NV12, {0, 4})).error().kind == ErrorKind::Invalid);
-}
-
-TEST_CASE("ten thousand imports of a few buffers cost nothing once it is warm") {
-  const DeviceSetup setup = device_setup();
-  auto counters = std::make_shared<CudaCounters>();
-  std::vector<std::unique_ptr<DeviceConverter>> routes;
-  for (const DeviceRoute& route : device_routes()) {
-    auto made = route.make(setup);
-    if (made) routes.push_back(std::move(*made));
-  }
-  REQUIRE_FALSE(routes.empty());
-  const auto importer = make_device_importer({}, setup, std::move(routes), make_cpu_importer(), counters);
-  REQUIRE(importer->configure(in_cuda(PixelFormat::NV12, {32, 18})));
-  const RgbPicture picture({32, 18}, 0, 1);
-  std::array<std::shared_ptr<const Dmabuf>, 4> ring;  // what PipeWire negotiates
-  for (auto& dmabuf : ring) dmabuf = memfd_dmabuf(picture, PixelFormat::BGRx);
-  const auto arrow = random_cursor({8, 8}, 1);
-  const auto leases = std::make_shared<LeaseCounter>();
-  std::deque<Surface> held;  // what ring and encoder hold
-  std::set<const std::uint8_t*> addresses;
-  const auto run = [&](int frames) {
-    for (int i = 0; i < frames; ++i) {
-      Frame frame;
-      if (i % 5 != 4) {
-        frame.image = ring.at(static_cast<std::size_t>(i) % ring.size());
-        frame.damage = Damage::all();
-        frame.lease = LeaseCounter::lease(leases);
-      }
-      frame.cursor = CursorState{.visible = i % 3 != 0, .position = {i % 32, i % 18}, .hotspot = {}, .bitmap = arrow};
-      auto surface = importer->import(std::move(frame));
-      if (!surface) FAIL(i << ": " << surface.error().message());
-      addresses.insert(surface->av_frame()->data[0]);
-      held.push_back(std::move(*surface));
-      if (held.size() > 3) held.pop_front();
-    }
-  };
-  run(50);
-  const VulkanCounters& vulkan = setup.vulkan->counters();
-  const auto count = [&] {
-    return std::array{vulkan.allocations.load(), vulkan.imports.load(),    vulkan.exports.load(),
-                      vulkan.pipelines.load(),   counters->imports.load(), counters->allocations.load(),
-                      counters->uploads.load()};
-  };
-  const auto before = count();
-  const softgpu::LiveObjects live = live_objects();
-  const std::size_t fds = open_fds();
-  const std::size_t known = addresses.size();
-  leases->returned = 0;
-  run(10'000);
-  CHECK(count() == before);
-  CHECK(live_objects() == live);
-  CHECK(open_fds() == fds);
-  CHECK(addresses.size() == known);
-  CHECK(known <= 6);
-  CHECK(leases->returned == 8'000);
-}
-
-TEST_CASE("a hundred changes of size leave nothing behind") {
-  const DeviceSetup setup = device_setup();
-  const auto importer = device_importer(in_cuda(PixelFormat::NV12, kSize));
-  const auto cycle = [&](std::uint32_t n) {
-    const Size size{32 + n % 7 * 10, 16 + n % 5 * 6};
-    REQUIRE(importer->configure(in_cuda(n % 2 == 0 ? PixelFormat::NV12 : PixelFormat::P010, size)));
-    const RgbPicture picture(size, 0, n);
-    const auto surface = importer->import(dmabuf_frame(picture));
-    if (!surface) FAIL(surface.error().message());
-  };
-  for (std::uint32_t n = 0; n < 4; ++n) cycle(n);
-  const softgpu::LiveObjects live = live_objects();
-  const std::size_t fds = open_fds();
-  for (std::uint32_t n = 0; n < 100; ++n) cycle(n + 4);
-  const softgpu::LiveObjects after = live_objects();
-  CHECK(after.external_memories == live.external_memories);
-  CHECK(after.orphans == live.orphans);
-  CHECK(open_fds() == fds);
-}
-
-TEST_CASE("all surfaces in use: Busy, and on as soon as one comes back") {
-  const auto importer = device_importer(in_cuda(PixelFormat::NV12, kSize), {.surface_limit = 3});
-  const RgbPicture picture(kSize, 0, 1);
-  std::deque<Surface> held;
-  for (int i = 0; i < 3; ++i) {
-    auto surface = importer->import(dmabuf_frame(picture));
-    REQUIRE(surface);
-    held.push_back(std::move(*surface));
-  }
-  CHECK(importer->import(dmabuf_frame(picture)).error().kind == ErrorKind::Busy);
-  held.pop_front();
-  CHECK(importer->import(dmabuf_frame(picture)));
-  CHECK(importer->route() == "vulkan+cuda");
 }
