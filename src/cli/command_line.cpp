@@ -2,7 +2,7 @@
 
 #include "cli/command_table.h"
 #include "cli/help.h"
-#include "cli/values.h"
+#include "settings/values.h"
 
 #include <CLI/CLI.hpp>
 

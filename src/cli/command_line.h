@@ -3,8 +3,9 @@
 #pragma once
 
 #include "base/error.h"
-#include "cli/argument.h"
 #include "cli/options.h"
+#include "settings/argument.h"
+#include "settings/record_options.h"
 
 #include <span>
 #include <string>

@@ -1,7 +1,7 @@
 #include "cli/command_table.h"
 
-#include "cli/record_arguments.h"
-#include "cli/values.h"
+#include "settings/record_arguments.h"
+#include "settings/values.h"
 
 #include <algorithm>
 #include <array>

@@ -1,8 +1,8 @@
 // The subcommands: one entry each, joining rows of arguments, defaults and checks. A new subcommand is a new entry.
 #pragma once
 
-#include "cli/argument.h"
 #include "cli/command_line.h"
+#include "settings/argument.h"
 
 #include <memory>
 #include <span>

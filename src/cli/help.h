@@ -1,6 +1,6 @@
 #pragma once
 
-#include "cli/argument.h"
+#include "settings/argument.h"
 
 #include <cstddef>
 #include <string>

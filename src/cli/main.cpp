@@ -4,11 +4,11 @@
 #include "cli/completion.h"
 #include "cli/encoders_command.h"
 #include "cli/exit_codes.h"
-#include "cli/record_arguments.h"
 #include "cli/record_command.h"
 #include "cli/report.h"
 #include "cli/sources_command.h"
 #include "cli/zerocopy_probe_command.h"
+#include "settings/record_arguments.h"
 
 #include <csignal>
 #include <cstdio>

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "base/toggles.h"
-#include "cli/options.h"
+#include "settings/record_options.h"
 
 namespace zc {
 

@@ -1,7 +1,7 @@
 #include "cli/command_line.h"
 #include "cli/exit_codes.h"
 #include "cli/help.h"
-#include "cli/record_arguments.h"
+#include "settings/record_arguments.h"
 
 #include <catch2/catch_test_macros.hpp>
 

@@ -1,8 +1,8 @@
 // The arguments of `record` and `stream`.
 #pragma once
 
-#include "cli/argument.h"
-#include "cli/options.h"
+#include "settings/argument.h"
+#include "settings/record_options.h"
 
 #include <optional>
 #include <span>

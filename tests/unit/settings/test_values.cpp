@@ -1,5 +1,5 @@
-#include "cli/values.h"
 #include "encode/settings.h"
+#include "settings/values.h"
 
 #include <catch2/catch_test_macros.hpp>
 

@@ -1,9 +1,9 @@
-#include "cli/record_arguments.h"
+#include "settings/record_arguments.h"
 
-#include "cli/encoding_arguments.h"
-#include "cli/values.h"
 #include "encode/encoder_chain.h"
 #include "encode/encoder_table.h"
+#include "settings/encoding_arguments.h"
+#include "settings/values.h"
 
 #include <algorithm>
 #include <array>

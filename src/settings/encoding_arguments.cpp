@@ -1,7 +1,7 @@
-#include "cli/encoding_arguments.h"
+#include "settings/encoding_arguments.h"
 
-#include "cli/values.h"
 #include "encode/encoder_table.h"
+#include "settings/values.h"
 
 #include <array>
 #include <chrono>

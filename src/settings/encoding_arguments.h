@@ -1,7 +1,7 @@
 #pragma once
 
-#include "cli/argument.h"
-#include "cli/record_arguments.h"
+#include "settings/argument.h"
+#include "settings/record_arguments.h"
 
 #include <vector>
 

@@ -1,4 +1,4 @@
-#include "cli/values.h"
+#include "settings/values.h"
 
 #include "capture/source_spec.h"
 #include "capture/spec_text.h"

@@ -1,0 +1,23 @@
+#include "settings/record_options.h"
+
+namespace zc {
+
+RecordingOptions recording_options(const RecordOptions& options, const Toggles& toggles) {
+  RecordingOptions recording;
+  recording.source = options.source;
+  recording.source_options.cursor = options.cursor;
+  recording.source_options.persist = options.restore ? Persist::UntilRevoked : Persist::Never;
+  recording.source_options.restore_slot = options.restore_slot;
+  recording.outputs = options.outputs;
+  recording.encoder = options.encoder;
+  recording.size = options.size;
+  recording.crop = options.crop;
+  recording.constant_rate = options.constant_rate;
+  recording.min_rate = options.min_rate.value();
+  recording.duration = options.duration;
+  recording.live = options.live;
+  recording.toggles = toggles;
+  return recording;
+}
+
+}  // namespace zc
