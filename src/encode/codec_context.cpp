@@ -2,8 +2,8 @@
 
 #include "encode/av_log.h"
 #include "encode/hw_frames.h"
-#include "gpu/cuda/av_device.h"
 #include "media/packet.h"
+#include "media/picture_device.h"
 #include "media/surface.h"
 
 extern "C" {
@@ -80,18 +80,27 @@ Result<AvDictionaryPtr> to_dictionary(const OptionList& options) {
   return AvDictionaryPtr(dictionary);
 }
 
-/// Where the pictures come from: CUDA memory, host memory that is uploaded, or host memory as it is.
+AVPixelFormat av_format(MemoryKind memory, AVPixelFormat layout) {
+  switch (memory) {
+    case MemoryKind::Cuda: return AV_PIX_FMT_CUDA;
+    case MemoryKind::Vaapi: return AV_PIX_FMT_VAAPI;
+    case MemoryKind::Host: break;
+  }
+  return layout;
+}
+
+/// Where the pictures come from: a device's memory, host memory that is uploaded, or host memory as it is.
 Result<void> set_memory(OpenedCodec& opened, const EncoderRow& row, const VideoParameters& video) {
   AVCodecContext& context = *opened.context;
   const AVPixelFormat layout = context.pix_fmt;
   AvBufferPtr device;
   AVPixelFormat memory = layout;
-  if (video.cuda && row.takes_cuda) {
-    auto made = cuda::make_av_device(video.cuda);
+  if (video.device && video.device->memory() == row.device_memory) {
+    auto made = video.device->av_device();
     if (!made) return std::unexpected(std::move(made.error()));
     device = std::move(*made);
-    memory = AV_PIX_FMT_CUDA;
-    opened.memory = MemoryKind::Cuda;
+    opened.memory = row.device_memory;
+    memory = av_format(opened.memory, layout);
   } else if (row.open_device != nullptr) {
     auto made = row.open_device();
     if (!made) return std::unexpected(std::move(made.error()));

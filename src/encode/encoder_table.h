@@ -6,6 +6,7 @@
 #include "media/codec.h"
 #include "media/packet.h"
 #include "media/pixel_format.h"
+#include "media/surface.h"
 
 #include <array>
 #include <cstdint>
@@ -84,7 +85,7 @@ struct EncoderRow {
   void (*configure)(const EncoderRequest&, CodecPlan&, OptionList&);
   /// Whether the driver beneath is there, without opening an encoder; its detail is the reason. nullptr: none needed.
   Result<void> (*available)() = nullptr;
-  bool takes_cuda = false;  ///< surfaces in CUDA memory as they are
+  MemoryKind device_memory = MemoryKind::Host;  ///< surfaces there it takes as they are; Host: no device's
   /// The device (an AVHWDeviceContext) that pictures of host memory are uploaded to; nullptr: libavcodec's wrapper
   /// takes them as they are.
   Result<AvBufferPtr> (*open_device)() = nullptr;

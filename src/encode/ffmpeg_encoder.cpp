@@ -155,7 +155,7 @@ Result<void> FfmpegEncoder::submit(const Surface& surface) {
       surface.format().memory != input_.memory) {
     return fail(ErrorKind::Internal, fmt::format("encode with {}", row_.name),
                 fmt::format("it takes {} of {}x{} in {} memory only", zc::name(input_.format), input_.size.width,
-                            input_.size.height, input_.memory == MemoryKind::Cuda ? "CUDA" : "host"));
+                            input_.size.height, to_string(input_.memory)));
   }
   const std::int64_t exact = to_packet_clock(surface.stream_time);
   if (last_pts_ != kNever && exact < last_pts_) {

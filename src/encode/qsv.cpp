@@ -1,6 +1,6 @@
 #include "encode/qsv.h"
 
-#include "encode/render_nodes.h"
+#include "gpu/render_nodes.h"
 
 #include <algorithm>
 #include <filesystem>

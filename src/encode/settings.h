@@ -18,9 +18,7 @@
 
 namespace zc {
 
-namespace cuda {
-class Context;
-}
+class PictureDevice;
 
 /// What everything else is chosen by; each single setting wins over it.
 enum class Preset : std::uint8_t {
@@ -103,9 +101,9 @@ struct VideoParameters {
   Rational rate{60, 1};  ///< expected rate: a hint for rate control under VFR, exact under CFR
   bool constant_rate = false;
   unsigned threads = 0;  ///< 0: as many as the machine has processors
-  /// The pictures can be made in this context's memory: an encoder that takes such surfaces is opened for them, any
+  /// The pictures can be made in this device's memory: an encoder that takes such surfaces is opened for them, any
   /// other for host memory. nullptr: host memory only.
-  std::shared_ptr<const cuda::Context> cuda = nullptr;
+  std::shared_ptr<const PictureDevice> device = nullptr;
   /// Every keyframe carries its parameter sets besides the extradata, so that a sink can go on with the pictures of
   /// another encoder.
   bool in_band_headers = false;

@@ -97,10 +97,11 @@ Result<Surface> SurfaceAdapter::download(const Surface& surface) {
   format.memory = MemoryKind::Host;
   if (auto ok = make_writable(host_, format); !ok) return std::unexpected(std::move(ok.error()));
   if (const int code = av_hwframe_transfer_data(host_.av_frame(), surface.av_frame(), 0); code < 0) {
-    auto failure = fail_av(code, "read a picture from CUDA memory");
+    auto failure = fail_av(code, "read a picture from the device's memory");
     failure.error().kind = ErrorKind::Lost;
     return failure;
   }
+  if (from_.memory != MemoryKind::Cuda) return host_.share();
   if (auto done = cuda::finish_copies(*surface.av_frame()->hw_frames_ctx); !done) {
     done.error().kind = ErrorKind::Lost;
     return std::unexpected(std::move(done.error()));

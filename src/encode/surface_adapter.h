@@ -7,11 +7,11 @@
 namespace zc {
 
 /// When an encoder is replaced, pictures made for it are under way, and their maker goes on making such. This turns
-/// them into what the successor takes: from CUDA memory to the host, from two planes (NV12, P010) to three (I420,
+/// them into what the successor takes: from a device's memory to the host, from two planes (NV12, P010) to three (I420,
 /// I010). One copy where pixels must move, none where they need not. One thread makes every call.
 class SurfaceAdapter {
  public:
-  /// Unsupported: another size, depth, chroma or colour, or from the host into CUDA memory.
+  /// Unsupported: another size, depth, chroma or colour, or from the host into a device's.
   [[nodiscard]] static Result<SurfaceAdapter> create(const SurfaceFormat& from, const SurfaceFormat& to);
 
   /// The surface itself, referenced, where nothing is to be done. Its time is kept. Lost: the device's memory cannot be

@@ -1,7 +1,7 @@
 #include "encode/vaapi.h"
 
 #include "encode/av_types.h"
-#include "encode/render_nodes.h"
+#include "gpu/render_nodes.h"
 
 extern "C" {
 #include <libavutil/hwcontext.h>

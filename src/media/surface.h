@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string_view>
 #include <utility>
 
 struct AVFrame;
@@ -15,9 +16,12 @@ namespace zc {
 
 /// Where a surface's pixels lie.
 enum class MemoryKind : std::uint8_t {
-  Host,  ///< AVFrame::data are host pointers
-  Cuda,  ///< AV_PIX_FMT_CUDA: AVFrame::data are device pointers of hw_frames_ctx's CUDA context
+  Host,   ///< AVFrame::data are host pointers
+  Cuda,   ///< AV_PIX_FMT_CUDA: AVFrame::data are device pointers of hw_frames_ctx's CUDA context
+  Vaapi,  ///< AV_PIX_FMT_VAAPI: AVFrame::data[3] is a VASurfaceID of hw_frames_ctx's display
 };
+/// "host", "cuda", "vaapi"
+[[nodiscard]] std::string_view to_string(MemoryKind memory);
 
 /// What an encoder wants to be fed and an importer must produce.
 struct SurfaceFormat {

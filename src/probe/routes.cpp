@@ -242,7 +242,7 @@ RouteReport try_route(const RouteRow& row, std::span<const Size> sizes,
   report.device = route->device;
   report.uuid = route->uuid;
   report.software = route->software;
-  report.surface_memory = route->memory == MemoryKind::Cuda ? "cuda" : "host";
+  report.surface_memory = to_string(route->memory);
   for (const Size wanted : sizes) {
     progress(report);
     RouteSize size;

@@ -173,7 +173,7 @@ std::expected<void, Failure> RecordingImpl::open_stage(const Frame& first) {
   auto chain = EncoderChain::create(options_.encoder);
   if (!chain) return failed(Part::Encoder, std::move(chain.error()));
   chain_.emplace(std::move(*chain));
-  video.cuda = importer_->cuda_for(first);
+  video.device = importer_->device_for(first);
   video_ = video;
   auto encoder = EncodeStage::open_encoder(*chain_, video);
   if (!encoder) return failed(Part::Encoder, std::move(encoder.error()));

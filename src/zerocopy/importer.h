@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "media/format_offer.h"
 #include "media/frame.h"
+#include "media/picture_device.h"
 #include "media/surface.h"
 
 #include <cstdint>
@@ -11,10 +12,6 @@
 #include <string_view>
 
 namespace zc {
-
-namespace cuda {
-class Context;
-}
 
 /// Turns frames into surfaces. One worker thread owns an importer and makes every call.
 class Importer {
@@ -33,9 +30,11 @@ class Importer {
   /// Rises whenever offer() has become smaller: a modifier was refused, a GPU lost. The source is to be asked anew
   /// then.
   [[nodiscard]] virtual std::uint64_t offer_version() const { return 0; }
-  /// The context in whose memory such frames can come out, so that an encoder is opened for surfaces there; null: host
+  /// The device in whose memory such frames can come out, so that an encoder is opened for surfaces there; null: host
   /// memory only.
-  [[nodiscard]] virtual std::shared_ptr<const cuda::Context> cuda_for(const Frame& /*frame*/) const { return nullptr; }
+  [[nodiscard]] virtual std::shared_ptr<const PictureDevice> device_for(const Frame& /*frame*/) const {
+    return nullptr;
+  }
   /// Sets what import() produces from now on; surfaces made before stay valid.
   [[nodiscard]] virtual Result<void> configure(const SurfaceFormat& target) = 0;
   /// The producer must have finished the frame: see producer_wait.h.

@@ -95,7 +95,7 @@ Outcome chain(const Setup& setup) {
   settings.preset = Preset::LowLatency;
   auto chain = EncoderChain::create(settings);
   if (!chain) return failed(chain.error().message());
-  auto encoder = chain->open_first({.size = kSize, .rate = {30, 1}, .threads = 2, .cuda = *context});
+  auto encoder = chain->open_first({.size = kSize, .rate = {30, 1}, .threads = 2, .device = *context});
   if (!encoder) return failed(encoder.error().message());
   std::vector<Packet> packets;
   std::optional<SurfaceAdapter> adapter;

@@ -38,6 +38,8 @@ Result<AvBufferPtr> make_av_device(std::shared_ptr<const Context> context) {
   return buffer;
 }
 
+Result<AvBufferPtr> Context::av_device() const { return make_av_device(shared_from_this()); }
+
 Result<void> finish_copies(const AVBufferRef& frames) {
   const auto* context = reinterpret_cast<const AVHWFramesContext*>(frames.data);
   return synchronize(**static_cast<const Keeper*>(context->device_ctx->user_opaque));

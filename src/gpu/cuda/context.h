@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "gpu/cuda/driver.h"
+#include "media/picture_device.h"
 
 #include <memory>
 #include <optional>
@@ -12,14 +13,18 @@ namespace zc::cuda {
 /// A reference to a device's primary context: the one context of this process on the device, which importers, FFmpeg
 /// and the encoder share, so that a device pointer of one means the same to the others. Waiting threads sleep
 /// (CU_CTX_SCHED_BLOCKING_SYNC), unless another library in the process has made the primary context with other flags.
-class Context {
+class Context final : public PictureDevice, public std::enable_shared_from_this<Context> {
  public:
   /// The live context of the device, or a new reference. Errors as Driver::check().
   [[nodiscard]] static Result<std::shared_ptr<const Context>> open(const std::shared_ptr<const Driver>& driver,
                                                                    const Device& device);
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
-  ~Context();
+  ~Context() override;
+
+  [[nodiscard]] MemoryKind memory() const override { return MemoryKind::Cuda; }
+  /// See make_av_device().
+  [[nodiscard]] Result<AvBufferPtr> av_device() const override;
 
   [[nodiscard]] CUcontext handle() const { return handle_; }
   [[nodiscard]] const Driver& driver() const { return *driver_; }

@@ -49,7 +49,7 @@ class DeviceImporter final : public Importer {
   [[nodiscard]] std::uint64_t offer_version() const override {
     return routes_.version() + host_->offer_version() + narrowed_;
   }
-  [[nodiscard]] std::shared_ptr<const cuda::Context> cuda_for(const Frame& frame) const override;
+  [[nodiscard]] std::shared_ptr<const PictureDevice> device_for(const Frame& frame) const override;
   [[nodiscard]] Result<void> configure(const SurfaceFormat& target) override;
   [[nodiscard]] Result<Surface> import(Frame frame) override;
 
@@ -122,7 +122,7 @@ FormatOffer DeviceImporter::offer() const {
   return offer;
 }
 
-std::shared_ptr<const cuda::Context> DeviceImporter::cuda_for(const Frame& frame) const {
+std::shared_ptr<const PictureDevice> DeviceImporter::device_for(const Frame& frame) const {
   const auto* dmabuf = std::get_if<std::shared_ptr<const Dmabuf>>(&frame.image);
   if (dmabuf == nullptr || !*dmabuf) return nullptr;
   const auto plan =

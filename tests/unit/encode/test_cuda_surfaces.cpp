@@ -62,7 +62,7 @@ TEST_CASE("NVENC encodes what lies in CUDA memory") {
   settings.preset = Preset::LowLatency;
   settings.bit_depth = depth;
   auto opened = open_ffmpeg_encoder(*find_encoder_row(name), settings,
-                                    {.size = kSize, .rate = {30, 1}, .threads = 2, .cuda = *context});
+                                    {.size = kSize, .rate = {30, 1}, .threads = 2, .device = *context});
   if (!opened) FAIL(opened.error().message());
   Encoder& encoder = **opened;
   CHECK(encoder.input().memory == MemoryKind::Cuda);
@@ -101,7 +101,7 @@ TEST_CASE("a software row is opened for host memory whatever the pictures could 
   const auto context = cuda::open_context();
   REQUIRE(context);
   const auto encoder = open_ffmpeg_encoder(*find_encoder_row("libx264"), {},
-                                           {.size = kSize, .rate = {30, 1}, .threads = 1, .cuda = *context});
+                                           {.size = kSize, .rate = {30, 1}, .threads = 1, .device = *context});
   REQUIRE(encoder);
   CHECK((*encoder)->input().memory == MemoryKind::Host);
 }

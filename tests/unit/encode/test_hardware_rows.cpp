@@ -2,9 +2,9 @@
 // the reason where the machine lacks them.
 #include "encode/encoder_table.h"
 #include "encode/ffmpeg_encoder.h"
-#include "encode/render_nodes.h"
 #include "encode/vaapi.h"
 #include "encode/vulkan_video.h"
+#include "gpu/render_nodes.h"
 
 #include <unistd.h>
 

@@ -116,7 +116,7 @@ TEST_CASE("p1 to p7 follow the pixels per second, not the processors") {
 TEST_CASE("NVENC is fed YUV only, as it is or in CUDA memory") {
   for (const char* name : {"h264_nvenc", "hevc_nvenc", "av1_nvenc"}) {
     const EncoderRow& encoder = row(name);
-    CHECK(encoder.takes_cuda);
+    CHECK(encoder.device_memory == MemoryKind::Cuda);
     CHECK(encoder.input_format(8, Chroma::Yuv420) == PixelFormat::NV12);
     for (const PixelFormat format : encoder.formats) {
       if (format != PixelFormat::Unknown) CHECK(info(format).yuv);

@@ -103,9 +103,9 @@ TEST_CASE("every picture comes out of NVENC as it was painted, none twice, none 
     return frame;
   };
   const Frame first = repaint(0);
-  const auto context = (*importer)->cuda_for(first);
+  const auto context = (*importer)->device_for(first);
   REQUIRE(context);
-  auto opened = open_ffmpeg_encoder(row, settings, {.size = kSize, .rate = {30, 1}, .threads = 2, .cuda = context});
+  auto opened = open_ffmpeg_encoder(row, settings, {.size = kSize, .rate = {30, 1}, .threads = 2, .device = context});
   if (!opened) FAIL(opened.error().message());
   Encoder& encoder = **opened;
   REQUIRE(encoder.input().memory == MemoryKind::Cuda);

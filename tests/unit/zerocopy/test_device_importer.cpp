@@ -51,7 +51,7 @@ TEST_CASE("a dmabuf becomes a surface in CUDA memory with the CPU's bits") {
       const RgbPicture picture(kSize, 8, 3);
       const auto leases = std::make_shared<LeaseCounter>();
       Frame frame = dmabuf_frame(picture, source);
-      CHECK(importer->cuda_for(frame) != nullptr);
+      CHECK(importer->device_for(frame) != nullptr);
       frame.lease = LeaseCounter::lease(leases);
       const auto surface = importer->import(std::move(frame));
       if (!surface) FAIL(surface.error().message());

@@ -1,4 +1,4 @@
-#include "encode/render_nodes.h"
+#include "gpu/render_nodes.h"
 
 #include <algorithm>
 #include <system_error>
