@@ -7,6 +7,7 @@
 #include "bench/gl_side.h"
 #include "gpu/cuda/context.h"
 #include "zerocopy/cpu/rgb_to_yuv.h"
+#include "zerocopy/device/cuda_memory.h"
 #include "zerocopy/vulkan/conversion_pass.h"
 
 #include <ffnvcodec/dynlink_loader.h>
@@ -131,26 +132,20 @@ class CudaSide {
         api_(context_->driver().api()) {
     check(api_.cuStreamCreate(&stream_, CU_STREAM_NON_BLOCKING), "make a stream");
   }
+  CudaSide(const CudaSide&) = delete;
+  CudaSide& operator=(const CudaSide&) = delete;
+  ~CudaSide() {
+    for (const CUdeviceptr pointer : pitched_) api_.cuMemFree(pointer);
+    if (stream_ != nullptr) api_.cuStreamDestroy(stream_);
+  }
+  /// Both live as long as this.
   [[nodiscard]] CUdeviceptr map(const VulkanBuffer& buffer) {
-    CUDA_EXTERNAL_MEMORY_HANDLE_DESC handle{};
-    handle.type = CU_EXTERNAL_MEMORY_HANDLE_TYPE_OPAQUE_FD;
-    UniqueFd fd = need(buffer.export_fd());
-    handle.handle.fd = fd.get();
-    handle.size = buffer.allocation_bytes();
-    handle.flags = 1;  // CUDA_EXTERNAL_MEMORY_DEDICATED
-    CUexternalMemory memory = nullptr;
-    check(api_.cuImportExternalMemory(&memory, &handle), "import Vulkan memory");
-    static_cast<void>(fd.release());
-    CUDA_EXTERNAL_MEMORY_BUFFER_DESC range{};
-    range.size = buffer.bytes();
-    CUdeviceptr pointer = 0;
-    check(api_.cuExternalMemoryGetMappedBuffer(&pointer, memory, &range), "map Vulkan memory");
-    return pointer;
+    return mapped_.emplace_back(need(CudaMemory::import(context_, buffer))).address();
   }
   [[nodiscard]] CUdeviceptr allocate(std::size_t row, std::size_t rows, std::size_t& pitch) {
     CUdeviceptr pointer = 0;
     check(api_.cuMemAllocPitch(&pointer, &pitch, row, rows, 16), "allocate");
-    return pointer;
+    return pitched_.emplace_back(pointer);
   }
   [[nodiscard]] const cuda::Context& context() const { return *context_; }
   [[nodiscard]] CUstream stream() const { return stream_; }
@@ -185,6 +180,8 @@ class CudaSide {
   cuda::CurrentContext current_;
   const CudaFunctions& api_;
   CUstream stream_ = nullptr;
+  std::vector<CudaMemory> mapped_;
+  std::vector<CUdeviceptr> pitched_;
 };
 
 double median(const json& figures) { return figures.at("median_us").get<double>(); }

@@ -3,7 +3,9 @@ def us: . * 10 | round / 10 | tostring;
 def padded($width): tostring | . + " " * ([$width - length, 0] | max);
 # The program's keys in words; others are shown as they are.
 def words: {"over_plain_copy": "of one plain copy", "classic_over_it": "times faster than the classic way",
-            "cpu_of_classic": "of the classic way's CPU time"}[.] // gsub("_"; " ");
+            "cpu_of_classic": "of the classic way's CPU time",
+            "blit_over_it": "times faster than blit, map and copy",
+            "cpu_of_blit": "of the CPU time of blit, map and copy"}[.] // gsub("_"; " ");
 def ratio: if . >= 10 then round else . * 100 | round / 100 end;
 
 "\(.device), \(.driver)",
@@ -19,6 +21,6 @@ def ratio: if . >= 10 then round else . * 100 | round / 100 end;
       | select(.value | type == "number")
       | "  \($route | gsub("_"; " ") | padded(34))\(.value | ratio) \(.key | words)" ),
     ( to_entries[]
-      | select(.key | IN("allocations", "imports", "registrations"))
-      | "  \(.key) while measuring: \(.value)" ),
+      | select(.key | IN("allocations", "imports", "gl_imports"))
+      | "  \(.key | gsub("_"; " ")) while measuring: \(.value)" ),
     (if (.cuda | type) == "string" then "  no CUDA beside it: \(.cuda)" else empty end) )
