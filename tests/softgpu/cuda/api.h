@@ -91,10 +91,12 @@ tcuWaitExternalSemaphoresAsync cuWaitExternalSemaphoresAsync;
 
 tcuGLGetDevices_v2 cuGLGetDevices_v2;
 tcuGraphicsGLRegisterImage cuGraphicsGLRegisterImage;
+CUresult cuGraphicsGLRegisterBuffer(CUgraphicsResource* resource, GLuint buffer, unsigned flags);
 tcuGraphicsUnregisterResource cuGraphicsUnregisterResource;
 tcuGraphicsMapResources cuGraphicsMapResources;
 tcuGraphicsUnmapResources cuGraphicsUnmapResources;
 tcuGraphicsSubResourceGetMappedArray cuGraphicsSubResourceGetMappedArray;
+tcuGraphicsResourceGetMappedPointer cuGraphicsResourceGetMappedPointer_v2;
 CUresult cuGraphicsResourceSetMapFlags_v2(CUgraphicsResource resource, unsigned flags);
 }
 // NOLINTEND(readability-inconsistent-declaration-parameter-name)

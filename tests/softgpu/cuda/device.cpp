@@ -47,7 +47,7 @@ struct ErrorText {
   const char* text;
 };
 
-constexpr std::array<ErrorText, 16> kErrors{{
+constexpr std::array<ErrorText, 18> kErrors{{
     {kSuccess, "CUDA_SUCCESS", "no error"},
     {kInvalidValue, "CUDA_ERROR_INVALID_VALUE", "invalid argument"},
     {kOutOfMemory, "CUDA_ERROR_OUT_OF_MEMORY", "out of memory"},
@@ -57,6 +57,8 @@ constexpr std::array<ErrorText, 16> kErrors{{
     {kMapFailed, "CUDA_ERROR_MAP_FAILED", "mapping of buffer object failed"},
     {kAlreadyMapped, "CUDA_ERROR_ALREADY_MAPPED", "resource already mapped"},
     {kNotMapped, "CUDA_ERROR_NOT_MAPPED", "resource not mapped"},
+    {kNotMappedAsArray, "CUDA_ERROR_NOT_MAPPED_AS_ARRAY", "resource not mapped as array"},
+    {kNotMappedAsPointer, "CUDA_ERROR_NOT_MAPPED_AS_POINTER", "resource not mapped as pointer"},
     {kInvalidGraphicsContext, "CUDA_ERROR_INVALID_GRAPHICS_CONTEXT", "invalid OpenGL or DirectX context"},
     {kInvalidHandle, "CUDA_ERROR_INVALID_HANDLE", "invalid resource handle"},
     {kNotFound, "CUDA_ERROR_NOT_FOUND", "named symbol not found"},

@@ -112,7 +112,7 @@ __attribute__((destructor)) void report_leaks() {
       {"events", live.events},
       {"external memories", live.external_memories},
       {"external semaphores", live.external_semaphores},
-      {"registered textures", live.graphics_resources},
+      {"registered textures and buffers", live.graphics_resources},
       {"encode sessions", live.encode_sessions},
   };
   for (const auto& row : rows) {

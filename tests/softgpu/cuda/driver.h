@@ -24,6 +24,8 @@ enum Code : int {
   kMapFailed = 205,
   kAlreadyMapped = 208,
   kNotMapped = 211,
+  kNotMappedAsArray = 212,
+  kNotMappedAsPointer = 213,
   kInvalidGraphicsContext = 219,
   kInvalidHandle = 400,
   kNotFound = 500,

@@ -33,10 +33,14 @@ struct CUevent_st {
   unsigned flags = 0;
 };
 
+/// A texture of OpenGL, or a buffer.
 struct CUgraphicsResource_st {
-  GLuint texture = 0;
+  GLuint name = 0;
+  bool is_buffer = false;
   bool mapped = false;
-  CUarray_st array;
+  CUarray_st array{};                 ///< the texture's contents
+  std::vector<std::uint8_t> bytes{};  ///< the buffer's, while it is mapped
+  CUdeviceptr address = 0;            ///< of those
 };
 
 namespace zc::softgpu {

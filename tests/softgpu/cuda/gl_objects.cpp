@@ -1,4 +1,4 @@
-#include "softgpu/cuda/gl_texture.h"
+#include "softgpu/cuda/gl_objects.h"
 
 #include <EGL/egl.h>
 #include <GLES3/gl31.h>
@@ -63,6 +63,10 @@ class Gl {
   SOFTGPU_GL(PFNGLFRAMEBUFFERTEXTURE2DPROC, glFramebufferTexture2D);
   SOFTGPU_GL(PFNGLCHECKFRAMEBUFFERSTATUSPROC, glCheckFramebufferStatus);
   SOFTGPU_GL(PFNGLBINDBUFFERPROC, glBindBuffer);
+  SOFTGPU_GL(PFNGLISBUFFERPROC, glIsBuffer);
+  SOFTGPU_GL(PFNGLGETBUFFERPARAMETERI64VPROC, glGetBufferParameteri64v);
+  SOFTGPU_GL(PFNGLMAPBUFFERRANGEPROC, glMapBufferRange);
+  SOFTGPU_GL(PFNGLUNMAPBUFFERPROC, glUnmapBuffer);
   SOFTGPU_GL(PFNGLPIXELSTOREIPROC, glPixelStorei);
   SOFTGPU_GL(PFNGLREADPIXELSPROC, glReadPixels);
 #undef SOFTGPU_GL
@@ -157,6 +161,30 @@ Status read_texture(GLuint texture, CUarray_st& array) {
     if (gl.glGetError() != GL_NO_ERROR) status = {kInvalidValue, "glReadPixels"};
   }
   gl.glDeleteFramebuffers(1, &framebuffer);
+  return status;
+}
+
+Status read_buffer(GLuint buffer, std::vector<std::uint8_t>* bytes) {
+  const Gl& gl = Gl::get();
+  if (gl.glIsBuffer(buffer) != GL_TRUE) return {kInvalidValue, "not a buffer"};
+  const auto bound = static_cast<GLuint>(gl.integer(GL_COPY_READ_BUFFER_BINDING));
+  gl.glBindBuffer(GL_COPY_READ_BUFFER, buffer);
+  GLint64 size = 0;
+  gl.glGetBufferParameteri64v(GL_COPY_READ_BUFFER, GL_BUFFER_SIZE, &size);
+  Status status;
+  if (size <= 0) {
+    status = {kInvalidValue, "a buffer without memory"};
+  } else if (bytes != nullptr) {
+    const void* data = gl.glMapBufferRange(GL_COPY_READ_BUFFER, 0, size, GL_MAP_READ_BIT);
+    if (data == nullptr) {
+      status = {kMapFailed, "glMapBufferRange"};
+    } else {
+      const auto* first = static_cast<const std::uint8_t*>(data);
+      bytes->assign(first, first + size);
+      gl.glUnmapBuffer(GL_COPY_READ_BUFFER);
+    }
+  }
+  gl.glBindBuffer(GL_COPY_READ_BUFFER, bound);
   return status;
 }
 

@@ -1,4 +1,4 @@
-// Reads an OpenGL texture back through the context that is current on this thread.
+// Reads OpenGL textures and buffers back through the context that is current on this thread.
 #pragma once
 
 #include "softgpu/cuda/driver.h"
@@ -12,5 +12,9 @@ namespace zc::softgpu {
 /// Refuses what cuGraphicsGLRegisterImage() documents no support for: anything but 1, 2 or 4 components of 8, 16 bit or
 /// float.
 [[nodiscard]] Status read_texture(GLuint texture, CUarray_st& array);
+
+/// Fills `bytes` with all of a buffer; the context's state is left as it was. With null for `bytes` only looks whether
+/// there is such a buffer, with something in it.
+[[nodiscard]] Status read_buffer(GLuint buffer, std::vector<std::uint8_t>* bytes);
 
 }  // namespace zc::softgpu
