@@ -52,6 +52,13 @@ int driver_version(void* library) {
   return get != nullptr && get(&version) == CUDA_SUCCESS ? version : 0;
 }
 
+MoreFunctions more_functions(void* library) {
+  MoreFunctions more;
+  more.graphics_gl_register_buffer = reinterpret_cast<decltype(MoreFunctions::graphics_gl_register_buffer)>(
+      dlsym(library, "cuGraphicsGLRegisterBuffer"));
+  return more;
+}
+
 Result<std::shared_ptr<const Driver>> load_library() {
   // The loader tells nothing about why a library does not load; dlerror() does.
   const std::unique_ptr<void, int (*)(void*)> library(
@@ -65,7 +72,7 @@ Result<std::shared_ptr<const Driver>> load_library() {
   if (cuda_load_functions(&functions, &missing) != 0) {
     return fail(ErrorKind::Unsupported, std::string(kOperation), fmt::format("{} has no {}", kLibrary, missing));
   }
-  return Driver::create({functions, unload}, driver_version(library.get()));
+  return Driver::create({functions, unload}, driver_version(library.get()), more_functions(library.get()));
 }
 
 }  // namespace
@@ -78,7 +85,8 @@ std::string to_string(const Uuid& uuid) {
   return text;
 }
 
-Driver::Driver(Functions functions, int version) : functions_(std::move(functions)), version_(version) {}
+Driver::Driver(Functions functions, int version, const MoreFunctions& more)
+    : functions_(std::move(functions)), more_(more), version_(version) {}
 Driver::~Driver() = default;
 
 Result<std::shared_ptr<const Driver>> Driver::load() {
@@ -92,8 +100,8 @@ Result<std::shared_ptr<const Driver>> Driver::load() {
   return driver;
 }
 
-Result<std::shared_ptr<const Driver>> Driver::create(Functions functions, int version) {
-  std::shared_ptr<Driver> driver(new Driver(std::move(functions), version));
+Result<std::shared_ptr<const Driver>> Driver::create(Functions functions, int version, const MoreFunctions& more) {
+  std::shared_ptr<Driver> driver(new Driver(std::move(functions), version, more));
   if (auto ok = driver->check(driver->api().cuInit(0), "start NVIDIA's driver"); !ok) {
     ok.error().kind = ErrorKind::Unsupported;  // there never was one
     return std::unexpected(std::move(ok.error()));

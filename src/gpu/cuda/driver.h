@@ -26,6 +26,11 @@ using Uuid = std::array<std::uint8_t, 16>;
 /// As nvidia-smi prints it: "GPU-6f4c0e0a-....".
 [[nodiscard]] std::string to_string(const Uuid& uuid);
 
+/// Entry points that ffnvcodec's table lacks; null where the driver does not have them either.
+struct MoreFunctions {
+  CUresult(CUDAAPI* graphics_gl_register_buffer)(CUgraphicsResource* resource, GLuint buffer, unsigned flags) = nullptr;
+};
+
 struct Device {
   int ordinal = 0;  ///< as CUDA counts them; CUDA_VISIBLE_DEVICES changes it
   CUdevice handle = 0;
@@ -44,13 +49,15 @@ class Driver {
   /// that does not fit the library; the detail says which.
   [[nodiscard]] static Result<std::shared_ptr<const Driver>> load();
   /// From a filled table; calls cuInit(). `version` as version().
-  [[nodiscard]] static Result<std::shared_ptr<const Driver>> create(Functions functions, int version);
+  [[nodiscard]] static Result<std::shared_ptr<const Driver>> create(Functions functions, int version,
+                                                                    const MoreFunctions& more = {});
 
   Driver(const Driver&) = delete;
   Driver& operator=(const Driver&) = delete;
   ~Driver();
 
   [[nodiscard]] const CudaFunctions& api() const { return *functions_; }
+  [[nodiscard]] const MoreFunctions& more() const { return more_; }
   /// The newest CUDA version the driver speaks, 1000 * major + 10 * minor; 0 when it does not tell.
   [[nodiscard]] int version() const { return version_; }
   /// "12.4", or "unknown".
@@ -64,9 +71,10 @@ class Driver {
 
  private:
   friend class Context;
-  Driver(Functions functions, int version);
+  Driver(Functions functions, int version, const MoreFunctions& more);
 
   Functions functions_;
+  MoreFunctions more_;
   int version_;
   mutable std::mutex mutex_;                                                    ///< contexts_
   mutable std::vector<std::pair<int, std::weak_ptr<const Context>>> contexts_;  ///< by ordinal

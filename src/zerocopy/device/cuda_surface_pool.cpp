@@ -84,7 +84,7 @@ Result<std::unique_ptr<CudaSurfacePool::Slot>> CudaSurfacePool::State::make_slot
   counters->imports.fetch_add(1, std::memory_order_relaxed);
   slot->buffer = std::move(*buffer);
   slot->memory = std::move(*memory);
-  slot->target = {next_target_id(), &slot->buffer};
+  slot->target = {.id = next_target_id(), .buffer = &slot->buffer, .cuda_address = slot->memory.address()};
   return slot;
 }
 

@@ -28,6 +28,7 @@ struct DeviceTarget {
   /// Never used twice in a process: what a route keeps its own import of this memory under.
   std::uint64_t id = 0;
   const VulkanBuffer* buffer = nullptr;
+  std::uint64_t cuda_address = 0;  ///< CUdeviceptr of the same memory
 };
 
 /// One picture to make. Everything lives as long as the call.
@@ -81,6 +82,8 @@ struct DeviceRoute {
   std::string_view name;
   /// Unsupported, with the reason, where this machine does not have it.
   Result<std::unique_ptr<DeviceConverter>> (*make)(const DeviceSetup& setup);
+  /// Opened only where the route of this name cannot be; empty: always.
+  std::string_view instead_of = {};
 };
 
 /// Every route there is, in the order they are tried for a frame. Add a row to add a route.

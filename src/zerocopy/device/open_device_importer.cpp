@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -56,6 +57,8 @@ Result<std::unique_ptr<Importer>> make_device_importer(const DeviceImporterOptio
   std::vector<std::unique_ptr<DeviceConverter>> routes;
   std::string reasons;
   for (const DeviceRoute& route : device_routes()) {
+    const auto is_better = [&](const auto& opened) { return opened->route() == route.instead_of; };
+    if (std::ranges::any_of(routes, is_better)) continue;
     auto made = route.make(*setup);
     if (made) {
       routes.push_back(std::move(*made));

@@ -1,5 +1,6 @@
 #include "unit/zerocopy/driver_calls.h"
 
+#include "gpu/cuda/driver.h"
 #include "zerocopy/gl/gl_device.h"
 #include "zerocopy/vulkan/vulkan_device.h"
 
@@ -294,9 +295,14 @@ void DriverCalls::hook(CudaFunctions& table) {
   ZC_HOOK(CudaFunctions, cuImportExternalMemory, CudaMake)
   ZC_HOOK(CudaFunctions, cuExternalMemoryGetMappedBuffer, CudaCall)
   ZC_HOOK(CudaFunctions, cuMemcpy2D, CudaCall)
-  ZC_HOOK(CudaFunctions, cuMemcpyDtoD, CudaCall)
+  ZC_HOOK(CudaFunctions, cuMemcpyDtoDAsync, CudaCall)
   ZC_HOOK(CudaFunctions, cuStreamSynchronize, CudaWait)
   ZC_HOOK(CudaFunctions, cuGraphicsMapResources, CudaCall)
+  ZC_HOOK(CudaFunctions, cuGraphicsResourceGetMappedPointer, CudaCall)
+}
+
+void DriverCalls::hook(cuda::MoreFunctions& table) {
+  ZC_HOOK(cuda::MoreFunctions, graphics_gl_register_buffer, CudaMake)
 }
 #undef ZC_HOOK
 

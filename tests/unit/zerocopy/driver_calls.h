@@ -8,6 +8,9 @@
 struct CudaFunctions;
 
 namespace zc {
+namespace cuda {
+struct MoreFunctions;
+}
 class GlDevice;
 class VulkanDevice;
 }  // namespace zc
@@ -27,6 +30,7 @@ class DriverCalls {
   static void hook(VulkanDevice& device);
   static void hook(GlDevice& device);
   static void hook(CudaFunctions& functions);
+  static void hook(cuda::MoreFunctions& functions);
 
   /// The `at`-th call that may fail (1: the next one) does, once. 0: none. A wait that fails has waited.
   static void fail_at(unsigned at, DriverFailure how);

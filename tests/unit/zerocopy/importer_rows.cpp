@@ -4,6 +4,7 @@
 #include "unit/zerocopy/driver_calls.h"
 #include "unit/zerocopy/tiled_support.h"
 #include "zerocopy/device/vulkan_route.h"
+#include "zerocopy/gl/egl_copy_route.h"
 #include "zerocopy/gl/egl_route.h"
 
 #include <ffnvcodec/dynlink_loader.h>
@@ -46,8 +47,10 @@ Result<std::shared_ptr<const cuda::Context>> hooked_context() {
   if (!real) return std::unexpected(real.error());
   auto functions = std::make_unique<CudaFunctions>((*real)->api());
   DriverCalls::hook(*functions);
+  cuda::MoreFunctions more = (*real)->more();
+  DriverCalls::hook(more);
   const auto driver =
-      cuda::Driver::create({functions.release(), [](CudaFunctions* copy) { delete copy; }}, (*real)->version());
+      cuda::Driver::create({functions.release(), [](CudaFunctions* copy) { delete copy; }}, (*real)->version(), more);
   if (!driver) return std::unexpected(driver.error());
   const auto devices = (*driver)->devices();
   if (!devices) return std::unexpected(devices.error());
@@ -95,5 +98,11 @@ std::unique_ptr<Importer> CudaByEglRow::make(std::size_t limit) {
   return by_route(setup, make_egl_route(hooked_gl()), limit);
 }
 Frame CudaByEglRow::frame(const RgbPicture& picture) { return in_dmabuf(picture); }
+
+std::unique_ptr<Importer> CudaByEglCopyRow::make(std::size_t limit) {
+  const DeviceSetup setup = hooked_setup();
+  return by_route(setup, make_egl_copy_route(hooked_gl(), setup.cuda), limit);
+}
+Frame CudaByEglCopyRow::frame(const RgbPicture& picture) { return in_dmabuf(picture); }
 
 }  // namespace zc::test

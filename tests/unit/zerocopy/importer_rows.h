@@ -64,7 +64,16 @@ struct CudaByEglRow {
   [[nodiscard]] static Frame frame(const RgbPicture& picture);
 };
 
+/// The same, by way of a GL buffer that CUDA copies.
+struct CudaByEglCopyRow {
+  static constexpr std::string_view kRoute = "egl-copy+cuda";
+  static constexpr MemoryKind kMemory = MemoryKind::Cuda;
+  static constexpr bool kDriver = true;
+  [[nodiscard]] static std::unique_ptr<Importer> make(std::size_t limit);
+  [[nodiscard]] static Frame frame(const RgbPicture& picture);
+};
+
 // A list for TEMPLATE_TEST_CASE, which names each case after its row.
-#define ZC_IMPORTER_ROWS CpuRow, VulkanRow, CudaByVulkanRow, CudaByEglRow
+#define ZC_IMPORTER_ROWS CpuRow, VulkanRow, CudaByVulkanRow, CudaByEglRow, CudaByEglCopyRow
 
 }  // namespace zc::test
