@@ -1,12 +1,14 @@
 // A Vulkan layer that gives lavapipe VK_EXT_image_drm_format_modifier where it does not advertise it (it implements the
 // LINEAR modifier but wants a kernel with udmabuf) and two made-up modifiers, see test_modifiers.h: with it the import
 // of tiled dmabufs runs on any machine, memfds standing for the buffers. Other devices pass through unchanged.
+// ZEROCAST_VKLAYER_HIDE names an extension that such a device does not advertise either.
 #include "vklayer/tiled_images.h"
 
 #include <vulkan/vk_layer.h>
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -78,6 +80,8 @@ std::vector<VkExtensionProperties> real_extensions(const Instance& instance, VkP
   next(gpu, nullptr, &count, nullptr);
   std::vector<VkExtensionProperties> all(count);
   next(gpu, nullptr, &count, all.data());
+  const char* hidden = std::getenv("ZEROCAST_VKLAYER_HIDE");  // NOLINT(concurrency-mt-unsafe): set before the program
+  if (hidden != nullptr) std::erase_if(all, [&](const auto& e) { return std::string_view(e.extensionName) == hidden; });
   return all;
 }
 

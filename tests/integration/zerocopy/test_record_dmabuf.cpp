@@ -167,24 +167,54 @@ TEST_CASE("pictures change their size under the recording") {
   CHECK(frames->frames == report.counters.packets);
 }
 
+namespace {
+
+/// The program's own words and file, after it has recorded for three seconds in `environment`.
+std::string run_program(const PrivatePipeWire& daemon, const TestProducer& producer, const std::string& file,
+                        std::vector<std::string> environment) {
+  const auto log = daemon.folder() / "log";
+  std::vector<std::string> command{"env"};
+  command.insert(command.end(), environment.begin(), environment.end());
+  for (const std::string& word : std::initializer_list<std::string>{ZEROCAST_BINARY, "record", "--source",
+                                                                    "node:" + std::to_string(producer.node_id()),
+                                                                    "--codec", "h264", "--seconds", "3", file}) {
+    command.push_back(word);
+  }
+  auto child = ChildProcess::start(command, log);
+  REQUIRE(child);
+  const Nanoseconds deadline = monotonic_now() + 60s;
+  while (child->running() && monotonic_now() < deadline) std::this_thread::sleep_for(50ms);
+  CHECK_FALSE(child->running());
+  std::ifstream in(log);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+}  // namespace
+
 TEST_CASE("the program itself says which way it goes") {
   const auto daemon = private_pipewire();
   const auto producer = produce(dmabufs());
   set_faults("");
   record(*producer, daemon->folder() / "warm.mkv", 3);  // the shaders are compiled
   const std::string file = daemon->folder() / "binary.mkv";
-  const auto log = daemon->folder() / "log";
-  auto child =
-      ChildProcess::start({ZEROCAST_BINARY, "record", "--source", "node:" + std::to_string(producer->node_id()),
-                           "--codec", "h264", "--seconds", "3", file},
-                          log);
-  REQUIRE(child);
-  const Nanoseconds deadline = monotonic_now() + 60s;
-  while (child->running() && monotonic_now() < deadline) std::this_thread::sleep_for(50ms);
-  CHECK_FALSE(child->running());
-  std::ifstream in(log);
-  const std::string words{std::istreambuf_iterator<char>(in), {}};
+  const std::string words = run_program(*daemon, *producer, file, {});
   CAPTURE(words);
   CHECK(words.find("h264_nvenc (vulkan+cuda)") != std::string::npos);
+  CHECK(check(file).frames >= 3);
+}
+
+TEST_CASE("drivers without what the better routes need: the next one, to the last") {
+  const auto daemon = private_pipewire();
+  const auto producer = produce(dmabufs());
+  // Vulkan imports no dmabufs here; in the second case OpenGL ES imports no memory either.
+  const bool shares = GENERATE(true, false);
+  std::vector<std::string> environment{"VK_LAYER_PATH=" ZEROCAST_VKLAYER_DIR,
+                                       "VK_INSTANCE_LAYERS=VK_LAYER_ZEROCAST_modifiers",
+                                       "ZEROCAST_VKLAYER_HIDE=VK_EXT_external_memory_dma_buf"};
+  if (!shares) environment.emplace_back("MESA_EXTENSION_OVERRIDE=-GL_EXT_memory_object_fd");
+  const std::string file = daemon->folder() / "next.mkv";
+  const std::string words = run_program(*daemon, *producer, file, environment);
+  CAPTURE(words);
+  CHECK(words.find(shares ? "h264_nvenc (egl+cuda)" : "h264_nvenc (egl-copy+cuda)") != std::string::npos);
   CHECK(check(file).frames >= 3);
 }
