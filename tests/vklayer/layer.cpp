@@ -1,13 +1,16 @@
 // A Vulkan layer that gives lavapipe VK_EXT_image_drm_format_modifier where it does not advertise it (it implements the
 // LINEAR modifier but wants a kernel with udmabuf) and two made-up modifiers, see test_modifiers.h: with it the import
 // of tiled dmabufs runs on any machine, memfds standing for the buffers. Other devices pass through unchanged.
-// ZEROCAST_VKLAYER_HIDE names an extension that such a device does not advertise either.
+// ZEROCAST_VKLAYER_HIDE names an extension that such a device does not advertise either;
+// ZEROCAST_VKLAYER_REFUSE=tiled:N lets every import of a tiled dmabuf fail once the device was given work N times,
+// all:N that of any dmabuf.
 #include "vklayer/tiled_images.h"
 
 #include <vulkan/vk_layer.h>
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <map>
@@ -107,6 +110,18 @@ T* find_out(void* chain, VkStructureType type) {
     if (s->sType == type) return reinterpret_cast<T*>(s);
   }
   return nullptr;
+}
+
+std::atomic<unsigned> g_submissions = 0;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
+
+/// The driver has changed its mind about dmabufs of this kind.
+bool refuses(bool tiled) {
+  const char* text = std::getenv("ZEROCAST_VKLAYER_REFUSE");  // NOLINT(concurrency-mt-unsafe): set before the program
+  if (text == nullptr) return false;
+  const std::string_view what(text);
+  const std::size_t colon = what.find(':');
+  if (what.substr(0, colon) == "tiled" && !tiled) return false;
+  return colon != std::string_view::npos && g_submissions >= std::strtoul(text + colon + 1, nullptr, 10);
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL create_instance(const VkInstanceCreateInfo* info, const VkAllocationCallbacks* alloc,
@@ -240,6 +255,11 @@ VKAPI_ATTR void VKAPI_CALL destroy_device(VkDevice device, const VkAllocationCal
 
 VKAPI_ATTR VkResult VKAPI_CALL create_image(VkDevice device, const VkImageCreateInfo* info,
                                             const VkAllocationCallbacks* /*alloc*/, VkImage* image) {
+  const auto* layout = find_in<VkImageDrmFormatModifierExplicitCreateInfoEXT>(
+      info->pNext, VK_STRUCTURE_TYPE_IMAGE_DRM_FORMAT_MODIFIER_EXPLICIT_CREATE_INFO_EXT);
+  if (layout != nullptr && refuses(layout->drmFormatModifier != 0)) {
+    return VK_ERROR_INVALID_DRM_FORMAT_MODIFIER_PLANE_LAYOUT_EXT;
+  }
   return device_of(device)->create(*info, image);
 }
 VKAPI_ATTR void VKAPI_CALL destroy_image(VkDevice device, VkImage image, const VkAllocationCallbacks* /*alloc*/) {
@@ -258,8 +278,11 @@ VKAPI_ATTR void VKAPI_CALL image_requirements(VkDevice device, const VkImageMemo
 }
 VKAPI_ATTR VkResult VKAPI_CALL allocate_memory(VkDevice device, const VkMemoryAllocateInfo* info,
                                                const VkAllocationCallbacks* /*alloc*/, VkDeviceMemory* memory) {
-  return device_of(device)->allocate(
-      *info, find_in<VkImportMemoryFdInfoKHR>(info->pNext, VK_STRUCTURE_TYPE_IMPORT_MEMORY_FD_INFO_KHR), memory);
+  const auto* import = find_in<VkImportMemoryFdInfoKHR>(info->pNext, VK_STRUCTURE_TYPE_IMPORT_MEMORY_FD_INFO_KHR);
+  if (import != nullptr && import->handleType == VK_EXTERNAL_MEMORY_HANDLE_TYPE_DMA_BUF_BIT_EXT && refuses(false)) {
+    return VK_ERROR_INVALID_EXTERNAL_HANDLE;
+  }
+  return device_of(device)->allocate(*info, import, memory);
 }
 VKAPI_ATTR void VKAPI_CALL free_memory(VkDevice device, VkDeviceMemory memory, const VkAllocationCallbacks* /*alloc*/) {
   device_of(device)->free(memory);
@@ -271,6 +294,7 @@ VKAPI_ATTR VkResult VKAPI_CALL queue_submit(VkQueue queue, std::uint32_t count, 
                                             VkFence fence) {
   const auto self = device_of(queue);
   self->refresh();
+  ++g_submissions;
   return self->fn<PFN_vkQueueSubmit>("vkQueueSubmit")(queue, count, submits, fence);
 }
 

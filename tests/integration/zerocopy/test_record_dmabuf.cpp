@@ -5,6 +5,7 @@
 #include "softgpu/control.h"
 #include "tools/decode.h"
 #include "tools/frame_report.h"
+#include "vklayer/test_modifiers.h"
 
 #include <dlfcn.h>
 
@@ -171,13 +172,13 @@ namespace {
 
 /// The program's own words and file, after it has recorded for three seconds in `environment`.
 std::string run_program(const PrivatePipeWire& daemon, const TestProducer& producer, const std::string& file,
-                        std::vector<std::string> environment) {
+                        std::vector<std::string> environment, std::string seconds = "3") {
   const auto log = daemon.folder() / "log";
   std::vector<std::string> command{"env"};
   command.insert(command.end(), environment.begin(), environment.end());
-  for (const std::string& word : std::initializer_list<std::string>{ZEROCAST_BINARY, "record", "--source",
-                                                                    "node:" + std::to_string(producer.node_id()),
-                                                                    "--codec", "h264", "--seconds", "3", file}) {
+  for (const std::string& word : std::initializer_list<std::string>{
+           ZEROCAST_BINARY, "record", "--source", "node:" + std::to_string(producer.node_id()), "--codec", "h264",
+           "--seconds", seconds, "--json", file}) {
     command.push_back(word);
   }
   auto child = ChildProcess::start(command, log);
@@ -217,4 +218,37 @@ TEST_CASE("drivers without what the better routes need: the next one, to the las
   CAPTURE(words);
   CHECK(words.find(shares ? "h264_nvenc (egl+cuda)" : "h264_nvenc (egl-copy+cuda)") != std::string::npos);
   CHECK(check(file).frames >= 3);
+}
+
+TEST_CASE("a driver that refuses in mid-stream what it took before: the recording goes on in another layout") {
+  struct Case {
+    const char* refusal;
+    const char* route;
+    bool other_way;  ///< another route reads them
+  };
+  const auto wanted = GENERATE(Case{"tiled:3", "vulkan+cuda", false}, Case{"all:3", "egl+cuda", true});
+  CAPTURE(wanted.refusal);
+  const auto daemon = private_pipewire();
+  ProducerOptions options = dmabufs();
+  options.memory = Memory::Either;
+  options.formats = {PixelFormat::BGRx, PixelFormat::RGBx};
+  options.modifiers = {wanted.other_way ? kModifierLinear : kTiledModifier, kModifierLinear};
+  options.changes = {{.at = 20, .size = {}, .format = PixelFormat::RGBx}};  // new buffers
+  const auto producer = produce(std::move(options));
+  const std::string file = daemon->folder() / "refused.mkv";
+  const std::string words =
+      run_program(*daemon, *producer, file,
+                  {"VK_LAYER_PATH=" ZEROCAST_VKLAYER_DIR, "VK_INSTANCE_LAYERS=VK_LAYER_ZEROCAST_modifiers",
+                   std::string("ZEROCAST_VKLAYER_REFUSE=") + wanted.refusal, "ZEROCAST_LOG=info"},
+                  "5");
+  CAPTURE(words);
+  // What no part of the program can read is dropped; a picture that another route reads is not.
+  CHECK((words.find("a picture was dropped") == std::string::npos) == wanted.other_way);
+  CHECK(words.find("asking the source for") != std::string::npos);
+  const FrameReport frames = check(file);  // every picture's number in order, none stale
+  REQUIRE(frames.first_mark);
+  REQUIRE(frames.last_mark);
+  CHECK(*frames.first_mark < 20);
+  CHECK(*frames.last_mark > 25);
+  CHECK(words.find("\"route\":\"" + std::string(wanted.route) + '"') != std::string::npos);
 }
