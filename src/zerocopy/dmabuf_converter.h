@@ -47,9 +47,9 @@ class DmabufConverter {
   [[nodiscard]] virtual Result<std::unique_ptr<SurfaceMemory>> allocate(std::size_t bytes) = 0;
   /// The whole picture, bars included, into memory from allocate(); same bits as the CPU's conversion. The producer has
   /// finished it (producer_wait.h); the CPU may read the memory and the producer write its buffer when this returns.
-  /// Bounded. Invalid: this dmabuf is malformed. Busy: not this time. Unsupported, and modifiers() has lost the dmabuf's: that one is refused for good.
-  /// Timeout: the memory may still be written to; once this object is gone, freeing it is safe. Anything else: this GPU
-  /// cannot.
+  /// Bounded. Invalid: this dmabuf is malformed. Busy: not this time. Unsupported, and modifiers() has lost the
+  /// dmabuf's: that one is refused for good. Timeout: the memory may still be written to; once this object is gone,
+  /// freeing it is safe. Anything else: this GPU cannot.
   [[nodiscard]] virtual Result<void> convert(const std::shared_ptr<const Dmabuf>& dmabuf, const PicturePlan& plan,
                                              const ColourDescription& colour, SurfaceMemory& memory,
                                              const SurfaceLayout& layout) = 0;

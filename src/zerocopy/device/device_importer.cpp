@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/process_stats.h"
 #include "zerocopy/cpu/cursor_painter.h"
 #include "zerocopy/cpu_importer.h"
 #include "zerocopy/device/cuda_surface_pool.h"
@@ -242,7 +243,8 @@ std::optional<Result<Surface>> DeviceImporter::import_by(DeviceConverter& route,
                               .target = slot.target,
                               .layout = pool_->layout(),
                               .cursor = recorded ? cursor_pass_.get() : nullptr};
-  const Nanoseconds started = monotonic_now();
+  const bool measuring = routes_.measuring();
+  const RouteCost before = measuring ? RouteCost{monotonic_now(), this_thread_cpu_time()} : RouteCost{};
   if (auto done = route.convert(picture); !done) {
     const ErrorKind kind = done.error().kind;
     // A malformed frame, or one whose producer does not finish it, says nothing about the route.
@@ -261,7 +263,9 @@ std::optional<Result<Surface>> DeviceImporter::import_by(DeviceConverter& route,
       return fail(ErrorKind::Busy, "import frame", "its cursor could not be drawn: " + drawn.error().message());
     }
   }
-  routes_.succeeded(route, monotonic_now() - started);
+  RouteCost cost{};
+  if (measuring) cost = {.time = monotonic_now() - before.time, .cpu = this_thread_cpu_time() - before.cpu};
+  routes_.succeeded(route, cost);
   say_route(route.route());
   cpu_current_ = false;
   return publish(std::move(*taken), plan, cursor);

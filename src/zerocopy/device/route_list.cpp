@@ -79,8 +79,8 @@ void RouteList::clear() {
   entries_.clear();
 }
 
-void RouteList::succeeded(DeviceConverter& route, Nanoseconds time) {
-  trial_.took(route, time);
+void RouteList::succeeded(DeviceConverter& route, const RouteCost& cost) {
+  trial_.took(route, cost);
   const auto at = entry(route);
   if (at == entries_.end() || at->failures == 0) return;
   logger("zerocopy").info("the {} route works again", route.route());

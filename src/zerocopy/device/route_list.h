@@ -21,15 +21,17 @@ class RouteList {
   /// Once per picture, before the first find().
   void next_picture() { ++picture_; }
   /// The first route that takes this picture now, after `after` (null: from the first on). Null: none. Of several that
-  /// take a tiled one, the fastest: see RouteTrial.
+  /// take a tiled one, the best: see RouteTrial.
   [[nodiscard]] DeviceConverter* find(const Dmabuf& dmabuf, const PicturePlan& plan,
                                       const DeviceConverter* after = nullptr);
   /// Some route takes such pictures, now or later.
   [[nodiscard]] bool takes(const Dmabuf& dmabuf, const PicturePlan& plan) const;
   /// Says so, loudly when it is the first time.
   void failed(DeviceConverter& route, const Error& error);
-  /// `time`: of its convert().
-  void succeeded(DeviceConverter& route, Nanoseconds time);
+  /// What convert() costs is to be measured for the picture find() was asked about last.
+  [[nodiscard]] bool measuring() const { return trial_.measuring(); }
+  /// `cost`: of its convert(), where measuring() wanted it.
+  void succeeded(DeviceConverter& route, const RouteCost& cost);
   /// The route refuses the dmabuf's modifier from now on, and no other: says so. False: that is not what happened.
   [[nodiscard]] bool refused(const DeviceConverter& route, const Dmabuf& dmabuf, const Error& error);
   void clear();

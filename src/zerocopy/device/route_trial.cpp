@@ -12,6 +12,10 @@ namespace {
 
 /// A stream that changes its size for ever does not grow memory; what it gets is the preferred route.
 constexpr std::size_t kMaxKinds = 16;
+/// Nothing is seen of a picture that takes less: a quarter of 1/60 s.
+constexpr Nanoseconds kSoon = std::chrono::microseconds(4167);
+
+double microseconds(Nanoseconds time) { return static_cast<double>(time.count()) / 1e3; }
 
 }  // namespace
 
@@ -25,30 +29,46 @@ DeviceConverter* RouteTrial::choose(const PictureKind& kind, std::span<DeviceCon
     trial = trials_.end() - 1;
   }
   current_ = &*trial;
-  const Runner* best = nullptr;
   for (DeviceConverter* route : routes) {
     auto known = std::ranges::find(trial->runners, route, &Runner::route);
-    if (known == trial->runners.end()) known = trial->runners.insert(known, Runner{.route = route});
+    if (known == trial->runners.end()) trial->runners.push_back({.route = route});
   }
+  // Those that take this picture, in their order.
+  contenders_.clear();
   for (DeviceConverter* route : routes) {
-    const Runner& runner = *std::ranges::find(trial->runners, route, &Runner::route);
-    // The one that has made the fewest; among those that have made enough, the fastest.
-    const bool better = best == nullptr || runner.pictures < best->pictures ||
-                        (runner.done() && best->done() && runner.quartile < best->quartile);
-    if (better) best = &runner;
+    contenders_.push_back(&*std::ranges::find(trial->runners, route, &Runner::route));
   }
-  return best->route;
+  const Runner& fewest = **std::ranges::min_element(contenders_, {}, &Runner::pictures);
+  return fewest.done() ? best(contenders_).route : fewest.route;
 }
 
-void RouteTrial::took(DeviceConverter& route, Nanoseconds time) {
+const RouteTrial::Runner& RouteTrial::best(std::span<const Runner* const> runners) {
+  const auto time = [](const Runner* runner) { return runner->quartile.time; };
+  const Runner* best = *std::ranges::min_element(runners, {}, time);
+  const Nanoseconds enough = std::min(kSoon, time(best) + time(best) / 2);
+  for (const Runner* runner : runners) {
+    if (time(runner) <= enough && runner->quartile.cpu < best->quartile.cpu) best = runner;
+  }
+  return *best;
+}
+
+bool RouteTrial::measuring() const {
+  return current_ != nullptr && !std::ranges::all_of(current_->runners, &Runner::done);
+}
+
+void RouteTrial::took(DeviceConverter& route, const RouteCost& cost) {
   if (current_ == nullptr) return;
   const auto runner = std::ranges::find(current_->runners, &route, &Runner::route);
   if (runner == current_->runners.end() || runner->done()) return;
-  if (runner->pictures >= kWarmUp) runner->times.at(runner->pictures - kWarmUp) = time;
+  if (runner->pictures >= kWarmUp) {
+    runner->times.at(runner->pictures - kWarmUp) = cost.time;
+    runner->cpus.at(runner->pictures - kWarmUp) = cost.cpu;
+  }
   ++runner->pictures;
   if (!runner->done()) return;
   std::ranges::sort(runner->times);
-  runner->quartile = runner->times.at(kSamples / 4);
+  std::ranges::sort(runner->cpus);
+  runner->quartile = {.time = runner->times.at(kSamples / 4), .cpu = runner->cpus.at(kSamples / 4)};
   if (!current_->told && std::ranges::all_of(current_->runners, &Runner::done)) tell(*current_);
 }
 
@@ -58,16 +78,18 @@ void RouteTrial::remove(const DeviceConverter& route) {
 
 void RouteTrial::tell(Trial& trial) const {
   trial.told = true;
-  const auto fastest = std::ranges::min_element(trial.runners, {}, &Runner::quartile);
-  std::string times;
+  std::vector<const Runner*> all;
+  for (const Runner& runner : trial.runners) all.push_back(&runner);
+  const Runner& chosen = best(all);
+  std::string costs;
   for (const Runner& runner : trial.runners) {
-    times += fmt::format("{}{} {:.0f} us", times.empty() ? "" : ", ", runner.route->route(),
-                         static_cast<double>(runner.quartile.count()) / 1e3);
-    if (&runner != &*fastest) runner.route->forget_targets();
+    costs += fmt::format("{}{} {:.0f} us, {:.0f} us of CPU time", costs.empty() ? "" : "; ", runner.route->route(),
+                         microseconds(runner.quartile.time), microseconds(runner.quartile.cpu));
+    if (&runner != &chosen) runner.route->forget_targets();
   }
   logger("zerocopy")
-      .info("the {} route is the fastest for {} of {}x{} with modifier {:#x}: {}", fastest->route->route(),
-            name(trial.kind.format), trial.kind.buffer.width, trial.kind.buffer.height, trial.kind.modifier, times);
+      .info("the {} route is the best for {} of {}x{} with modifier {:#x}: {}", chosen.route->route(),
+            name(trial.kind.format), trial.kind.buffer.width, trial.kind.buffer.height, trial.kind.modifier, costs);
 }
 
 }  // namespace zc

@@ -66,19 +66,23 @@ Result<void> GlPass::check(const PicturePlan& plan, const SurfaceLayout& layout)
 }
 
 Result<GLuint> GlPass::program(GLenum source, const PassVariant& variant) {
+  if (last_ != 0 && source == last_source_ && variant == last_variant_) return last_;
+  last_source_ = source;
+  last_variant_ = variant;
+  last_ = 0;
   // By the constants: formats that differ in their alpha alone share a program.
   const auto constants = pass_constants(variant, options_.workgroup);
   const auto known = std::ranges::find_if(programs_, [&](const Program& p) {
     return p.source == source && p.scaled == variant.scaled && p.constants == constants;
   });
-  if (known != programs_.end()) return known->handle.get();
+  if (known != programs_.end()) return last_ = known->handle.get();
   const std::array shaders{
       GlShaderSource{GL_COMPUTE_SHADER, shader_text(source, variant.scaled, constants, options_.workgroup)}};
   auto made = make_gl_program(device_, shaders);
   if (!made) return std::unexpected(std::move(made.error()));
   if (programs_.size() == kMaxPrograms) programs_.clear();  // nothing is running here
   programs_.push_back({source, variant.scaled, constants, std::move(*made)});
-  return programs_.back().handle.get();
+  return last_ = programs_.back().handle.get();
 }
 
 void GlPass::set_geometry(const PassGeometry& geometry) {

@@ -52,7 +52,10 @@ class GlPass {
   std::shared_ptr<GlDevice> device_;
   Options options_;
   std::vector<Program> programs_;
-  GlObject uniforms_;  ///< holds geometry_
+  GLenum last_source_ = 0;
+  PassVariant last_variant_;  ///< the stream's, frame after frame
+  GLuint last_ = 0;           ///< of programs_, for those two
+  GlObject uniforms_;         ///< holds geometry_
   PassGeometry geometry_{};
   GlFence fence_;
 };

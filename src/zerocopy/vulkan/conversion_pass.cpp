@@ -169,12 +169,15 @@ Result<void> ConversionPass::make_program(bool image) {
 }
 
 Result<VkPipeline> ConversionPass::pipeline(const PassVariant& variant) {
+  if (last_ != VK_NULL_HANDLE && variant == last_variant_) return last_;
+  last_variant_ = variant;
+  last_ = VK_NULL_HANDLE;
   // By the constants: formats that differ in their alpha alone share a pipeline.
   const auto constants = pass_constants(variant, workgroup(variant.image));
   const auto known = std::ranges::find_if(pipelines_, [&](const Pipeline& p) {
     return p.image == variant.image && p.scaled == variant.scaled && p.constants == constants;
   });
-  if (known != pipelines_.end()) return known->handle.get();
+  if (known != pipelines_.end()) return last_ = known->handle.get();
   std::array<VkSpecializationMapEntry, kPassConstants> entries{};
   for (std::uint32_t i = 0; i < entries.size(); ++i) entries.at(i) = {i, i * 4, 4};
   const VkSpecializationInfo specialization{entries.size(), entries.data(), sizeof(constants), constants.data()};
@@ -195,7 +198,7 @@ Result<VkPipeline> ConversionPass::pipeline(const PassVariant& variant) {
   if (pipelines_.size() == kMaxPipelines) pipelines_.clear();  // nothing is running here
   pipelines_.push_back(
       {variant.image, variant.scaled, constants, {device_->handle(), handle, device_->fn().DestroyPipeline}});
-  return handle;
+  return last_ = handle;
 }
 
 Result<void> ConversionPass::check(const Source& source, const PicturePlan& plan, const VulkanBuffer& target,

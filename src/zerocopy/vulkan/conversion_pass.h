@@ -98,6 +98,8 @@ class ConversionPass {
   VkOwned<VkDescriptorPool> descriptors_;
   std::array<Program, 2> programs_;  ///< [image]
   std::vector<Pipeline> pipelines_;
+  PassVariant last_variant_;          ///< the stream's, frame after frame
+  VkPipeline last_ = VK_NULL_HANDLE;  ///< of pipelines_, for it
   std::unique_ptr<CommandRunner> runner_;
 };
 

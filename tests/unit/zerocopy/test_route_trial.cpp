@@ -1,6 +1,7 @@
 // Which of several routes makes a stream's pictures: pure bookkeeping, times given.
 #include "zerocopy/device/route_list.h"
 #include "zerocopy/device/route_trial.h"
+#include "zerocopy/gl/wait_estimate.h"
 
 #include <catch2/catch_test_macros.hpp>
 
@@ -41,7 +42,8 @@ std::map<const DeviceConverter*, unsigned> run(RouteTrial& trial, std::span<Devi
   for (unsigned i = 0; i < pictures; ++i) {
     DeviceConverter* chosen = trial.choose(kind, routes);
     ++made[chosen];
-    trial.took(*chosen, std::chrono::microseconds(us.at(chosen)));
+    const Nanoseconds time = std::chrono::microseconds(us.at(chosen));
+    trial.took(*chosen, {.time = time, .cpu = time});
   }
   return made;
 }
@@ -73,9 +75,39 @@ TEST_CASE("pictures that take long for another reason do not decide") {
     DeviceConverter* chosen = trial.choose(kKind, routes);
     // The faster one has every other buffer to import, as the first pictures of a stream do.
     const int us = chosen == &two ? (i % 4 < 2 ? 5000 : 50) : 60;
-    trial.took(*chosen, std::chrono::microseconds(us));
+    trial.took(*chosen, {.time = std::chrono::microseconds(us), .cpu = std::chrono::microseconds(us)});
   }
   CHECK(trial.choose(kKind, routes) == &two);
+}
+
+TEST_CASE("of routes that are fast enough the one with the least CPU time is the best") {
+  using std::chrono::microseconds;
+  struct Case {
+    RouteCost one, two;
+    bool second;
+  };
+  const std::array cases{
+      Case{{microseconds(50), microseconds(50)}, {microseconds(70), microseconds(15)}, true},  // sleeps while it waits
+      Case{
+          {microseconds(50), microseconds(50)}, {microseconds(76), microseconds(15)}, false},  // over 1.5 times as long
+      Case{{microseconds(50), microseconds(15)}, {microseconds(40), microseconds(40)}, false},
+      Case{{microseconds(3500), microseconds(900)}, {microseconds(4200), microseconds(100)}, false},  // is seen
+      Case{{microseconds(9000), microseconds(900)}, {microseconds(8900), microseconds(5000)}, true}};
+  for (const Case& c : cases) {
+    CAPTURE(c.one.time.count(), c.two.time.count());
+    FakeRoute one("one");
+    FakeRoute two("two");
+    const std::array<DeviceConverter*, 2> routes{&one, &two};
+    RouteTrial trial;
+    for (unsigned i = 0; i < 2 * kEach; ++i) {
+      DeviceConverter* chosen = trial.choose(kKind, routes);
+      CHECK(trial.measuring());
+      trial.took(*chosen, chosen == &one ? c.one : c.two);
+    }
+    CHECK(trial.choose(kKind, routes) == (c.second ? &two : &one));
+    CHECK_FALSE(trial.measuring());
+    CHECK((c.second ? one : two).forgotten == 1);
+  }
 }
 
 TEST_CASE("a route that rests or is gone leaves the pictures to the others") {
@@ -122,7 +154,9 @@ TEST_CASE("the list tries its routes on tiled pictures, and gives LINEAR ones to
     DeviceConverter* chosen = list.find(dmabuf, *plan);
     REQUIRE(chosen != nullptr);
     ++made[chosen->route()];
-    list.succeeded(*chosen, std::chrono::microseconds(chosen->route() == "two" ? 10 : 20));
+    CHECK(list.measuring() == (i < 2 * kEach));
+    const Nanoseconds time = std::chrono::microseconds(chosen->route() == "two" ? 10 : 20);
+    list.succeeded(*chosen, {.time = time, .cpu = time});
   }
   CHECK(made["one"] == kEach);
   CHECK(made["two"] == kEach + 10);
@@ -134,4 +168,36 @@ TEST_CASE("the list tries its routes on tiled pictures, and gives LINEAR ones to
   CHECK(left->route() == "one");
   dmabuf.modifier = kModifierLinear;
   CHECK(list.find(dmabuf, *plan)->route() == "one");
+}
+
+TEST_CASE("a nap ends before the work does, and follows it when it becomes shorter or longer") {
+  using std::chrono::microseconds;
+  WaitEstimate estimate;
+  CHECK(estimate.nap() == Nanoseconds{});
+  unsigned overslept = 0;
+  const auto frame = [&](Nanoseconds work, Nanoseconds late) {
+    const Nanoseconds asked = estimate.nap();
+    const Nanoseconds slept = asked == Nanoseconds{} ? Nanoseconds{} : asked + late;
+    if (asked > Nanoseconds{}) estimate.napped(asked, slept);
+    const bool too_long = slept > work;
+    if (too_long) ++overslept;
+    estimate.learn(std::max(slept, work), too_long);
+    return asked;
+  };
+  for (int i = 0; i < 20; ++i) frame(microseconds(50), microseconds(8));
+  CHECK(overslept <= 1);  // until it is known how late the system wakes up
+  CHECK(frame(microseconds(50), microseconds(8)) > microseconds(30));
+  for (int i = 0; i < 60; ++i) frame(microseconds(200), microseconds(8));
+  CHECK(frame(microseconds(200), microseconds(8)) > microseconds(170));
+  overslept = 0;
+  for (int i = 0; i < 60; ++i) frame(microseconds(50), microseconds(8));
+  CHECK(overslept < 10);
+  CHECK(frame(microseconds(50), microseconds(8)) > microseconds(30));
+  // A system that cannot sleep for so short a time is not asked to.
+  for (int i = 0; i < 40; ++i) frame(microseconds(50), microseconds(300));
+  CHECK(estimate.nap() == Nanoseconds{});
+  // No estimate makes a wait endless.
+  WaitEstimate slow;
+  slow.learn(std::chrono::seconds(5), false);
+  CHECK(slow.nap() <= std::chrono::milliseconds(20));
 }
