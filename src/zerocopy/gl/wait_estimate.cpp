@@ -20,6 +20,7 @@ Nanoseconds WaitEstimate::nap() const {
 }
 
 void WaitEstimate::learn(Nanoseconds took, bool overslept) {
+  late_ -= late_ / 64;  // forgotten in time: one late wake-up is not to end all naps
   if (overslept) {
     expected_ -= expected_ / 4;
   } else if (expected_ == Nanoseconds{} || took < expected_) {
