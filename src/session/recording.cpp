@@ -82,7 +82,8 @@ class RecordingImpl final : public Recording, public SourceListener, public Sink
 
   RecordingOptions options_;
   FrameMailbox mailbox_;
-  std::unique_ptr<Importer> importer_;
+  std::unique_ptr<Importer> importer_;  ///< the worker's once that runs, and gone when it has ended
+  std::string route_;                   ///< its last one, when the worker has ended
   std::vector<std::unique_ptr<SinkRunner>> outputs_;
   std::unique_ptr<Source> source_;
 
@@ -141,6 +142,8 @@ std::expected<void, Failure> RecordingImpl::open(std::stop_token stop) {
   worker_ = std::jthread([this](const std::stop_token& token) {
     name_this_thread("zc-worker");
     run_worker(token);
+    route_ = importer_->route();
+    importer_.reset();  // on its own thread, which an OpenGL context is bound to
   });
   return {};
 }
@@ -381,7 +384,7 @@ RecordingReport RecordingImpl::finish() {
   if (stage_ready_.load(std::memory_order_acquire)) {
     report.encoder = encoder_name_;
     report.failed_encoders = failed_encoders_;
-    report.route = importer_->route();
+    report.route = route_;
     report.codec = stream_.codec;
     report.size = stream_.size;
     const DurationHistogram& latency = stage_->latency();

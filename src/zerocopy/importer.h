@@ -13,7 +13,8 @@
 
 namespace zc {
 
-/// Turns frames into surfaces. One worker thread owns an importer and makes every call.
+/// Turns frames into surfaces. One worker thread owns an importer and makes every call, its end included; what comes
+/// before the first configure() may be another's. Surfaces may outlive it.
 class Importer {
  public:
   virtual ~Importer() = default;

@@ -6,6 +6,7 @@
 #include "zerocopy/device/vulkan_route.h"
 #include "zerocopy/gl/egl_copy_route.h"
 #include "zerocopy/gl/egl_route.h"
+#include "zerocopy/gl/gl_device.h"
 
 #include <ffnvcodec/dynlink_loader.h>
 
@@ -32,12 +33,17 @@ std::shared_ptr<VulkanDevice> hooked_vulkan() {
   return device;
 }
 
-std::shared_ptr<GlDevice> hooked_gl() {
+const Result<std::shared_ptr<GlDevice>>& hooked_gl_device() {
   static const auto device = [] {
     auto opened = open_gl_device(*hooked_vulkan());
     if (opened) DriverCalls::hook(**opened);
     return opened;
   }();
+  return device;
+}
+
+std::shared_ptr<GlDevice> hooked_gl() {
+  const auto& device = hooked_gl_device();
   if (!device) SKIP("no EGL device: " << device.error().message());
   return *device;
 }
@@ -104,5 +110,9 @@ std::unique_ptr<Importer> CudaByEglCopyRow::make(std::size_t limit) {
   return by_route(setup, make_egl_copy_route(hooked_gl(), setup.cuda), limit);
 }
 Frame CudaByEglCopyRow::frame(const RgbPicture& picture) { return in_dmabuf(picture); }
+
+void leave_thread() {
+  if (const auto& device = hooked_gl_device()) (*device)->release_current();
+}
 
 }  // namespace zc::test

@@ -73,6 +73,10 @@ struct CudaByEglCopyRow {
   [[nodiscard]] static Frame frame(const RgbPicture& picture);
 };
 
+/// The rows share their devices; the calling thread lets go of what is bound to it. An importer of the program has
+/// devices of its own, which end with it.
+void leave_thread();
+
 // A list for TEMPLATE_TEST_CASE, which names each case after its row.
 #define ZC_IMPORTER_ROWS CpuRow, VulkanRow, CudaByVulkanRow, CudaByEglRow, CudaByEglCopyRow
 

@@ -10,6 +10,7 @@
 #include <deque>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 using namespace zc;
@@ -208,6 +209,34 @@ TEMPLATE_TEST_CASE("a surface outlives its importer, and then everything has gon
     }
     CHECK(right(kept, picture));
   }
+  const Held after;
+  INFO(text(before) << " -> " << text(after));
+  CHECK(after == before);
+}
+
+TEMPLATE_TEST_CASE("an importer is made on one thread, used and ended on another, and leaves nothing there", "",
+                   ZC_IMPORTER_ROWS) {
+  const RgbPicture picture(kSize, 0, 9);
+  const auto live = [&] {
+    auto importer = TestType::make(kLimit);
+    CHECK_FALSE(importer->offer().formats.empty());
+    leave_thread();
+    Surface surface;
+    std::jthread([&] {
+      if (!importer->configure(format_in(TestType::kMemory))) return;
+      for (int i = 0; i < 3; ++i) {
+        auto made = importer->import(TestType::frame(picture));
+        if (made) surface = std::move(*made);
+      }
+      importer.reset();
+      leave_thread();
+    }).join();
+    REQUIRE(surface);
+    CHECK(right(surface, picture));
+  };
+  live();
+  const Held before;
+  for (int i = 0; i < 3; ++i) live();
   const Held after;
   INFO(text(before) << " -> " << text(after));
   CHECK(after == before);
