@@ -2,7 +2,7 @@
 
 #include "cli/encoders_report.h"
 #include "cli/report.h"
-#include "encode/av_log.h"
+#include "media/av_log.h"
 
 #include <algorithm>
 #include <vector>

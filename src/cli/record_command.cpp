@@ -4,7 +4,7 @@
 #include "base/unique_fd.h"
 #include "cli/record_report.h"
 #include "cli/report.h"
-#include "encode/av_log.h"
+#include "media/av_log.h"
 #include "session/recording.h"
 
 #include <fmt/format.h>

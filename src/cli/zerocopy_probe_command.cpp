@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "cli/probe_report.h"
 #include "cli/report.h"
-#include "encode/av_log.h"
+#include "media/av_log.h"
 #include "probe/collect.h"
 #include "probe/report_json.h"
 #include "probe/step.h"

@@ -1,6 +1,6 @@
 #include "encode/codec_context.h"
 
-#include "encode/av_log.h"
+#include "media/av_log.h"
 #include "encode/hw_frames.h"
 #include "media/packet.h"
 #include "media/picture_device.h"

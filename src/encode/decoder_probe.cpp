@@ -1,6 +1,6 @@
 #include "encode/decoder_probe.h"
 
-#include "encode/av_log.h"
+#include "media/av_log.h"
 #include "encode/av_types.h"
 #include "encode/encoder_chain.h"
 #include "encode/encoder_table.h"

@@ -1,7 +1,7 @@
 #include "encode/ffmpeg_encoder.h"
 
 #include "base/log.h"
-#include "encode/av_log.h"
+#include "media/av_log.h"
 #include "encode/codec_context.h"
 #include "encode/in_band_headers.h"
 #include "encode/parameter_sets.h"

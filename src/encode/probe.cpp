@@ -1,6 +1,6 @@
 #include "encode/probe.h"
 
-#include "encode/av_log.h"
+#include "media/av_log.h"
 #include "encode/av_types.h"
 #include "encode/ffmpeg_encoder.h"
 

@@ -1,5 +1,5 @@
 // Catch2's main with the program's own logging set up first: SVT-AV1 is as quiet as in zerocast.
-#include "encode/av_log.h"
+#include "media/av_log.h"
 
 #include <catch2/catch_session.hpp>
 

@@ -1,5 +1,5 @@
 // Errors of use, bit rates, and what the probe and the log say.
-#include "encode/av_log.h"
+#include "media/av_log.h"
 #include "encode/ffmpeg_encoder.h"
 #include "encode/probe.h"
 #include "encode_support.h"

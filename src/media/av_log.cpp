@@ -1,4 +1,4 @@
-#include "encode/av_log.h"
+#include "media/av_log.h"
 
 #include "base/log.h"
 
