@@ -29,3 +29,8 @@ find_program(GLSLANG_VALIDATOR glslangValidator REQUIRED)
 # Headers only: libEGL is opened at run time, and gives the addresses of OpenGL ES.
 find_path(EGL_INCLUDE_DIR EGL/egl.h REQUIRED)
 find_path(GLES_INCLUDE_DIR GLES3/gl31.h REQUIRED)
+
+# Headers only: libva is opened at run time.
+find_path(LIBVA_INCLUDE_DIR va/va_vpp.h REQUIRED)
+add_library(LibvaHeaders INTERFACE IMPORTED)
+target_include_directories(LibvaHeaders SYSTEM INTERFACE ${LIBVA_INCLUDE_DIR})

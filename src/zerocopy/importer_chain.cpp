@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "zerocopy/cpu_importer.h"
 #include "zerocopy/device_importer.h"
+#include "zerocopy/vaapi_importer.h"
 #include "zerocopy/vulkan_importer.h"
 
 #include <array>
@@ -21,6 +22,7 @@ struct Route {
 
 constexpr std::array kRoutes = {
     Route{"cuda", true, [](bool strict) { return make_device_importer({.strict = strict}); }},
+    Route{"vaapi", true, [](bool strict) { return make_vaapi_importer({.strict = strict}); }},
     Route{"vulkan", true, [](bool strict) { return make_vulkan_importer({.strict = strict}); }},
     Route{"cpu", false, [](bool /*strict*/) -> Result<std::unique_ptr<Importer>> { return make_cpu_importer(); }},
 };

@@ -73,11 +73,22 @@ struct CudaByEglCopyRow {
   [[nodiscard]] static Frame frame(const RgbPicture& picture);
 };
 
+/// Surfaces in VA-API memory: in a binary of its own, which has a render node.
+struct VaapiRow {
+  static constexpr std::string_view kRoute = "vaapi";
+  static constexpr MemoryKind kMemory = MemoryKind::Vaapi;
+  static constexpr bool kDriver = false;  ///< the stand-in fails by itself, see test_vaapi_importer.cpp
+  [[nodiscard]] static std::unique_ptr<Importer> make(std::size_t limit);
+  [[nodiscard]] static Frame frame(const RgbPicture& picture);
+};
+
 /// The rows share their devices; the calling thread lets go of what is bound to it. An importer of the program has
 /// devices of its own, which end with it.
 void leave_thread();
 
 // A list for TEMPLATE_TEST_CASE, which names each case after its row.
+#ifndef ZC_IMPORTER_ROWS
 #define ZC_IMPORTER_ROWS CpuRow, VulkanRow, CudaByVulkanRow, CudaByEglRow, CudaByEglCopyRow
+#endif
 
 }  // namespace zc::test

@@ -1,0 +1,147 @@
+#include "gpu/vaapi/device.h"
+
+#include "media/av_log.h"
+
+#include <dlfcn.h>
+
+#include <algorithm>
+#include <array>
+#include <span>
+#include <utility>
+#include <vector>
+
+extern "C" {
+#include <libavutil/buffer.h>
+#include <libavutil/error.h>
+#include <libavutil/hwcontext.h>
+#include <libavutil/hwcontext_vaapi.h>
+}
+
+namespace zc::vaapi {
+namespace {
+
+constexpr const char* kLibrary = "libva.so.2";
+
+Result<Functions> load() {
+  // FFmpeg's libavutil is linked against it, so it is in the process; never closed, as its drivers stay as well.
+  void* library = ::dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+  if (library == nullptr) {
+    const char* why = ::dlerror();
+    return fail(ErrorKind::Unsupported, "load VA-API", why == nullptr ? "there is no libva.so.2" : why);
+  }
+  Functions fn;
+  std::string missing;
+  const auto find = [&](auto& function, const char* name) {
+    function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(::dlsym(library, name));
+    if (function == nullptr && missing.empty()) missing = name;
+  };
+  find(fn.error_text, "vaErrorStr");
+  find(fn.vendor, "vaQueryVendorString");
+  find(fn.max_profiles, "vaMaxNumProfiles");
+  find(fn.profiles, "vaQueryConfigProfiles");
+  find(fn.max_entrypoints, "vaMaxNumEntrypoints");
+  find(fn.entrypoints, "vaQueryConfigEntrypoints");
+  find(fn.create_config, "vaCreateConfig");
+  find(fn.destroy_config, "vaDestroyConfig");
+  find(fn.surface_attributes, "vaQuerySurfaceAttributes");
+  find(fn.create_context, "vaCreateContext");
+  find(fn.destroy_context, "vaDestroyContext");
+  find(fn.pipeline_caps, "vaQueryVideoProcPipelineCaps");
+  find(fn.create_buffer, "vaCreateBuffer");
+  find(fn.destroy_buffer, "vaDestroyBuffer");
+  find(fn.map_buffer, "vaMapBuffer");
+  find(fn.unmap_buffer, "vaUnmapBuffer");
+  find(fn.begin_picture, "vaBeginPicture");
+  find(fn.render_picture, "vaRenderPicture");
+  find(fn.end_picture, "vaEndPicture");
+  find(fn.surface_status, "vaQuerySurfaceStatus");
+  find(fn.max_image_formats, "vaMaxNumImageFormats");
+  find(fn.image_formats, "vaQueryImageFormats");
+  find(fn.create_image, "vaCreateImage");
+  find(fn.destroy_image, "vaDestroyImage");
+  find(fn.get_image, "vaGetImage");
+  find(fn.put_image, "vaPutImage");
+  if (!missing.empty()) {
+    return fail(ErrorKind::Unsupported, "load VA-API", std::string(kLibrary) + " has no " + missing);
+  }
+  find(fn.sync_surface2, "vaSyncSurface2");
+  return fn;
+}
+
+std::string av_words(int code) {
+  std::array<char, AV_ERROR_MAX_STRING_SIZE> text{};
+  av_strerror(code, text.data(), text.size());
+  return text.data();
+}
+
+constexpr std::array kProfiles = {VAProfileH264ConstrainedBaseline,
+                                  VAProfileH264Main,
+                                  VAProfileH264High,
+                                  VAProfileHEVCMain,
+                                  VAProfileHEVCMain10,
+                                  VAProfileAV1Profile0};
+
+}  // namespace
+
+Result<std::shared_ptr<const Device>> Device::open(const std::string& render_node) {
+  auto functions = load();
+  if (!functions) return std::unexpected(std::move(functions.error()));
+  const AvLogCapture log;
+  AVBufferRef* made = nullptr;
+  const int code = av_hwdevice_ctx_create(&made, AV_HWDEVICE_TYPE_VAAPI, render_node.c_str(), nullptr, 0);
+  if (code < 0) {
+    return std::unexpected(Error{ErrorKind::Unsupported, ErrorDomain::FFmpeg, code, "open VA-API on " + render_node,
+                                 log.lines().empty() ? av_words(code) : log.text()});
+  }
+  return std::shared_ptr<const Device>(new Device(*functions, AvBufferPtr(made), render_node));
+}
+
+Device::Device(Functions functions, AvBufferPtr device, std::string render_node)
+    : fn_(functions), device_(std::move(device)), render_node_(std::move(render_node)) {
+  const auto* context = reinterpret_cast<const AVHWDeviceContext*>(device_->data);
+  display_ = static_cast<const AVVAAPIDeviceContext*>(context->hwctx)->display;
+  const char* vendor = fn_.vendor(display_);
+  vendor_ = vendor == nullptr ? "a driver without a name" : vendor;
+}
+
+Result<AvBufferPtr> Device::av_device() const {
+  AvBufferPtr reference(av_buffer_ref(device_.get()));
+  if (!reference) return fail_errno(ENOMEM, "hand the VA-API device to FFmpeg");
+  return reference;
+}
+
+bool Device::has(VAProfile profile, VAEntrypoint entrypoint) const {
+  std::vector<VAEntrypoint> list(static_cast<std::size_t>(std::max(fn_.max_entrypoints(display_), 0)));
+  int count = 0;
+  if (list.empty() || fn_.entrypoints(display_, profile, list.data(), &count) != VA_STATUS_SUCCESS) return false;
+  const auto known = std::span(list).first(std::min(list.size(), static_cast<std::size_t>(std::max(count, 0))));
+  return std::ranges::find(known, entrypoint) != known.end();
+}
+
+bool Device::encodes() const {
+  return std::ranges::any_of(kProfiles, [this](VAProfile profile) {
+    return has(profile, VAEntrypointEncSlice) || has(profile, VAEntrypointEncSliceLP);
+  });
+}
+
+Result<void> Device::check(VAStatus status, std::string_view operation) const {
+  if (status == VA_STATUS_SUCCESS) return {};
+  ErrorKind kind = ErrorKind::Internal;
+  switch (status) {
+    case VA_STATUS_ERROR_ALLOCATION_FAILED: kind = ErrorKind::Busy; break;
+    case VA_STATUS_ERROR_TIMEDOUT: kind = ErrorKind::Timeout; break;
+    case VA_STATUS_ERROR_UNIMPLEMENTED:
+    case VA_STATUS_ERROR_UNSUPPORTED_PROFILE:
+    case VA_STATUS_ERROR_UNSUPPORTED_ENTRYPOINT:
+    case VA_STATUS_ERROR_UNSUPPORTED_RT_FORMAT:
+    case VA_STATUS_ERROR_UNSUPPORTED_MEMORY_TYPE:
+    case VA_STATUS_ERROR_ATTR_NOT_SUPPORTED: kind = ErrorKind::Unsupported; break;
+    default: break;
+  }
+  // libva has no words for this one.
+  const char* words = status == VA_STATUS_ERROR_TIMEDOUT ? "it does not end in time" : fn_.error_text(status);
+  return std::unexpected(
+      Error{kind, ErrorDomain::Gpu, status, std::string(operation), words == nullptr ? "unknown error" : words});
+}
+
+}  // namespace zc::vaapi

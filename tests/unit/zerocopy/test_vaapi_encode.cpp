@@ -1,0 +1,225 @@
+// The whole VA-API way in one process: dmabufs, one pass of the video processor, surfaces that FFmpeg's unmodified
+// wrapper hands to the driver's encoder, and what a decoder sees.
+#include "encode/encoder_table.h"
+#include "encode/ffmpeg_encoder.h"
+#include "encode/surface_adapter.h"
+#include "tools/decode.h"
+#include "unit/zerocopy/vaapi_support.h"
+#include "zerocopy/cpu/yuv_coefficients.h"
+
+#include <catch2/generators/catch_generators.hpp>
+
+#include <cmath>
+
+using namespace zc;
+using namespace zc::test;
+
+namespace {
+
+constexpr Size kSize{320, 192};
+constexpr std::uint32_t kBarTop = 100;  // the mark is above
+constexpr std::array<std::array<unsigned, 3>, 8> kBars = {
+    {{255, 255, 255}, {191, 191, 0}, {0, 191, 191}, {0, 191, 0}, {191, 0, 191}, {191, 0, 0}, {0, 0, 191}, {0, 0, 0}}};
+constexpr std::uint32_t kBarWidth = kSize.width / kBars.size();
+
+/// Colour bars below, the mark of `number` above.
+RgbPicture painted(std::uint32_t number) {
+  RgbPicture picture(kSize, 64, 0);
+  for (std::uint32_t y = 0; y < kSize.height; ++y) {
+    for (std::uint32_t x = 0; x < kSize.width; ++x) {
+      const auto& bar = kBars.at(y < kBarTop ? 7 : (x / kBarWidth + number / 4) % kBars.size());
+      picture.set(x, y, bar[0] << 16U | bar[1] << 8U | bar[2]);
+    }
+  }
+  paint_mark(picture.bytes(), picture.stride(), kSize, {.frame = number, .time = {}}, 0xffffffff, 0);
+  return picture;
+}
+
+void check_bars(const DecodedFrame& frame, std::uint32_t number) {
+  const YuvMatrix matrix = yuv_matrix(kBt709Limited, 8);
+  for (std::size_t i = 0; i < kBars.size(); ++i) {
+    const auto& rgb = kBars.at((i + number / 4) % kBars.size());
+    const auto code = [&](const std::array<double, 3>& row, double offset) {
+      return offset + (row[0] * rgb[0] + row[1] * rgb[1] + row[2] * rgb[2]) / 255;
+    };
+    const std::array want{code(matrix.luma, matrix.luma_offset), code(matrix.cb, matrix.chroma_offset),
+                          code(matrix.cr, matrix.chroma_offset)};
+    for (unsigned plane = 0; plane < 3; ++plane) {
+      const DecodedPlane& p = frame.planes.at(plane);
+      const std::uint32_t shift = plane == 0 ? 0 : 1;
+      const std::size_t x = (i * kBarWidth + kBarWidth / 2) >> shift;
+      const std::size_t y = (kBarTop + (kSize.height - kBarTop) / 2) >> shift;
+      const auto value = std::to_integer<unsigned>(p.data[y * p.stride_bytes + x]);
+      CAPTURE(i, plane, value, want.at(plane));
+      CHECK(std::abs(value - want.at(plane)) <= 2);
+    }
+  }
+}
+
+/// An importer and an encoder in its memory.
+struct Chain {
+  Chain() : importer(vaapi_importer()) {
+    for (std::uint32_t i = 0; i < ring.size(); ++i) ring.at(i) = rgb_dmabuf(painted(i));
+    const auto device = importer->device_for(frame_in(ring[0]));
+    REQUIRE(device);
+    EncoderSettings settings;
+    settings.preset = Preset::LowLatency;
+    auto opened = open_ffmpeg_encoder(*find_encoder_row("h264_vaapi"), settings,
+                                      {.size = kSize, .rate = {30, 1}, .threads = 1, .device = device});
+    if (!opened) FAIL(opened.error().message());
+    encoder = std::move(*opened);
+    REQUIRE(encoder->input().memory == MemoryKind::Vaapi);
+    REQUIRE(importer->configure(encoder->input()));
+  }
+  Frame repaint(std::uint32_t number) {
+    const RgbPicture picture = painted(number);
+    const auto& dmabuf = ring.at(number % ring.size());
+    const auto bytes = picture.bytes();
+    REQUIRE(::pwrite(dmabuf->planes[0].fd.get(), bytes.data(), bytes.size(), 0) == static_cast<ssize_t>(bytes.size()));
+    return frame_in(dmabuf);
+  }
+  void receive() {
+    while (true) {
+      auto packet = encoder->receive();
+      REQUIRE(packet);
+      if (!*packet) return;
+      packets.push_back(std::move(**packet));
+    }
+  }
+
+  std::unique_ptr<Importer> importer;
+  std::unique_ptr<Encoder> encoder;
+  std::array<std::shared_ptr<const Dmabuf>, 4> ring;
+  std::vector<Packet> packets;
+};
+
+}  // namespace
+
+TEST_CASE("every picture comes out of the encoder as it was painted, none twice, none late") {
+  const std::size_t fds = open_descriptors();
+  {
+    Chain chain;
+    constexpr std::uint32_t kCount = 24;
+    softva::Counts warm;
+    for (std::uint32_t number = 0; number < kCount; ++number) {
+      auto surface = chain.importer->import(chain.repaint(number));
+      if (!surface) FAIL(surface.error().message());
+      surface->stream_time = std::chrono::milliseconds(33) * number;
+      const auto submitted = chain.encoder->submit(*surface);
+      if (!submitted) FAIL(submitted.error().message());
+      chain.receive();
+      if (number == 8) warm = va_counts();
+    }
+    const softva::Counts counts = va_counts();
+    CHECK(counts.imports == warm.imports);
+    CHECK(counts.surfaces == warm.surfaces);
+    CHECK(counts.imported == chain.ring.size());
+    CHECK(counts.processed - warm.processed == kCount - 9);
+    CHECK(chain.importer->route() == "vaapi");
+    REQUIRE(chain.encoder->drain());
+    chain.receive();
+    REQUIRE(chain.packets.size() == kCount);
+    auto decoder = Decoder::open(chain.encoder->stream(), chain.packets);
+    REQUIRE(decoder);
+    for (std::uint32_t number = 0; number < kCount; ++number) {
+      CAPTURE(number);
+      auto frame = decoder->next();
+      REQUIRE(frame);
+      REQUIRE(*frame);
+      const auto mark = (*frame)->mark(kSize);
+      REQUIRE(mark);
+      CHECK(mark->frame == number);
+      check_bars(**frame, number);
+    }
+  }
+  const softva::Counts after = va_counts();
+  CHECK(after.surfaces == 0);
+  CHECK(after.buffers == 0);
+  CHECK(after.contexts == 0);
+  CHECK(after.configs == 0);
+  CHECK(open_descriptors() == fds);
+}
+
+TEST_CASE("the encoder reads the producer's own NV12 buffer, which goes back when the picture is coded") {
+  const auto importer = vaapi_importer();
+  std::array<std::shared_ptr<const Dmabuf>, 6> ring;
+  for (std::uint32_t i = 0; i < ring.size(); ++i) ring.at(i) = yuv_dmabuf(PixelFormat::NV12, kSize, i);
+  const auto device = importer->device_for(frame_in(ring[0]));
+  REQUIRE(device);
+  EncoderSettings settings;
+  settings.preset = Preset::LowLatency;
+  auto opened = open_ffmpeg_encoder(*find_encoder_row("h264_vaapi"), settings,
+                                    {.size = kSize, .rate = {30, 1}, .threads = 1, .device = device});
+  if (!opened) FAIL(opened.error().message());
+  Encoder& encoder = **opened;
+  REQUIRE(importer->configure(encoder.input()));
+  const auto leases = std::make_shared<LeaseCounter>();
+  std::vector<Packet> packets;
+  constexpr std::uint32_t kCount = 12;
+  for (std::uint32_t number = 0; number < kCount; ++number) {
+    Frame frame = frame_in(ring.at(number % ring.size()));
+    frame.lease = LeaseCounter::lease(leases);
+    auto surface = importer->import(std::move(frame));
+    if (!surface) FAIL(surface.error().message());
+    surface->stream_time = std::chrono::milliseconds(33) * number;
+    REQUIRE(encoder.submit(*surface));
+    *surface = {};
+    auto packet = encoder.receive();
+    REQUIRE(packet);
+    REQUIRE(*packet);
+    packets.push_back(std::move(**packet));
+    // The newest picture is kept, to be repeated; the encoder has given back the others.
+    CHECK(leases->returned >= static_cast<int>(number));
+  }
+  CHECK(va_counts().encoded_there >= kCount - 4);
+  REQUIRE(importer->configure({PixelFormat::NV12, kSize}));
+  CHECK(leases->returned == kCount);
+  auto decoder = Decoder::open(encoder.stream(), packets);
+  REQUIRE(decoder);
+  for (std::uint32_t number = 0; number < kCount; ++number) {
+    CAPTURE(number);
+    auto frame = decoder->next();
+    REQUIRE(frame);
+    REQUIRE(*frame);
+    // Its stream is lossless.
+    auto want = importer_for({PixelFormat::NV12, kSize})->import(frame_in(ring.at(number % ring.size())));
+    REQUIRE(want);
+    const YuvView view = view_of(*want);
+    bool same = true;
+    for (std::size_t y = 0; y < kSize.height; ++y) {
+      const DecodedPlane& p = (*frame)->planes[0];
+      same = same && std::memcmp(p.data + y * p.stride_bytes, view.planes[0].data + y * view.planes[0].stride_bytes,
+                                 kSize.width) == 0;
+    }
+    CHECK(same);
+  }
+}
+
+TEST_CASE("an encoder that fails says so, and its pictures become what a software encoder takes") {
+  Chain chain;
+  const VaFaults faults("encode=3");
+  std::optional<Surface> last;
+  bool failed = false;
+  for (std::uint32_t number = 0; number < 6 && !failed; ++number) {
+    auto surface = chain.importer->import(chain.repaint(number));
+    REQUIRE(surface);
+    surface->stream_time = std::chrono::milliseconds(33) * number;
+    failed = !chain.encoder->submit(*surface) || !chain.encoder->receive();
+    last = std::move(*surface);
+  }
+  CHECK(failed);
+  auto adapter = SurfaceAdapter::create(last->format(), {.format = PixelFormat::I420, .size = kSize});
+  REQUIRE(adapter);
+  const auto adapted = adapter->adapt(*last);
+  if (!adapted) FAIL(adapted.error().message());
+  CHECK(adapted->format().memory == MemoryKind::Host);
+  const Surface host = readable(*last);
+  const AVFrame& a = *adapted->av_frame();
+  const AVFrame& b = *host.av_frame();
+  bool same = true;
+  for (std::size_t y = 0; y < kSize.height; ++y) {
+    same = same && std::memcmp(a.data[0] + y * static_cast<std::size_t>(a.linesize[0]),
+                               b.data[0] + y * static_cast<std::size_t>(b.linesize[0]), kSize.width) == 0;
+  }
+  CHECK(same);
+}
