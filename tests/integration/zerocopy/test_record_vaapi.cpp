@@ -1,0 +1,235 @@
+// Dmabufs from a real PipeWire, recorded by the whole program on the stand-in VA driver: every picture is read back
+// from the file.
+#include "integration/capture/rig.h"
+#include "session/recording.h"
+#include "softva/support.h"
+#include "tools/decode.h"
+#include "tools/frame_report.h"
+
+#include <catch2/generators/catch_generators.hpp>
+#include <fstream>
+#include <iterator>
+#include <thread>
+
+using namespace zc;
+using namespace zc::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+ProducerOptions dmabufs(Size size = {320, 180}) {
+  ProducerOptions options;
+  options.size = size;
+  options.rate = {30, 1};
+  options.memory = Memory::DmaBuf;
+  options.modifiers = {0};
+  return options;
+}
+
+/// Records until enough pictures are coded.
+RecordingReport record(const TestProducer& producer, const std::string& file, std::uint64_t packets,
+                       ZerocopyMode mode = ZerocopyMode::Auto) {
+  RecordingOptions options;
+  options.source = NodeSpec{NodeSpec::Id{producer.node_id()}};
+  options.outputs.push_back(parse_output(file, std::nullopt, false).value());
+  options.encoder.preset = Preset::LowLatency;
+  options.toggles.zerocopy = mode;
+  auto recording = Recording::start(std::move(options), {});
+  if (!recording) FAIL(recording.error().error.message());
+  const Nanoseconds deadline = monotonic_now() + 60s;
+  while ((*recording)->status().packets < packets && monotonic_now() < deadline) {
+    if ((*recording)->wait(20ms)) break;
+  }
+  return (*recording)->finish();
+}
+
+/// `marked`: the mark can be read in every picture.
+FrameReport check(const std::string& file, bool marked = true) {
+  auto decoder = Decoder::open(file);
+  if (!decoder) FAIL(decoder.error().message());
+  auto report = check_frames(std::move(*decoder), {});
+  REQUIRE(report);
+  CHECK(report->decode_errors == 0);
+  if (marked) CHECK(report->marked == report->frames);
+  CHECK(report->out_of_order == 0);
+  CHECK(report->pts_not_rising == 0);
+  CHECK(report->colour.matrix == ColourMatrix::BT709);
+  return *report;
+}
+
+void check_nothing_left() {
+  const softva::Counts counts = va_counts();
+  CHECK(counts.surfaces == 0);
+  CHECK(counts.buffers == 0);
+  CHECK(counts.images == 0);
+  CHECK(counts.contexts == 0);
+  CHECK(counts.configs == 0);
+}
+
+}  // namespace
+
+TEST_CASE("dmabufs go through the video processor into VA-API's encoder") {
+  const auto daemon = pipewire();
+  ProducerOptions options = dmabufs();
+  const bool cursor = GENERATE(false, true);
+  options.cursor = cursor;  // over the mark, for some pictures
+  options.cursor_only = cursor ? CursorOnly::SizeZero : CursorOnly::None;
+  const auto producer = produce(std::move(options));
+  const std::string file = daemon->folder() / "plain.mkv";
+  const softva::Counts before = va_counts();
+  const RecordingReport report = record(*producer, file, 40);
+  CHECK(report.route == "vaapi");
+  CHECK(report.encoder == "h264_vaapi");
+  CHECK(report.failed_encoders.empty());
+  CHECK(report.source.dmabuf);
+  const FrameReport frames = check(file, !cursor);
+  CHECK(frames.frames == report.counters.packets);
+  if (!cursor) CHECK(frames.distinct >= 10);
+  // Each of the producer's buffers was imported once.
+  CHECK(va_counts().imports - before.imports < 64);
+  check_nothing_left();
+}
+
+TEST_CASE("NV12 dmabufs reach the encoder as they are, and the producer never runs dry") {
+  const auto daemon = pipewire();
+  ProducerOptions options = dmabufs();
+  options.formats = {PixelFormat::NV12};
+  const auto producer = produce(std::move(options));
+  const std::string file = daemon->folder() / "nv12.mkv";
+  const softva::Counts before = va_counts();
+  const RecordingReport report = record(*producer, file, 60);
+  CHECK(report.route == "vaapi");
+  CHECK(report.encoder == "h264_vaapi");
+  CHECK(report.source.dmabuf);
+  const FrameReport frames = check(file);
+  CHECK(frames.frames == report.counters.packets);
+  CHECK(frames.distinct >= 30);
+  const softva::Counts after = va_counts();
+  INFO(after.encoded_there - before.encoded_there << " of " << after.encoded - before.encoded);
+  CHECK(after.encoded_there > before.encoded_there);
+  check_nothing_left();
+}
+
+TEST_CASE("an encoder that dies is replaced, also when the device goes with it") {
+  const char* fault = GENERATE("encode=12", "lost=30");
+  CAPTURE(fault);
+  const auto daemon = pipewire();
+  ProducerOptions options = dmabufs();
+  options.memory = Memory::Either;  // without its GPU the importer asks for shared memory
+  const auto producer = produce(std::move(options));
+  const std::string file = daemon->folder() / "fault.mkv";
+  // The device's trials of itself count as pictures, too: `lost` comes some pictures into the recording.
+  const VaFaults faults(fault);
+  const RecordingReport report = record(*producer, file, 40);
+  CHECK(report.encoder == "libx264");
+  CHECK(report.failed_encoders.size() == 1);
+  CHECK_FALSE(report.outputs.front().error);
+  const FrameReport frames = check(file);
+  CHECK(frames.frames == report.counters.packets);
+  CHECK(frames.frames >= 40);
+  CHECK(frames.distinct >= 20);
+}
+
+TEST_CASE("a video processor that fails in mid-stream: pictures are uploaded, the encoder stays") {
+  const char* fault = GENERATE("proc=30", "import");
+  const bool later = std::string_view(fault) == "import";
+  CAPTURE(fault);
+  const auto daemon = pipewire();
+  ProducerOptions options = dmabufs();
+  options.memory = Memory::Either;
+  if (later) options.changes = {{.at = 40, .size = Size{480, 270}, .format = {}}};  // new buffers
+  const auto producer = produce(std::move(options));
+  const std::string file = daemon->folder() / "proc.mkv";
+  std::optional<VaFaults> faults;
+  if (!later) faults.emplace(fault);
+  std::jthread refusing;
+  if (later) {
+    refusing = std::jthread([&](const std::stop_token& stop) {
+      while (!stop.stop_requested() && producer->sent() < 25) std::this_thread::sleep_for(5ms);
+      VaFaults::set(fault);
+    });
+  }
+  const RecordingReport report = record(*producer, file, 80);
+  if (refusing.joinable()) refusing.join();
+  VaFaults::set("");
+  CHECK(report.encoder == "h264_vaapi");
+  CHECK(report.failed_encoders.empty());
+  CHECK(report.route == "cpu+vaapi");
+  auto decoder = Decoder::open(file);
+  REQUIRE(decoder);
+  const auto frames = check_frames(std::move(*decoder), {320, 180});
+  REQUIRE(frames);
+  CHECK(frames->decode_errors == 0);
+  CHECK(frames->frames == report.counters.packets);
+  CHECK(frames->frames >= 80);
+  CHECK(frames->out_of_order == 0);
+  check_nothing_left();
+}
+
+TEST_CASE("the route is not there: the next one, or the reason") {
+  const auto daemon = pipewire();
+  ProducerOptions options = dmabufs();
+  options.memory = Memory::Either;
+  const auto producer = produce(std::move(options));
+  {
+    const VaFaults faults("import");
+    const std::string file = daemon->folder() / "none.mkv";
+    RecordingOptions required;
+    required.source = NodeSpec{NodeSpec::Id{producer->node_id()}};
+    required.outputs.push_back(parse_output(file, std::nullopt, false).value());
+    required.toggles.zerocopy = ZerocopyMode::Required;
+    const auto refused = Recording::start(std::move(required), {});
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().error.kind == ErrorKind::Unsupported);
+    CHECK(refused.error().error.message().find("vaapi: find a card with VA-API: softva") != std::string::npos);
+    // Pictures of host memory are uploaded by FFmpeg.
+    const RecordingReport next = record(*producer, daemon->folder() / "next.mkv", 20);
+    CHECK(next.route == "cpu");
+    CHECK(next.encoder == "h264_vaapi");
+    CHECK(check(daemon->folder() / "next.mkv").frames == next.counters.packets);
+  }
+  const RecordingReport strict = record(*producer, daemon->folder() / "strict.mkv", 20, ZerocopyMode::Required);
+  CHECK(strict.route == "vaapi");
+  CHECK(strict.source.dmabuf);
+}
+
+TEST_CASE("pictures change their size under the recording") {
+  const auto daemon = pipewire();
+  ProducerOptions options = dmabufs({640, 360});
+  options.changes = {{.at = 12, .size = Size{480, 360}, .format = {}},
+                     {.at = 24, .size = Size{320, 180}, .format = {}}};
+  const auto producer = produce(std::move(options));
+  const std::string file = daemon->folder() / "sizes.mkv";
+  const RecordingReport report = record(*producer, file, 45);
+  CHECK(report.route == "vaapi");
+  CHECK(report.encoder == "h264_vaapi");
+  CHECK(report.size == Size{640, 360});
+  auto decoder = Decoder::open(file);
+  REQUIRE(decoder);
+  const auto frames = check_frames(std::move(*decoder), {640, 360});
+  REQUIRE(frames);
+  CHECK(frames->decode_errors == 0);
+  CHECK(frames->frames == report.counters.packets);
+  check_nothing_left();
+}
+
+TEST_CASE("the program itself says which way it goes") {
+  const auto daemon = pipewire();
+  const auto producer = produce(dmabufs());
+  const std::string file = daemon->folder() / "binary.mkv";
+  const auto log = daemon->folder() / "log";
+  auto child =
+      ChildProcess::start({"env", "LD_PRELOAD=" ZEROCAST_SOFTVA_NODE, ZEROCAST_BINARY, "record", "--source",
+                           "node:" + std::to_string(producer->node_id()), "--codec", "h264", "--seconds", "3", file},
+                          log);
+  REQUIRE(child);
+  const Nanoseconds deadline = monotonic_now() + 60s;
+  while (child->running() && monotonic_now() < deadline) std::this_thread::sleep_for(50ms);
+  CHECK_FALSE(child->running());
+  std::ifstream in(log);
+  const std::string words{std::istreambuf_iterator<char>(in), {}};
+  CAPTURE(words);
+  CHECK(words.find("h264_vaapi (vaapi)") != std::string::npos);
+  CHECK(words.find("not given back") == std::string::npos);
+  CHECK(check(file).frames >= 3);
+}
