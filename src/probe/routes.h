@@ -22,6 +22,9 @@ struct OpenedRoute {
   std::string uuid;       ///< 32 hexadecimal digits; "" unknown
   bool software = false;  ///< the GPU is a renderer on the CPU
   MemoryKind memory = MemoryKind::Host;
+  /// Its samples are the CPU route's. Otherwise the driver filters chroma as it likes: such a sample is right when it is
+  /// between those around it.
+  bool exact = true;
 };
 
 /// One route. `open` fails with Unsupported and the reason where this machine does not have it; software renderers

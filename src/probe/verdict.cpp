@@ -32,7 +32,11 @@ std::string time_text(const RouteReport& route) {
 
 /// An encoder that takes pictures from the memory this route makes them in.
 bool fits(const RouteReport& route, const EncoderFacts* encoder) {
-  return route.surface_memory != "cuda" || (encoder != nullptr && encoder->backend == "nvenc");
+  constexpr std::array kTakers = {std::pair<std::string_view, std::string_view>{"cuda", "nvenc"},
+                                  std::pair<std::string_view, std::string_view>{"vaapi", "vaapi"}};
+  const auto* of_device = std::ranges::find(kTakers, std::string_view(route.surface_memory),
+                                            &std::pair<std::string_view, std::string_view>::first);
+  return of_device == kTakers.end() || (encoder != nullptr && encoder->backend == of_device->second);
 }
 
 /// The route a recording takes with this encoder; nullptr: it refuses to run.

@@ -121,6 +121,11 @@ TEST_CASE("a route whose pictures no encoder takes is passed over") {
   CHECK(verdict.zero_copy);
   CHECK(verdict.route == "vulkan");
   CHECK(says(verdict.why, "The egl+cuda route works, but libx264 takes no pictures from cuda memory."));
+  report.encoders[0].works = true;
+  report.encoders[0].backend = "vaapi";
+  CHECK(make_verdict(report).route == "vulkan");
+  report.routes[0].surface_memory = "vaapi";
+  CHECK(make_verdict(report).route == "egl+cuda");
 }
 
 TEST_CASE("what keeps a desktop from zero-copy is told, the most useful first") {
