@@ -38,9 +38,9 @@ constexpr std::size_t kProducersBuffers = 2;
 
 class VaapiImporter final : public Importer {
  public:
-  VaapiImporter(const VaapiImporterOptions& options, std::shared_ptr<const vaapi::Device> device,
+  VaapiImporter(VaapiImporterOptions options, std::shared_ptr<const vaapi::Device> device,
                 std::vector<FormatOffer::Entry> formats)
-      : options_(options),
+      : options_(std::move(options)),
         device_(std::move(device)),
         formats_(std::move(formats)),
         plain_offer_(make_cpu_importer()->offer()),
