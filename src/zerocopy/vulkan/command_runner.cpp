@@ -23,19 +23,15 @@ Result<void> CommandRunner::make_objects() {
   VkDevice device = device_->handle();
   VkCommandPoolCreateInfo info{};
   info.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO;
-  info.flags = VK_COMMAND_POOL_CREATE_RESET_COMMAND_BUFFER_BIT | VK_COMMAND_POOL_CREATE_TRANSIENT_BIT;
+  info.flags = VK_COMMAND_POOL_CREATE_RESET_COMMAND_BUFFER_BIT;
   info.queueFamilyIndex = device_->queue_family();
   VkCommandPool pool = VK_NULL_HANDLE;
   VkResult r = fn.CreateCommandPool(device, &info, nullptr, &pool);
   if (r != VK_SUCCESS) return fail_vk(r, "make a GPU command buffer");
   pool_ = {device, pool, fn.DestroyCommandPool};
-  VkCommandBufferAllocateInfo allocate{};
-  allocate.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO;
-  allocate.commandPool = pool;
-  allocate.level = VK_COMMAND_BUFFER_LEVEL_PRIMARY;
-  allocate.commandBufferCount = 1;
-  r = fn.AllocateCommandBuffers(device, &allocate, &command_);
-  if (r != VK_SUCCESS) return fail_vk(r, "make a GPU command buffer");
+  auto command = allocate();
+  if (!command) return std::unexpected(std::move(command.error()));
+  command_ = *command;
   VkFenceCreateInfo fence_info{};
   fence_info.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO;
   VkFence fence = VK_NULL_HANDLE;
@@ -43,6 +39,18 @@ Result<void> CommandRunner::make_objects() {
   if (r != VK_SUCCESS) return fail_vk(r, "make a GPU fence");
   fence_ = {device, fence, fn.DestroyFence};
   return {};
+}
+
+Result<VkCommandBuffer> CommandRunner::allocate() {
+  VkCommandBufferAllocateInfo info{};
+  info.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO;
+  info.commandPool = pool_.get();
+  info.level = VK_COMMAND_BUFFER_LEVEL_PRIMARY;
+  info.commandBufferCount = 1;
+  VkCommandBuffer command = VK_NULL_HANDLE;
+  const VkResult r = device_->fn().AllocateCommandBuffers(device_->handle(), &info, &command);
+  if (r != VK_SUCCESS) return fail_vk(r, "make a GPU command buffer");
+  return command;
 }
 
 CommandRunner::~CommandRunner() { static_cast<void>(close()); }
@@ -73,9 +81,28 @@ Result<VkCommandBuffer> CommandRunner::begin(Nanoseconds timeout) {
   return command_;
 }
 
+Result<void> CommandRunner::keep(VkCommandBuffer command) {
+  VkCommandBufferBeginInfo info{};
+  info.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO;
+  const VkResult r = device_->fn().BeginCommandBuffer(command, &info);
+  if (r != VK_SUCCESS) return fail_vk(r, "convert on the GPU");
+  return {};
+}
+
+Result<void> CommandRunner::end(VkCommandBuffer command) {
+  if (const VkResult r = device_->fn().EndCommandBuffer(command); r != VK_SUCCESS) {
+    return fail_vk(r, "convert on the GPU");
+  }
+  return {};
+}
+
 Result<void> CommandRunner::finish(const GpuWait& wait, Nanoseconds timeout) {
+  if (auto ended = end(command_); !ended) return ended;
+  return submit(command_, wait, timeout);
+}
+
+Result<void> CommandRunner::submit(VkCommandBuffer command, const GpuWait& wait, Nanoseconds timeout) {
   const VulkanDeviceFunctions& fn = device_->fn();
-  if (const VkResult r = fn.EndCommandBuffer(command_); r != VK_SUCCESS) return fail_vk(r, "convert on the GPU");
   VkTimelineSemaphoreSubmitInfo timeline{};
   timeline.sType = VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO;
   timeline.waitSemaphoreValueCount = 1;
@@ -83,7 +110,7 @@ Result<void> CommandRunner::finish(const GpuWait& wait, Nanoseconds timeout) {
   VkSubmitInfo submit{};
   submit.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO;
   submit.commandBufferCount = 1;
-  submit.pCommandBuffers = &command_;
+  submit.pCommandBuffers = &command;
   if (wait.semaphore != VK_NULL_HANDLE) {
     submit.pNext = &timeline;
     submit.waitSemaphoreCount = 1;

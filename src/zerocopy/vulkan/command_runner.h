@@ -15,7 +15,8 @@ struct GpuWait {
   std::uint64_t value = 0;
 };
 
-/// One command buffer at a time, submitted and waited for on the caller's thread. One thread makes every call.
+/// One command buffer at a time, recorded for one submission or kept for many, submitted and waited for on the caller's
+/// thread. One thread makes every call.
 class CommandRunner {
  public:
   /// `spin`: ask for the end this long before going to sleep; costs CPU time, saves the wake-up.
@@ -31,6 +32,17 @@ class CommandRunner {
   /// Submits what was recorded and waits at most `timeout` for it. Lost: the device is gone. Timeout: not over yet;
   /// what it works on stays in use.
   [[nodiscard]] Result<void> finish(const GpuWait& wait, Nanoseconds timeout);
+
+  /// A command buffer that the caller records, again and again if he likes, between keep() and submit(). It goes with
+  /// this object.
+  [[nodiscard]] Result<VkCommandBuffer> allocate();
+  /// `command`, empty and recording, to be kept after it was submitted. Nothing may be running: see settle().
+  [[nodiscard]] Result<void> keep(VkCommandBuffer command);
+  /// Ends the recording that keep() began.
+  [[nodiscard]] Result<void> end(VkCommandBuffer command);
+  /// As finish(), for one that was recorded before. Nothing may be running: see settle().
+  [[nodiscard]] Result<void> submit(VkCommandBuffer command, const GpuWait& wait, Nanoseconds timeout);
+
   /// Waits for work that an earlier call left behind with Timeout. Timeout: it still is not over.
   [[nodiscard]] Result<void> settle(Nanoseconds timeout) { return pending_ ? await(timeout) : Result<void>{}; }
   [[nodiscard]] bool pending() const { return pending_; }

@@ -3,21 +3,13 @@
 #include "zerocopy/cpu/yuv_coefficients.h"
 #include "zerocopy/cpu/yuv_view.h"
 #include "zerocopy/vulkan/cursor_pass.h"
-#include "zerocopy_shaders/rgb_to_yuv_buffer.h"
-#include "zerocopy_shaders/rgb_to_yuv_buffer_scaled.h"
-#include "zerocopy_shaders/rgb_to_yuv_image.h"
-#include "zerocopy_shaders/rgb_to_yuv_image_scaled.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <span>
 
 namespace zc {
 namespace {
-
-/// More variants than any stream goes through; a hostile one that changes its format for ever does not grow memory.
-constexpr std::size_t kMaxPipelines = 16;
 
 std::uint32_t groups(std::uint32_t edge, std::uint32_t block, std::int32_t workgroup) {
   const std::uint32_t step = block * static_cast<std::uint32_t>(workgroup);
@@ -53,153 +45,11 @@ VkImageMemoryBarrier ownership(const VulkanImage& image, VkAccessFlags before, V
   return barrier;
 }
 
-std::span<const std::uint32_t> pass_code(bool image, bool scaled) {
-  if (image) return scaled ? std::span<const std::uint32_t>(kRgbToYuvImageScaled) : kRgbToYuvImage;
-  return scaled ? std::span<const std::uint32_t>(kRgbToYuvBufferScaled) : kRgbToYuvBuffer;
-}
-
 constexpr VkPipelineStageFlags kWork = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT;
 constexpr VkAccessFlags kReads = VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_TRANSFER_READ_BIT;
 constexpr VkAccessFlags kWrites = VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT;
 
 }  // namespace
-
-Result<std::unique_ptr<ConversionPass>> ConversionPass::create(std::shared_ptr<VulkanDevice> device,
-                                                               const Options& options) {
-  std::unique_ptr<ConversionPass> self(new ConversionPass(std::move(device), options));
-  if (auto made = self->make_objects(); !made) return std::unexpected(std::move(made.error()));
-  for (const bool image : {false, true}) {
-    if (auto made = self->make_program(image); !made) return std::unexpected(std::move(made.error()));
-  }
-  return self;
-}
-
-ConversionPass::~ConversionPass() {
-  if (runner_ == nullptr || runner_->close()) return;
-  for (Program& p : programs_) {
-    p.set_layout.leak();
-    p.layout.leak();
-    for (auto& module : p.modules) module.leak();
-  }
-  for (Pipeline& p : pipelines_) p.handle.leak();
-  sampler_.leak();
-  descriptors_.leak();
-}
-
-Result<void> ConversionPass::make_objects() {
-  const VulkanDeviceFunctions& fn = device_->fn();
-  VkDevice device = device_->handle();
-
-  VkSamplerCreateInfo sampler_info{};  // nearest, which is all that texelFetch needs
-  sampler_info.sType = VK_STRUCTURE_TYPE_SAMPLER_CREATE_INFO;
-  VkSampler sampler = VK_NULL_HANDLE;
-  VkResult r = fn.CreateSampler(device, &sampler_info, nullptr, &sampler);
-  if (r != VK_SUCCESS) return fail_vk(r, "make the conversion pass");
-  sampler_ = {device, sampler, fn.DestroySampler};
-
-  const std::array<VkDescriptorPoolSize, 2> sizes{
-      {{VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 3}, {VK_DESCRIPTOR_TYPE_COMBINED_IMAGE_SAMPLER, 1}}};
-  VkDescriptorPoolCreateInfo pool_info{};
-  pool_info.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO;
-  pool_info.maxSets = 2;
-  pool_info.poolSizeCount = sizes.size();
-  pool_info.pPoolSizes = sizes.data();
-  VkDescriptorPool pool = VK_NULL_HANDLE;
-  r = fn.CreateDescriptorPool(device, &pool_info, nullptr, &pool);
-  if (r != VK_SUCCESS) return fail_vk(r, "make the conversion pass");
-  descriptors_ = {device, pool, fn.DestroyDescriptorPool};
-
-  auto runner = CommandRunner::create(device_, options_.spin);
-  if (!runner) return std::unexpected(std::move(runner.error()));
-  runner_ = std::move(*runner);
-  pipelines_.reserve(kMaxPipelines);
-  return {};
-}
-
-Result<void> ConversionPass::make_program(bool image) {
-  const VulkanDeviceFunctions& fn = device_->fn();
-  VkDevice device = device_->handle();
-  Program& program = programs_.at(image ? 1 : 0);
-
-  const VkDescriptorType source = image ? VK_DESCRIPTOR_TYPE_COMBINED_IMAGE_SAMPLER : VK_DESCRIPTOR_TYPE_STORAGE_BUFFER;
-  const std::array<VkDescriptorSetLayoutBinding, 2> bindings{
-      {{0, source, 1, VK_SHADER_STAGE_COMPUTE_BIT, nullptr},
-       {1, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 1, VK_SHADER_STAGE_COMPUTE_BIT, nullptr}}};
-  VkDescriptorSetLayoutCreateInfo set_info{};
-  set_info.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO;
-  set_info.bindingCount = bindings.size();
-  set_info.pBindings = bindings.data();
-  VkDescriptorSetLayout set_layout = VK_NULL_HANDLE;
-  VkResult r = fn.CreateDescriptorSetLayout(device, &set_info, nullptr, &set_layout);
-  if (r != VK_SUCCESS) return fail_vk(r, "make the conversion pass");
-  program.set_layout = {device, set_layout, fn.DestroyDescriptorSetLayout};
-
-  VkDescriptorSetAllocateInfo allocate{};
-  allocate.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO;
-  allocate.descriptorPool = descriptors_.get();
-  allocate.descriptorSetCount = 1;
-  allocate.pSetLayouts = &set_layout;
-  r = fn.AllocateDescriptorSets(device, &allocate, &program.set);
-  if (r != VK_SUCCESS) return fail_vk(r, "make the conversion pass");
-
-  const VkPushConstantRange constants{VK_SHADER_STAGE_COMPUTE_BIT, 0, sizeof(PassGeometry)};
-  VkPipelineLayoutCreateInfo layout_info{};
-  layout_info.sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO;
-  layout_info.setLayoutCount = 1;
-  layout_info.pSetLayouts = &set_layout;
-  layout_info.pushConstantRangeCount = 1;
-  layout_info.pPushConstantRanges = &constants;
-  VkPipelineLayout layout = VK_NULL_HANDLE;
-  r = fn.CreatePipelineLayout(device, &layout_info, nullptr, &layout);
-  if (r != VK_SUCCESS) return fail_vk(r, "make the conversion pass");
-  program.layout = {device, layout, fn.DestroyPipelineLayout};
-
-  for (const bool scaled : {false, true}) {
-    const std::span<const std::uint32_t> code = pass_code(image, scaled);
-    VkShaderModuleCreateInfo module_info{};
-    module_info.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO;
-    module_info.codeSize = code.size_bytes();
-    module_info.pCode = code.data();
-    VkShaderModule module = VK_NULL_HANDLE;
-    r = fn.CreateShaderModule(device, &module_info, nullptr, &module);
-    if (r != VK_SUCCESS) return fail_vk(r, "make the conversion pass");
-    program.modules.at(scaled ? 1 : 0) = {device, module, fn.DestroyShaderModule};
-  }
-  return {};
-}
-
-Result<VkPipeline> ConversionPass::pipeline(const PassVariant& variant) {
-  if (last_ != VK_NULL_HANDLE && variant == last_variant_) return last_;
-  last_variant_ = variant;
-  last_ = VK_NULL_HANDLE;
-  // By the constants: formats that differ in their alpha alone share a pipeline.
-  const auto constants = pass_constants(variant, workgroup(variant.image));
-  const auto known = std::ranges::find_if(pipelines_, [&](const Pipeline& p) {
-    return p.image == variant.image && p.scaled == variant.scaled && p.constants == constants;
-  });
-  if (known != pipelines_.end()) return last_ = known->handle.get();
-  std::array<VkSpecializationMapEntry, kPassConstants> entries{};
-  for (std::uint32_t i = 0; i < entries.size(); ++i) entries.at(i) = {i, i * 4, 4};
-  const VkSpecializationInfo specialization{entries.size(), entries.data(), sizeof(constants), constants.data()};
-  const Program& program = programs_.at(variant.image ? 1 : 0);
-  VkComputePipelineCreateInfo info{};
-  info.sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO;
-  info.layout = program.layout.get();
-  info.stage.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO;
-  info.stage.stage = VK_SHADER_STAGE_COMPUTE_BIT;
-  info.stage.module = program.modules.at(variant.scaled ? 1 : 0).get();
-  info.stage.pName = "main";
-  info.stage.pSpecializationInfo = &specialization;
-  VkPipeline handle = VK_NULL_HANDLE;
-  const VkResult r =
-      device_->fn().CreateComputePipelines(device_->handle(), VK_NULL_HANDLE, 1, &info, nullptr, &handle);
-  if (r != VK_SUCCESS) return fail_vk(r, "compile the conversion pass");
-  device_->counters().pipelines.fetch_add(1, std::memory_order_relaxed);
-  if (pipelines_.size() == kMaxPipelines) pipelines_.clear();  // nothing is running here
-  pipelines_.push_back(
-      {variant.image, variant.scaled, constants, {device_->handle(), handle, device_->fn().DestroyPipeline}});
-  return last_ = handle;
-}
 
 Result<void> ConversionPass::check(const Source& source, const PicturePlan& plan, const VulkanBuffer& target,
                                    const SurfaceLayout& layout) const {
@@ -236,7 +86,7 @@ Result<void> ConversionPass::check(const Source& source, const PicturePlan& plan
   return {};
 }
 
-void ConversionPass::bind(const Source& source, const VulkanBuffer& target, const Program& program) const {
+void ConversionPass::bind(const Source& source, const VulkanBuffer& target, VkDescriptorSet set) const {
   VkDescriptorBufferInfo from{};
   VkDescriptorImageInfo image{};
   if (source.buffer != nullptr) {
@@ -248,7 +98,7 @@ void ConversionPass::bind(const Source& source, const VulkanBuffer& target, cons
   std::array<VkWriteDescriptorSet, 2> writes{};
   for (std::uint32_t i = 0; i < writes.size(); ++i) {
     writes.at(i).sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET;
-    writes.at(i).dstSet = program.set;
+    writes.at(i).dstSet = set;
     writes.at(i).dstBinding = i;
     writes.at(i).descriptorCount = 1;
     writes.at(i).descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER;
@@ -300,25 +150,65 @@ Result<void> ConversionPass::run(const Source& source, const PicturePlan& plan, 
   const bool image = source.image != nullptr;
   const PassVariant variant =
       pass_variant(plan, source.plane, {.format = layout.format, .size = layout.size, .colour = colour}, image);
-  const auto begun = runner_->begin(timeout);
-  if (!begun) return std::unexpected(begun.error());
-  VkCommandBuffer command = *begun;
+  if (auto settled = runner_->settle(timeout); !settled) return settled;
   const auto pipe = pipeline(variant);
   if (!pipe) return std::unexpected(pipe.error());
+  const Recording::Key key{.source = image ? source.image->id() : source.buffer->id(),
+                           .target = target.id(),
+                           .pipeline = *pipe,
+                           .geometry = pass_geometry(plan, source.plane, layout)};
+  if (cursor == nullptr) {
+    const auto command = recorded(key, source, target, layout);
+    if (!command) return std::unexpected(command.error());
+    return runner_->submit(*command, wait, timeout);
+  }
+  const auto begun = runner_->begin(timeout);
+  if (!begun) return std::unexpected(begun.error());
   const Program& program = programs_.at(image ? 1 : 0);
-  bind(source, target, program);
+  bind(source, target, program.set);
+  barrier_before(*begun, source);
+  dispatch(*begun, key, program, program.set, layout, image);
+  cursor->record(*begun);
+  barrier_after(*begun, source);
+  return runner_->finish(wait, timeout);
+}
+
+void ConversionPass::dispatch(VkCommandBuffer command, const Recording::Key& key, const Program& program,
+                              VkDescriptorSet set, const SurfaceLayout& layout, bool image) const {
   const VulkanDeviceFunctions& fn = device_->fn();
-  barrier_before(command, source);
-  fn.CmdBindPipeline(command, VK_PIPELINE_BIND_POINT_COMPUTE, *pipe);
-  fn.CmdBindDescriptorSets(command, VK_PIPELINE_BIND_POINT_COMPUTE, program.layout.get(), 0, 1, &program.set, 0,
-                           nullptr);
-  const PassGeometry geometry = pass_geometry(plan, source.plane, layout);
-  fn.CmdPushConstants(command, program.layout.get(), VK_SHADER_STAGE_COMPUTE_BIT, 0, sizeof geometry, &geometry);
+  fn.CmdBindPipeline(command, VK_PIPELINE_BIND_POINT_COMPUTE, key.pipeline);
+  fn.CmdBindDescriptorSets(command, VK_PIPELINE_BIND_POINT_COMPUTE, program.layout.get(), 0, 1, &set, 0, nullptr);
+  fn.CmdPushConstants(command, program.layout.get(), VK_SHADER_STAGE_COMPUTE_BIT, 0, sizeof key.geometry,
+                      &key.geometry);
   fn.CmdDispatch(command, groups(layout.size.width, kPassBlockWidth, workgroup(image)[0]),
                  groups(layout.size.height, kPassBlockHeight, workgroup(image)[1]), 1);
-  if (cursor != nullptr) cursor->record(command);
-  barrier_after(command, source);
-  return runner_->finish(wait, timeout);
+}
+
+Result<VkCommandBuffer> ConversionPass::recorded(const Recording::Key& key, const Source& source,
+                                                 const VulkanBuffer& target, const SurfaceLayout& layout) {
+  const bool image = source.image != nullptr;
+  Program& program = programs_.at(image ? 1 : 0);
+  const auto known = std::ranges::find(program.recordings, key, &Recording::key);
+  if (known != program.recordings.end()) return known->command;
+  if (program.recordings.size() < kRecordings) {
+    auto command = runner_->allocate();
+    if (!command) return std::unexpected(std::move(command.error()));
+    auto set = make_set(program);
+    if (!set) return std::unexpected(std::move(set.error()));
+    program.oldest = program.recordings.size();
+    program.recordings.push_back({.key = {}, .command = *command, .set = *set});
+  }
+  Recording& recording = program.recordings.at(program.oldest);
+  program.oldest = (program.oldest + 1) % kRecordings;
+  recording.key = {};
+  bind(source, target, recording.set);
+  if (auto begun = runner_->keep(recording.command); !begun) return std::unexpected(std::move(begun.error()));
+  barrier_before(recording.command, source);
+  dispatch(recording.command, key, program, recording.set, layout, image);
+  barrier_after(recording.command, source);
+  if (auto ended = runner_->end(recording.command); !ended) return std::unexpected(std::move(ended.error()));
+  recording.key = key;
+  return recording.command;
 }
 
 Result<void> ConversionPass::copy(const VulkanBuffer& source, const VulkanBuffer& target, std::size_t bytes,

@@ -64,11 +64,27 @@ class ConversionPass {
   [[nodiscard]] bool pending() const { return runner_->pending(); }
 
  private:
+  /// What the GPU is told for one source and one target, for every picture that goes from one to the other.
+  struct Recording {
+    struct Key {
+      std::uint64_t source = 0, target = 0;  ///< VulkanDevice::next_id()
+      VkPipeline pipeline = VK_NULL_HANDLE;
+      PassGeometry geometry{};
+      bool operator==(const Key&) const = default;
+    };
+    Key key;
+    VkCommandBuffer command = VK_NULL_HANDLE;
+    VkDescriptorSet set = VK_NULL_HANDLE;
+  };
+  /// The buffers a producer goes round with, times the surfaces an encoder does.
+  static constexpr std::size_t kRecordings = 64;
   struct Program {
     VkOwned<VkDescriptorSetLayout> set_layout;
     VkOwned<VkPipelineLayout> layout;
     std::array<VkOwned<VkShaderModule>, 2> modules;  ///< [scaled]
-    VkDescriptorSet set = VK_NULL_HANDLE;
+    VkDescriptorSet set = VK_NULL_HANDLE;            ///< of what is recorded for one submission
+    std::vector<Recording> recordings;
+    std::size_t oldest = 0;  ///< of them, once there are kRecordings
   };
   struct Pipeline {
     bool image = false;
@@ -87,7 +103,14 @@ class ConversionPass {
   [[nodiscard]] const std::array<std::int32_t, 2>& workgroup(bool image) const {
     return image ? options_.image_workgroup : options_.buffer_workgroup;
   }
-  void bind(const Source& source, const VulkanBuffer& target, const Program& program) const;
+  [[nodiscard]] Result<VkDescriptorSet> make_set(const Program& program) const;
+  void bind(const Source& source, const VulkanBuffer& target, VkDescriptorSet set) const;
+  /// The pass itself, but for taking the source over and giving it back.
+  void dispatch(VkCommandBuffer command, const Recording::Key& key, const Program& program, VkDescriptorSet set,
+                const SurfaceLayout& layout, bool image) const;
+  /// Recorded now, or before. Nothing is running.
+  [[nodiscard]] Result<VkCommandBuffer> recorded(const Recording::Key& key, const Source& source,
+                                                 const VulkanBuffer& target, const SurfaceLayout& layout);
   /// Takes foreign memory over from its producer, and gives it back.
   void barrier_before(VkCommandBuffer command, const Source& source) const;
   void barrier_after(VkCommandBuffer command, const Source& source) const;

@@ -48,6 +48,7 @@ void VulkanBuffer::swap(VulkanBuffer& other) noexcept {
   std::swap(device_, other.device_);
   std::swap(memory_, other.memory_);
   std::swap(buffer_, other.buffer_);
+  std::swap(id_, other.id_);
   std::swap(bytes_, other.bytes_);
   std::swap(allocation_bytes_, other.allocation_bytes_);
   std::swap(mapped_, other.mapped_);
@@ -60,6 +61,7 @@ Result<VulkanBuffer> VulkanBuffer::create(const Request& request) {
   const VulkanDeviceFunctions& fn = device.fn();
   VulkanBuffer self;
   self.device_ = request.device;
+  self.id_ = device.next_id();
   self.bytes_ = request.bytes;
   self.foreign_ = request.import != nullptr;
 

@@ -43,6 +43,8 @@ class VulkanBuffer {
 
   explicit operator bool() const noexcept { return buffer_.get() != VK_NULL_HANDLE; }
   [[nodiscard]] VkBuffer handle() const noexcept { return buffer_.get(); }
+  /// See VulkanDevice::next_id().
+  [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
   /// Bytes of the memory behind it: what an importer of export_fd() must be told.
   [[nodiscard]] std::size_t allocation_bytes() const noexcept { return allocation_bytes_; }
@@ -64,6 +66,7 @@ class VulkanBuffer {
   std::shared_ptr<VulkanDevice> device_;
   VkOwned<VkDeviceMemory> memory_;
   VkOwned<VkBuffer> buffer_;
+  std::uint64_t id_ = 0;
   std::size_t bytes_ = 0;
   std::size_t allocation_bytes_ = 0;
   std::byte* mapped_ = nullptr;

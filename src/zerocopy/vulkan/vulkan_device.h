@@ -113,6 +113,8 @@ class VulkanDevice {
   /// The owner to acquire foreign memory from: VK_QUEUE_FAMILY_FOREIGN_EXT, or EXTERNAL where that is missing.
   [[nodiscard]] std::uint32_t foreign_family() const { return foreign_family_; }
   [[nodiscard]] VulkanCounters& counters() { return counters_; }
+  /// Never given twice: tells a buffer or image from a later one that the driver gives the same handle. Not 0.
+  [[nodiscard]] std::uint64_t next_id() { return last_id_.fetch_add(1, std::memory_order_relaxed) + 1; }
   /// A frame that takes longer than this has hung the GPU, or it is given to somebody else. A software renderer
   /// compiles when it first runs, on processors that others want too.
   [[nodiscard]] Nanoseconds patience() const {
@@ -141,6 +143,7 @@ class VulkanDevice {
   VkPhysicalDeviceMemoryProperties memory_{};
   VulkanCounters counters_;
   std::atomic<bool> abandoned_ = false;
+  std::atomic<std::uint64_t> last_id_ = 0;
 };
 
 }  // namespace zc

@@ -42,6 +42,7 @@ void VulkanImage::swap(VulkanImage& other) noexcept {
   std::swap(memories_, other.memories_);
   std::swap(image_, other.image_);
   std::swap(view_, other.view_);
+  std::swap(id_, other.id_);
   std::swap(format_, other.format_);
   std::swap(size_, other.size_);
   std::swap(foreign_, other.foreign_);
@@ -113,6 +114,7 @@ Result<void> VulkanImage::make_view() {
     return fail_vk(r, "make a GPU image");
   }
   view_ = {device_->handle(), view, fn.DestroyImageView};
+  id_ = device_->next_id();
   return {};
 }
 

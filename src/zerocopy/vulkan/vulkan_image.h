@@ -34,6 +34,8 @@ class VulkanImage {
 
   [[nodiscard]] VkImage handle() const noexcept { return image_.get(); }
   [[nodiscard]] VkImageView view() const noexcept { return view_.get(); }
+  /// See VulkanDevice::next_id().
+  [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
   [[nodiscard]] Size size() const noexcept { return size_; }
   [[nodiscard]] PixelFormat format() const noexcept { return format_; }
   /// True for memory the producer, another API or process, writes: needs ownership transfers.
@@ -48,6 +50,7 @@ class VulkanImage {
   std::array<VkOwned<VkDeviceMemory>, Dmabuf::kMaxPlanes> memories_;  ///< one, unless the planes are disjoint
   VkOwned<VkImage> image_;
   VkOwned<VkImageView> view_;
+  std::uint64_t id_ = 0;
   PixelFormat format_ = PixelFormat::Unknown;
   Size size_;
   bool foreign_ = false;

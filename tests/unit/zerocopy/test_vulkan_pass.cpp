@@ -270,3 +270,38 @@ TEST_CASE("a dmabuf's pixels arrive, from any place in it") {
     CHECK_FALSE(difference(zc::test::view_of(expected(scene, picture)), zc::test::view_of(*target, layout)));
   }
 }
+
+TEST_CASE("what is recorded once for a source and a target stays theirs, in any order, also when there are many") {
+  const auto device = vulkan_device();
+  const auto pass = std::move(*ConversionPass::create(device));
+  constexpr Size kEdge{16, 8};
+  constexpr std::uint32_t kEach = 10;  // a hundred pairs: more than are kept
+  const auto plan = make_picture_plan(PixelFormat::BGRx, kEdge, {}, Transform::Normal, kEdge);
+  REQUIRE(plan);
+  const SurfaceLayout layout = surface_layout(PixelFormat::NV12, kEdge, 64);
+  std::vector<RgbPicture> pictures;
+  std::vector<VulkanBuffer> sources;
+  std::vector<VulkanBuffer> targets;
+  for (std::uint32_t i = 0; i < kEach; ++i) {
+    pictures.emplace_back(kEdge, 0, i);
+    sources.push_back(host_buffer(device, pictures.back().bytes()));
+    auto target = VulkanBuffer::create_host(device, layout.bytes);
+    REQUIRE(target);
+    targets.push_back(std::move(*target));
+  }
+  std::minstd_rand random(7);
+  for (int i = 0; i < 400; ++i) {
+    const std::size_t from = random() % kEach;
+    VulkanBuffer& target = targets.at(random() % (i < 200 ? 3 : kEach));
+    if (i % 50 == 49) {  // gone, and another in its place, perhaps with its handle
+      sources.at(from) = {};
+      sources.at(from) = host_buffer(device, pictures.at(from).bytes());
+    }
+    const SourcePlane plane{0, pictures.at(from).stride()};
+    REQUIRE(pass->run({.buffer = &sources.at(from), .plane = plane}, *plan, target, layout, kBt709Limited, kSoon));
+    REQUIRE(target.invalidate());
+    const YuvPicture want = converted(pictures.at(from), PixelFormat::BGRx, PixelFormat::NV12);
+    CAPTURE(i, from);
+    REQUIRE_FALSE(difference(want.view(), zc::test::view_of(target, layout)));
+  }
+}

@@ -1,0 +1,178 @@
+// What the conversion pass makes once: programs, pipelines, descriptors.
+#include "zerocopy/vulkan/conversion_pass.h"
+#include "zerocopy_shaders/rgb_to_yuv_buffer.h"
+#include "zerocopy_shaders/rgb_to_yuv_buffer_scaled.h"
+#include "zerocopy_shaders/rgb_to_yuv_image.h"
+#include "zerocopy_shaders/rgb_to_yuv_image_scaled.h"
+
+#include <algorithm>
+#include <span>
+
+namespace zc {
+namespace {
+
+/// More variants than any stream goes through; a hostile one that changes its format for ever does not grow memory.
+constexpr std::size_t kMaxPipelines = 16;
+
+std::span<const std::uint32_t> pass_code(bool image, bool scaled) {
+  if (image) return scaled ? std::span<const std::uint32_t>(kRgbToYuvImageScaled) : kRgbToYuvImage;
+  return scaled ? std::span<const std::uint32_t>(kRgbToYuvBufferScaled) : kRgbToYuvBuffer;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ConversionPass>> ConversionPass::create(std::shared_ptr<VulkanDevice> device,
+                                                               const Options& options) {
+  std::unique_ptr<ConversionPass> self(new ConversionPass(std::move(device), options));
+  if (auto made = self->make_objects(); !made) return std::unexpected(std::move(made.error()));
+  for (const bool image : {false, true}) {
+    if (auto made = self->make_program(image); !made) return std::unexpected(std::move(made.error()));
+  }
+  return self;
+}
+
+ConversionPass::~ConversionPass() {
+  if (runner_ == nullptr || runner_->close()) return;
+  for (Program& p : programs_) {
+    p.set_layout.leak();
+    p.layout.leak();
+    for (auto& module : p.modules) module.leak();
+  }
+  for (Pipeline& p : pipelines_) p.handle.leak();
+  sampler_.leak();
+  descriptors_.leak();
+}
+
+Result<void> ConversionPass::make_objects() {
+  const VulkanDeviceFunctions& fn = device_->fn();
+  VkDevice device = device_->handle();
+
+  VkSamplerCreateInfo sampler_info{};  // nearest, which is all that texelFetch needs
+  sampler_info.sType = VK_STRUCTURE_TYPE_SAMPLER_CREATE_INFO;
+  VkSampler sampler = VK_NULL_HANDLE;
+  VkResult r = fn.CreateSampler(device, &sampler_info, nullptr, &sampler);
+  if (r != VK_SUCCESS) return fail_vk(r, "make the conversion pass");
+  sampler_ = {device, sampler, fn.DestroySampler};
+
+  // For each program those that are kept, and one.
+  constexpr std::uint32_t kSets = kRecordings + 1;
+  const std::array<VkDescriptorPoolSize, 2> sizes{
+      {{VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 3 * kSets}, {VK_DESCRIPTOR_TYPE_COMBINED_IMAGE_SAMPLER, kSets}}};
+  VkDescriptorPoolCreateInfo pool_info{};
+  pool_info.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO;
+  pool_info.maxSets = 2 * kSets;
+  pool_info.poolSizeCount = sizes.size();
+  pool_info.pPoolSizes = sizes.data();
+  VkDescriptorPool pool = VK_NULL_HANDLE;
+  r = fn.CreateDescriptorPool(device, &pool_info, nullptr, &pool);
+  if (r != VK_SUCCESS) return fail_vk(r, "make the conversion pass");
+  descriptors_ = {device, pool, fn.DestroyDescriptorPool};
+
+  auto runner = CommandRunner::create(device_, options_.spin);
+  if (!runner) return std::unexpected(std::move(runner.error()));
+  runner_ = std::move(*runner);
+  pipelines_.reserve(kMaxPipelines);
+  return {};
+}
+
+Result<void> ConversionPass::make_program(bool image) {
+  const VulkanDeviceFunctions& fn = device_->fn();
+  VkDevice device = device_->handle();
+  Program& program = programs_.at(image ? 1 : 0);
+
+  const VkDescriptorType source = image ? VK_DESCRIPTOR_TYPE_COMBINED_IMAGE_SAMPLER : VK_DESCRIPTOR_TYPE_STORAGE_BUFFER;
+  const std::array<VkDescriptorSetLayoutBinding, 2> bindings{
+      {{0, source, 1, VK_SHADER_STAGE_COMPUTE_BIT, nullptr},
+       {1, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 1, VK_SHADER_STAGE_COMPUTE_BIT, nullptr}}};
+  VkDescriptorSetLayoutCreateInfo set_info{};
+  set_info.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO;
+  set_info.bindingCount = bindings.size();
+  set_info.pBindings = bindings.data();
+  VkDescriptorSetLayout set_layout = VK_NULL_HANDLE;
+  VkResult r = fn.CreateDescriptorSetLayout(device, &set_info, nullptr, &set_layout);
+  if (r != VK_SUCCESS) return fail_vk(r, "make the conversion pass");
+  program.set_layout = {device, set_layout, fn.DestroyDescriptorSetLayout};
+
+  auto set = make_set(program);
+  if (!set) return std::unexpected(std::move(set.error()));
+  program.set = *set;
+  program.recordings.reserve(kRecordings);
+
+  const VkPushConstantRange constants{VK_SHADER_STAGE_COMPUTE_BIT, 0, sizeof(PassGeometry)};
+  VkPipelineLayoutCreateInfo layout_info{};
+  layout_info.sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO;
+  layout_info.setLayoutCount = 1;
+  layout_info.pSetLayouts = &set_layout;
+  layout_info.pushConstantRangeCount = 1;
+  layout_info.pPushConstantRanges = &constants;
+  VkPipelineLayout layout = VK_NULL_HANDLE;
+  r = fn.CreatePipelineLayout(device, &layout_info, nullptr, &layout);
+  if (r != VK_SUCCESS) return fail_vk(r, "make the conversion pass");
+  program.layout = {device, layout, fn.DestroyPipelineLayout};
+
+  for (const bool scaled : {false, true}) {
+    const std::span<const std::uint32_t> code = pass_code(image, scaled);
+    VkShaderModuleCreateInfo module_info{};
+    module_info.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO;
+    module_info.codeSize = code.size_bytes();
+    module_info.pCode = code.data();
+    VkShaderModule module = VK_NULL_HANDLE;
+    r = fn.CreateShaderModule(device, &module_info, nullptr, &module);
+    if (r != VK_SUCCESS) return fail_vk(r, "make the conversion pass");
+    program.modules.at(scaled ? 1 : 0) = {device, module, fn.DestroyShaderModule};
+  }
+  return {};
+}
+
+Result<VkDescriptorSet> ConversionPass::make_set(const Program& program) const {
+  VkDescriptorSetLayout layout = program.set_layout.get();
+  VkDescriptorSetAllocateInfo info{};
+  info.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO;
+  info.descriptorPool = descriptors_.get();
+  info.descriptorSetCount = 1;
+  info.pSetLayouts = &layout;
+  VkDescriptorSet set = VK_NULL_HANDLE;
+  const VkResult r = device_->fn().AllocateDescriptorSets(device_->handle(), &info, &set);
+  if (r != VK_SUCCESS) return fail_vk(r, "make the conversion pass");
+  return set;
+}
+
+Result<VkPipeline> ConversionPass::pipeline(const PassVariant& variant) {
+  if (last_ != VK_NULL_HANDLE && variant == last_variant_) return last_;
+  last_variant_ = variant;
+  last_ = VK_NULL_HANDLE;
+  // By the constants: formats that differ in their alpha alone share a pipeline.
+  const auto constants = pass_constants(variant, workgroup(variant.image));
+  const auto known = std::ranges::find_if(pipelines_, [&](const Pipeline& p) {
+    return p.image == variant.image && p.scaled == variant.scaled && p.constants == constants;
+  });
+  if (known != pipelines_.end()) return last_ = known->handle.get();
+  std::array<VkSpecializationMapEntry, kPassConstants> entries{};
+  for (std::uint32_t i = 0; i < entries.size(); ++i) entries.at(i) = {i, i * 4, 4};
+  const VkSpecializationInfo specialization{entries.size(), entries.data(), sizeof(constants), constants.data()};
+  const Program& program = programs_.at(variant.image ? 1 : 0);
+  VkComputePipelineCreateInfo info{};
+  info.sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO;
+  info.layout = program.layout.get();
+  info.stage.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO;
+  info.stage.stage = VK_SHADER_STAGE_COMPUTE_BIT;
+  info.stage.module = program.modules.at(variant.scaled ? 1 : 0).get();
+  info.stage.pName = "main";
+  info.stage.pSpecializationInfo = &specialization;
+  VkPipeline handle = VK_NULL_HANDLE;
+  const VkResult r =
+      device_->fn().CreateComputePipelines(device_->handle(), VK_NULL_HANDLE, 1, &info, nullptr, &handle);
+  if (r != VK_SUCCESS) return fail_vk(r, "compile the conversion pass");
+  device_->counters().pipelines.fetch_add(1, std::memory_order_relaxed);
+  if (pipelines_.size() == kMaxPipelines) {  // nothing is running here
+    pipelines_.clear();
+    for (Program& p : programs_) {
+      for (Recording& kept : p.recordings) kept.key = {};
+    }
+  }
+  pipelines_.push_back(
+      {variant.image, variant.scaled, constants, {device_->handle(), handle, device_->fn().DestroyPipeline}});
+  return last_ = handle;
+}
+
+}  // namespace zc
