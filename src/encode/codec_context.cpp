@@ -1,7 +1,7 @@
 #include "encode/codec_context.h"
 
-#include "media/av_log.h"
 #include "encode/hw_frames.h"
+#include "media/av_log.h"
 #include "media/packet.h"
 #include "media/picture_device.h"
 #include "media/surface.h"

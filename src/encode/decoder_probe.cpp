@@ -1,10 +1,10 @@
 #include "encode/decoder_probe.h"
 
-#include "media/av_log.h"
 #include "encode/av_types.h"
 #include "encode/encoder_chain.h"
 #include "encode/encoder_table.h"
 #include "encode/ffmpeg_encoder.h"
+#include "media/av_log.h"
 
 extern "C" {
 #include <libavutil/frame.h>

@@ -1,11 +1,11 @@
 #include "encode/ffmpeg_encoder.h"
 
 #include "base/log.h"
-#include "media/av_log.h"
 #include "encode/codec_context.h"
 #include "encode/in_band_headers.h"
 #include "encode/parameter_sets.h"
 #include "gpu/cuda/av_device.h"
+#include "media/av_log.h"
 
 extern "C" {
 #include <libavutil/frame.h>

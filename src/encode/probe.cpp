@@ -1,8 +1,8 @@
 #include "encode/probe.h"
 
-#include "media/av_log.h"
 #include "encode/av_types.h"
 #include "encode/ffmpeg_encoder.h"
+#include "media/av_log.h"
 
 extern "C" {
 #include <libavutil/frame.h>

@@ -22,8 +22,8 @@ struct OpenedRoute {
   std::string uuid;       ///< 32 hexadecimal digits; "" unknown
   bool software = false;  ///< the GPU is a renderer on the CPU
   MemoryKind memory = MemoryKind::Host;
-  /// Its samples are the CPU route's. Otherwise the driver filters chroma as it likes: such a sample is right when it is
-  /// between those around it.
+  /// Its samples are the CPU route's. Otherwise the driver filters chroma as it likes: such a sample is right when it
+  /// is between those around it.
   bool exact = true;
 };
 

@@ -7,8 +7,8 @@
 // --software: a software renderer counts as a GPU (for tests). --probe, --bench: zerocast and zerocast-gpu-bench, whose
 // reports become part of it. Exit code of `run`: 0 when nothing failed, 1 when something did, 77 without a GPU.
 #include "base/log.h"
-#include "media/av_log.h"
 #include "gpu/check.h"
+#include "media/av_log.h"
 #include "probe/child.h"
 #include "probe/collect.h"
 

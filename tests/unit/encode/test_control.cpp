@@ -1,8 +1,8 @@
 // Errors of use, bit rates, and what the probe and the log say.
-#include "media/av_log.h"
 #include "encode/ffmpeg_encoder.h"
 #include "encode/probe.h"
 #include "encode_support.h"
+#include "media/av_log.h"
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
