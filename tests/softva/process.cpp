@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstring>
 
 namespace zc::softva {
@@ -72,7 +71,7 @@ class YuvWriter {
   [[nodiscard]] double unit() const { return bits_ == 10 ? 4 : 1; }
   [[nodiscard]] double peak() const { return bits_ == 10 ? 1023 : 255; }
   void put(unsigned plane, std::size_t index, std::size_t y, double value) const {
-    const auto sample = static_cast<std::uint16_t>(std::clamp(std::lround(value), 0L, bits_ == 10 ? 1023L : 255L));
+    const auto sample = static_cast<std::uint16_t>(std::clamp(value, 0.0, peak()) + 0.5);
     std::uint8_t* row = target_.row(plane, y);
     if (bits_ == 8) {
       row[index] = static_cast<std::uint8_t>(sample);
@@ -112,6 +111,7 @@ void from_rgb(const Picture& source, const Region& in, const Picture& target, co
     x = std::min<std::size_t>(x, target.width - 1);
     y = std::min<std::size_t>(y, target.height - 1);
     if (x < out.x || y < out.y || x >= out.x + out.width || y >= out.y + out.height) return outside;
+    if (in.width == out.width && in.height == out.height) return read_rgb(source, in.x + x - out.x, in.y + y - out.y);
     return read_rgb(source, in.x + (x - out.x) * in.width / out.width, in.y + (y - out.y) * in.height / out.height);
   };
   for (std::size_t y = 0; y < target.height; ++y) {
