@@ -83,7 +83,7 @@ struct DeviceRoute {
   /// Unsupported, with the reason, where this machine does not have it.
   Result<std::unique_ptr<DeviceConverter>> (*make)(const DeviceSetup& setup);
   /// Opened only where the route of this name cannot be; empty: always.
-  std::string_view instead_of = {};
+  std::string_view instead_of;
 };
 
 /// Every route there is, in the order they are tried for a frame. Add a row to add a route.

@@ -9,8 +9,8 @@ namespace zc {
 namespace {
 
 constexpr std::array kRoutes = {
-    DeviceRoute{"vulkan", make_vulkan_route},
-    DeviceRoute{"egl", make_egl_route},
+    DeviceRoute{"vulkan", make_vulkan_route, ""},
+    DeviceRoute{"egl", make_egl_route, ""},
     DeviceRoute{"egl-copy", make_egl_copy_route, "egl"},
 };
 
