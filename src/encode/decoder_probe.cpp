@@ -8,7 +8,6 @@
 
 extern "C" {
 #include <libavutil/frame.h>
-#include <libavutil/hwcontext.h>
 #include <libavutil/pixdesc.h>
 }
 
@@ -17,7 +16,6 @@ extern "C" {
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
-#include <memory>
 #include <span>
 #include <utility>
 #include <vector>
@@ -29,20 +27,6 @@ constexpr Size kSize{320, 192};
 constexpr int kPictures = 5;
 /// Mean difference of a luma sample, below which a decoded clip looks like what was encoded.
 constexpr double kAlike = 6;
-
-struct BackendRow {
-  DecoderBackend backend;
-  std::string_view name;
-  AVHWDeviceType device;
-  AVPixelFormat memory;  ///< pictures of the device
-};
-constexpr std::array kRows{
-    BackendRow{DecoderBackend::Software, "software", AV_HWDEVICE_TYPE_NONE, AV_PIX_FMT_NONE},
-    BackendRow{DecoderBackend::Nvdec, "nvdec", AV_HWDEVICE_TYPE_CUDA, AV_PIX_FMT_CUDA},
-    BackendRow{DecoderBackend::Vaapi, "vaapi", AV_HWDEVICE_TYPE_VAAPI, AV_PIX_FMT_VAAPI},
-};
-
-const BackendRow& row_of(DecoderBackend backend) { return *std::ranges::find(kRows, backend, &BackendRow::backend); }
 
 /// A coded clip and the luma it was made of.
 struct Clip {
@@ -116,109 +100,38 @@ Result<Clip> make_clip(Codec codec) {
   return clip;
 }
 
-/// Which of libavcodec's decoders has this hwaccel; for AV1 its software decoder is another one.
-const AVCodec* find_decoder(const BackendRow& row, AVCodecID id) {
-  if (row.device == AV_HWDEVICE_TYPE_NONE) return avcodec_find_decoder(id);
-  void* state = nullptr;
-  while (const AVCodec* codec = av_codec_iterate(&state)) {
-    if (codec->id != id || av_codec_is_decoder(codec) == 0) continue;
-    for (int i = 0; const AVCodecHWConfig* config = avcodec_get_hw_config(codec, i); ++i) {
-      const bool by_device = (config->methods & AV_CODEC_HW_CONFIG_METHOD_HW_DEVICE_CTX) != 0;
-      if (by_device && config->device_type == row.device && config->pix_fmt == row.memory) return codec;
-    }
-  }
-  return nullptr;
-}
-
-/// The device's pictures or nothing: libavcodec would go on in software otherwise.
-AVPixelFormat only_device(AVCodecContext* context, const AVPixelFormat* offered) {
-  const auto wanted = *static_cast<const AVPixelFormat*>(context->opaque);
-  for (; *offered != AV_PIX_FMT_NONE; ++offered) {
-    if (*offered == wanted) return wanted;
-  }
-  return AV_PIX_FMT_NONE;
-}
-
-/// The picture in host memory.
-Result<AvFramePtr> downloaded(AvFramePtr frame) {
-  if (frame->hw_frames_ctx == nullptr) return frame;
-  AvFramePtr host(av_frame_alloc());
-  if (!host) return fail_av(AVERROR(ENOMEM), "read a decoded picture");
-  if (const int code = av_hwframe_transfer_data(host.get(), frame.get(), 0); code < 0) {
-    return fail_av(code, "read a decoded picture");
-  }
-  host->width = frame->width;
-  host->height = frame->height;
-  return host;
-}
-
-class ClipDecoder {
- public:
-  /// `device` as av_hwdevice_ctx_create() takes it.
-  static Result<std::unique_ptr<ClipDecoder>> open(const BackendRow& row, const AVCodec& codec,
-                                                   const StreamParameters& stream, const std::string& device) {
-    std::unique_ptr<ClipDecoder> self(new ClipDecoder(row));
-    self->context_.reset(avcodec_alloc_context3(&codec));
-    AVCodecContext* context = self->context_.get();
-    if (context == nullptr) return fail_av(AVERROR(ENOMEM), "open the decoder");
-    context->thread_count = 1;
-    context->extradata = static_cast<std::uint8_t*>(av_mallocz(stream.extradata.size() + AV_INPUT_BUFFER_PADDING_SIZE));
-    if (context->extradata == nullptr) return fail_av(AVERROR(ENOMEM), "open the decoder");
-    std::memcpy(context->extradata, stream.extradata.data(), stream.extradata.size());
-    context->extradata_size = static_cast<int>(stream.extradata.size());
-    if (row.device != AV_HWDEVICE_TYPE_NONE) {
-      const char* name = device.empty() ? nullptr : device.c_str();
-      if (const int code = av_hwdevice_ctx_create(&context->hw_device_ctx, row.device, name, nullptr, 0); code < 0) {
-        return fail_av(code, "open the device");
-      }
-      context->opaque = const_cast<AVPixelFormat*>(&self->row_.memory);  // NOLINT: C's idea of a user pointer
-      context->get_format = only_device;
-    }
-    if (const int code = avcodec_open2(context, &codec, nullptr); code < 0) return fail_av(code, "open the decoder");
-    return self;
-  }
-
-  Result<std::vector<AvFramePtr>> decode(const std::vector<Packet>& packets) {
-    std::vector<AvFramePtr> pictures;
-    const AvPacketPtr packet(av_packet_alloc());
-    if (!packet) return fail_av(AVERROR(ENOMEM), "decode");
-    for (const Packet& coded : packets) {
-      const std::span<const std::byte> bytes = coded.bytes();
-      if (const int code = av_new_packet(packet.get(), static_cast<int>(bytes.size())); code < 0) {
-        return fail_av(code, "decode");
-      }
-      std::memcpy(packet->data, bytes.data(), bytes.size());
-      packet->pts = coded.pts;
-      packet->dts = coded.dts;
-      const int code = avcodec_send_packet(context_.get(), packet.get());
-      av_packet_unref(packet.get());
-      if (code < 0) return fail_av(code, "decode");
-      if (auto ok = receive(pictures); !ok) return std::unexpected(std::move(ok.error()));
-    }
-    if (const int code = avcodec_send_packet(context_.get(), nullptr); code < 0) return fail_av(code, "decode");
-    if (auto ok = receive(pictures); !ok) return std::unexpected(std::move(ok.error()));
-    return pictures;
-  }
-
- private:
-  explicit ClipDecoder(const BackendRow& row) : row_(row) {}
-
-  Result<void> receive(std::vector<AvFramePtr>& pictures) {
+/// All pictures of the clip.
+Result<std::vector<AvFramePtr>> decode(const Clip& clip, DecoderBackend backend, const std::string& device) {
+  auto decoder = VideoDecoder::open(backend, clip.stream.codec, {.extradata = clip.stream.extradata, .device = device});
+  if (!decoder) return std::unexpected(std::move(decoder.error()));
+  std::vector<AvFramePtr> pictures;
+  const auto receive = [&]() -> Result<void> {
     while (true) {
-      AvFramePtr frame(av_frame_alloc());
-      if (!frame) return fail_av(AVERROR(ENOMEM), "decode");
-      const int code = avcodec_receive_frame(context_.get(), frame.get());
-      if (code == AVERROR(EAGAIN) || code == AVERROR_EOF) return {};
-      if (code < 0) return fail_av(code, "decode");
-      auto host = downloaded(std::move(frame));
-      if (!host) return std::unexpected(std::move(host.error()));
-      pictures.push_back(*std::move(host));
+      auto picture = (*decoder)->receive();
+      if (!picture) return std::unexpected(std::move(picture.error()));
+      if (*picture == nullptr) return {};
+      pictures.push_back(*std::move(picture));
     }
+  };
+  const AvPacketPtr packet(av_packet_alloc());
+  if (!packet) return fail_av(AVERROR(ENOMEM), "decode");
+  for (const Packet& coded : clip.packets) {
+    const std::span<const std::byte> bytes = coded.bytes();
+    if (const int code = av_new_packet(packet.get(), static_cast<int>(bytes.size())); code < 0) {
+      return fail_av(code, "decode");
+    }
+    std::memcpy(packet->data, bytes.data(), bytes.size());
+    packet->pts = coded.pts;
+    packet->dts = coded.dts;
+    auto sent = (*decoder)->send(*packet);
+    av_packet_unref(packet.get());
+    if (!sent) return std::unexpected(std::move(sent.error()));
+    if (auto ok = receive(); !ok) return std::unexpected(std::move(ok.error()));
   }
-
-  BackendRow row_;
-  AvCodecContextPtr context_;
-};
+  if (auto ok = (*decoder)->drain(); !ok) return std::unexpected(std::move(ok.error()));
+  if (auto ok = receive(); !ok) return std::unexpected(std::move(ok.error()));
+  return pictures;
+}
 
 /// The samples of one component of an 8-bit picture, whatever its planes are: NV12 and I420 look the same here.
 std::vector<std::uint8_t> component(const AVFrame& frame, int number) {
@@ -272,28 +185,20 @@ std::string compare(const std::vector<AvFramePtr>& pictures, const std::vector<A
   return fmt::format("{} of {} samples are not the software decoder's", report.different, report.samples);
 }
 
-Result<void> try_decoder(const BackendRow& row, Codec codec, const std::string& device, DecoderReport& report) {
-  const AVCodec* decoder = find_decoder(row, av_codec_id(codec));
-  if (decoder == nullptr) {
+Result<void> try_decoder(DecoderBackend backend, Codec codec, const std::string& device, DecoderReport& report) {
+  report.decoder = VideoDecoder::find(backend, codec);
+  if (report.decoder.empty()) {
     return fail(ErrorKind::Unsupported, "find a decoder",
-                fmt::format("this FFmpeg has no {} decoder for {}", row.name, to_string(codec)));
+                fmt::format("this FFmpeg has no {} decoder for {}", to_string(backend), to_string(codec)));
   }
-  report.decoder = decoder->name;
   const auto clip = make_clip(codec);
   if (!clip) return std::unexpected(clip.error());
-  const auto decode = [&](const BackendRow& with, const AVCodec& by) -> Result<std::vector<AvFramePtr>> {
-    auto opened = ClipDecoder::open(with, by, clip->stream, device);
-    if (!opened) return std::unexpected(std::move(opened.error()));
-    return (*opened)->decode(clip->packets);
-  };
-  auto pictures = decode(row, *decoder);
-  if (!pictures) return std::unexpected(std::move(pictures.error()));
-  const BackendRow& software = row_of(DecoderBackend::Software);
-  const AVCodec* reference_decoder = find_decoder(software, av_codec_id(codec));
-  if (reference_decoder == nullptr) {
+  const auto pictures = decode(*clip, backend, device);
+  if (!pictures) return std::unexpected(pictures.error());
+  if (VideoDecoder::find(DecoderBackend::Software, codec).empty()) {
     return fail(ErrorKind::Unsupported, "find a decoder", "this FFmpeg has no software decoder to compare with");
   }
-  const auto reference = decode(software, *reference_decoder);
+  const auto reference = decode(*clip, DecoderBackend::Software, {});
   if (!reference) return std::unexpected(reference.error());
   if (std::string wrong = compare(*pictures, *reference, *clip, report); !wrong.empty()) {
     return fail(ErrorKind::Unsupported, "", std::move(wrong));
@@ -303,12 +208,10 @@ Result<void> try_decoder(const BackendRow& row, Codec codec, const std::string& 
 
 }  // namespace
 
-std::string_view to_string(DecoderBackend backend) { return row_of(backend).name; }
-
 DecoderReport probe_decoder(DecoderBackend backend, Codec codec, const std::string& device) {
   const AvLogCapture quiet;  // the report says it
   DecoderReport report;
-  const auto done = try_decoder(row_of(backend), codec, device, report);
+  const auto done = try_decoder(backend, codec, device, report);
   report.works = done.has_value();
   if (!done) {
     // What libavcodec logged says more than its error code.

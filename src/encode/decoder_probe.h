@@ -1,25 +1,16 @@
 // What this machine can decode, found out by doing it.
 #pragma once
 
-#include "base/error.h"
+#include "encode/video_decoder.h"
 #include "media/codec.h"
 
 #include <array>
 #include <cstdint>
 #include <string>
-#include <string_view>
 
 namespace zc {
 
-enum class DecoderBackend : std::uint8_t {
-  Software,
-  Nvdec,  ///< NVIDIA's decoder, through libavcodec's CUDA hwaccel
-  Vaapi,
-};
-inline constexpr std::array kDecoderBackends{DecoderBackend::Software, DecoderBackend::Nvdec, DecoderBackend::Vaapi};
 inline constexpr std::array kDecoderCodecs{Codec::H264, Codec::HEVC, Codec::AV1};
-/// "software", "nvdec", "vaapi".
-[[nodiscard]] std::string_view to_string(DecoderBackend backend);
 
 struct DecoderReport {
   bool works = false;

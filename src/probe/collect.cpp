@@ -206,7 +206,7 @@ class Collector {
   /// Why no decoder of a backend can work; "" it may.
   [[nodiscard]] std::string no_api(DecoderBackend backend) const {
     if (backend == DecoderBackend::Software) return {};
-    const std::string_view needed = backend == DecoderBackend::Nvdec ? "cuda" : "vaapi";
+    const std::string_view needed = backend == DecoderBackend::Nvdec ? "cuda" : to_string(backend);
     const auto api = std::ranges::find(report_.apis, needed, &ApiReport::api);
     return api == report_.apis.end() || api->works ? std::string() : fmt::format("no {}: {}", needed, api->reason);
   }

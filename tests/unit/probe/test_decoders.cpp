@@ -20,7 +20,7 @@ TEST_CASE("the software decoders give back what was encoded") {
 }
 
 TEST_CASE("a decoder of hardware works or says why") {
-  const DecoderBackend backend = GENERATE(DecoderBackend::Nvdec, DecoderBackend::Vaapi);
+  const DecoderBackend backend = GENERATE(DecoderBackend::Nvdec, DecoderBackend::Vaapi, DecoderBackend::Vulkan);
   const DecoderReport report = probe_decoder(backend, Codec::H264);
   CAPTURE(to_string(backend), report.reason);
   CHECK(report.works == report.reason.empty());

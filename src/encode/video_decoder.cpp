@@ -1,0 +1,156 @@
+#include "encode/video_decoder.h"
+
+#include "encode/av_types.h"
+
+extern "C" {
+#include <libavutil/frame.h>
+#include <libavutil/hwcontext.h>
+}
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace zc {
+namespace {
+
+struct BackendRow {
+  DecoderBackend backend;
+  std::string_view name;
+  AVHWDeviceType device;
+  AVPixelFormat memory;  ///< pictures of the device
+};
+constexpr std::array kRows{
+    BackendRow{DecoderBackend::Software, "software", AV_HWDEVICE_TYPE_NONE, AV_PIX_FMT_NONE},
+    BackendRow{DecoderBackend::Nvdec, "nvdec", AV_HWDEVICE_TYPE_CUDA, AV_PIX_FMT_CUDA},
+    BackendRow{DecoderBackend::Vaapi, "vaapi", AV_HWDEVICE_TYPE_VAAPI, AV_PIX_FMT_VAAPI},
+    BackendRow{DecoderBackend::Vulkan, "vulkan", AV_HWDEVICE_TYPE_VULKAN, AV_PIX_FMT_VULKAN},
+};
+
+const BackendRow& row_of(DecoderBackend backend) { return *std::ranges::find(kRows, backend, &BackendRow::backend); }
+
+/// Which of libavcodec's decoders has this hwaccel; for AV1 its software decoder is another one.
+const AVCodec* find_decoder(const BackendRow& row, AVCodecID id) {
+  if (row.device == AV_HWDEVICE_TYPE_NONE) return avcodec_find_decoder(id);
+  void* state = nullptr;
+  while (const AVCodec* codec = av_codec_iterate(&state)) {
+    if (codec->id != id || av_codec_is_decoder(codec) == 0) continue;
+    for (int i = 0; const AVCodecHWConfig* config = avcodec_get_hw_config(codec, i); ++i) {
+      const bool by_device = (config->methods & AV_CODEC_HW_CONFIG_METHOD_HW_DEVICE_CTX) != 0;
+      if (by_device && config->device_type == row.device && config->pix_fmt == row.memory) return codec;
+    }
+  }
+  return nullptr;
+}
+
+/// The device's pictures or nothing: libavcodec would go on in software otherwise.
+AVPixelFormat only_device(AVCodecContext* context, const AVPixelFormat* offered) {
+  const auto wanted = *static_cast<const AVPixelFormat*>(context->opaque);
+  for (; *offered != AV_PIX_FMT_NONE; ++offered) {
+    if (*offered == wanted) return wanted;
+  }
+  return AV_PIX_FMT_NONE;
+}
+
+/// The picture in host memory.
+Result<AvFramePtr> downloaded(AvFramePtr frame) {
+  if (frame->hw_frames_ctx == nullptr) return frame;
+  AvFramePtr host(av_frame_alloc());
+  if (!host) return fail_av(AVERROR(ENOMEM), "read a decoded picture");
+  int code = av_hwframe_transfer_data(host.get(), frame.get(), 0);
+  if (code >= 0) code = av_frame_copy_props(host.get(), frame.get());
+  if (code < 0) return fail_av(code, "read a decoded picture");
+  // A transfer gives the size of the device's memory, which is a whole number of blocks.
+  host->width = frame->width;
+  host->height = frame->height;
+  return host;
+}
+
+}  // namespace
+
+struct VideoDecoder::Impl {
+  explicit Impl(const BackendRow& backend_row) : row(backend_row), memory(backend_row.memory) {}
+  const BackendRow& row;
+  AVPixelFormat memory;  ///< what only_device() reads
+  AvCodecContextPtr context;
+};
+
+std::string_view to_string(DecoderBackend backend) { return row_of(backend).name; }
+
+std::string_view VideoDecoder::find(DecoderBackend backend, Codec codec) {
+  const AVCodec* decoder = find_decoder(row_of(backend), av_codec_id(codec));
+  return decoder == nullptr ? std::string_view() : decoder->name;
+}
+
+Result<std::unique_ptr<VideoDecoder>> VideoDecoder::open(DecoderBackend backend, Codec codec,
+                                                         const DecoderOptions& options) {
+  const BackendRow& row = row_of(backend);
+  const AVCodec* decoder = find_decoder(row, av_codec_id(codec));
+  if (decoder == nullptr) {
+    return fail(ErrorKind::Unsupported, "find a decoder",
+                fmt::format("this FFmpeg has no {} decoder for {}", row.name, zc::to_string(codec)));
+  }
+  const auto failed = [](int code, std::string what) {
+    auto failure = fail_av(code, std::move(what));
+    failure.error().kind = ErrorKind::Unsupported;
+    return failure;
+  };
+  auto impl = std::make_unique<Impl>(row);
+  impl->context.reset(avcodec_alloc_context3(decoder));
+  AVCodecContext* context = impl->context.get();
+  if (context == nullptr) return failed(AVERROR(ENOMEM), "open the decoder");
+  const bool hardware = row.device != AV_HWDEVICE_TYPE_NONE;
+  context->thread_count = hardware ? 1 : static_cast<int>(options.threads);
+  if (options.live) {
+    context->flags |= static_cast<int>(AV_CODEC_FLAG_LOW_DELAY);
+    context->thread_type = FF_THREAD_SLICE;
+  }
+  context->extradata = static_cast<std::uint8_t*>(av_mallocz(options.extradata.size() + AV_INPUT_BUFFER_PADDING_SIZE));
+  if (context->extradata == nullptr) return failed(AVERROR(ENOMEM), "open the decoder");
+  if (!options.extradata.empty()) {
+    std::memcpy(context->extradata, options.extradata.data(), options.extradata.size());
+  }
+  context->extradata_size = static_cast<int>(options.extradata.size());
+  if (hardware) {
+    const char* name = options.device.empty() ? nullptr : options.device.c_str();
+    if (const int code = av_hwdevice_ctx_create(&context->hw_device_ctx, row.device, name, nullptr, 0); code < 0) {
+      return failed(code, "open the device");
+    }
+    context->opaque = &impl->memory;
+    context->get_format = only_device;
+  }
+  if (const int code = avcodec_open2(context, decoder, nullptr); code < 0) return failed(code, "open the decoder");
+  return std::unique_ptr<VideoDecoder>(new VideoDecoder(std::move(impl)));
+}
+
+VideoDecoder::VideoDecoder(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+VideoDecoder::~VideoDecoder() = default;
+
+std::string_view VideoDecoder::name() const { return impl_->context->codec->name; }
+DecoderBackend VideoDecoder::backend() const { return impl_->row.backend; }
+const AVCodecContext& VideoDecoder::context() const { return *impl_->context; }
+
+Result<void> VideoDecoder::send(const AVPacket& packet) {
+  const int code = avcodec_send_packet(impl_->context.get(), &packet);
+  if (code < 0) return fail_av(code, "decode");
+  return {};
+}
+
+Result<void> VideoDecoder::drain() {
+  const int code = avcodec_send_packet(impl_->context.get(), nullptr);
+  if (code < 0 && code != AVERROR_EOF) return fail_av(code, "decode");
+  return {};
+}
+
+Result<AvFramePtr> VideoDecoder::receive() {
+  AvFramePtr frame(av_frame_alloc());
+  if (!frame) return fail_av(AVERROR(ENOMEM), "decode");
+  const int code = avcodec_receive_frame(impl_->context.get(), frame.get());
+  if (code == AVERROR(EAGAIN) || code == AVERROR_EOF) return AvFramePtr();
+  if (code < 0) return fail_av(code, "decode");
+  return downloaded(std::move(frame));
+}
+
+}  // namespace zc
