@@ -21,8 +21,8 @@ struct ShowText {
 };
 
 /// What to do. RecordOptions::live tells `stream` from `record`.
-using Invocation =
-    std::variant<ShowText, RecordOptions, SourcesOptions, EncodersOptions, ZerocopyProbeOptions, CompletionOptions>;
+using Invocation = std::variant<ShowText, RecordOptions, SourcesOptions, EncodersOptions, ZerocopyProbeOptions,
+                                VerifyCommandOptions, CompletionOptions>;
 
 /// Parses what follows the program's name. Invalid: one line that says what is wrong and what is valid. Never throws
 /// and never prints.

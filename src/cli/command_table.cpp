@@ -109,6 +109,17 @@ constexpr std::array kProbeExits{
     CommandExit{1, "None works: frames go through the CPU."},
     CommandExit{2, "The probe itself failed, or wrong usage."},
 };
+constexpr std::array kVerifyExamples{
+    Example{"zerocast verify desktop.mkv", "What is in a recording, and whether all of it is there."},
+    Example{"zerocast verify --json --decoder software clip.mp4", "For a script, without the graphics card."},
+    Example{"zerocast verify --seconds 10 'srt://192.0.2.7:9000'", "Ten seconds of a live stream, with its delay."},
+};
+constexpr std::array kVerifyExits{
+    CommandExit{0, "The stream is sound. Also after Ctrl-C: what was read is."},
+    CommandExit{2, "Bad usage, or an input that is no such stream: missing, a folder, empty, something else."},
+    CommandExit{3, "The peer does not answer, or nothing comes from it."},
+    CommandExit{8, "The stream was read and has faults."},
+};
 constexpr std::array kCompletionExamples{
     Example{"zerocast completion bash", "For 'source <(zerocast completion bash)' in ~/.bashrc."},
 };
@@ -238,6 +249,113 @@ std::unique_ptr<Command> zerocopy_probe_command() {
       [](ZerocopyProbeOptions options) -> Result<Invocation> { return options; });
 }
 
+using DecoderChoice = Choice<std::optional<DecoderBackend>>;
+constexpr std::array kDecoders{DecoderChoice{"auto", std::nullopt}, DecoderChoice{"software", DecoderBackend::Software},
+                               DecoderChoice{"nvdec", DecoderBackend::Nvdec},
+                               DecoderChoice{"vaapi", DecoderBackend::Vaapi},
+                               DecoderChoice{"vulkan", DecoderBackend::Vulkan}};
+constexpr auto kDecoderWords = words(kDecoders);
+constexpr auto kFaultChoices = [] {
+  std::array<Choice<verify::FaultKind>, verify::kFaultKinds.size()> choices{};
+  for (std::size_t i = 0; i < choices.size(); ++i) {
+    choices.at(i) = {to_string(verify::kFaultKinds.at(i)), verify::kFaultKinds.at(i)};
+  }
+  return choices;
+}();
+constexpr auto kFaultWords = words(kFaultChoices);
+constexpr unsigned kMaxVerifyTimeout = 3600;
+constexpr unsigned kMaxPsnr = 100;
+
+std::unique_ptr<Command> verify_command() {
+  using Row = ArgumentRow<VerifyCommandOptions>;
+  using Options = VerifyCommandOptions;
+  using Text = std::string_view;
+  constexpr std::string_view kInput = "Input";
+  constexpr std::string_view kJudge = "Judgement";
+  std::vector<Row> rows{
+      {{.name = "FILE",
+        .value = "FILE",
+        .group = kInput,
+        .help = "What to read: a file, '-' for stdin, or srt://, udp:// or tcp://HOST:PORT with the options that "
+                "'zerocast stream' takes (mode=listener, passphrase=..., listen=1). udp:// listens on the port.",
+        .fallback = "",
+        .files = true},
+       [](Options& o, Text, Text text) -> Result<void> {
+         o.verify.input = text;
+         return {};
+       }},
+      {{.name = "--decoder",
+        .value = "DECODER",
+        .group = kInput,
+        .help = "What decodes: 'auto' is the first that works of NVDEC, VA-API and Vulkan Video, else software.",
+        .fallback = "auto",
+        .choices = kDecoderWords},
+       [](Options& o, Text option, Text text) {
+         return store(choice_value(option, text, kDecoders), o.verify.decoder);
+       }},
+      {{.name = "--seconds",
+        .value = "N",
+        .group = kInput,
+        .help = "Read so many seconds of the stream. Without it, to its end.",
+        .fallback = ""},
+       [](Options& o, Text option, Text text) { return store(seconds_value(option, text), o.verify.duration); }},
+      {{.name = "--timeout",
+        .value = "SECONDS",
+        .group = kInput,
+        .help = "Longest time to wait for a peer, and for the next picture from it.",
+        .fallback = "10"},
+       [](Options& o, Text option, Text text) {
+         return store(seconds_value(option, text, kMaxVerifyTimeout), o.verify.timeout);
+       }},
+      {{.name = "--painted",
+        .value = "WxH",
+        .group = kJudge,
+        .help = "Size of the picture when its number was painted, where it was scaled since.",
+        .fallback = ""},
+       [](Options& o, Text option, Text text) { return store(size_value(option, text), o.verify.painted); }},
+      {{.name = "--max-gap",
+        .value = "SECONDS",
+        .group = kJudge,
+        .help = "Longest time between two pictures that is no fault; a recording repeats a still screen once a second.",
+        .fallback = "1.5"},
+       [](Options& o, Text option, Text text) { return store(seconds_value(option, text), o.verify.max_gap); }},
+      {{.name = "--min-psnr",
+        .value = "DB",
+        .group = kJudge,
+        .help = "How much a picture of the test source must look like itself, in dB of PSNR; 0 takes any.",
+        .fallback = "20"},
+       [](Options& o, Text option, Text text) {
+         return store(number_value(option, text, 0, kMaxPsnr), o.verify.min_psnr);
+       }},
+      {{.name = "--allow",
+        .value = "FAULT",
+        .group = kJudge,
+        .help = "Report this kind of fault but exit as if there were none; may be given several times.",
+        .fallback = "",
+        .choices = kFaultWords,
+        .repeatable = true},
+       [](Options& o, Text option, Text text) {
+         return store(choice_value(option, text, kFaultChoices), o.verify.allowed.emplace_back());
+       }},
+      json_row<Options>("Print one JSON object instead of text."),
+  };
+  return std::make_unique<TableCommand<Options>>(
+      CommandInfo{.name = "verify",
+                  .summary = "Read a recording or stream back and say what is wrong with it",
+                  .details =
+                      "Decodes H.264, HEVC or AV1 in Matroska, MP4 or MPEG-TS, on the graphics card where that works, "
+                      "and counts missing, repeated and out-of-order pictures, gaps and decoding errors. Pictures "
+                      "with a number painted in (the 'test' source's) are counted by it, others by time and "
+                      "content; those of the test source are compared with the source's own (PSNR, SSIM), and of a "
+                      "live stream from this machine the delay from painting to decoding is told. Also shows codec, "
+                      "size, colour description and HDR metadata.",
+                  .arguments = {},
+                  .examples = kVerifyExamples,
+                  .exits = kVerifyExits},
+      std::move(rows), std::span<const Conflict>{}, Options{},
+      [](Options options) -> Result<Invocation> { return options; });
+}
+
 constexpr std::array<Choice<Shell>, 3> kShells{{{"bash", Shell::Bash}, {"zsh", Shell::Zsh}, {"fish", Shell::Fish}}};
 constexpr auto kShellWords = words(kShells);
 
@@ -272,6 +390,7 @@ std::vector<std::unique_ptr<Command>> make_commands() {
   commands.push_back(sources_command());
   commands.push_back(encoders_command());
   commands.push_back(zerocopy_probe_command());
+  commands.push_back(verify_command());
   commands.push_back(completion_command());
   return commands;
 }

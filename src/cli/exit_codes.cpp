@@ -17,6 +17,7 @@ constexpr std::array kExitCodes{
     ExitCodeInfo{ExitCode::Output,
                  "An output failed: unwritable, disk full, no such host. What was written is playable."},
     ExitCodeInfo{ExitCode::SourceEnded, "The source ended while recording. The file is complete and playable."},
+    ExitCodeInfo{ExitCode::Faults, "'zerocast verify' read a stream that has faults."},
 };
 
 ExitCode source_exit_code(ErrorKind kind) {

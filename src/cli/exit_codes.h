@@ -18,6 +18,7 @@ enum class ExitCode : std::uint8_t {
   NoEncoder = 5,
   Output = 6,
   SourceEnded = 7,
+  Faults = 8,
 };
 
 struct ExitCodeInfo {

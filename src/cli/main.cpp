@@ -7,6 +7,7 @@
 #include "cli/record_command.h"
 #include "cli/report.h"
 #include "cli/sources_command.h"
+#include "cli/verify_command.h"
 #include "cli/zerocopy_probe_command.h"
 #include "settings/record_arguments.h"
 
@@ -43,6 +44,10 @@ struct Dispatch {
   int operator()(const SourcesOptions& options) const { return run_sources(options); }
   int operator()(const EncodersOptions& options) const { return run_encoders(options, toggles); }
   int operator()(const ZerocopyProbeOptions& options) const { return run_zerocopy_probe(options, toggles); }
+  int operator()(const VerifyCommandOptions& options) const {
+    block_stop_signals();
+    return run_verify(options, toggles);
+  }
   int operator()(const RecordOptions& options) const {
     if (const auto good = check_encoder(options); !good) return to_int(report_error(good.error(), Stage::Encoder));
     block_stop_signals();

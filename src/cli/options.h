@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "encode/settings.h"
 #include "media/geometry.h"
+#include "verify/verify.h"
 
 #include <chrono>
 #include <cstdint>
@@ -24,6 +25,11 @@ struct EncodersOptions {
 struct ZerocopyProbeOptions {
   bool json = false;
   Nanoseconds step_limit = std::chrono::seconds(30);
+};
+
+struct VerifyCommandOptions {
+  verify::VerifyOptions verify;
+  bool json = false;
 };
 
 enum class Shell : std::uint8_t { Bash, Zsh, Fish };

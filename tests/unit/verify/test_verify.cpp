@@ -1,0 +1,181 @@
+// Files made here, read back.
+#include "media_support.h"
+#include "verify_support.h"
+
+#include <sys/stat.h>
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+
+#include <fstream>
+#include <string>
+
+using namespace zc;
+using namespace zc::test;
+using verify::VerifyReport;
+
+TEST_CASE("a whole stream is sound in every container and codec") {
+  struct Case {
+    std::string_view encoder;
+    Container container;
+    unsigned bit_depth;
+  };
+  const Case test = GENERATE(
+      Case{"libx264", Container::Mkv, 8}, Case{"libx264", Container::Mp4, 8}, Case{"libx264", Container::Ts, 8},
+      Case{"libx264", Container::Mkv, 10}, Case{"libx265", Container::Mkv, 8}, Case{"libx265", Container::Mp4, 10},
+      Case{"libx265", Container::Ts, 8}, Case{"libsvtav1", Container::Mkv, 8}, Case{"libsvtav1", Container::Mp4, 10});
+  CAPTURE(test.encoder, info(test.container).name, test.bit_depth);
+  const Clip clip = make_clip({.encoder = test.encoder, .bit_depth = test.bit_depth});
+  const TempDir folder;
+  write_file(folder.file("clip"), test.container, clip);
+  const VerifyReport report = verified(folder.file("clip"));
+  CHECK(faults_of(report).empty());
+  CHECK(report.codec == clip.stream.codec);
+  CHECK(report.size == Size{320, 180});
+  CHECK(report.bit_depth == test.bit_depth);
+  CHECK(report.colour == kBt709Limited);
+  CHECK(report.packets == 40);
+  CHECK(report.order.pictures == 40);
+  CHECK(report.order.marked == 40);
+  CHECK(report.order.dropped == 0U);
+  CHECK(report.order.duplicates == 0);
+  CHECK(report.order.first_number == 0U);
+  CHECK(report.order.last_number == 39U);
+  CHECK(report.order.constant_interval.has_value());
+  CHECK(report.keyframes >= 1);
+  REQUIRE(report.quality);
+  CHECK(report.quality->pictures == 40);
+  CHECK(report.quality->psnr[0].min > 30);
+  CHECK(report.quality->ssim.min > 0.9);
+  CHECK_FALSE(report.latency);
+}
+
+TEST_CASE("the picture is compared in the stream's own colours") {
+  const ColourDescription colour = GENERATE(
+      ColourDescription{ColourMatrix::BT601, ColourRange::Limited, ColourPrimaries::BT601, TransferFunction::BT709},
+      ColourDescription{ColourMatrix::BT2020, ColourRange::Limited, ColourPrimaries::BT2020,
+                        TransferFunction::BT2020_10},
+      ColourDescription{ColourMatrix::BT709, ColourRange::Full, ColourPrimaries::BT709, TransferFunction::BT709});
+  const TempDir folder;
+  write_file(folder.file("clip.mkv"), Container::Mkv, make_clip({.count = 10, .colour = colour}));
+  const VerifyReport report = verified(folder.file("clip.mkv"));
+  CHECK(faults_of(report).empty());
+  CHECK(report.colour == colour);
+  REQUIRE(report.quality);
+  CHECK(report.quality->psnr[0].min > 30);
+  CHECK(report.quality->psnr[1].min > 30);
+}
+
+TEST_CASE("packets that are left out are missing pictures") {
+  const Container container = GENERATE(Container::Mkv, Container::Mp4, Container::Ts);
+  CAPTURE(info(container).name);
+  const TempDir folder;
+  // Whole groups of two: the rest decodes as if they had never been there.
+  const Clip groups = make_clip({.gop_seconds = 0.1, .low_latency = true});
+  write_file(folder.file("groups"), container, groups, [](std::size_t i) { return i < 14 || (i > 17 && i / 2 != 15); });
+  const VerifyReport gappy = verified(folder.file("groups"));
+  CHECK(gappy.order.dropped == 6U);
+  CHECK((gappy.order.missing == std::vector<verify::NumberRange>{{14, 17}, {30, 31}}));
+  CHECK(gappy.order.pictures == 34);
+  CHECK(faults_of(gappy) == "dropped 6");
+  // Out of the middle of a group: what follows is damaged, or not shown at all.
+  const Clip clip = make_clip({.gop_seconds = 1, .low_latency = true});
+  write_file(folder.file("clip"), container, clip, [](std::size_t i) { return i < 15 || (i > 17 && i != 30); });
+  const VerifyReport report = verified(folder.file("clip"));
+  CHECK(report.order.dropped.value_or(0) >= 4U);
+  CHECK(report.order.pictures <= 36);
+
+  verify::VerifyOptions lenient;
+  lenient.allowed = {verify::FaultKind::Dropped, verify::FaultKind::Decode, verify::FaultKind::Quality,
+                     verify::FaultKind::Illegible};
+  const VerifyReport allowed = verified(folder.file("clip"), lenient);
+  CHECK(faults_of(allowed).empty());
+  CHECK_FALSE(allowed.allowed.empty());
+}
+
+TEST_CASE("without numbers in the picture the constant rate tells") {
+  const Clip clip = make_clip({.gop_seconds = 0.1, .low_latency = true, .marked = false});
+  const TempDir folder;
+  write_file(folder.file("whole.mkv"), Container::Mkv, clip);
+  const VerifyReport whole = verified(folder.file("whole.mkv"));
+  CHECK(faults_of(whole).empty());
+  CHECK(whole.order.marked == 0);
+  CHECK(whole.order.dropped == 0U);
+  CHECK_FALSE(whole.quality);
+  write_file(folder.file("gappy.mkv"), Container::Mkv, clip, [](std::size_t i) { return i != 11 && i != 12; });
+  CHECK(verified(folder.file("gappy.mkv")).order.dropped == 2U);
+}
+
+TEST_CASE("older pictures after newer ones, repeats and gaps") {
+  const TempDir folder;
+  const Clip swapped = make_clip({.count = 20, .number = [](std::uint32_t n) { return n == 9 ? 4 : n; }});
+  write_file(folder.file("swapped.mkv"), Container::Mkv, swapped);
+  const VerifyReport report = verified(folder.file("swapped.mkv"));
+  CHECK(report.order.out_of_order == 1);
+  CHECK(report.order.dropped == 1U);
+  CHECK(faults_of(report) == "dropped 1, out-of-order 1");
+
+  const Clip repeated = make_clip({.count = 20, .number = [](std::uint32_t n) { return n / 2; }});
+  write_file(folder.file("repeated.mkv"), Container::Mkv, repeated);
+  CHECK(faults_of(verified(folder.file("repeated.mkv"))).empty());
+  CHECK(verified(folder.file("repeated.mkv")).order.duplicates == 10);
+
+  const Clip late = make_clip({.count = 20, .time = [](std::uint32_t n) {
+                                 return std::chrono::milliseconds(50) * n + std::chrono::seconds(n < 10 ? 0 : 3);
+                               }});
+  write_file(folder.file("late.mkv"), Container::Mkv, late);
+  CHECK(faults_of(verified(folder.file("late.mkv"))) == "gap 1");
+  verify::VerifyOptions patient;
+  patient.max_gap = std::chrono::seconds(4);
+  CHECK(faults_of(verified(folder.file("late.mkv"), patient)).empty());
+}
+
+TEST_CASE("a picture unlike the source's is a fault") {
+  const TempDir folder;
+  const Clip clip = make_clip({.count = 20});
+  write_file(folder.file("clip.mkv"), Container::Mkv, clip);
+  verify::VerifyOptions strict;
+  strict.min_psnr = 99;
+  CHECK(faults_of(verified(folder.file("clip.mkv"), strict)) == "quality 20");
+}
+
+TEST_CASE("reading ends after the time that was asked for") {
+  const TempDir folder;
+  write_file(folder.file("clip.mkv"), Container::Mkv, make_clip({.low_latency = true}));
+  verify::VerifyOptions options;
+  options.duration = std::chrono::seconds(1);
+  const VerifyReport report = verified(folder.file("clip.mkv"), options);
+  CHECK(faults_of(report).empty());
+  // A second of 20 pictures, and what the decoder's threads held.
+  CHECK(report.order.pictures >= 20);
+  CHECK(report.packets < 40);
+  options.stopped = [] { return true; };
+  options.input = folder.file("clip.mkv");
+  const auto stopped = verify::verify_stream(options);
+  REQUIRE_FALSE(stopped);
+  CHECK(stopped.error().kind == ErrorKind::Cancelled);
+}
+
+TEST_CASE("what is no stream is told in one line") {
+  const TempDir folder;
+  const auto error_of = [](const std::string& input) {
+    verify::VerifyOptions options;
+    options.input = input;
+    options.decoder = DecoderBackend::Software;
+    options.timeout = std::chrono::milliseconds(300);
+    const auto report = verify::verify_stream(options);
+    REQUIRE_FALSE(report);
+    CHECK(report.error().message().find('\n') == std::string::npos);
+    return report.error();
+  };
+  CHECK(error_of(folder.file("missing.mkv")).kind == ErrorKind::NotFound);
+  CHECK(error_of(folder.path()).kind == ErrorKind::Invalid);
+  std::ofstream(folder.file("empty.mkv")).close();
+  CHECK(error_of(folder.file("empty.mkv")).detail == "it is empty");
+  std::ofstream(folder.file("text.mkv")) << std::string(5000, 'x');
+  CHECK(error_of(folder.file("text.mkv")).kind == ErrorKind::Invalid);
+  REQUIRE(::mkfifo(folder.file("fifo").c_str(), 0600) == 0);
+  CHECK(error_of(folder.file("fifo")).kind == ErrorKind::Timeout);
+  CHECK(error_of("gopher://127.0.0.1:7").kind == ErrorKind::Invalid);
+  CHECK(error_of("udp://127.0.0.1:47913").kind == ErrorKind::Timeout);
+  CHECK(error_of("tcp://127.0.0.1:9").kind == ErrorKind::Lost);
+}
