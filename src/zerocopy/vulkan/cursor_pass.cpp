@@ -157,7 +157,8 @@ Result<void> CursorPass::make_pipelines(const ColourDescription& colour) {
         device_->fn().CreateComputePipelines(device_->handle(), VK_NULL_HANDLE, 1, &info, nullptr, &handle);
     if (r != VK_SUCCESS) return fail_vk(r, "compile the cursor's pass");
     device_->counters().pipelines.fetch_add(1, std::memory_order_relaxed);
-    (restore ? restore_ : draw_) = {device_->handle(), handle, device_->fn().DestroyPipeline};
+    VkOwned<VkPipeline>& place = restore ? restore_ : draw_;
+    place = {device_->handle(), handle, device_->fn().DestroyPipeline};
   }
   return {};
 }
