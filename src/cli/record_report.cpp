@@ -35,6 +35,7 @@ std::string report_text(const RecordingReport& report) {
     if (output.dropped > 0) text += fmt::format(", {} packets dropped", output.dropped);
     if (output.error) text += fmt::format(" ({})", output.error->message());
     text += '\n';
+    for (const std::string& file : output.further_files) text += fmt::format("{}: goes on there\n", file);
   }
   if (!report.counters.first_picture) return text;
   text += fmt::format("{} ({}) {}x{}, {}: {} frames, {:.2f} new pictures/s, {} dropped, {} repeated\n",
@@ -81,6 +82,7 @@ std::string report_json(const RecordingReport& report) {
   for (const OutputReport& output : report.outputs) {
     nlohmann::ordered_json entry = {
         {"name", output.name}, {"packets", output.packets}, {"bytes", output.bytes}, {"dropped", output.dropped}};
+    if (!output.further_files.empty()) entry["further_files"] = output.further_files;
     if (output.error) entry["error"] = output.error->message();
     json["outputs"].push_back(std::move(entry));
   }

@@ -15,6 +15,8 @@ struct AVBufferRef;
 
 namespace zc {
 
+struct StreamParameters;
+
 /// Ticks per second of every Packet timestamp: MPEG's 90 kHz, exact for 24, 25, 30, 50, 60 and 120 fps.
 inline constexpr std::int64_t kPacketClock = 90'000;
 
@@ -48,6 +50,8 @@ class Packet {
   std::int64_t dts = 0;       ///< kPacketClock ticks; strictly rising; may start below zero with B-frames
   std::int64_t duration = 0;  ///< kPacketClock ticks; 0 = unknown
   bool keyframe = false;      ///< a decoder can start here
+  /// Of another encoder's first packet: what the stream is from here on. Empty: what it was.
+  std::shared_ptr<const StreamParameters> new_stream;
 
  private:
   AvBufferPtr buffer_;

@@ -21,7 +21,7 @@ struct ContainerInfo {
   const char* muxer;              ///< libavformat's name
   std::span<const Codec> codecs;  ///< what our muxer settings can carry in it
   /// The stream may go on with other parameter sets than it began with when keyframes bring them: another encoder takes
-  /// over. MP4's sample entries 'avc1' and 'hvc1' hold the only ones.
+  /// over. MP4's sample entries 'avc1', 'hvc1' and 'av01' hold the only ones: a file rolls over to a new one.
   bool takes_new_headers;
 };
 

@@ -1,8 +1,29 @@
 #include "output/file_sink.h"
 
+#include <fmt/format.h>
+#include <unistd.h>
+
 #include <variant>
 
 namespace zc {
+namespace {
+
+/// "clip-2.mp4" after "clip.mp4", or the first number that no file has.
+std::string free_path(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  const std::size_t dot = path.rfind('.');
+  const std::size_t name = slash == std::string::npos ? 0 : slash + 1;
+  const bool extension = dot != std::string::npos && dot > name;
+  const std::string stem = path.substr(0, extension ? dot : path.size());
+  const std::string rest = extension ? path.substr(dot) : "";
+  std::string next;
+  unsigned number = 2;
+  do next = fmt::format("{}-{}{}", stem, number++, rest);
+  while (::access(next.c_str(), F_OK) == 0);
+  return next;
+}
+
+}  // namespace
 
 FileSink::FileSink(const OutputSpec& spec, std::unique_ptr<Interrupt> interrupt, std::unique_ptr<FileStream> stream)
     : name_(spec.name()), container_(spec.container), interrupt_(std::move(interrupt)), stream_(std::move(stream)) {}
@@ -25,17 +46,55 @@ Result<std::unique_ptr<FileSink>> FileSink::create(const OutputSpec& spec) {
 Result<void> FileSink::open(const StreamParameters& stream) {
   if (!stream_ || muxer_) return fail(ErrorKind::Internal, "open " + name_, "opened twice");
   if (auto ok = check_codec(container_, stream.codec); !ok) return ok;
+  parameters_ = stream;
+  return begin();
+}
+
+Result<void> FileSink::begin() {
   if (auto ok = stream_->begin(); !ok) return ok;
-  auto muxer = Muxer::create(container_, stream, *stream_);
+  auto muxer = Muxer::create(container_, parameters_, *stream_);
   if (!muxer) return settle(std::unexpected(muxer.error()));
   muxer_ = std::move(*muxer);
   header_end_ = stream_->size();
+  has_packets_ = false;
   return {};
+}
+
+Result<void> FileSink::roll_over(const Packet& first) {
+  if (!stream_->seekable()) {
+    return fail(
+        ErrorKind::Lost, "go on with " + name_,
+        fmt::format("{} cannot take another encoder's stream, and this is no file that another could follow; it "
+                    "is whole up to here",
+                    info(container_).title));
+  }
+  parameters_ = *first.new_stream;
+  origin_ = first.pts;
+  if (!has_packets_) {
+    muxer_.reset();
+    return begin();
+  }
+  if (auto finished = finish(); !finished) return finished;
+  const std::string path = free_path(name_);
+  auto stream = FileStream::create(path, false, *interrupt_);
+  if (!stream) return std::unexpected(std::move(stream.error()));
+  stream_ = std::move(*stream);
+  further_files_.push_back(path);
+  return begin();
 }
 
 Result<void> FileSink::write(const Packet& packet) {
   if (!muxer_) return fail(ErrorKind::Internal, "write " + name_, "not open");
-  return settle(muxer_->write(packet));
+  const bool rigid = !info(container_).takes_new_headers;
+  if (rigid && packet.new_stream && packet.new_stream->extradata != parameters_.extradata) {
+    if (auto rolled = roll_over(packet); !rolled) return rolled;
+  }
+  has_packets_ = true;
+  if (origin_ == 0) return settle(muxer_->write(packet));
+  Packet shifted = packet;
+  shifted.pts -= origin_;
+  shifted.dts -= origin_;
+  return settle(muxer_->write(shifted));
 }
 
 Result<void> FileSink::flush() { return muxer_ ? settle(muxer_->flush()) : Result<void>{}; }
@@ -50,8 +109,7 @@ Result<void> FileSink::settle(Result<void> result) {
   return result;
 }
 
-Result<void> FileSink::close() {
-  if (!stream_) return {};
+Result<void> FileSink::finish() {
   Result<void> result;
   if (muxer_) {
     // First the last pictures, then the index: when only the index does not fit, the pictures stay.
@@ -68,6 +126,12 @@ Result<void> FileSink::close() {
     muxer_.reset();
   }
   if (auto closed = stream_->close(); !closed && result) result = std::move(closed);
+  return result;
+}
+
+Result<void> FileSink::close() {
+  if (!stream_) return {};
+  Result<void> result = finish();
   stream_.reset();
   return result;
 }

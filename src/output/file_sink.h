@@ -7,11 +7,15 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace zc {
 
 /// A recording: a file, FIFO, device or stdout. A regular file plays to its last whole cluster or fragment at any
 /// moment (killed, disk full, power of the program gone) and gets cues and duration from close() (Matroska).
+///
+/// Where the container has one set of headers only (MP4) another encoder's stream goes into a new file: after clip.mp4
+/// comes clip-2.mp4, or the next number that is free. Each is whole and begins at time zero.
 class FileSink final : public Sink {
  public:
   /// Claims the path now, before any dialog or capture. `spec` holds a FileOutput or StdoutOutput.
@@ -27,12 +31,19 @@ class FileSink final : public Sink {
   [[nodiscard]] Result<void> write(const Packet& packet) override;
   [[nodiscard]] Result<void> flush() override;
   [[nodiscard]] Result<void> close() override;
+  [[nodiscard]] std::vector<std::string> further_files() const override { return further_files_; }
   void interrupt() noexcept override { interrupt_->set(); }
 
  private:
   FileSink(const OutputSpec& spec, std::unique_ptr<Interrupt> interrupt, std::unique_ptr<FileStream> stream);
   /// Notes the boundary after a call that worked; after one that failed, cuts back to the last and gives up the muxer.
   [[nodiscard]] Result<void> settle(Result<void> result);
+  /// Header and all, into `stream_`.
+  [[nodiscard]] Result<void> begin();
+  /// Goes on in a new file, or in this one if it has no picture yet. Lost: it is no file.
+  [[nodiscard]] Result<void> roll_over(const Packet& first);
+  /// Writes out everything, then the index.
+  [[nodiscard]] Result<void> finish();
 
   std::string name_;
   Container container_;
@@ -40,6 +51,10 @@ class FileSink final : public Sink {
   std::unique_ptr<FileStream> stream_;  ///< empty once closed
   std::unique_ptr<Muxer> muxer_;        ///< empty before open() and after an error
   std::uint64_t header_end_ = 0;        ///< bytes; a file that ends here has no picture
+  StreamParameters parameters_;         ///< of the file being written
+  bool has_packets_ = false;            ///< likewise
+  std::int64_t origin_ = 0;             ///< its time zero; kPacketClock ticks of the stream
+  std::vector<std::string> further_files_;
 };
 
 }  // namespace zc

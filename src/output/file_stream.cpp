@@ -101,6 +101,7 @@ Result<void> FileStream::begin() {
   if (!regular_) return fd_ ? Result<void>{} : open_fifo();
   ours_ = true;
   if (::ftruncate(fd_.get(), 0) != 0) return fail_errno(errno, fmt::format("empty {}", path_));
+  position_ = size_ = committed_ = 0;
   return {};
 }
 

@@ -33,7 +33,8 @@ class FileStream final : public ByteStream {
   FileStream(FileStream&&) = delete;
   FileStream& operator=(FileStream&&) = delete;
 
-  /// Before the first write: empties a file that is being overwritten; waits, 10 s at most, for a FIFO's reader.
+  /// Before the first write: empties a file that is being overwritten; waits, 10 s at most, for a FIFO's reader. Again:
+  /// a regular file begins anew.
   [[nodiscard]] Result<void> begin();
   [[nodiscard]] Result<void> write(std::span<const std::byte> bytes) override;
   [[nodiscard]] bool seekable() const override { return regular_; }

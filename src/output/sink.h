@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace zc {
 
@@ -25,6 +26,7 @@ class Sink {
   [[nodiscard]] virtual const std::string& name() const = 0;
   /// Writes the header or connects. Unsupported: the container cannot hold this codec.
   [[nodiscard]] virtual Result<void> open(const StreamParameters& stream) = 0;
+  /// A packet with `new_stream` is a keyframe: the sink goes on with it as its container can.
   /// NoSpace: the medium is full, everything up to the last flushed fragment is kept. Lost: the peer is gone.
   [[nodiscard]] virtual Result<void> write(const Packet& packet) = 0;
   /// Writes out what the sink still holds back, so that it survives the process; the runner calls it when no packet has
@@ -32,6 +34,8 @@ class Sink {
   [[nodiscard]] virtual Result<void> flush() { return {}; }
   /// Finishes what was opened so that any player opens it; idempotent, called after errors too.
   [[nodiscard]] virtual Result<void> close() = 0;
+  /// Paths of the files that followed the one named, in order; to be asked once closed.
+  [[nodiscard]] virtual std::vector<std::string> further_files() const { return {}; }
   /// The one call that any thread may make, at any time: every wait for a peer or reader, running or to come, gives up
   /// at once (Cancelled). There is no way back.
   virtual void interrupt() noexcept = 0;

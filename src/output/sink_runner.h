@@ -15,6 +15,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <vector>
 
 namespace zc {
 
@@ -90,6 +91,8 @@ class SinkRunner {
 
   /// Any thread.
   [[nodiscard]] SinkStats stats() const;
+  /// The sink's; after stop().
+  [[nodiscard]] std::vector<std::string> further_files() const { return sink_->further_files(); }
 
  private:
   void run() noexcept;

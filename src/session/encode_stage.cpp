@@ -148,6 +148,7 @@ Result<void> EncodeStage::receive_all() {
     // A successor that reorders pictures begins with a dts before its first pts, where the failed one has been already.
     if (last_dts_) coded->dts = std::max(coded->dts, *last_dts_ + 1);
     last_dts_ = coded->dts;
+    coded->new_stream = std::exchange(new_stream_, nullptr);
     newest_pts_ = std::max(newest_pts_.value_or(coded->pts), coded->pts);
     std::erase_if(in_flight_,
                   [&](const EncodeJob& job) { return to_packet_clock(job.surface.stream_time) <= coded->pts; });
@@ -165,6 +166,7 @@ Result<void> EncodeStage::replace_encoder(Error why) {
     }
     encoder_ = std::move(*next);
     adapter_.reset();
+    new_stream_ = std::make_shared<const StreamParameters>(encoder_->stream());
     {
       const std::lock_guard lock(input_mutex_);
       new_input_ = encoder_->input();

@@ -114,6 +114,7 @@ class EncodeStage {
   std::optional<SurfaceAdapter> adapter_;   // the encoder takes other surfaces than come
   std::optional<std::int64_t> newest_pts_;  // of all packets so far
   std::optional<std::int64_t> last_dts_;
+  std::shared_ptr<const StreamParameters> new_stream_;  // for the next packet: another encoder's first
   bool loss_told_ = false;
 
   std::mutex input_mutex_;

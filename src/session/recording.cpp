@@ -66,15 +66,13 @@ class RecordingImpl final : public Recording, public SourceListener, public Sink
   void on_error(const std::string& output, const Error& error, bool fatal) override;
   void on_keyframe_wanted(const std::string& output) override;
   // Encoder thread.
-  bool possible() const override { return any_adaptable_ && !chain_->exhausted(); }
+  bool possible() const override { return !chain_->exhausted(); }
   Result<std::unique_ptr<Encoder>> next(std::string_view failed, const Error& why) override;
 
  private:
   void run_worker(const std::stop_token& stop);
   [[nodiscard]] Result<Frame> wait_for_picture(const std::stop_token& stop);
   [[nodiscard]] std::expected<void, Failure> open_stage(const Frame& first);
-  /// Finishes the outputs whose container cannot go on with another encoder's stream.
-  void end_rigid_outputs(std::string_view failed);
   void end_with(EndReason reason, std::optional<Failure> failure = std::nullopt);
   /// Keeps the first error of an output; true when every output has one.
   bool note_output_error(const std::string& output, const Error& error);
@@ -92,7 +90,6 @@ class RecordingImpl final : public Recording, public SourceListener, public Sink
   std::unique_ptr<PictureWorker> pictures_;
   std::optional<EncoderChain> chain_;
   VideoParameters video_;
-  bool any_adaptable_ = false;  // an output's container goes on with another encoder's parameter sets
   // Changed by the encoder thread; read once that has ended.
   std::string encoder_name_;
   std::vector<std::string> failed_encoders_;
@@ -170,9 +167,8 @@ std::expected<void, Failure> RecordingImpl::open_stage(const Frame& first) {
   video.constant_rate = options_.constant_rate.has_value();
   video.size = options_.size.value_or(first.visible_size());
   if (options_.encoder.chroma == Chroma::Yuv420) video.size = even(video.size);
-  any_adaptable_ = std::ranges::any_of(options_.outputs,
-                                       [](const OutputSpec& spec) { return info(spec.container).takes_new_headers; });
-  video.in_band_headers = any_adaptable_;
+  video.in_band_headers = std::ranges::any_of(
+      options_.outputs, [](const OutputSpec& spec) { return info(spec.container).takes_new_headers; });
   auto chain = EncoderChain::create(options_.encoder);
   if (!chain) return failed(Part::Encoder, std::move(chain.error()));
   chain_.emplace(std::move(*chain));
@@ -221,20 +217,7 @@ Result<std::unique_ptr<Encoder>> RecordingImpl::next(std::string_view failed_nam
   logger("session").warn("{} failed ({}): {} takes over", failed_name, why.detail, name);
   failed_encoders_.emplace_back(failed_name);
   encoder_name_ = name;
-  if ((*encoder)->stream().extradata != stream_.extradata) end_rigid_outputs(failed_name);
   return encoder;
-}
-
-void RecordingImpl::end_rigid_outputs(std::string_view failed_name) {
-  for (std::size_t i = 0; i < outputs_.size(); ++i) {
-    const ContainerInfo& container = info(options_.outputs[i].container);
-    if (container.takes_new_headers) continue;
-    const auto stopped = outputs_[i]->stop(std::chrono::duration_cast<std::chrono::milliseconds>(kCloseTimeout));
-    const Error error{ErrorKind::Lost, ErrorDomain::None, 0, fmt::format("go on with {}", outputs_[i]->name()),
-                      fmt::format("{} cannot take another encoder's stream; the file is whole up to where {} failed",
-                                  container.title, failed_name)};
-    on_error(outputs_[i]->name(), stopped ? error : stopped.error(), true);
-  }
 }
 
 void RecordingImpl::run_worker(const std::stop_token& stop) {
@@ -401,7 +384,8 @@ RecordingReport RecordingImpl::finish() {
   report.rss_kib_start = rss_start_ == 0 ? report.rss_kib_end : rss_start_;
   for (const auto& output : outputs_) {
     const SinkStats stats = output->stats();
-    OutputReport& entry = report.outputs.emplace_back(output->name(), stats.bytes, stats.packets, stats.dropped);
+    OutputReport& entry =
+        report.outputs.emplace_back(output->name(), stats.bytes, stats.packets, stats.dropped, output->further_files());
     const auto found = std::ranges::find(output_errors_, output->name(), &std::pair<std::string, Error>::first);
     if (found != output_errors_.end()) entry.error = found->second;
   }

@@ -77,6 +77,7 @@ struct OutputReport {
   std::uint64_t bytes = 0;
   std::uint64_t packets = 0;
   std::uint64_t dropped = 0;
+  std::vector<std::string> further_files;  ///< that follow the first, each begun where an encoder was replaced
   std::optional<Error> error;
 };
 

@@ -12,6 +12,7 @@
 #include <catch2/generators/catch_generators.hpp>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 using namespace zc;
 using namespace std::chrono_literals;
@@ -113,29 +114,35 @@ TEST_CASE("an encoder that dies in mid-stream is replaced and no picture is miss
   CHECK(frames.distinct + report.counters.dropped >= report.counters.captured);
 }
 
-TEST_CASE("MP4 ends whole where its encoder failed, Matroska beside it goes on") {
+TEST_CASE("MP4 goes on in a new file where its encoder failed, Matroska beside it in the same") {
   set_faults("encode=20");
   const TemporaryFolder folder;
-  const std::string mp4 = folder.file("short.mp4");
+  const std::string mp4 = folder.file("first.mp4");
   const std::string mkv = folder.file("whole.mkv");
   const RecordingReport report = record({mp4, mkv}, Preset::LowLatency);
   CHECK(report.end == EndReason::Stopped);
   CHECK(report.encoder == "libx264");
-  REQUIRE(report.outputs.at(0).error);
-  CHECK(report.outputs.at(0).error->message().find("h264_nvenc failed") != std::string::npos);
+  CHECK_FALSE(report.outputs.at(0).error);
   CHECK_FALSE(report.outputs.at(1).error);
-  CHECK(check(mp4).frames == 19);
+  REQUIRE(report.outputs.at(0).further_files == std::vector{folder.file("first-2.mp4")});
+  CHECK(report.outputs.at(1).further_files.empty());
+  const auto first = check(mp4);
+  const auto second = check(folder.file("first-2.mp4"));
+  CHECK(first.frames == 19);
+  CHECK(first.frames + second.frames == report.counters.packets);
+  CHECK(second.decode_errors == 0);
+  CHECK(second.out_of_order == 0);
+  CHECK(second.first_mark.value() > first.last_mark.value());
   CHECK(check(mkv).frames == report.counters.packets);
 }
 
-TEST_CASE("MP4 alone: the recording ends with the reason, the file plays") {
-  set_faults("encode=20");
+TEST_CASE("an encoder that fails with its first picture costs an MP4 nothing") {
+  set_faults("encode=1");
   const TemporaryFolder folder;
-  const std::string mp4 = folder.file("alone.mp4");
+  const std::string mp4 = folder.file("only.mp4");
   const RecordingReport report = record({mp4}, Preset::LowLatency);
-  CHECK(report.end == EndReason::Failed);
-  REQUIRE(report.failure);
-  CHECK(report.failure->part == Part::Encoder);
-  CHECK(report.failure->error.message().find("h264_nvenc") != std::string::npos);
-  CHECK(check(mp4).frames == 19);
+  CHECK(report.end == EndReason::Stopped);
+  CHECK_FALSE(report.outputs.at(0).error);
+  CHECK(report.outputs.at(0).further_files.empty());
+  CHECK(check(mp4).frames == report.counters.packets);
 }
