@@ -26,8 +26,12 @@ constexpr double kQualityLoadFactor = 2.4;
 
 // B-frames of NVENC: see configure_nvenc(). SVT-AV1's low-delay structure has a constant rate only.
 constexpr std::array kX264Features = {Feature::BFrames,      Feature::Lookahead, Feature::SpatialAq,
-                                      Feature::IntraRefresh, Feature::Lossless,  Feature::VariableRate};
-constexpr std::array kX265Features = kX264Features;
+                                      Feature::IntraRefresh, Feature::Lossless,  Feature::VariableRate,
+                                      Feature::Rgb};
+constexpr std::array kX265Features = {Feature::BFrames,      Feature::Lookahead,  Feature::SpatialAq,
+                                      Feature::IntraRefresh, Feature::Lossless,   Feature::VariableRate,
+                                      Feature::Rgb,          Feature::HdrMetadata};
+constexpr std::array kSvtFeatures = {Feature::HdrMetadata};
 constexpr std::array kNvencFeatures = {Feature::Lookahead,   Feature::SpatialAq,    Feature::TemporalAq,
                                        Feature::Multipass,   Feature::IntraRefresh, Feature::Lossless,
                                        Feature::VariableRate};
@@ -332,7 +336,12 @@ constexpr std::array kRows = {
                true,
                "libavcodec asks SVT-AV1 for a packet only after giving it a picture and does not wait for it: a packet "
                "comes out with the next picture at the earliest",
-               configure_svtav1},
+               configure_svtav1,
+               nullptr,
+               MemoryKind::Host,
+               nullptr,
+               -1,
+               kSvtFeatures},
 };
 
 Chroma chroma_of(PixelFormat format) { return info(format).chroma_shift_x == 0 ? Chroma::Yuv444 : Chroma::Yuv420; }

@@ -129,6 +129,7 @@ void FfmpegEncoder::read_stream_parameters() {
   stream_.bit_depth = settings_.bit_depth;
   stream_.bit_rate = settings_.bit_rate.value_or(0);
   stream_.colour = settings_.colour;
+  stream_.hdr = settings_.hdr;
   stream_.has_b_frames = row_.codec != Codec::AV1 && context.max_b_frames > 0;
   const auto* extradata = reinterpret_cast<const std::byte*>(context.extradata);
   if (extradata != nullptr) stream_.extradata.assign(extradata, extradata + context.extradata_size);

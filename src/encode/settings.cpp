@@ -56,6 +56,25 @@ Result<void> validate_structure(const EncoderSettings& settings) {
   return {};
 }
 
+Result<void> validate_colour(const EncoderSettings& settings) {
+  if (settings.bit_depth != 8 && settings.bit_depth != 10) {
+    return invalid("bit depth", fmt::format("{} is not one of 8, 10", settings.bit_depth));
+  }
+  if (settings.colour.matrix == ColourMatrix::Rgb) {
+    if (settings.chroma != Chroma::Yuv444) return invalid("matrix", "rgb needs chroma 444");
+    if (settings.bit_depth != 8) return invalid("bit depth", "rgb has 8 bits");
+    if (settings.colour.range != ColourRange::Full) return invalid("range", "rgb has the full range");
+  }
+  if (!settings.hdr.mastering && !settings.hdr.light) return {};
+  if (settings.colour.transfer != TransferFunction::PQ)
+    return invalid("HDR metadata", "it needs the transfer function pq");
+  if (settings.bit_depth != 10) return invalid("HDR metadata", "it needs 10 bits");
+  if (settings.hdr.mastering && settings.hdr.mastering->min_luminance >= settings.hdr.mastering->max_luminance) {
+    return invalid("mastering display", "its lowest luminance is not below its highest");
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string_view to_string(Feature feature) {
@@ -68,6 +87,8 @@ std::string_view to_string(Feature feature) {
     case Feature::IntraRefresh: return "intra refresh";
     case Feature::Lossless: return "lossless coding";
     case Feature::VariableRate: return "variable bit rate";
+    case Feature::Rgb: return "RGB";
+    case Feature::HdrMetadata: return "HDR metadata";
   }
   return "";
 }
@@ -85,6 +106,8 @@ std::vector<Feature> wanted_features(const EncoderSettings& settings) {
   want(settings.intra_refresh, Feature::IntraRefresh);
   want(settings.lossless(), Feature::Lossless);
   want(settings.rate_control == RateControl::Vbr || settings.max_bit_rate.has_value(), Feature::VariableRate);
+  want(settings.colour.matrix == ColourMatrix::Rgb, Feature::Rgb);
+  want(settings.hdr.mastering || settings.hdr.light, Feature::HdrMetadata);
   return wanted;
 }
 
@@ -103,10 +126,7 @@ Result<void> validate(const EncoderSettings& settings) {
   }
   if (auto ok = validate_rate(settings); !ok) return ok;
   if (auto ok = validate_structure(settings); !ok) return ok;
-  if (settings.bit_depth != 8 && settings.bit_depth != 10) {
-    return invalid("bit depth", fmt::format("{} is not one of 8, 10", settings.bit_depth));
-  }
-  return {};
+  return validate_colour(settings);
 }
 
 Result<void> validate(const VideoParameters& video) {

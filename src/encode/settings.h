@@ -4,6 +4,7 @@
 #include "media/codec.h"
 #include "media/colour.h"
 #include "media/geometry.h"
+#include "media/hdr.h"
 
 #include <cmath>
 #include <cstddef>
@@ -51,6 +52,8 @@ enum class Feature : std::uint8_t {
   IntraRefresh,
   Lossless,
   VariableRate,
+  Rgb,
+  HdrMetadata,
 };
 [[nodiscard]] std::string_view to_string(Feature feature);
 
@@ -79,7 +82,8 @@ struct EncoderSettings {
   bool intra_refresh = false;
   unsigned bit_depth = 8;  ///< 8 or 10
   Chroma chroma = Chroma::Yuv420;
-  ColourDescription colour = kBt709Limited;
+  ColourDescription colour = kBt709Limited;  ///< ColourMatrix::Rgb: 8 bit 4:4:4, full range
+  HdrMetadata hdr;                           ///< of pictures with the PQ transfer function, in 10 bit
   /// The encoder's own options ("preset=veryfast", "tune=film"), passed through last; an unknown one is an error.
   std::vector<std::pair<std::string, std::string>> options;
 

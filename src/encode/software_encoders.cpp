@@ -1,5 +1,7 @@
 #include "encode/software_encoders.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <string>
 
@@ -17,6 +19,23 @@ Depth fit_depth(const EncoderRequest& request, unsigned remaining) {
   const unsigned b_frames = request.settings.b_frames.value_or(most);
   const unsigned rest = remaining - std::min(remaining, b_frames);
   return {request.settings.lookahead.value_or(std::min(request.native.lookahead, rest)), b_frames};
+}
+
+/// The numbers of x265's master-display, in its own units.
+std::string x265_mastering(const MasteringDisplay& m) {
+  return fmt::format("G({},{})B({},{})R({},{})WP({},{})L({},{})", m.green.x, m.green.y, m.blue.x, m.blue.y, m.red.x,
+                     m.red.y, m.white.x, m.white.y, m.max_luminance, m.min_luminance);
+}
+
+/// SVT-AV1's mastering-display, in real numbers.
+std::string svtav1_mastering(const MasteringDisplay& m) {
+  const auto point = [](Chromaticity c) { return fmt::format("({:.5f},{:.5f})", c.x / 5e4, c.y / 5e4); };
+  return fmt::format("G{}B{}R{}WP{}L({:.4f},{:.4f})", point(m.green), point(m.blue), point(m.red), point(m.white),
+                     m.max_luminance / 1e4, m.min_luminance / 1e4);
+}
+
+std::string light_text(const ContentLight& light) {
+  return fmt::format("{},{}", light.max_content, light.max_frame_average);
 }
 
 }  // namespace
@@ -65,6 +84,9 @@ void configure_x265(const EncoderRequest& request, CodecPlan& plan, OptionList& 
     options.set("crf", rate_factor(request));
   }
   if (request.settings.spatial_aq) options.parameter("aq-mode", *request.settings.spatial_aq ? "2" : "0");
+  const HdrMetadata& hdr = request.settings.hdr;
+  if (hdr.mastering) options.parameter("master-display", x265_mastering(*hdr.mastering));
+  if (hdr.light) options.parameter("max-cll", light_text(*hdr.light));
   if (request.settings.intra_refresh) options.parameter("intra-refresh", "1");
   if (request.settings.low_latency()) {
     // libavcodec overwrites the tune's single frame thread with thread_count: it stays 1 here, rows run in parallel.
@@ -88,6 +110,9 @@ void configure_svtav1(const EncoderRequest& request, CodecPlan& plan, OptionList
   // "lp" became a level from 0 to 6 in SVT-AV1 3.0; before, it counted processors. 0 is all of them in both.
   if (request.video.threads != 0) options.parameter("lp", std::to_string(std::min(request.processors, 6U)));
   plan.threads = static_cast<int>(request.processors);
+  const HdrMetadata& hdr = request.settings.hdr;
+  if (hdr.mastering) options.parameter("mastering-display", svtav1_mastering(*hdr.mastering));
+  if (hdr.light) options.parameter("content-light", light_text(*hdr.light));
   if (request.settings.bit_rate) {
     options.parameter("rc", "2");  // constant rate; the only one without a long lookahead
   } else {

@@ -5,7 +5,8 @@
 
 namespace zc {
 
-enum class ColourMatrix : std::uint8_t { Unknown, BT601, BT709, BT2020 };
+/// `Rgb`: none; green, blue and red themselves lie where luma, Cb and Cr would (ITU-T H.273, matrix coefficients 0).
+enum class ColourMatrix : std::uint8_t { Unknown, BT601, BT709, BT2020, Rgb };
 enum class ColourRange : std::uint8_t { Unknown, Limited, Full };
 enum class ColourPrimaries : std::uint8_t { Unknown, BT601, BT709, BT2020 };
 enum class TransferFunction : std::uint8_t { Unknown, BT709, SRGB, BT2020_10, PQ, HLG };
@@ -24,6 +25,10 @@ struct ColourDescription {
 inline constexpr ColourDescription kBt709Limited{ColourMatrix::BT709, ColourRange::Limited, ColourPrimaries::BT709,
                                                  TransferFunction::BT709};
 
+/// What a desktop shows, unconverted.
+inline constexpr ColourDescription kRgbFull{ColourMatrix::Rgb, ColourRange::Full, ColourPrimaries::BT709,
+                                            TransferFunction::SRGB};
+
 /// Luma coefficients of a matrix (ITU-R BT.601, BT.709, BT.2020 non-constant luminance).
 struct LumaWeights {
   double red;
@@ -34,6 +39,7 @@ struct LumaWeights {
     case ColourMatrix::BT601: return {0.299, 0.114};
     case ColourMatrix::BT2020: return {0.2627, 0.0593};
     case ColourMatrix::BT709:
+    case ColourMatrix::Rgb:
     case ColourMatrix::Unknown: break;
   }
   return {0.2126, 0.0722};

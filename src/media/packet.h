@@ -4,6 +4,7 @@
 #include "media/codec.h"
 #include "media/colour.h"
 #include "media/geometry.h"
+#include "media/hdr.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -69,6 +70,7 @@ struct StreamParameters {
   unsigned bit_depth = 8;
   std::int64_t bit_rate = 0;  ///< bit/s; 0 unknown (constant quality)
   ColourDescription colour;
+  HdrMetadata hdr;
   bool has_b_frames = false;
   std::vector<std::byte> extradata;  ///< parameter sets, as libavcodec makes them with AV_CODEC_FLAG_GLOBAL_HEADER
 };

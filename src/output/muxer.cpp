@@ -15,6 +15,7 @@ extern "C" {
 #include <libavcodec/packet.h>
 #include <libavformat/avformat.h>
 #include <libavutil/dict.h>
+#include <libavutil/mastering_display_metadata.h>
 #include <libavutil/mem.h>
 #include <libavutil/opt.h>
 }
@@ -51,6 +52,7 @@ AVColorSpace av_matrix(ColourMatrix matrix) {
     case ColourMatrix::BT601: return AVCOL_SPC_SMPTE170M;
     case ColourMatrix::BT709: return AVCOL_SPC_BT709;
     case ColourMatrix::BT2020: return AVCOL_SPC_BT2020_NCL;
+    case ColourMatrix::Rgb: return AVCOL_SPC_RGB;
     case ColourMatrix::Unknown: break;
   }
   return AVCOL_SPC_UNSPECIFIED;
@@ -106,6 +108,21 @@ constexpr std::array kMuxerOptions{
     // Tables often enough for a peer that joins in the middle; parameter sets come with every keyframe.
     MuxerOption{Container::Ts, "pat_period", "0.2"},
 };
+
+AVRational in_parts(std::uint32_t value, int parts) { return {static_cast<int>(value), parts}; }
+
+/// The stream takes over `data`, also when it fails.
+bool add_side_data(AVStream& stream, AVPacketSideDataType type, void* data, std::size_t bytes) {
+#if LIBAVFORMAT_VERSION_INT >= AV_VERSION_INT(60, 15, 100)
+  AVCodecParameters& codec = *stream.codecpar;
+  const bool added =
+      av_packet_side_data_add(&codec.coded_side_data, &codec.nb_coded_side_data, type, data, bytes, 0) != nullptr;
+#else
+  const bool added = av_stream_add_side_data(&stream, type, static_cast<std::uint8_t*>(data), bytes) >= 0;
+#endif
+  if (!added) av_free(data);
+  return added;
+}
 
 struct AvFormatFree {
   void operator()(AVFormatContext* context) const noexcept { avformat_free_context(context); }
@@ -178,6 +195,7 @@ struct Muxer::Impl {
   }
 
   [[nodiscard]] bool describe(const StreamParameters& stream) const;
+  [[nodiscard]] bool describe_hdr(const HdrMetadata& hdr) const;
   [[nodiscard]] Result<void> open(const StreamParameters& stream);
   /// `duration` in kPacketClock ticks.
   [[nodiscard]] Result<void> write(const Packet& picture, std::int64_t duration);
@@ -215,11 +233,41 @@ bool Muxer::Impl::describe(const StreamParameters& stream) const {
     std::memcpy(codec.extradata, stream.extradata.data(), stream.extradata.size());
     codec.extradata_size = static_cast<int>(stream.extradata.size());
   }
+  if (!describe_hdr(stream.hdr)) return false;
   video->time_base = kTimeBase;
   video->sample_aspect_ratio = {1, 1};
   if (!stream.nominal_rate.zero()) {
     video->avg_frame_rate = {static_cast<int>(stream.nominal_rate.num), static_cast<int>(stream.nominal_rate.den)};
     if (!stream.variable_rate) video->r_frame_rate = video->avg_frame_rate;
+  }
+  return true;
+}
+
+bool Muxer::Impl::describe_hdr(const HdrMetadata& hdr) const {
+  if (hdr.mastering) {
+    AVMasteringDisplayMetadata* data = av_mastering_display_metadata_alloc();
+    if (data == nullptr) return false;
+    const MasteringDisplay& m = *hdr.mastering;
+    const std::array<Chromaticity, 3> primaries{m.red, m.green, m.blue};
+    for (std::size_t i = 0; i < primaries.size(); ++i) {
+      data->display_primaries[i][0] = in_parts(primaries.at(i).x, 50'000);
+      data->display_primaries[i][1] = in_parts(primaries.at(i).y, 50'000);
+    }
+    data->white_point[0] = in_parts(m.white.x, 50'000);
+    data->white_point[1] = in_parts(m.white.y, 50'000);
+    data->max_luminance = in_parts(m.max_luminance, 10'000);
+    data->min_luminance = in_parts(m.min_luminance, 10'000);
+    data->has_primaries = data->has_luminance = 1;
+    if (!add_side_data(*video, AV_PKT_DATA_MASTERING_DISPLAY_METADATA, data, sizeof(AVMasteringDisplayMetadata)))
+      return false;
+  }
+  if (hdr.light) {
+    std::size_t bytes = 0;
+    AVContentLightMetadata* data = av_content_light_metadata_alloc(&bytes);
+    if (data == nullptr) return false;
+    data->MaxCLL = hdr.light->max_content;
+    data->MaxFALL = hdr.light->max_frame_average;
+    if (!add_side_data(*video, AV_PKT_DATA_CONTENT_LIGHT_LEVEL, data, bytes)) return false;
   }
   return true;
 }

@@ -31,7 +31,12 @@ struct Aq {
 constexpr std::array<Choice<Aq>, 4> kAqs{
     {{"off", {false, false}}, {"spatial", {true, false}}, {"temporal", {false, true}}, {"both", {true, true}}}};
 constexpr std::array<Choice<unsigned>, 2> kBitDepths{{{"8", 8}, {"10", 10}}};
-constexpr std::array<Choice<Chroma>, 2> kChromas{{{"420", Chroma::Yuv420}, {"444", Chroma::Yuv444}}};
+struct Samples {
+  Chroma chroma;
+  bool rgb;
+};
+constexpr std::array<Choice<Samples>, 3> kChromas{
+    {{"420", {Chroma::Yuv420, false}}, {"444", {Chroma::Yuv444, false}}, {"rgb", {Chroma::Yuv444, true}}}};
 
 constexpr auto kCodecWords = words(kCodecs);
 constexpr auto kPresetWords = words(kPresetChoices);
@@ -134,11 +139,16 @@ std::vector<Row> common_rows(bool live) {
       {{.name = "--chroma",
         .value = "FORMAT",
         .group = kEncoding,
-        .help = "Colour resolution: 4:2:0 plays everywhere, 4:4:4 keeps small coloured text sharp.",
+        .help = "Colour resolution: 4:2:0 plays everywhere, 4:4:4 keeps small coloured text sharp, 'rgb' keeps the "
+                "desktop's own samples, without a colour matrix: with --preset lossless every pixel comes back.",
         .fallback = "420",
         .choices = kChromaWords},
-       [](Words& w, Text option, Text text) {
-         return store(choice_value(option, text, kChromas), w.options.encoder.chroma);
+       [](Words& w, Text option, Text text) -> Result<void> {
+         const auto samples = choice_value(option, text, kChromas);
+         if (!samples) return std::unexpected(samples.error());
+         w.options.encoder.chroma = samples->chroma;
+         w.rgb = samples->rgb;
+         return {};
        }},
       {{.name = "--encoder-option",
         .value = "KEY=VALUE",

@@ -17,14 +17,28 @@ constexpr std::array<Choice<CursorMode>, 3> kCursorModes{
     {{"hidden", CursorMode::Hidden}, {"embedded", CursorMode::Embedded}, {"metadata", CursorMode::Metadata}}};
 constexpr std::array<Choice<ColourRange>, 2> kRanges{{{"limited", ColourRange::Limited}, {"full", ColourRange::Full}}};
 // Transfer: ITU-R BT.601, BT.709 and BT.2020 define the same curve for SDR; the tag follows the standard chosen.
-constexpr std::array<Choice<ColourDescription>, 3> kColours{
+constexpr std::array<Choice<ColourMatrix>, 3> kMatrices{
+    {{"bt709", ColourMatrix::BT709}, {"bt601", ColourMatrix::BT601}, {"bt2020", ColourMatrix::BT2020}}};
+constexpr std::array<Choice<ColourPrimaries>, 3> kPrimaries{
+    {{"bt709", ColourPrimaries::BT709}, {"bt601", ColourPrimaries::BT601}, {"bt2020", ColourPrimaries::BT2020}}};
+constexpr std::array<Choice<TransferFunction>, 5> kTransfers{{{"bt709", TransferFunction::BT709},
+                                                              {"srgb", TransferFunction::SRGB},
+                                                              {"bt2020-10", TransferFunction::BT2020_10},
+                                                              {"pq", TransferFunction::PQ},
+                                                              {"hlg", TransferFunction::HLG}}};
+constexpr std::array<Choice<ColourDescription>, 5> kColours{
     {{"bt709", kBt709Limited},
      {"bt601", {ColourMatrix::BT601, ColourRange::Limited, ColourPrimaries::BT601, TransferFunction::BT709}},
-     {"bt2020", {ColourMatrix::BT2020, ColourRange::Limited, ColourPrimaries::BT2020, TransferFunction::BT2020_10}}}};
+     {"bt2020", {ColourMatrix::BT2020, ColourRange::Limited, ColourPrimaries::BT2020, TransferFunction::BT2020_10}},
+     {"bt2100-pq", {ColourMatrix::BT2020, ColourRange::Limited, ColourPrimaries::BT2020, TransferFunction::PQ}},
+     {"bt2100-hlg", {ColourMatrix::BT2020, ColourRange::Limited, ColourPrimaries::BT2020, TransferFunction::HLG}}}};
 
 constexpr auto kCursorWords = words(kCursorModes);
 constexpr auto kRangeWords = words(kRanges);
 constexpr auto kColourWords = words(kColours);
+constexpr auto kMatrixWords = words(kMatrices);
+constexpr auto kPrimariesWords = words(kPrimaries);
+constexpr auto kTransferWords = words(kTransfers);
 constexpr std::array<std::string_view, 6> kSourceWords{"portal",         "portal:monitor", "portal:window",
                                                        "portal:virtual", "node:",          "test"};
 constexpr std::array<std::string_view, 3> kUrlWords{"srt://", "udp://", "tcp://"};
@@ -135,7 +149,8 @@ std::vector<Row> picture_rows() {
       {{.name = "--colour",
         .value = "STANDARD",
         .group = kPicture,
-        .help = "Colour standard of the coded picture.",
+        .help = "Colour standard of the coded picture. The samples are converted by its matrix; primaries and transfer "
+                "function are only named, so choose those the desktop has.",
         .fallback = "bt709",
         .choices = kColourWords},
        [](Words& w, Text option, Text text) {
@@ -148,6 +163,42 @@ std::vector<Row> picture_rows() {
         .fallback = "limited",
         .choices = kRangeWords},
        [](Words& w, Text option, Text text) { return store(choice_value(option, text, kRanges), w.range); }},
+      {{.name = "--matrix",
+        .value = "MATRIX",
+        .group = kPicture,
+        .help = "Matrix of the conversion, where it is not the standard's.",
+        .fallback = "",
+        .choices = kMatrixWords},
+       [](Words& w, Text option, Text text) { return store(choice_value(option, text, kMatrices), w.matrix); }},
+      {{.name = "--primaries",
+        .value = "PRIMARIES",
+        .group = kPicture,
+        .help = "Primaries that the file names, where they are not the standard's.",
+        .fallback = "",
+        .choices = kPrimariesWords},
+       [](Words& w, Text option, Text text) { return store(choice_value(option, text, kPrimaries), w.primaries); }},
+      {{.name = "--transfer",
+        .value = "FUNCTION",
+        .group = kPicture,
+        .help = "Transfer function that the file names, where it is not the standard's.",
+        .fallback = "",
+        .choices = kTransferWords},
+       [](Words& w, Text option, Text text) { return store(choice_value(option, text, kTransfers), w.transfer); }},
+      {{.name = "--hdr10-mastering",
+        .value = "DISPLAY",
+        .group = kPicture,
+        .help = "Colour volume of the mastering display, for HEVC and AV1 with --colour bt2100-pq --bit-depth 10: "
+                "G(x,y)B(x,y)R(x,y)WP(x,y)L(max,min) in units of 0.00002 and 0.0001 cd/m2, as x265 takes it.",
+        .fallback = ""},
+       [](Words& w, Text option, Text text) {
+         return store(mastering_value(option, text), w.options.encoder.hdr.mastering);
+       }},
+      {{.name = "--hdr10-light",
+        .value = "MAXCLL,MAXFALL",
+        .group = kPicture,
+        .help = "Brightest pixel and brightest picture on average in cd/m2, such as 1000,400; likewise.",
+        .fallback = ""},
+       [](Words& w, Text option, Text text) { return store(light_value(option, text), w.options.encoder.hdr.light); }},
   };
 }
 
@@ -317,7 +368,16 @@ Result<void> check_encoder(const RecordOptions& options) {
 }
 
 Result<RecordOptions> finish_record(RecordWords words) {
-  if (words.range) words.options.encoder.colour.range = *words.range;
+  ColourDescription& colour = words.options.encoder.colour;
+  if (words.rgb) {
+    if (words.matrix) return invalid("--matrix", "--chroma rgb has none");
+    colour = {kRgbFull.matrix, kRgbFull.range, colour.primaries,
+              colour.transfer == TransferFunction::BT709 ? kRgbFull.transfer : colour.transfer};
+  }
+  colour.matrix = words.matrix.value_or(colour.matrix);
+  colour.range = words.range.value_or(colour.range);
+  colour.primaries = words.primaries.value_or(colour.primaries);
+  colour.transfer = words.transfer.value_or(colour.transfer);
   const auto encodable = check_encoder(words.options);
   if (!encodable && encodable.error().kind == ErrorKind::Invalid) return std::unexpected(encodable.error());
   if (auto stored = store(parse_source(words.source), words.options.source); !stored) {

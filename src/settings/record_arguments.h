@@ -19,7 +19,12 @@ struct RecordWords {
   std::vector<std::string> tees;
   std::optional<std::string> container;  ///< of `output`; nullopt: by its extension
   bool overwrite = false;
+  // Each wins over the standard's.
+  std::optional<ColourMatrix> matrix;
   std::optional<ColourRange> range;
+  std::optional<ColourPrimaries> primaries;
+  std::optional<TransferFunction> transfer;
+  bool rgb = false;  ///< --chroma rgb
 };
 
 /// The rows of `record`, or with `live` those of `stream`.

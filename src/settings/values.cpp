@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <tuple>
 
 namespace zc {
 namespace {
@@ -138,6 +139,50 @@ Result<std::pair<std::string, std::string>> key_value(std::string_view option, s
     return invalid(option, fmt::format("{} is not KEY=VALUE, such as tune=film", in_quotes(text)));
   }
   return std::pair(std::string(text.substr(0, equals)), std::string(text.substr(equals + 1)));
+}
+
+Result<MasteringDisplay> mastering_value(std::string_view option, std::string_view text) {
+  constexpr std::uint32_t kMostChromaticity = 50'000;
+  constexpr std::uint32_t kMostLuminance = 100'000'000;  // 10,000 cd/m2, the most that PQ has
+  std::string_view rest = text;
+  bool good = true;
+  // "NAME(a,b)" at the front of the rest.
+  const auto pair = [&](std::string_view name, std::uint32_t most) -> std::pair<std::uint32_t, std::uint32_t> {
+    good = good && rest.starts_with(name) && rest.substr(name.size()).starts_with('(');
+    if (!good) return {};
+    rest.remove_prefix(name.size() + 1);
+    std::string_view numbers = take_word(rest, ')');
+    const auto first = parse_number<std::uint32_t>(take_word(numbers, ','));
+    const auto second = parse_number<std::uint32_t>(numbers);
+    good = first && second && *first <= most && *second <= most;
+    return good ? std::pair(*first, *second) : std::pair<std::uint32_t, std::uint32_t>{};
+  };
+  const auto point = [&](std::string_view name) {
+    const auto [x, y] = pair(name, kMostChromaticity);
+    return Chromaticity{x, y};
+  };
+  MasteringDisplay display;
+  display.green = point("G");
+  display.blue = point("B");
+  display.red = point("R");
+  display.white = point("WP");
+  std::tie(display.max_luminance, display.min_luminance) = pair("L", kMostLuminance);
+  if (!good || !rest.empty()) {
+    return invalid(option, fmt::format("{} is not G(x,y)B(x,y)R(x,y)WP(x,y)L(max,min) with x and y up to {} and "
+                                       "luminances up to {}",
+                                       in_quotes(text), kMostChromaticity, kMostLuminance));
+  }
+  return display;
+}
+
+Result<ContentLight> light_value(std::string_view option, std::string_view text) {
+  std::string_view rest = text;
+  const auto most = parse_number<std::uint16_t>(take_word(rest, ','));
+  const auto average = parse_number<std::uint16_t>(rest);
+  if (!most || !average) {
+    return invalid(option, fmt::format("{} is not MAXCLL,MAXFALL, such as 1000,400", in_quotes(text)));
+  }
+  return ContentLight{*most, *average};
 }
 
 Result<std::string> name_value(std::string_view option, std::string_view text) {

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "media/geometry.h"
+#include "media/hdr.h"
 
 #include <fmt/format.h>
 
@@ -43,6 +44,10 @@ inline constexpr unsigned kMaxSeconds = 31 * 24 * 3600;
 [[nodiscard]] Result<unsigned> number_value(std::string_view option, std::string_view text, unsigned min, unsigned max);
 /// "KEY=VALUE"; the key is not empty, the value may be.
 [[nodiscard]] Result<std::pair<std::string, std::string>> key_value(std::string_view option, std::string_view text);
+/// "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)": the units of MasteringDisplay.
+[[nodiscard]] Result<MasteringDisplay> mastering_value(std::string_view option, std::string_view text);
+/// "1000,400": MaxCLL and MaxFALL, each up to 65535.
+[[nodiscard]] Result<ContentLight> light_value(std::string_view option, std::string_view text);
 /// A name that is safe as part of a file name: letters, digits, '.', '_' and '-', not starting with '.', 64 at most.
 [[nodiscard]] Result<std::string> name_value(std::string_view option, std::string_view text);
 

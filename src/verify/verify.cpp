@@ -43,6 +43,7 @@ ColourDescription colour_of(const AVFrame& frame) {
     case AVCOL_SPC_BT709: colour.matrix = ColourMatrix::BT709; break;
     case AVCOL_SPC_SMPTE170M:
     case AVCOL_SPC_BT470BG: colour.matrix = ColourMatrix::BT601; break;
+    case AVCOL_SPC_RGB: colour.matrix = ColourMatrix::Rgb; break;
     case AVCOL_SPC_BT2020_NCL: colour.matrix = ColourMatrix::BT2020; break;
     default: break;
   }

@@ -14,6 +14,7 @@ AVColorSpace av_matrix(ColourMatrix matrix) {
     case ColourMatrix::BT601: return AVCOL_SPC_SMPTE170M;
     case ColourMatrix::BT709: return AVCOL_SPC_BT709;
     case ColourMatrix::BT2020: return AVCOL_SPC_BT2020_NCL;
+    case ColourMatrix::Rgb: return AVCOL_SPC_RGB;
     case ColourMatrix::Unknown: break;
   }
   return AVCOL_SPC_UNSPECIFIED;

@@ -22,6 +22,7 @@ std::string_view word(ColourMatrix matrix) {
     case ColourMatrix::BT601: return "bt601";
     case ColourMatrix::BT709: return "bt709";
     case ColourMatrix::BT2020: return "bt2020";
+    case ColourMatrix::Rgb: return "rgb";
     case ColourMatrix::Unknown: break;
   }
   return "unknown";

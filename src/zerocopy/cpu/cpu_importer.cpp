@@ -296,7 +296,7 @@ Result<void> CpuImporter::fill_from(const HostImage& image, const Damage& change
   const bool all =
       !buffer.filled || area.everything() || !converter_.incremental() || damage_area(area, whole) >= whole / 8 * 7;
   if (all) {
-    if (!buffer.filled && plan_.barred()) fill_bars(buffer.view, plan_.box, pool_->format().colour.range);
+    if (!buffer.filled && plan_.barred()) fill_bars(buffer.view, plan_.box, pool_->format().colour);
     if (auto done = converter_.convert(image, buffer.view.part(plan_.box)); !done) return done;
   } else {
     buffer.under.restore(buffer.view);

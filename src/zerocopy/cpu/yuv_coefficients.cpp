@@ -1,14 +1,17 @@
 #include "zerocopy/cpu/yuv_coefficients.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace zc {
 namespace {
 
-/// The weights of one matrix row; green takes up what rounding left over, so that they add up to `sum` exactly.
-FieldWeights quantise(const std::array<double, 3>& row, const RgbFields& fields, double scale, long sum) {
-  const long red = std::lround(row[0] * scale);
-  const long blue = std::lround(row[2] * scale);
+/// The weights of one matrix row; green takes up what rounding left over, so that they add up to their exact sum.
+FieldWeights quantise(const std::array<double, 3>& row, const RgbFields& fields, double scale) {
+  constexpr long kMost = 0x7fff;  // a weight of one would be 2^15
+  const long sum = std::min(std::lround((row[0] + row[1] + row[2]) * scale), kMost);
+  const long red = std::min(std::lround(row[0] * scale), kMost);
+  const long blue = std::min(std::lround(row[2] * scale), kMost);
   FieldWeights weights{};
   weights.at(fields.red) = static_cast<std::int16_t>(red);
   weights.at(fields.green) = static_cast<std::int16_t>(sum - red - blue);
@@ -43,6 +46,10 @@ RgbFields rgb_fields(PixelFormat format) {
 }
 
 YuvMatrix yuv_matrix(const ColourDescription& colour, unsigned bits) {
+  if (colour.matrix == ColourMatrix::Rgb) {
+    const double most = std::ldexp(1.0, static_cast<int>(bits)) - 1;
+    return {.luma = {0, most, 0}, .cb = {0, 0, most}, .cr = {most, 0, 0}, .luma_offset = 0, .chroma_offset = 0};
+  }
   const LumaWeights w = luma_weights(colour.matrix);
   const std::array<double, 3> y{w.red, 1.0 - w.red - w.blue, w.blue};
   const bool full = colour.range == ColourRange::Full;
@@ -72,9 +79,9 @@ YuvCoefficients yuv_coefficients(PixelFormat source, PixelFormat target, const C
   c.max_value = static_cast<std::uint16_t>((1U << target_bits) - 1);
   const double one = std::ldexp(1.0, static_cast<int>(c.shift));
   const double scale = one / ((1U << source_bits) - 1);
-  c.luma = quantise(m.luma, fields, scale, std::lround((m.luma[0] + m.luma[1] + m.luma[2]) * scale));
-  c.cb = quantise(m.cb, fields, scale, 0);
-  c.cr = quantise(m.cr, fields, scale, 0);
+  c.luma = quantise(m.luma, fields, scale);
+  c.cb = quantise(m.cb, fields, scale);
+  c.cr = quantise(m.cr, fields, scale);
   c.luma_bias = static_cast<std::int32_t>((m.luma_offset + 0.5) * one);
   c.chroma_bias = static_cast<std::int32_t>((m.chroma_offset + 0.5) * one);
   c.chroma_sum_bias = c.chroma_bias * (1 << kChromaSumShift);

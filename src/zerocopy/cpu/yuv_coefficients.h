@@ -25,7 +25,7 @@ using FieldWeights = std::array<std::int16_t, 4>;
 /// Chroma of 4:2:0 is taken from the weighted sum of six pixels (1-2-1 horizontally, 1-1 vertically: weights 8 in all),
 /// hence its own bias and shift. Weights of luma add up to the exact value of white and those of chroma to zero, so
 /// greys are exactly neutral; the remaining error of a weight is below 2^-15, which keeps every result within 0.52 of
-/// the real-valued one.
+/// the real-valued one. ColourMatrix::Rgb copies: its single weight of one is short by 2^-15, which no sample notices.
 struct YuvCoefficients {
   RgbLayout layout = RgbLayout::Bytes;
   FieldWeights luma{};
@@ -58,7 +58,7 @@ struct YuvMatrix {
   std::array<double, 3> luma{}, cb{}, cr{};
   double luma_offset = 0, chroma_offset = 0;
 };
-/// Unknown matrix counts as BT.709, unknown range as limited.
+/// Unknown matrix counts as BT.709, unknown range as limited; ColourMatrix::Rgb has the full range only.
 [[nodiscard]] YuvMatrix yuv_matrix(const ColourDescription& colour, unsigned bits);
 
 /// `source` is an RGB format, `target` one that yuv_layout() knows.

@@ -72,12 +72,13 @@ Rect chroma_reach(const Rect& rect, Size bounds, bool subsampled) {
   return chroma_aligned({inside.x, inside.y, std::min(inside.width + 1, room), inside.height}, bounds, true);
 }
 
-void fill_black(const YuvView& view, const Rect& rect, ColourRange range) {
+void fill_black(const YuvView& view, const Rect& rect, const ColourDescription& colour) {
   if (rect.empty()) return;
   const YuvLayout layout = yuv_layout(view.format);
-  const unsigned luma = range == ColourRange::Full ? 0 : 16;
+  const unsigned luma = colour.range == ColourRange::Full ? 0 : 16;
+  const unsigned chroma = colour.matrix == ColourMatrix::Rgb ? 0 : 128;
   for (unsigned plane = 0; plane < info(view.format).planes; ++plane) {
-    const unsigned eight_bit = plane == 0 ? luma : 128;
+    const unsigned eight_bit = plane == 0 ? luma : chroma;
     if (layout.wide) {
       fill_plane(view, plane, rect, static_cast<std::uint16_t>((eight_bit * 4) << layout.value_shift));
     } else {
@@ -86,14 +87,14 @@ void fill_black(const YuvView& view, const Rect& rect, ColourRange range) {
   }
 }
 
-void fill_bars(const YuvView& view, const Rect& content, ColourRange range) {
+void fill_bars(const YuvView& view, const Rect& content, const ColourDescription& colour) {
   const auto right = static_cast<std::uint32_t>(content.x) + content.width;
   const auto bottom = static_cast<std::uint32_t>(content.y) + content.height;
   const auto [width, height] = view.size;
-  fill_black(view, {0, 0, width, static_cast<std::uint32_t>(content.y)}, range);
-  fill_black(view, {0, static_cast<std::int32_t>(bottom), width, height - bottom}, range);
-  fill_black(view, {0, content.y, static_cast<std::uint32_t>(content.x), content.height}, range);
-  fill_black(view, {static_cast<std::int32_t>(right), content.y, width - right, content.height}, range);
+  fill_black(view, {0, 0, width, static_cast<std::uint32_t>(content.y)}, colour);
+  fill_black(view, {0, static_cast<std::int32_t>(bottom), width, height - bottom}, colour);
+  fill_black(view, {0, content.y, static_cast<std::uint32_t>(content.x), content.height}, colour);
+  fill_black(view, {static_cast<std::int32_t>(right), content.y, width - right, content.height}, colour);
 }
 
 void copy_rect(const YuvView& from, const YuvView& to, const Rect& rect) {

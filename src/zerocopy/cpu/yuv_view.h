@@ -43,9 +43,9 @@ struct YuvLayout {
 [[nodiscard]] Rect chroma_reach(const Rect& rect, Size bounds, bool subsampled);
 
 /// Black of the range: Y 16 or 0 (8 bit), chroma in the middle.
-void fill_black(const YuvView& view, const Rect& rect, ColourRange range);
+void fill_black(const YuvView& view, const Rect& rect, const ColourDescription& colour);
 /// Everything outside `content` becomes black.
-void fill_bars(const YuvView& view, const Rect& content, ColourRange range);
+void fill_bars(const YuvView& view, const Rect& content, const ColourDescription& colour);
 /// Copies `rect` (chroma-aligned) between two pictures of the same format and size.
 void copy_rect(const YuvView& from, const YuvView& to, const Rect& rect);
 /// Repeats the last column and row of `content` (at the origin) into the rest of the picture, which is at most one

@@ -101,7 +101,7 @@ std::array<std::int32_t, kPassConstants> pass_constants(const PassVariant& varia
   auto* weight = out.begin() + 14;
   for (const FieldWeights& row : {c.luma, c.cb, c.cr}) weight = std::ranges::copy(row, weight).out;
   out[26] = (variant.range == ColourRange::Full ? 0 : 16) * unit;
-  out[27] = 128 * unit;
+  out[27] = variant.matrix == ColourMatrix::Rgb ? 0 : 128 * unit;
   return out;
 }
 

@@ -82,6 +82,30 @@ TEST_CASE("a combination that an encoder lacks is refused with what it can") {
   CHECK_THAT(error.message(), ContainsSubstring("8 bit 4:4:4") && ContainsSubstring("8 bit 4:2:0, 10 bit 4:2:0"));
 }
 
+TEST_CASE("RGB and HDR metadata want pictures that can carry them") {
+  EncoderSettings rgb;
+  rgb.colour = kRgbFull;
+  CHECK_THAT(refusal(row("libx264"), rgb).message(), ContainsSubstring("rgb needs chroma 444"));
+  rgb.chroma = Chroma::Yuv444;
+  CHECK(refusal(row("libsvtav1"), rgb).kind == ErrorKind::Unsupported);
+  CHECK(refusal(row("h264_nvenc"), rgb).kind == ErrorKind::Unsupported);
+  rgb.bit_depth = 10;
+  CHECK_THAT(refusal(row("libx264"), rgb).message(), ContainsSubstring("rgb has 8 bits"));
+  rgb.bit_depth = 8;
+  rgb.colour.range = ColourRange::Limited;
+  CHECK_THAT(refusal(row("libx264"), rgb).message(), ContainsSubstring("full range"));
+
+  EncoderSettings hdr;
+  hdr.hdr.light = ContentLight{1000, 400};
+  CHECK_THAT(refusal(row("libx265"), hdr).message(), ContainsSubstring("transfer function pq"));
+  hdr.colour.transfer = TransferFunction::PQ;
+  CHECK_THAT(refusal(row("libx265"), hdr).message(), ContainsSubstring("10 bits"));
+  hdr.bit_depth = 10;
+  CHECK(refusal(row("libx264"), hdr).kind == ErrorKind::Unsupported);
+  hdr.hdr.mastering = MasteringDisplay{};
+  CHECK_THAT(refusal(row("libx265"), hdr).message(), ContainsSubstring("mastering display"));
+}
+
 TEST_CASE("sizes") {
   const EncoderSettings settings;
   CHECK(encodable_size({1281, 721}) == Size{1280, 720});

@@ -125,6 +125,33 @@ TEST_CASE("keys with values") {
   CHECK_FALSE(key_value("--encoder-option", "=film").has_value());
 }
 
+TEST_CASE("HDR metadata is read in its usual form") {
+  const auto display =
+      mastering_value("--hdr10-mastering", "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)");
+  REQUIRE(display);
+  CHECK(*display == MasteringDisplay{.red = {34000, 16000},
+                                     .green = {13250, 34500},
+                                     .blue = {7500, 3000},
+                                     .white = {15635, 16450},
+                                     .max_luminance = 10'000'000,
+                                     .min_luminance = 50});
+  for (const char* bad : {"", "G(1,2)", "G(1,2)B(1,2)R(1,2)WP(1,2)L(1,2)x", "G(1,2)B(1,2)R(1,2)WP(1,2)L(1)",
+                          "G(1,50001)B(1,2)R(1,2)WP(1,2)L(1,2)", "B(1,2)G(1,2)R(1,2)WP(1,2)L(1,2)",
+                          "G(1,-2)B(1,2)R(1,2)WP(1,2)L(1,2)", "G(1,2)B(1,2)R(1,2)WP(1,2)L(100000001,2)"}) {
+    CAPTURE(bad);
+    CHECK_FALSE(mastering_value("--hdr10-mastering", bad));
+  }
+  CHECK(message(mastering_value("--hdr10-mastering", "P3")) ==
+        "--hdr10-mastering: 'P3' is not G(x,y)B(x,y)R(x,y)WP(x,y)L(max,min) with x and y up to 50000 and luminances up "
+        "to 100000000");
+  CHECK(light_value("--hdr10-light", "1000,400") == ContentLight{1000, 400});
+  for (const char* bad : {"", "1000", "1000,", ",400", "1000,400,3", "70000,1", "a,b"}) {
+    CAPTURE(bad);
+    CHECK_FALSE(light_value("--hdr10-light", bad));
+  }
+  CHECK(message(light_value("--hdr10-light", "x")) == "--hdr10-light: 'x' is not MAXCLL,MAXFALL, such as 1000,400");
+}
+
 TEST_CASE("names cannot leave their folder") {
   CHECK(name_value("--restore-slot", "left-screen_2.a") == "left-screen_2.a");
   CHECK(message(name_value("--restore-slot", "../x")) ==

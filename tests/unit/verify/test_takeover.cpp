@@ -29,13 +29,16 @@ std::vector<Clip> successive(std::string_view encoder, std::size_t count = 2) {
   std::vector<Clip> clips;
   for (std::uint32_t i = 0; i < count; ++i) {
     const auto number = [i](std::uint32_t n) { return n + i * kEach; };
-    clips.push_back(
-        make_clip({.encoder = encoder,
-                   .count = kEach,
-                   .gop_seconds = i % 2 == 0 ? 0.5 : 5,
-                   .low_latency = i % 2 == 0,
-                   .number = number,
-                   .time = [number](std::uint32_t n) { return std::chrono::milliseconds(50) * number(n); }}));
+    ClipOptions options;
+    options.encoder = encoder;
+    options.count = kEach;
+    options.gop_seconds = i % 2 == 0 ? 0.5 : 5;
+    options.low_latency = i % 2 == 0;
+    options.number = number;
+    options.time = [number](std::uint32_t n) { return std::chrono::milliseconds(50) * number(n); };
+    // SVT-AV1 writes the same sequence header for both presets.
+    if (encoder == "libsvtav1" && i % 2 == 1) options.options.emplace_back("svtav1-params", "level=51");
+    clips.push_back(make_clip(options));
   }
   return clips;
 }

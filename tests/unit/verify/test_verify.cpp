@@ -6,7 +6,9 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
+#include <algorithm>
 #include <fstream>
+#include <iterator>
 #include <string>
 
 using namespace zc;
@@ -63,6 +65,62 @@ TEST_CASE("the picture is compared in the stream's own colours") {
   REQUIRE(report.quality);
   CHECK(report.quality->psnr[0].min > 30);
   CHECK(report.quality->psnr[1].min > 30);
+}
+
+TEST_CASE("lossless RGB comes back sample by sample") {
+  const std::string_view encoder = GENERATE("libx264", "libx265");
+  const Container container = GENERATE(Container::Mkv, Container::Mp4);
+  CAPTURE(encoder, info(container).name);
+  const TempDir folder;
+  write_file(folder.file("clip"), container,
+             make_clip({.encoder = encoder, .count = 10, .colour = kRgbFull, .preset = Preset::Lossless}));
+  const VerifyReport report = verified(folder.file("clip"));
+  CHECK(faults_of(report).empty());
+  CHECK(report.pixel_format == "gbrp");
+  CHECK(report.colour == kRgbFull);
+  REQUIRE(report.quality);
+  CHECK(report.quality->exact == 10);
+}
+
+TEST_CASE("HDR metadata is in the bitstream and in the container") {
+  const HdrMetadata hdr{MasteringDisplay{.red = {34000, 16000},
+                                         .green = {13250, 34500},
+                                         .blue = {7500, 3000},
+                                         .white = {15635, 16450},
+                                         .max_luminance = 10'000'000,
+                                         .min_luminance = 500},
+                        ContentLight{1000, 400}};
+  const ColourDescription pq{ColourMatrix::BT2020, ColourRange::Limited, ColourPrimaries::BT2020, TransferFunction::PQ};
+  const std::string_view encoder = GENERATE("libx265", "libsvtav1");
+  CAPTURE(encoder);
+  Clip clip = make_clip({.encoder = encoder, .count = 10, .bit_depth = 10, .colour = pq, .hdr = hdr});
+  CHECK(clip.stream.hdr == hdr);
+  const auto check = [&](const VerifyReport& report) {
+    CHECK(faults_of(report).empty());
+    CHECK(report.colour == pq);
+    REQUIRE(report.hdr.mastering);
+    const auto near = [](std::uint32_t a, std::uint32_t b, std::uint32_t most) {
+      return std::max(a, b) - std::min(a, b) <= most;
+    };
+    // AV1 has chromaticities in 2^-16, and luminances in 2^-8 and 2^-14.
+    CHECK(near(report.hdr.mastering->red.x, hdr.mastering->red.x, 1));
+    CHECK(near(report.hdr.mastering->green.y, hdr.mastering->green.y, 1));
+    CHECK(near(report.hdr.mastering->blue.x, hdr.mastering->blue.x, 1));
+    CHECK(near(report.hdr.mastering->white.y, hdr.mastering->white.y, 1));
+    CHECK(near(report.hdr.mastering->max_luminance, hdr.mastering->max_luminance, 40));
+    CHECK(near(report.hdr.mastering->min_luminance, hdr.mastering->min_luminance, 1));
+    CHECK(report.hdr.light == hdr.light);
+  };
+  const TempDir folder;
+  write_file(folder.file("clip.mp4"), Container::Mp4, clip);
+  std::ifstream file(folder.file("clip.mp4"), std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+  CHECK(bytes.find("mdcv") != std::string::npos);
+  CHECK(bytes.find("clli") != std::string::npos);
+  check(verified(folder.file("clip.mp4")));
+  clip.stream.hdr = {};  // the container says nothing: what is read is the bitstream's
+  write_file(folder.file("bare.mkv"), Container::Mkv, clip);
+  check(verified(folder.file("bare.mkv")));
 }
 
 TEST_CASE("packets that are left out are missing pictures") {

@@ -26,6 +26,7 @@ AVPixelFormat av_format(PixelFormat format) {
     case PixelFormat::I420: return AV_PIX_FMT_YUV420P;
     case PixelFormat::P010: return AV_PIX_FMT_P010LE;
     case PixelFormat::I010: return AV_PIX_FMT_YUV420P10LE;
+    case PixelFormat::I444: return AV_PIX_FMT_YUV444P;
     default: return AV_PIX_FMT_NONE;
   }
 }
@@ -65,7 +66,11 @@ Clip make_clip(const ClipOptions& options) {
   const EncoderRow* row = find_encoder_row(options.encoder);
   REQUIRE(row != nullptr);
   EncoderSettings settings;
-  settings.preset = options.low_latency ? Preset::LowLatency : Preset::Balanced;
+  settings.preset = options.low_latency ? Preset::LowLatency : options.preset;
+  const bool rgb = options.colour.matrix == ColourMatrix::Rgb;
+  if (rgb) settings.chroma = Chroma::Yuv444;
+  settings.hdr = options.hdr;
+  settings.options = options.options;
   settings.bit_depth = options.bit_depth;
   settings.gop_seconds = options.gop_seconds;
   settings.colour = options.colour;
@@ -83,9 +88,9 @@ Clip make_clip(const ClipOptions& options) {
   };
   verify::ReferencePicture picture({.size = options.size,
                                     .bits = options.bit_depth,
-                                    .rgb = false,
-                                    .chroma_shift_x = 1,
-                                    .chroma_shift_y = 1,
+                                    .rgb = rgb,
+                                    .chroma_shift_x = rgb ? 0U : 1U,
+                                    .chroma_shift_y = rgb ? 0U : 1U,
                                     .colour = options.colour});
   for (std::uint32_t n = 0; n < options.count; ++n) {
     const std::uint32_t number = options.number(n);

@@ -1,6 +1,7 @@
 // Coded pictures of the test source, and files of them.
 #pragma once
 
+#include "encode/settings.h"
 #include "media/packet.h"
 #include "output/container.h"
 #include "verify/verify.h"
@@ -8,6 +9,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace zc::test {
@@ -23,13 +25,16 @@ struct ClipOptions {
   Size size{320, 180};
   unsigned bit_depth = 8;
   double gop_seconds = 0.5;
-  ColourDescription colour = kBt709Limited;
-  bool low_latency = false;
+  ColourDescription colour = kBt709Limited;  ///< ColourMatrix::Rgb: 4:4:4
+  HdrMetadata hdr = HdrMetadata();
+  Preset preset = Preset::Balanced;
+  bool low_latency = false;  ///< instead of the preset
   /// Number painted into the n-th picture.
   std::function<std::uint32_t(std::uint32_t)> number = [](std::uint32_t n) { return n; };
   /// Stream time of the n-th picture; 20 a second.
   std::function<Nanoseconds(std::uint32_t)> time = [](std::uint32_t n) { return std::chrono::milliseconds(50) * n; };
   bool marked = true;  ///< the number is painted in
+  std::vector<std::pair<std::string, std::string>> options = std::vector<std::pair<std::string, std::string>>();
 };
 [[nodiscard]] Clip make_clip(const ClipOptions& options = {});
 

@@ -104,7 +104,7 @@ TEST_CASE("a scaled picture is the filter's, bars included") {
       const Result4 got = run(picture, target, size);
       const YuvPicture box = converted(scaled(picture, got.plan.box.size()), PixelFormat::BGRx, target);
       const YuvPicture want(target, size);
-      fill_black(want.view(), {0, 0, size.width, size.height}, ColourRange::Limited);
+      fill_black(want.view(), {0, 0, size.width, size.height}, kBt709Limited);
       copy_rect(box.view(), want.view().part(got.plan.box), {0, 0, got.plan.box.width, got.plan.box.height});
       // One step of an 8-bit component may round the other way: one code value, four in 10 bits.
       const Difference d =
