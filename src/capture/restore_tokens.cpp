@@ -1,21 +1,12 @@
 #include "capture/restore_tokens.h"
 
-#include "base/clock.h"
-#include "base/unique_fd.h"
+#include "base/private_file.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
-#include <cstdlib>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 namespace zc {
 namespace {
@@ -24,7 +15,6 @@ using Json = nlohmann::json;
 using Entries = std::map<RestoreKey, RestoreToken>;
 
 constexpr std::size_t kMaxFileBytes = std::size_t{256} * 1024;
-constexpr std::chrono::seconds kLockPatience{2};
 
 // --- one line -------------------------------------------------------------------------------------------------------
 
@@ -81,24 +71,10 @@ std::string write_line(const RestoreKey& key, const RestoreToken& token) {
 
 /// Everything that makes sense; the file may be missing, be cut off or hold garbage.
 Result<Entries> read_entries(const std::filesystem::path& file) {
-  const UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));  // no waiting for the writer of a FIFO
-  if (!fd) {
-    if (errno == ENOENT || errno == ENOTDIR) return Entries{};
-    return fail_errno(errno, fmt::format("read {}", file.native()));
-  }
-  std::string text;
-  text.resize(kMaxFileBytes);
-  std::size_t used = 0;
-  while (used < text.size()) {
-    const ssize_t got = ::read(fd.get(), text.data() + used, text.size() - used);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return fail_errno(errno, fmt::format("read {}", file.native()));
-    if (got == 0) break;
-    used += static_cast<std::size_t>(got);
-  }
-  text.resize(used);
+  const auto text = read_small_file(file, kMaxFileBytes);
+  if (!text) return std::unexpected(text.error());
   Entries entries;
-  for (std::string_view rest = text; !rest.empty();) {
+  for (std::string_view rest = *text; !rest.empty();) {
     const std::size_t end = std::min(rest.find('\n'), rest.size());
     if (auto entry = read_line(rest.substr(0, end))) entries.insert_or_assign(entry->first, std::move(entry->second));
     rest.remove_prefix(std::min(end + 1, rest.size()));
@@ -106,84 +82,17 @@ Result<Entries> read_entries(const std::filesystem::path& file) {
   return entries;
 }
 
-Result<void> make_folders(const std::filesystem::path& folder) {
-  std::filesystem::path path;
-  for (const auto& part : folder) {
-    path /= part;
-    if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST && errno != EISDIR) {
-      // An unreadable or read-only parent that exists answers EACCES or EROFS: only the last word counts.
-      const int why = errno;
-      if (struct stat info{}; ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) continue;
-      return fail_errno(why, fmt::format("make the folder {}", path.native()));
-    }
-  }
-  return {};
-}
-
-/// Waits for the lock that serialises read-modify-write. The lock file stays; it dies with the descriptor.
-Result<UniqueFd> lock(const std::filesystem::path& file) {
-  const std::string name = file.native() + ".lock";
-  UniqueFd fd(::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!fd) return fail_errno(errno, fmt::format("lock {}", file.native()));
-  const Nanoseconds deadline = monotonic_now() + kLockPatience;
-  while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK && errno != EINTR) return fail_errno(errno, fmt::format("lock {}", file.native()));
-    if (monotonic_now() > deadline) return fail_errno(EBUSY, fmt::format("lock {}", file.native()));
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-  return fd;
-}
-
-Result<void> write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t put = ::write(fd, text.data(), text.size());
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return fail_errno(errno, "write");
-    text.remove_prefix(static_cast<std::size_t>(put));
-  }
-  return {};
-}
-
 Result<void> replace(const std::filesystem::path& file, const Entries& entries) {
-  const std::string operation = fmt::format("write {}", file.native());
   std::string text;
   for (const auto& [key, token] : entries) text += write_line(key, token);
-  const std::string temporary = file.native() + ".new";  // one writer at a time: the lock is held
-  ::unlink(temporary.c_str());
-  const UniqueFd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!fd) return fail_errno(errno, operation);
-  auto written = write_all(fd.get(), text);
-  if (written && ::fsync(fd.get()) != 0) written = fail_errno(errno, operation);
-  if (written && ::rename(temporary.c_str(), file.c_str()) != 0) written = fail_errno(errno, operation);
-  if (!written) {
-    ::unlink(temporary.c_str());
-    written.error().operation = operation;
-    return written;
-  }
-  // The rename itself is durable once the folder is. Not every file system can sync one; the content is safe anyway.
-  const UniqueFd folder(::open(file.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (folder) static_cast<void>(::fsync(folder.get()));
-  return {};
-}
-
-std::optional<std::filesystem::path> absolute_from(const char* variable) {
-  const char* value = std::getenv(variable);
-  if (value == nullptr || *value != '/') return std::nullopt;
-  return std::filesystem::path(value);
+  return replace_private_file(file, text);
 }
 
 }  // namespace
 
 Result<RestoreTokens> RestoreTokens::in_state_home() {
-  auto state = absolute_from("XDG_STATE_HOME");
-  if (!state) {
-    const auto home = absolute_from("HOME");
-    if (!home) {
-      return fail(ErrorKind::NotFound, "find the state folder",
-                  "neither XDG_STATE_HOME nor HOME holds an absolute path");
-    }
-    state = *home / ".local" / "state";
-  }
+  const auto state = xdg_folder("XDG_STATE_HOME", ".local/state");
+  if (!state) return std::unexpected(state.error());
   return RestoreTokens(*state / "zerocast" / "restore-tokens");
 }
 
@@ -205,8 +114,8 @@ Result<void> RestoreTokens::store(const RestoreKey& key, const RestoreToken& tok
     return fail(ErrorKind::Invalid, "keep a restore token",
                 fmt::format("'{}' is not a name of 1 to 64 characters A-Z a-z 0-9 . _ -", key.slot));
   }
-  if (auto made = make_folders(file_.parent_path()); !made) return made;
-  const auto locked = lock(file_);
+  if (auto made = make_private_folders(file_.parent_path()); !made) return made;
+  const auto locked = lock_private_file(file_);
   if (!locked) return std::unexpected(locked.error());
   auto entries = read_entries(file_);
   if (!entries) return std::unexpected(entries.error());
@@ -216,7 +125,7 @@ Result<void> RestoreTokens::store(const RestoreKey& key, const RestoreToken& tok
 
 Result<void> RestoreTokens::remove(const RestoreKey& key) const {
   if (const auto found = find(key); !found || !*found) return found ? Result<void>{} : std::unexpected(found.error());
-  const auto locked = lock(file_);
+  const auto locked = lock_private_file(file_);
   if (!locked) return std::unexpected(locked.error());
   auto entries = read_entries(file_);
   if (!entries) return std::unexpected(entries.error());
