@@ -37,7 +37,8 @@ std::string encoders_json(const EncodersOptions& options, std::span<const Encode
                                 {"backend", report.row->backend},
                                 {"description", report.row->description},
                                 {"usable", report.usable},
-                                {"reason", report.reason}});
+                                {"reason", report.reason},
+                                {"remembered", report.remembered}});
   }
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }

@@ -56,6 +56,9 @@ std::string report_json(const RecordingReport& report) {
   json["codec"] = to_string(report.codec);
   json["encoder"] = report.encoder;
   if (!report.failed_encoders.empty()) json["failed_encoders"] = report.failed_encoders;
+  for (const PassedOver& other : report.passed_over) {
+    json["passed_over"].push_back({{"encoder", other.encoder}, {"reason", other.reason}});
+  }
   json["width"] = report.size.width;
   json["height"] = report.size.height;
   json["frames"] = report.counters.packets;

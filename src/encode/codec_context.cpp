@@ -80,15 +80,6 @@ Result<AvDictionaryPtr> to_dictionary(const OptionList& options) {
   return AvDictionaryPtr(dictionary);
 }
 
-AVPixelFormat av_format(MemoryKind memory, AVPixelFormat layout) {
-  switch (memory) {
-    case MemoryKind::Cuda: return AV_PIX_FMT_CUDA;
-    case MemoryKind::Vaapi: return AV_PIX_FMT_VAAPI;
-    case MemoryKind::Host: break;
-  }
-  return layout;
-}
-
 /// Where the pictures come from: a device's memory, host memory that is uploaded, or host memory as it is.
 Result<void> set_memory(OpenedCodec& opened, const EncoderRow& row, const VideoParameters& video) {
   AVCodecContext& context = *opened.context;
@@ -100,7 +91,7 @@ Result<void> set_memory(OpenedCodec& opened, const EncoderRow& row, const VideoP
     if (!made) return std::unexpected(std::move(made.error()));
     device = std::move(*made);
     opened.memory = row.device_memory;
-    memory = av_format(opened.memory, layout);
+    memory = device_pixel_format(opened.memory, layout);
   } else if (row.open_device != nullptr) {
     auto made = row.open_device();
     if (!made) return std::unexpected(std::move(made.error()));
@@ -120,6 +111,15 @@ Result<void> set_memory(OpenedCodec& opened, const EncoderRow& row, const VideoP
 
 }  // namespace
 
+AVPixelFormat device_pixel_format(MemoryKind memory, AVPixelFormat layout) {
+  switch (memory) {
+    case MemoryKind::Cuda: return AV_PIX_FMT_CUDA;
+    case MemoryKind::Vaapi: return AV_PIX_FMT_VAAPI;
+    case MemoryKind::Host: break;
+  }
+  return layout;
+}
+
 void EncoderClose::operator()(AVCodecContext* context) const noexcept {
   if (drain && avcodec_is_open(context) != 0) {
     const AvPacketPtr packet(av_packet_alloc());
@@ -137,33 +137,40 @@ void EncoderClose::operator()(AVCodecContext* context) const noexcept {
   avcodec_free_context(&context);
 }
 
-Result<OpenedCodec> open_codec(const EncoderRow& row, const EncoderSettings& settings, const VideoParameters& video) {
-  const AVCodec* codec = avcodec_find_encoder_by_name(std::string(row.name).c_str());
-  const std::string operation = fmt::format("open {}", row.name);
-  if (codec == nullptr) {
-    return fail(ErrorKind::Unsupported, operation, fmt::format("this FFmpeg was built without {}", row.name));
-  }
-  if (row.available != nullptr) {
-    if (auto ok = row.available(); !ok) {
-      return fail(ErrorKind::Unsupported, operation, ok.error().message());
-    }
-  }
+PlannedCodec plan_codec(const EncoderRow& row, const EncoderSettings& settings, const VideoParameters& video) {
   const unsigned processors = video.threads != 0 ? video.threads : std::max(1U, std::thread::hardware_concurrency());
-  const bool low_latency = settings.low_latency();
   const auto max_delay = static_cast<unsigned>(std::max(0.0, kMaxDelaySeconds * video.rate.value()));
   const EncoderRequest request{.row = row,
                                .settings = settings,
                                .video = video,
                                .native = choose_native_preset(row, settings, video, processors),
                                .processors = processors,
-                               .max_delay = low_latency ? 0 : max_delay};
+                               .max_delay = settings.low_latency() ? 0 : max_delay};
+  PlannedCodec planned{.plan = {}, .options = OptionList(row.parameter_option)};
+  row.configure(request, planned.plan, planned.options);
+  for (const auto& [key, value] : settings.options) planned.options.set(key, value);
+  return planned;
+}
+
+Result<void> row_available(const EncoderRow& row) {
+  const std::string operation = fmt::format("open {}", row.name);
+  if (avcodec_find_encoder_by_name(std::string(row.name).c_str()) == nullptr) {
+    return fail(ErrorKind::Unsupported, operation, fmt::format("this FFmpeg was built without {}", row.name));
+  }
+  if (row.available == nullptr) return {};
+  if (auto ok = row.available(); !ok) return fail(ErrorKind::Unsupported, operation, ok.error().message());
+  return {};
+}
+
+Result<OpenedCodec> open_codec(const EncoderRow& row, const EncoderSettings& settings, const VideoParameters& video) {
+  if (auto ok = row_available(row); !ok) return std::unexpected(std::move(ok.error()));
+  const AVCodec* codec = avcodec_find_encoder_by_name(std::string(row.name).c_str());
+  const std::string operation = fmt::format("open {}", row.name);
+  auto [plan, options] = plan_codec(row, settings, video);
 
   OpenedCodec opened;
   opened.input = row.input_format(settings.bit_depth, settings.chroma).value_or(PixelFormat::Unknown);
-  OptionList options(row.parameter_option);
-  row.configure(request, opened.plan, options);
-  for (const auto& [key, value] : settings.options) options.set(key, value);
-
+  opened.plan = plan;
   opened.context = {avcodec_alloc_context3(codec), EncoderClose{.drain = row.drain_before_close, .fed = false}};
   if (!opened.context) return fail_av(AVERROR(ENOMEM), operation);
   AVCodecContext& context = *opened.context;

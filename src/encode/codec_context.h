@@ -27,6 +27,20 @@ struct OpenedCodec {
   AvBufferPtr upload;  ///< AVHWFramesContext: host pictures go into one of its frames first; empty: as they are
 };
 
+/// libavutil's name for pictures of this layout in that memory.
+[[nodiscard]] AVPixelFormat device_pixel_format(MemoryKind memory, AVPixelFormat layout);
+
+/// What a row makes of the settings, before anything is opened.
+struct PlannedCodec {
+  CodecPlan plan;
+  OptionList options;  ///< for avcodec_open2(), the user's own last
+};
+[[nodiscard]] PlannedCodec plan_codec(const EncoderRow& row, const EncoderSettings& settings,
+                                      const VideoParameters& video);
+
+/// Unsupported: this FFmpeg lacks the encoder, or the machine its driver; found out without opening it.
+[[nodiscard]] Result<void> row_available(const EncoderRow& row);
+
 /// Configures and opens the row's encoder; the same arguments give the same stream parameters again.
 /// Unsupported: not in this FFmpeg, or it refused the combination. Invalid: an option that it does not know.
 [[nodiscard]] Result<OpenedCodec> open_codec(const EncoderRow& row, const EncoderSettings& settings,

@@ -1,14 +1,18 @@
 #include "encode/encoder_chain.h"
 
+#include "encode/encoder_order.h"
 #include "encode/encoder_table.h"
 #include "encode/ffmpeg_encoder.h"
 
 #include <fmt/format.h>
 
+#include <utility>
+
 namespace zc {
 
-Result<EncoderChain> EncoderChain::create(EncoderSettings settings) {
+Result<EncoderChain> EncoderChain::create(EncoderSettings settings, EncoderProofs proofs) {
   if (auto ok = validate(settings); !ok) return std::unexpected(std::move(ok.error()));
+  if (auto ok = validate_order(settings.order); !ok) return std::unexpected(std::move(ok.error()));
   std::vector<const EncoderRow*> candidates;
   if (settings.encoder) {
     const EncoderRow* row = find_encoder_row(*settings.encoder);
@@ -23,23 +27,40 @@ Result<EncoderChain> EncoderChain::create(EncoderSettings settings) {
       if (row.codec == codec) candidates.push_back(&row);
     }
   }
-  return EncoderChain(std::move(settings), std::move(candidates));
+  sort_encoders(candidates, settings.order, {});
+  return EncoderChain(std::move(settings), std::move(candidates), std::move(proofs));
 }
 
 Result<std::unique_ptr<Encoder>> EncoderChain::open_first(const VideoParameters& video) {
   next_ = 0;
+  opened_ = nullptr;
+  sort_encoders(candidates_, settings_.order, video);
   return open_next(video);
+}
+
+Result<std::unique_ptr<Encoder>> EncoderChain::open(const EncoderRow& row, const VideoParameters& video) {
+  const auto proven = proofs_.check(row, settings_, video);
+  if (!proven) return std::unexpected(proven.error());
+  auto encoder = open_ffmpeg_encoder(row, settings_, video);
+  if (encoder || !proven->remembered) return encoder;
+  // What was true when it was written down is not any more.
+  proofs_.forget(row, settings_, video);
+  return encoder;
 }
 
 Result<std::unique_ptr<Encoder>> EncoderChain::open_next(const VideoParameters& video) {
   refusals_.clear();
+  if (opened_ != nullptr) proofs_.forget(*std::exchange(opened_, nullptr), settings_, video);
   const bool first = next_ == 0;
   while (!exhausted()) {
     const EncoderRow& row = *candidates_[next_++];
     VideoParameters wanted = video;
     wanted.in_band_headers = video.in_band_headers && (!first || !exhausted());
-    auto encoder = open_ffmpeg_encoder(row, settings_, wanted);
-    if (encoder) return encoder;
+    auto encoder = open(row, wanted);
+    if (encoder) {
+      opened_ = &row;
+      return encoder;
+    }
     refusals_.push_back({row.name, std::move(encoder.error())});
     const Error& refusal = refusals_.back().error;
     if (refusal.kind == ErrorKind::Invalid && exhausted()) return std::unexpected(refusal);

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "encode/encoder.h"
+#include "encode/encoder_proofs.h"
 #include "encode/settings.h"
 
 #include <memory>
@@ -13,7 +14,8 @@ namespace zc {
 
 struct EncoderRow;
 
-/// The encoders that come into question for a user's settings, in the order they are tried.
+/// The encoders that come into question for a user's settings, in the order they are tried (sort_encoders()). One that
+/// uses hardware is opened only after it has encoded a test picture with these settings.
 class EncoderChain {
  public:
   /// Why an earlier candidate was passed over.
@@ -23,29 +25,34 @@ class EncoderChain {
   };
 
   /// Rows of the wanted codec; "auto" is H.264, the codec a CPU encodes fastest and every player knows. Invalid: the
-  /// forced encoder does not exist (naming those that do) or encodes another codec.
-  [[nodiscard]] static Result<EncoderChain> create(EncoderSettings settings);
+  /// forced encoder does not exist (naming those that do) or encodes another codec, or the order names what is none.
+  [[nodiscard]] static Result<EncoderChain> create(EncoderSettings settings, EncoderProofs proofs = {});
 
   /// The first candidate that opens. What is Invalid for one (its own options, its range of crf) may be valid for the
   /// next; when it is for the last as well, that is the error. Otherwise the error lists why each candidate was
   /// refused. The last candidate needs no in_band_headers: nothing comes after it.
   [[nodiscard]] Result<std::unique_ptr<Encoder>> open_first(const VideoParameters& video);
-  /// The first that opens of those after the one opened last, which failed. Errors as open_first().
+  /// The first that opens of those after the one opened last, which failed: what was remembered of that one is
+  /// forgotten. Errors as open_first().
   [[nodiscard]] Result<std::unique_ptr<Encoder>> open_next(const VideoParameters& video);
   /// open_next() has nothing to try any more.
   [[nodiscard]] bool exhausted() const { return next_ == candidates_.size(); }
 
   /// From the last open_first() or open_next(): those tried before the winner.
   [[nodiscard]] const std::vector<Refusal>& refusals() const { return refusals_; }
+  /// In their order once open_first() was called; before that, in the order for pictures of host memory.
   [[nodiscard]] const std::vector<const EncoderRow*>& candidates() const { return candidates_; }
 
  private:
-  EncoderChain(EncoderSettings settings, std::vector<const EncoderRow*> candidates)
-      : settings_(std::move(settings)), candidates_(std::move(candidates)) {}
+  EncoderChain(EncoderSettings settings, std::vector<const EncoderRow*> candidates, EncoderProofs proofs)
+      : settings_(std::move(settings)), proofs_(std::move(proofs)), candidates_(std::move(candidates)) {}
+  [[nodiscard]] Result<std::unique_ptr<Encoder>> open(const EncoderRow& row, const VideoParameters& video);
 
   EncoderSettings settings_;
+  EncoderProofs proofs_;
   std::vector<const EncoderRow*> candidates_;
-  std::size_t next_ = 0;  ///< the candidate to try next
+  std::size_t next_ = 0;                ///< the candidate to try next
+  const EncoderRow* opened_ = nullptr;  ///< the one opened last
   std::vector<Refusal> refusals_;
 };
 

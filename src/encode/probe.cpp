@@ -1,11 +1,16 @@
 #include "encode/probe.h"
 
 #include "encode/av_types.h"
+#include "encode/codec_context.h"
 #include "encode/ffmpeg_encoder.h"
+#include "encode/hw_frames.h"
+#include "gpu/cuda/av_device.h"
 #include "media/av_log.h"
+#include "media/picture_device.h"
 
 extern "C" {
 #include <libavutil/frame.h>
+#include <libavutil/hwcontext.h>
 #include <libavutil/pixdesc.h>
 }
 
@@ -43,7 +48,7 @@ Result<Surface> make_test_picture(const SurfaceFormat& format) {
 }
 
 /// Submits pictures until the encoder is drained; returns all packets.
-Result<std::vector<Packet>> encode_test_pictures(Encoder& encoder) {
+Result<std::vector<Packet>> encode_test_pictures(Encoder& encoder, Surface& picture) {
   constexpr int kPictures = 2;
   std::vector<Packet> packets;
   const auto receive_all = [&]() -> Result<void> {
@@ -54,11 +59,9 @@ Result<std::vector<Packet>> encode_test_pictures(Encoder& encoder) {
       packets.push_back(std::move(**packet));
     }
   };
-  auto picture = make_test_picture(encoder.input());
-  if (!picture) return std::unexpected(std::move(picture.error()));
   for (int i = 0; i < kPictures; ++i) {
-    picture->stream_time = std::chrono::milliseconds(33) * i;
-    if (auto ok = encoder.submit(*picture); !ok) return std::unexpected(std::move(ok.error()));
+    picture.stream_time = std::chrono::milliseconds(33) * i;
+    if (auto ok = encoder.submit(picture); !ok) return std::unexpected(std::move(ok.error()));
     if (auto ok = receive_all(); !ok) return std::unexpected(std::move(ok.error()));
   }
   if (auto ok = encoder.drain(); !ok) return std::unexpected(std::move(ok.error()));
@@ -118,51 +121,76 @@ std::string difference(const AVFrame& frame, const SurfaceFormat& asked) {
   return {};
 }
 
-EncoderReport probe(const EncoderRow& row, const EncoderSettings& settings, const VideoParameters& video) {
-  const AvLogCapture quiet;  // the report says it
-  EncoderReport report{.row = &row, .reason = {}};
-  auto encoder = open_ffmpeg_encoder(row, settings, video);
-  if (!encoder) {
-    report.reason = encoder.error().detail;
-    return report;
+/// The same picture in the device's memory.
+Result<Surface> upload(const Surface& picture, const SurfaceFormat& format, const PictureDevice& device) {
+  auto av_device = device.av_device();
+  if (!av_device) return std::unexpected(std::move(av_device.error()));
+  const AVPixelFormat layout = av_pixel_format(format.format);
+  const auto frames = make_hw_frames(**av_device, device_pixel_format(format.memory, layout), layout, format.size);
+  if (!frames) return std::unexpected(frames.error());
+  AvFramePtr frame(av_frame_alloc());
+  if (!frame) return fail_av(AVERROR(ENOMEM), "make a test picture");
+  int result = av_hwframe_get_buffer(frames->get(), frame.get(), 0);
+  if (result >= 0) result = av_hwframe_transfer_data(frame.get(), picture.av_frame(), 0);
+  if (result < 0) return fail_av(result, "copy the test picture to the GPU");
+  if (format.memory == MemoryKind::Cuda) {
+    if (auto done = cuda::finish_copies(**frames); !done) return std::unexpected(std::move(done.error()));
   }
-  const auto packets = encode_test_pictures(**encoder);
-  if (!packets) {
-    report.reason = packets.error().message();
-    return report;
-  }
-  if (!packets->front().keyframe) {
-    report.reason = "its first packet is no keyframe";
-    return report;
-  }
-  const auto frame = decode_first((*encoder)->stream(), *packets);
-  if (!frame) {
-    report.reason = frame.error().message();
-    return report;
-  }
-  if (*frame == nullptr) {
-    report.reason = fmt::format("not checked: this FFmpeg has no {} decoder", to_string(row.codec));
-    report.usable = true;
-    return report;
-  }
-  report.reason = difference(**frame, (*encoder)->input());
-  report.usable = report.reason.empty();
-  return report;
+  return Surface(std::move(frame), format);
+}
+
+Result<Surface> make_test_surface(const SurfaceFormat& format, const VideoParameters& video) {
+  auto picture = make_test_picture(format);
+  if (!picture || format.memory == MemoryKind::Host) return picture;
+  return upload(*picture, format, *video.device);
 }
 
 }  // namespace
 
-EncoderReport probe_encoder(const EncoderRow& row, Size size, unsigned bit_depth, Chroma chroma) {
+Result<std::string> prove_encoder(const EncoderRow& row, const EncoderSettings& settings,
+                                  const VideoParameters& video) {
+  const AvLogCapture quiet;  // the error says it
+  const auto wrong = [&](std::string why) {
+    return fail(ErrorKind::Unsupported, fmt::format("try {}", row.name), std::move(why));
+  };
+  auto encoder = open_ffmpeg_encoder(row, settings, video);
+  if (!encoder) return std::unexpected(std::move(encoder.error()));
+  auto picture = make_test_surface((*encoder)->input(), video);
+  if (!picture) return std::unexpected(std::move(picture.error()));
+  const auto packets = encode_test_pictures(**encoder, *picture);
+  if (!packets) return wrong(packets.error().message());
+  if (!packets->front().keyframe) return wrong("its first packet is no keyframe");
+  const auto frame = decode_first((*encoder)->stream(), *packets);
+  if (!frame) return wrong(frame.error().message());
+  if (*frame == nullptr) return fmt::format("not checked: this FFmpeg has no {} decoder", to_string(row.codec));
+  if (std::string what = difference(**frame, (*encoder)->input()); !what.empty()) return wrong(std::move(what));
+  return std::string();
+}
+
+EncoderReport probe_encoder(const EncoderRow& row, Size size, unsigned bit_depth, Chroma chroma,
+                            const EncoderProofs& proofs) {
   EncoderSettings settings;
   settings.preset = Preset::LowLatency;
   settings.bit_depth = bit_depth;
   settings.chroma = chroma;
-  return probe(row, settings, {.size = size, .rate = {30, 1}});
+  const VideoParameters video{.size = size, .rate = {30, 1}};
+  EncoderReport report{.row = &row, .reason = {}};
+  if (!row.hardware()) {
+    const auto proven = prove_encoder(row, settings, video);
+    report.usable = proven.has_value();
+    report.reason = proven ? *proven : proven.error().detail;
+    return report;
+  }
+  const auto checked = proofs.check(row, settings, video);
+  report.usable = checked.has_value();
+  report.reason = checked ? checked->remark : checked.error().detail;
+  report.remembered = checked && checked->remembered;
+  return report;
 }
 
-std::vector<EncoderReport> probe_encoders(Size size, unsigned bit_depth, Chroma chroma) {
+std::vector<EncoderReport> probe_encoders(Size size, unsigned bit_depth, Chroma chroma, const EncoderProofs& proofs) {
   std::vector<EncoderReport> reports;
-  for (const EncoderRow& row : encoder_rows()) reports.push_back(probe_encoder(row, size, bit_depth, chroma));
+  for (const EncoderRow& row : encoder_rows()) reports.push_back(probe_encoder(row, size, bit_depth, chroma, proofs));
   return reports;
 }
 

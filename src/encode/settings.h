@@ -63,6 +63,8 @@ enum class Chroma : std::uint8_t { Yuv420, Yuv444 };
 struct EncoderSettings {
   std::optional<Codec> codec;          ///< nullopt: "auto"
   std::optional<std::string> encoder;  ///< force one row by its name ("libx264")
+  /// Backends and encoders to try first ("vaapi", "hevc_nvenc"), in this order; see encode/encoder_order.h.
+  std::vector<std::string> order;
   Preset preset = Preset::Balanced;
   std::optional<unsigned> crf;           ///< constant quality, each codec's own scale (x264 0-51, SVT-AV1 1-63)
   std::optional<std::int64_t> bit_rate;  ///< bit/s; excludes crf

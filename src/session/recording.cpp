@@ -73,6 +73,8 @@ class RecordingImpl final : public Recording, public SourceListener, public Sink
   void run_worker(const std::stop_token& stop);
   [[nodiscard]] Result<Frame> wait_for_picture(const std::stop_token& stop);
   [[nodiscard]] std::expected<void, Failure> open_stage(const Frame& first);
+  /// Says which encoder was taken and why those before it were not.
+  void note_choice(const Encoder& encoder);
   void end_with(EndReason reason, std::optional<Failure> failure = std::nullopt);
   /// Keeps the first error of an output; true when every output has one.
   bool note_output_error(const std::string& output, const Error& error);
@@ -93,6 +95,7 @@ class RecordingImpl final : public Recording, public SourceListener, public Sink
   // Changed by the encoder thread; read once that has ended.
   std::string encoder_name_;
   std::vector<std::string> failed_encoders_;
+  std::vector<PassedOver> passed_over_;
   StreamParameters stream_;
   std::uint64_t overwritten_before_ = 0;
   Nanoseconds cpu_start_{};
@@ -169,23 +172,17 @@ std::expected<void, Failure> RecordingImpl::open_stage(const Frame& first) {
   if (options_.encoder.chroma == Chroma::Yuv420) video.size = even(video.size);
   video.in_band_headers = std::ranges::any_of(
       options_.outputs, [](const OutputSpec& spec) { return info(spec.container).takes_new_headers; });
-  auto chain = EncoderChain::create(options_.encoder);
+  auto chain = EncoderChain::create(options_.encoder, options_.proofs);
   if (!chain) return failed(Part::Encoder, std::move(chain.error()));
   chain_.emplace(std::move(*chain));
   video.device = importer_->device_for(first);
   video_ = video;
   auto encoder = EncodeStage::open_encoder(*chain_, video);
   if (!encoder) return failed(Part::Encoder, std::move(encoder.error()));
-  for (const EncoderChain::Refusal& refusal : chain_->refusals()) {
-    // A machine without the hardware is no news; settings that keep its encoder from being used are.
-    const bool of_the_user = refusal.error.kind == ErrorKind::Invalid;
-    logger("session").log(of_the_user ? spdlog::level::warn : spdlog::level::debug, "passed over {}: {}",
-                          refusal.encoder, refusal.error.detail);
-  }
+  note_choice(**encoder);
   if (auto configured = importer_->configure((*encoder)->input()); !configured) {
     return failed(Part::Encoder, std::move(configured.error()));
   }
-  encoder_name_ = (*encoder)->name();
   stream_ = (*encoder)->stream();
   for (const OutputSpec& spec : options_.outputs) {
     if (auto fits = check_codec(spec.container, stream_.codec); !fits) {
@@ -207,16 +204,29 @@ std::expected<void, Failure> RecordingImpl::open_stage(const Frame& first) {
   return {};
 }
 
+void RecordingImpl::note_choice(const Encoder& encoder) {
+  std::string refused;
+  for (const EncoderChain::Refusal& refusal : chain_->refusals()) {
+    // A machine without the hardware is no news; settings that keep its encoder from being used are.
+    if (refusal.error.kind == ErrorKind::Invalid) {
+      logger("session").warn("passed over {}: {}", refusal.encoder, refusal.error.detail);
+    }
+    refused += fmt::format("{}{} ({})", refused.empty() ? "; not " : ", ", refusal.encoder, refusal.error.detail);
+    passed_over_.push_back({std::string(refusal.encoder), refusal.error.message()});
+  }
+  encoder_name_ = encoder.name();
+  logger("session").info("encoder: {}{}", encoder_name_, refused);
+}
+
 Result<std::unique_ptr<Encoder>> RecordingImpl::next(std::string_view failed_name, const Error& why) {
   auto encoder = chain_->open_next(video_);
   if (!encoder) {
     return fail(ErrorKind::Lost, fmt::format("encode with {}", failed_name),
                 fmt::format("{}; no other encoder takes over: {}", why.detail, encoder.error().detail));
   }
-  const std::string name((*encoder)->name());
-  logger("session").warn("{} failed ({}): {} takes over", failed_name, why.detail, name);
+  logger("session").warn("{} failed ({}): {} takes over", failed_name, why.detail, (*encoder)->name());
   failed_encoders_.emplace_back(failed_name);
-  encoder_name_ = name;
+  note_choice(**encoder);
   return encoder;
 }
 
@@ -367,6 +377,7 @@ RecordingReport RecordingImpl::finish() {
   if (stage_ready_.load(std::memory_order_acquire)) {
     report.encoder = encoder_name_;
     report.failed_encoders = failed_encoders_;
+    report.passed_over = passed_over_;
     report.route = route_;
     report.codec = stream_.codec;
     report.size = stream_.size;

@@ -5,6 +5,7 @@
 #include "base/histogram.h"
 #include "base/toggles.h"
 #include "capture/make_source.h"
+#include "encode/encoder_proofs.h"
 #include "encode/settings.h"
 #include "media/geometry.h"
 #include "output/output_spec.h"
@@ -25,6 +26,7 @@ struct RecordingOptions {
   SourceOptions source_options;
   std::vector<OutputSpec> outputs;  ///< at least one
   EncoderSettings encoder;
+  EncoderProofs proofs;      ///< which encoders are known to work here
   std::optional<Size> size;  ///< of the coded picture; unset: the first picture's, cut to even numbers
   std::optional<Rect> crop;  ///< px of the shown picture
   std::optional<Rational> constant_rate;
@@ -72,6 +74,12 @@ struct RecordingStatus {
   EndReason end = EndReason::Running;
 };
 
+/// An encoder that was tried before the one at work.
+struct PassedOver {
+  std::string encoder;
+  std::string reason;
+};
+
 struct OutputReport {
   std::string name;
   std::uint64_t bytes = 0;
@@ -90,6 +98,7 @@ struct RecordingReport {
   SourceStats source_stats;
   std::string encoder;                       ///< at the end
   std::vector<std::string> failed_encoders;  ///< that were at work before it, in order
+  std::vector<PassedOver> passed_over;       ///< that could not be used when one was looked for, in order
   std::string route;
   Codec codec = Codec::H264;
   Size size;

@@ -3,6 +3,7 @@
 #include "encode/encoder_table.h"
 #include "settings/values.h"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 
@@ -59,6 +60,17 @@ std::span<const std::string_view> encoder_words() {
   return kWords;
 }
 
+std::span<const std::string_view> order_words() {
+  static const std::vector<std::string_view> kWords = [] {
+    std::vector<std::string_view> names;
+    for (const EncoderRow& row : encoder_rows()) {
+      if (std::ranges::find(names, row.backend) == names.end()) names.push_back(row.backend);
+    }
+    return names;
+  }();
+  return kWords;
+}
+
 constexpr unsigned kMaxCrf = 63;
 
 using Row = ArgumentRow<RecordWords>;
@@ -84,6 +96,24 @@ std::vector<Row> common_rows(bool live) {
         .fallback = "",
         .suggestions = encoder_words()},
        [](Words& w, Text option, Text text) { return store(name_value(option, text), w.options.encoder.encoder); }},
+      {{.name = "--encoder-order",
+        .value = "LIST",
+        .group = kEncoding,
+        .help = "Try these first, in this order: backends (nvenc, vaapi, qsv, vulkan, software) and encoders' names, "
+                "joined by commas. The others follow in the usual order: the encoder on the GPU that holds the "
+                "pictures, other hardware, software.",
+        .fallback = "",
+        .suggestions = order_words()},
+       [](Words& w, Text option, Text text) { return store(list_value(option, text), w.options.encoder.order); }},
+      {{.name = "--reprobe",
+        .value = "",
+        .group = kEncoding,
+        .help = "Try hardware encoders anew instead of believing what an earlier trial on this machine found.",
+        .fallback = ""},
+       [](Words& w, Text, Text) -> Result<void> {
+         w.options.reprobe = true;
+         return {};
+       }},
       {{.name = "--preset",
         .value = "PRESET",
         .group = kEncoding,

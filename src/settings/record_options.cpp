@@ -10,6 +10,7 @@ RecordingOptions recording_options(const RecordOptions& options, const Toggles& 
   recording.source_options.restore_slot = options.restore_slot;
   recording.outputs = options.outputs;
   recording.encoder = options.encoder;
+  recording.proofs = EncoderProofs::remembered(options.reprobe);
   recording.size = options.size;
   recording.crop = options.crop;
   recording.constant_rate = options.constant_rate;

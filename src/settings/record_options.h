@@ -26,6 +26,7 @@ struct RecordOptions {
   bool restore = true;                  ///< use and keep the portal's restore token
   std::string restore_slot{"default"};  ///< which token
   EncoderSettings encoder;
+  bool reprobe = false;                   ///< try the encoders anew, whatever is remembered of them
   std::optional<Size> size;               ///< px of the coded picture; nullopt: the source's
   std::optional<Rect> crop;               ///< px of the source's picture
   std::optional<Rational> constant_rate;  ///< nullopt: variable rate, true timestamps

@@ -198,4 +198,16 @@ Result<std::string> name_value(std::string_view option, std::string_view text) {
   return std::string(text);
 }
 
+Result<std::vector<std::string>> list_value(std::string_view option, std::string_view text) {
+  std::vector<std::string> names;
+  while (true) {
+    const std::size_t comma = text.find(',');
+    auto name = name_value(option, text.substr(0, comma));
+    if (!name) return std::unexpected(std::move(name.error()));
+    names.push_back(*std::move(name));
+    if (comma == std::string_view::npos) return names;
+    text.remove_prefix(comma + 1);
+  }
+}
+
 }  // namespace zc

@@ -17,6 +17,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace zc {
 
@@ -50,6 +51,8 @@ inline constexpr unsigned kMaxSeconds = 31 * 24 * 3600;
 [[nodiscard]] Result<ContentLight> light_value(std::string_view option, std::string_view text);
 /// A name that is safe as part of a file name: letters, digits, '.', '_' and '-', not starting with '.', 64 at most.
 [[nodiscard]] Result<std::string> name_value(std::string_view option, std::string_view text);
+/// Names joined by commas, at least one.
+[[nodiscard]] Result<std::vector<std::string>> list_value(std::string_view option, std::string_view text);
 
 /// What came in, fit for a message: quoted, control characters replaced, cut when very long.
 [[nodiscard]] std::string in_quotes(std::string_view text);

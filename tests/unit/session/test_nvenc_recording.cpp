@@ -46,8 +46,10 @@ void set_faults(const char* faults) {
 /// Long enough for every fault below to have struck, however few pictures a busy machine lets through in a second.
 constexpr std::uint64_t kPackets = 45;
 
-RecordingReport record(const std::vector<std::string>& files, Preset preset = Preset::Balanced) {
+RecordingReport record(const std::vector<std::string>& files, Preset preset = Preset::Balanced,
+                       EncoderProofs proofs = {}) {
   RecordingOptions options;
+  options.proofs = std::move(proofs);
   options.source = parse_source("test:320x240@60").value();
   for (const std::string& file : files) options.outputs.push_back(parse_output(file, std::nullopt, false).value());
   options.encoder.preset = preset;
@@ -93,11 +95,14 @@ TEST_CASE("a GPU without NVENC is passed over") {
   const RecordingReport report = record({file});
   CHECK(report.encoder == "libx264");
   CHECK(report.failed_encoders.empty());
+  REQUIRE_FALSE(report.passed_over.empty());
+  CHECK(report.passed_over.front().encoder == "h264_nvenc");
+  CHECK_FALSE(report.passed_over.front().reason.empty());
   CHECK(check(file).frames == report.counters.packets);
 }
 
 TEST_CASE("an encoder that dies in mid-stream is replaced and no picture is missing") {
-  const std::string fault = GENERATE("encode=1", "encode=20", "stall=20", "lost=20");
+  const std::string fault = GENERATE("encode=3", "encode=20", "stall=20", "lost=20");
   const Preset preset = GENERATE(Preset::LowLatency, Preset::Balanced);
   const std::string name = GENERATE("takeover.mkv", "takeover.ts");
   CAPTURE(fault, name, static_cast<int>(preset));
@@ -112,6 +117,23 @@ TEST_CASE("an encoder that dies in mid-stream is replaced and no picture is miss
   const test::FrameReport frames = check(file);
   CHECK(frames.frames == report.counters.packets);
   CHECK(frames.distinct + report.counters.dropped >= report.counters.captured);
+}
+
+TEST_CASE("an encoder that is remembered to work and fails at its first picture is replaced, then tried anew") {
+  const TemporaryFolder folder;
+  const EncoderProofs proofs(ProofCache(folder.file("cache/proofs")));
+  set_faults("");
+  CHECK(record({folder.file("before.mkv")}, Preset::LowLatency, proofs).encoder == "h264_nvenc");
+  set_faults("encode=1");
+  const std::string file = folder.file("first.mkv");
+  const RecordingReport replaced = record({file}, Preset::LowLatency, proofs);
+  CHECK(replaced.encoder == "libx264");
+  CHECK(replaced.failed_encoders == std::vector<std::string>{"h264_nvenc"});
+  CHECK(check(file).frames == replaced.counters.packets);
+  // Now the trial shows it.
+  const RecordingReport known = record({folder.file("after.mkv")}, Preset::LowLatency, proofs);
+  CHECK(known.failed_encoders.empty());
+  CHECK(known.passed_over.front().encoder == "h264_nvenc");
 }
 
 TEST_CASE("MP4 goes on in a new file where its encoder failed, Matroska beside it in the same") {

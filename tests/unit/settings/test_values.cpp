@@ -175,3 +175,14 @@ TEST_CASE("foreign text is shown on one line and cut") {
   CHECK(in_quotes("a\nb\x1b[2J") == "'a?b?[2J'");
   CHECK(in_quotes(std::string(200, 'x')) == "'" + std::string(80, 'x') + "...'");
 }
+
+TEST_CASE("a list is names joined by commas") {
+  CHECK(list_value("--encoder-order", "vaapi,hevc_nvenc").value() == std::vector<std::string>{"vaapi", "hevc_nvenc"});
+  CHECK(list_value("--encoder-order", "software").value().size() == 1);
+  for (const char* text : {"", ",", "a,,b", "a,", "a b", "a;b"}) {
+    CAPTURE(text);
+    const auto refused = list_value("--encoder-order", text);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().kind == ErrorKind::Invalid);
+  }
+}
