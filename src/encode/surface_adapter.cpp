@@ -1,15 +1,20 @@
 #include "encode/surface_adapter.h"
 
+#include "base/log.h"
 #include "encode/av_types.h"
 #include "gpu/cuda/av_device.h"
+#include "gpu/cuda/pinned_pool.h"
 
 extern "C" {
 #include <libavutil/frame.h>
 #include <libavutil/hwcontext.h>
+#include <libavutil/imgutils.h>
 }
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 namespace zc {
 namespace {
@@ -60,7 +65,15 @@ void copy_luma_row(const std::uint8_t* from, std::uint8_t* to, std::uint32_t wid
   for (std::uint32_t x = 0; x < width; ++x) target[x] = static_cast<std::uint16_t>(source[x] >> 6U);
 }
 
+/// Strides and planes begin at multiples of this, and as many bytes may be read behind the last.
+constexpr int kAlignment = 64;
+
 }  // namespace
+
+SurfaceAdapter::SurfaceAdapter(const SurfaceFormat& from, const SurfaceFormat& to) : from_(from), to_(to) {}
+SurfaceAdapter::SurfaceAdapter(SurfaceAdapter&&) noexcept = default;
+SurfaceAdapter& SurfaceAdapter::operator=(SurfaceAdapter&&) noexcept = default;
+SurfaceAdapter::~SurfaceAdapter() = default;
 
 Result<SurfaceAdapter> SurfaceAdapter::create(const SurfaceFormat& from, const SurfaceFormat& to) {
   const bool same_samples = to.format == from.format || to.format == planar(from.format);
@@ -92,21 +105,55 @@ Result<Surface> SurfaceAdapter::adapt(const Surface& surface) {
   return picture;
 }
 
+Surface SurfaceAdapter::pinned_picture(const Surface& surface, const SurfaceFormat& format) {
+  if (!pinning_ || surface.format().memory != MemoryKind::Cuda) return {};
+  const AVPixelFormat layout = av_pixel_format(format.format);
+  const auto width = static_cast<int>(format.size.width);
+  const auto height = static_cast<int>(format.size.height);
+  if (!pinned_) {
+    const int bytes = av_image_get_buffer_size(layout, width, height, kAlignment);
+    auto pool = cuda::PinnedPool::create(cuda::context_of(*surface.av_frame()->hw_frames_ctx),
+                                         static_cast<std::size_t>(std::max(0, bytes)) + kAlignment, kPinnedPictures);
+    if (!pool) {
+      logger("encode").debug("pictures are read into ordinary memory: {}", pool.error().message());
+      pinning_ = false;
+      return {};
+    }
+    pinned_ = std::make_unique<cuda::PinnedPool>(*std::move(pool));
+  }
+  auto buffer = pinned_->take();
+  AvFramePtr frame(av_frame_alloc());
+  if (!buffer || !frame) return {};
+  frame->format = layout;
+  frame->width = width;
+  frame->height = height;
+  if (av_image_fill_arrays(frame->data, frame->linesize, (*buffer)->data, layout, width, height, kAlignment) < 0) {
+    return {};
+  }
+  frame->buf[0] = buffer->release();
+  return Surface(std::move(frame), format);
+}
+
 Result<Surface> SurfaceAdapter::download(const Surface& surface) {
   SurfaceFormat format = from_;
   format.memory = MemoryKind::Host;
-  if (auto ok = make_writable(host_, format); !ok) return std::unexpected(std::move(ok.error()));
-  if (const int code = av_hwframe_transfer_data(host_.av_frame(), surface.av_frame(), 0); code < 0) {
+  Surface picture = pinned_picture(surface, format);
+  if (!picture) {
+    if (auto ok = make_writable(host_, format); !ok) return std::unexpected(std::move(ok.error()));
+    picture = host_.share();
+    if (!picture) return fail_av(AVERROR(ENOMEM), kOperation);
+  }
+  if (const int code = av_hwframe_transfer_data(picture.av_frame(), surface.av_frame(), 0); code < 0) {
     auto failure = fail_av(code, "read a picture from the device's memory");
     failure.error().kind = ErrorKind::Lost;
     return failure;
   }
-  if (from_.memory != MemoryKind::Cuda) return host_.share();
+  if (from_.memory != MemoryKind::Cuda) return picture;
   if (auto done = cuda::finish_copies(*surface.av_frame()->hw_frames_ctx); !done) {
     done.error().kind = ErrorKind::Lost;
     return std::unexpected(std::move(done.error()));
   }
-  return host_.share();
+  return picture;
 }
 
 Result<Surface> SurfaceAdapter::split(const Surface& surface) {

@@ -1,4 +1,6 @@
 // Decoders and encoders of the GPU.
+#include "base/clock.h"
+#include "base/process_stats.h"
 #include "encode/decoder_probe.h"
 #include "encode/encoder_chain.h"
 #include "encode/encoder_table.h"
@@ -20,6 +22,7 @@ extern "C" {
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <vector>
 
 namespace zc::gpu_check {
 namespace {
@@ -140,10 +143,45 @@ Outcome chain(const Setup& setup) {
   return outcome;
 }
 
+/// A 4K picture from CUDA memory to the host, for a software encoder: through page-locked memory and without it.
+Outcome download(const Setup& setup) {
+  constexpr Size k4k{3840, 2160};
+  constexpr std::size_t kRuns = 120;
+  const auto context = cuda::open_context(setup.device->gpu().uuid);
+  if (!context) return skipped(context.error().message());
+  auto device = cuda::make_av_device(*context);
+  if (!device) return failed(device.error().message());
+  const auto frames = make_hw_frames(**device, AV_PIX_FMT_CUDA, AV_PIX_FMT_NV12, k4k);
+  if (!frames) return failed(frames.error().message());
+  AvFramePtr frame(av_frame_alloc());
+  if (!frame || av_hwframe_get_buffer(frames->get(), frame.get(), 0) < 0) return failed("no 4K picture in CUDA memory");
+  const SurfaceFormat in_cuda{.format = PixelFormat::NV12, .size = k4k, .memory = MemoryKind::Cuda};
+  const Surface surface(std::move(frame), in_cuda);
+  Outcome outcome;
+  for (const bool pinned : {true, false}) {
+    auto adapter = SurfaceAdapter::create(in_cuda, {.format = PixelFormat::NV12, .size = k4k});
+    if (!adapter) return failed(adapter.error().message());
+    if (!pinned) adapter->use_pageable_memory();
+    std::vector<double> us;
+    const Nanoseconds cpu = process_cpu_time();
+    for (std::size_t run = 0; run < kRuns; ++run) {
+      const Nanoseconds start = monotonic_now();
+      if (const auto adapted = adapter->adapt(surface); !adapted) return failed(adapted.error().message());
+      us.push_back(static_cast<double>((monotonic_now() - start).count()) / 1e3);
+    }
+    const double cpu_us = static_cast<double>((process_cpu_time() - cpu).count()) / 1e3 / kRuns;
+    std::ranges::sort(us);
+    outcome.figures[pinned ? "page_locked" : "pageable"] = {
+        {"median_us", us[kRuns / 2]}, {"p95_us", us[kRuns * 95 / 100]}, {"cpu_us", cpu_us}};
+  }
+  return outcome;
+}
+
 constexpr std::array kChecks{
     CheckRow{"nvdec-h264", "NVDEC's pixels of H.264 beside the software decoder's", nvdec_h264},
     CheckRow{"nvdec-hevc", "likewise HEVC", nvdec_hevc},
     CheckRow{"nvdec-av1", "likewise AV1", nvdec_av1},
+    CheckRow{"download", "a 4K NV12 picture back from CUDA memory, page-locked and pageable: time and CPU", download},
     CheckRow{"chain", "pictures in CUDA memory to NVENC, or back to a software encoder where there is none", chain},
 };
 

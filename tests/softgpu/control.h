@@ -17,6 +17,7 @@ struct LiveObjects {
   std::size_t primary_references = 0;
   std::size_t allocations = 0;
   std::size_t allocated_bytes = 0;
+  std::size_t host_allocations = 0;  ///< page-locked memory of the host
   std::size_t arrays = 0;
   std::size_t streams = 0;
   std::size_t events = 0;

@@ -40,9 +40,11 @@ Result<AvBufferPtr> make_av_device(std::shared_ptr<const Context> context) {
 
 Result<AvBufferPtr> Context::av_device() const { return make_av_device(shared_from_this()); }
 
-Result<void> finish_copies(const AVBufferRef& frames) {
+std::shared_ptr<const Context> context_of(const AVBufferRef& frames) {
   const auto* context = reinterpret_cast<const AVHWFramesContext*>(frames.data);
-  return synchronize(**static_cast<const Keeper*>(context->device_ctx->user_opaque));
+  return *static_cast<const Keeper*>(context->device_ctx->user_opaque);
 }
+
+Result<void> finish_copies(const AVBufferRef& frames) { return synchronize(*context_of(frames)); }
 
 }  // namespace zc::cuda

@@ -13,6 +13,9 @@ namespace zc::cuda {
 /// reference. Its stream is the default one. Errors: FFmpeg's.
 [[nodiscard]] Result<AvBufferPtr> make_av_device(std::shared_ptr<const Context> context);
 
+/// The context of pictures (an AVHWFramesContext) on a device of make_av_device().
+[[nodiscard]] std::shared_ptr<const Context> context_of(const AVBufferRef& frames);
+
 /// Waits for what FFmpeg queued for these pictures (an AVHWFramesContext on a device of make_av_device()) and says how
 /// it went: libavutil's copies from and to CUDA memory return success whatever the driver answers. Errors as
 /// Driver::check().

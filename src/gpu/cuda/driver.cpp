@@ -56,6 +56,8 @@ MoreFunctions more_functions(void* library) {
   MoreFunctions more;
   more.graphics_gl_register_buffer = reinterpret_cast<decltype(MoreFunctions::graphics_gl_register_buffer)>(
       dlsym(library, "cuGraphicsGLRegisterBuffer"));
+  more.mem_host_alloc = reinterpret_cast<decltype(MoreFunctions::mem_host_alloc)>(dlsym(library, "cuMemHostAlloc"));
+  more.mem_free_host = reinterpret_cast<decltype(MoreFunctions::mem_free_host)>(dlsym(library, "cuMemFreeHost"));
   return more;
 }
 

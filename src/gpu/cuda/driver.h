@@ -6,6 +6,7 @@
 #include <ffnvcodec/dynlink_cuda.h>
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -29,6 +30,9 @@ using Uuid = std::array<std::uint8_t, 16>;
 /// Entry points that ffnvcodec's table lacks; null where the driver does not have them either.
 struct MoreFunctions {
   CUresult(CUDAAPI* graphics_gl_register_buffer)(CUgraphicsResource* resource, GLuint buffer, unsigned flags) = nullptr;
+  // Page-locked memory of the host.
+  CUresult(CUDAAPI* mem_host_alloc)(void** host, std::size_t bytes, unsigned flags) = nullptr;
+  CUresult(CUDAAPI* mem_free_host)(void* host) = nullptr;
 };
 
 struct Device {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <set>
 #include <vector>
 
 namespace zc::softgpu {
@@ -83,6 +84,7 @@ struct Driver {
   unsigned primary_flags = 0;
   Registry<CUctx_st> contexts;
   std::map<CUdeviceptr, Allocation> allocations;
+  std::set<void*> host_allocations;
   Registry<CUarray_st> arrays;
   Registry<CUstream_st> streams;
   Registry<CUevent_st> events;

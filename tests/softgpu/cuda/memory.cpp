@@ -69,15 +69,21 @@ CUresult cuMemFree_v2(CUdeviceptr device) {
 }
 
 CUresult cuMemHostAlloc(void** host, std::size_t size_bytes, unsigned /*flags*/) {
-  return call(__func__, Needs::Context, [&](Driver&) -> Status {
+  return call(__func__, Needs::Context, [&](Driver& driver) -> Status {
     *host = std::aligned_alloc(Driver::kAlignment, aligned(size_bytes));
-    return *host == nullptr ? Status{kOutOfMemory, "host memory"} : Status{};
+    if (*host == nullptr) return {kOutOfMemory, "host memory"};
+    std::memset(*host, kFresh, size_bytes);
+    driver.host_allocations.insert(*host);
+    return {};
   });
 }
 
 CUresult cuMemFreeHost(void* host) {
-  std::free(host);  // NOLINT(cppcoreguidelines-no-malloc): from aligned_alloc above
-  return CUDA_SUCCESS;
+  return call(__func__, Needs::Release, [&](Driver& driver) -> Status {
+    if (driver.host_allocations.erase(host) == 0) return {kInvalidValue, "not page-locked: freed twice?"};
+    std::free(host);  // NOLINT(cppcoreguidelines-no-malloc): from aligned_alloc above
+    return {};
+  });
 }
 
 CUresult cuMemsetD8_v2(CUdeviceptr device, unsigned char value, std::size_t size_bytes) {

@@ -5,12 +5,19 @@
 #include "encode_support.h"
 #include "gpu/cuda/av_device.h"
 #include "gpu/cuda/context.h"
+#include "gpu/cuda/pinned_pool.h"
+#include "softgpu/control.h"
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
+#include <dlfcn.h>
+
 #include <algorithm>
+#include <optional>
+#include <set>
 #include <string>
+#include <vector>
 
 extern "C" {
 #include <libavutil/frame.h>
@@ -48,6 +55,16 @@ class Uploader {
  private:
   AvBufferPtr frames_;
 };
+
+softgpu::LiveObjects live_objects() {
+  softgpu::LiveObjects live;
+  void* library = dlopen("libcuda.so.1", RTLD_LAZY);
+  REQUIRE(library != nullptr);
+  const auto count = reinterpret_cast<decltype(&softgpu_live_objects)>(dlsym(library, "softgpu_live_objects"));
+  REQUIRE(count != nullptr);
+  count(&live);
+  return live;
+}
 
 }  // namespace
 
@@ -118,9 +135,11 @@ TEST_CASE("a picture in CUDA memory becomes what a software encoder takes") {
   device.memory = MemoryKind::Cuda;
   auto adapter = SurfaceAdapter::create(device, {split ? planes : from, kSize});
   REQUIRE(adapter);
+  const bool pinned = GENERATE(true, false);
+  if (!pinned) adapter->use_pageable_memory();
   const Surface picture = make_picture(host, 7, std::chrono::milliseconds(7));
   const auto adapted = adapter->adapt(uploader.upload(picture));
-  REQUIRE(adapted);
+  if (!adapted) FAIL(adapted.error().message());
   CHECK(adapted->format().memory == MemoryKind::Host);
   CHECK(adapted->stream_time == picture.stream_time);
   const PlanarCopy before(picture);
@@ -129,4 +148,60 @@ TEST_CASE("a picture in CUDA memory becomes what a software encoder takes") {
     const DecodedPlane& a = before.plane(plane);
     CHECK(std::equal(a.data, a.data + a.stride_bytes * a.size.height, after.plane(plane).data));
   }
+}
+
+TEST_CASE(
+    "pictures from CUDA memory are read into page-locked memory: once each, in a few places that are used again") {
+  const auto context = cuda::open_context();
+  REQUIRE(context);
+  const SurfaceFormat host{PixelFormat::NV12, kSize};
+  SurfaceFormat device = host;
+  device.memory = MemoryKind::Cuda;
+  const Uploader uploader(*context, PixelFormat::NV12);
+  REQUIRE(live_objects().host_allocations == 0);
+  std::optional<Surface> last;
+  {
+    auto adapter = SurfaceAdapter::create(device, host);
+    REQUIRE(adapter);
+    std::set<const std::uint8_t*> places;
+    for (std::uint32_t number = 0; number < 20; ++number) {
+      const auto adapted = adapter->adapt(uploader.upload(make_picture(host, number, at_rate(30)(number))));
+      REQUIRE(adapted);
+      places.insert(adapted->av_frame()->data[0]);
+      const PlanarCopy before(make_picture(host, number, at_rate(30)(number)));
+      const PlanarCopy after(*adapted);
+      const DecodedPlane& luma = before.plane(0);
+      CHECK(std::equal(luma.data, luma.data + luma.stride_bytes * luma.size.height, after.plane(0).data));
+    }
+    CHECK(places.size() == 1);
+    CHECK(live_objects().host_allocations == 1);
+    // Held by an encoder: further places, up to the limit, then ordinary memory.
+    std::vector<Surface> held;
+    for (std::uint32_t number = 0; number < 2 * SurfaceAdapter::kPinnedPictures; ++number) {
+      auto adapted = adapter->adapt(uploader.upload(make_picture(host, number, at_rate(30)(number))));
+      REQUIRE(adapted);
+      held.push_back(std::move(*adapted));
+    }
+    CHECK(live_objects().host_allocations == SurfaceAdapter::kPinnedPictures);
+    places.clear();
+    for (const Surface& surface : held) places.insert(surface.av_frame()->data[0]);
+    CHECK(places.size() == held.size());
+    last = std::move(held.front());
+  }
+  // The adapter is gone, a picture of it is not.
+  CHECK(live_objects().host_allocations > 0);
+  last.reset();
+  CHECK(live_objects().host_allocations == 0);
+}
+
+TEST_CASE("a driver without page-locked memory, or with none left, is no obstacle") {
+  const auto context = cuda::open_context();
+  REQUIRE(context);
+  auto pool = cuda::PinnedPool::create(*context, 4096, 1);
+  REQUIRE(pool);
+  auto only = pool->take();
+  REQUIRE(only);
+  CHECK(pool->take().error().kind == ErrorKind::Busy);
+  only->reset();
+  CHECK(pool->take());
 }
