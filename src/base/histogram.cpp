@@ -26,9 +26,18 @@ void DurationHistogram::record(Nanoseconds duration) noexcept {
   const std::int64_t ns = std::max<std::int64_t>(0, duration.count());
   buckets_[bucket(static_cast<std::uint64_t>(ns) / 1000)].fetch_add(1, std::memory_order_relaxed);
   count_.fetch_add(1, std::memory_order_relaxed);
+  sum_.fetch_add(ns, std::memory_order_relaxed);
   std::int64_t seen = max_.load(std::memory_order_relaxed);
   while (ns > seen && !max_.compare_exchange_weak(seen, ns, std::memory_order_relaxed)) {
   }
+}
+
+std::uint64_t DurationHistogram::count_within(Nanoseconds bound) const noexcept {
+  if (bound < Nanoseconds{}) return 0;
+  const unsigned last = bucket(static_cast<std::uint64_t>(bound.count()) / 1000);
+  std::uint64_t count = 0;
+  for (unsigned i = 0; i <= last; ++i) count += buckets_[i].load(std::memory_order_relaxed);
+  return count;
 }
 
 Nanoseconds DurationHistogram::quantile(double fraction) const noexcept {

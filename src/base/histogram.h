@@ -16,6 +16,10 @@ class DurationHistogram {
   [[nodiscard]] std::uint64_t count() const noexcept { return count_.load(std::memory_order_relaxed); }
   /// The middle of the bucket below which `fraction` (0..1) of the records lie; zero when there are none.
   [[nodiscard]] Nanoseconds quantile(double fraction) const noexcept;
+  /// Records of at most `bound`, to the width of its bucket: what a cumulative histogram shows.
+  [[nodiscard]] std::uint64_t count_within(Nanoseconds bound) const noexcept;
+  /// Of all records.
+  [[nodiscard]] Nanoseconds sum() const noexcept { return Nanoseconds(sum_.load(std::memory_order_relaxed)); }
   [[nodiscard]] Nanoseconds max() const noexcept { return Nanoseconds(max_.load(std::memory_order_relaxed)); }
 
  private:
@@ -27,6 +31,7 @@ class DurationHistogram {
 
   std::array<std::atomic<std::uint64_t>, kBuckets> buckets_{};
   std::atomic<std::uint64_t> count_{0};
+  std::atomic<std::int64_t> sum_{0};
   std::atomic<std::int64_t> max_{0};
 };
 
