@@ -132,7 +132,7 @@ std::unique_ptr<Command> record_command(bool live) {
             .details =
                 "Captures a source, encodes it for low delay and sends MPEG-TS over SRT, UDP or TCP. A peer "
                 "that is slow or gone never stalls the capture: packets are dropped to the next keyframe and "
-                "the peer is called again.",
+                "the peer is called again. SIGUSR1 makes the next picture a keyframe.",
             .arguments = {},
             .examples = kStreamExamples};
   } else {
@@ -140,7 +140,8 @@ std::unique_ptr<Command> record_command(bool live) {
             .summary = "Record the desktop to a file",
             .details =
                 "Captures a source, encodes it and writes a file that any player opens. Ctrl-C ends the "
-                "recording and completes the file; a file whose recording was killed still plays.",
+                "recording and completes the file; a file whose recording was killed still plays. SIGUSR1 makes the "
+                "next picture a keyframe.",
             .arguments = {},
             .examples = kRecordExamples};
   }

@@ -28,10 +28,10 @@ void ignore_write_signals() {
 }
 
 /// Before any thread starts, so that all inherit it: a recording takes these through a signalfd.
-void block_stop_signals() {
+void block_signals() {
   sigset_t signals;
   sigemptyset(&signals);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals, signal);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1}) sigaddset(&signals, signal);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 }
 
@@ -50,7 +50,7 @@ struct Dispatch {
   }
   int operator()(const RecordOptions& options) const {
     if (const auto good = check_encoder(options); !good) return to_int(report_error(good.error(), Stage::Encoder));
-    block_stop_signals();
+    block_signals();
     return run_record(options, toggles);
   }
 };

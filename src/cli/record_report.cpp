@@ -56,6 +56,14 @@ std::string report_json(const RecordingReport& report) {
   json["codec"] = to_string(report.codec);
   json["encoder"] = report.encoder;
   if (!report.failed_encoders.empty()) json["failed_encoders"] = report.failed_encoders;
+  for (const Takeover& takeover : report.takeovers) {
+    json["takeovers"].push_back({{"failed", takeover.failed},
+                                 {"reason", takeover.reason},
+                                 {"encoder", takeover.encoder},
+                                 {"open_ms", rounded(milliseconds(takeover.opened))},
+                                 {"resumed_ms", rounded(milliseconds(takeover.resumed))},
+                                 {"first_packet_ms", rounded(milliseconds(takeover.first_packet))}});
+  }
   for (const PassedOver& other : report.passed_over) {
     json["passed_over"].push_back({{"encoder", other.encoder}, {"reason", other.reason}});
   }
@@ -65,13 +73,20 @@ std::string report_json(const RecordingReport& report) {
   json["captured"] = report.counters.captured;
   json["repeated"] = report.counters.repeated;
   json["dropped"] = report.counters.dropped;
+  json["ring_dropped"] = report.counters.ring_dropped;
   json["thinned"] = report.counters.thinned;
+  json["keyframes"] = report.counters.keyframes;
+  json["reopens"] = report.counters.reopens;
+  if (report.counters.gpu_encoder_load) json["gpu_encoder_load"] = rounded(*report.counters.gpu_encoder_load);
   json["fps"] = rounded(new_pictures_per_second(report));
   json["duration_s"] = rounded(seconds(report.duration));
   json["latency_ms"] = {{"p50", rounded(milliseconds(report.latency_p50))},
                         {"p95", rounded(milliseconds(report.latency_p95))},
                         {"p99", rounded(milliseconds(report.latency_p99))},
                         {"max", rounded(milliseconds(report.latency_max))}};
+  json["encoding_ms"] = {{"p50", rounded(milliseconds(report.encoding_p50))},
+                         {"p95", rounded(milliseconds(report.encoding_p95))},
+                         {"p99", rounded(milliseconds(report.encoding_p99))}};
   json["cpu_ms_per_frame"] = rounded(per_picture(report.cpu, report));
   json["non_encoder_ms_per_frame"] = rounded(per_picture(report.cpu_not_encoder, report));
   json["source_kind"] = report.source.kind;

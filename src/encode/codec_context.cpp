@@ -147,6 +147,7 @@ PlannedCodec plan_codec(const EncoderRow& row, const EncoderSettings& settings, 
                                .processors = processors,
                                .max_delay = settings.low_latency() ? 0 : max_delay};
   PlannedCodec planned{.plan = {}, .options = OptionList(row.parameter_option)};
+  planned.plan.live_bitrate = row.live_bitrate;
   row.configure(request, planned.plan, planned.options);
   for (const auto& [key, value] : settings.options) planned.options.set(key, value);
   return planned;

@@ -2,9 +2,11 @@
 #pragma once
 
 #include "base/error.h"
+#include "media/geometry.h"
 #include "media/packet.h"
 #include "media/surface.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -24,7 +26,12 @@ class Encoder {
   [[nodiscard]] virtual std::string_view name() const = 0;
   /// What submit() must be fed.
   [[nodiscard]] virtual const SurfaceFormat& input() const = 0;
-  /// For the sinks; complete (with extradata) from the start.
+  /// A driver does its work, which may stall or never return.
+  [[nodiscard]] virtual bool hardware() const = 0;
+  /// Pictures that hardware keeps by design while more come: its pipeline, lookahead, B-frames.
+  [[nodiscard]] virtual std::size_t most_held() const = 0;
+  /// For the sinks; complete (with extradata) from the start. Another one once a setting was changed by opening it
+  /// anew.
   [[nodiscard]] virtual const StreamParameters& stream() const = 0;
 
   /// Takes a surface; its stream_time becomes the pts and must rise. Busy: receive() first, then submit again (the
@@ -34,8 +41,20 @@ class Encoder {
   [[nodiscard]] virtual Result<std::optional<Packet>> receive() = 0;
   /// The next submitted picture becomes a keyframe.
   virtual void request_keyframe() = 0;
-  /// Bit/s from the next picture on. Unsupported where the encoder cannot change it while running.
-  [[nodiscard]] virtual Result<void> set_bitrate(std::int64_t bits_per_second) = 0;
+
+  /// How a setting was changed.
+  enum class Change : std::uint8_t {
+    InPlace,
+    /// The encoder was opened anew: the pictures inside come out of receive() first, none is missing, the next one is a
+    /// keyframe, and stream() may have other parameter sets.
+    Reopened,
+  };
+  /// Bit/s from the next picture on; the buffer keeps its length in time. Unsupported: it runs at constant quality, or
+  /// would need parameter sets that an output cannot take (VideoParameters::fixed_headers). Invalid: out of range.
+  /// After these the encoder goes on as it was; after another error it has failed.
+  [[nodiscard]] virtual Result<Change> set_bitrate(std::int64_t bits_per_second) = 0;
+  /// The pictures/s to expect from the next one on, by which bits are shared out. Errors as set_bitrate().
+  [[nodiscard]] virtual Result<Change> set_rate(Rational rate) = 0;
   /// No more input; receive() then gives all that is left.
   [[nodiscard]] virtual Result<void> drain() = 0;
 };

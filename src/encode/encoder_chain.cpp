@@ -51,12 +51,9 @@ Result<std::unique_ptr<Encoder>> EncoderChain::open(const EncoderRow& row, const
 Result<std::unique_ptr<Encoder>> EncoderChain::open_next(const VideoParameters& video) {
   refusals_.clear();
   if (opened_ != nullptr) proofs_.forget(*std::exchange(opened_, nullptr), settings_, video);
-  const bool first = next_ == 0;
   while (!exhausted()) {
     const EncoderRow& row = *candidates_[next_++];
-    VideoParameters wanted = video;
-    wanted.in_band_headers = video.in_band_headers && (!first || !exhausted());
-    auto encoder = open(row, wanted);
+    auto encoder = open(row, video);
     if (encoder) {
       opened_ = &row;
       return encoder;
@@ -72,6 +69,10 @@ Result<std::unique_ptr<Encoder>> EncoderChain::open_next(const VideoParameters& 
     reasons += fmt::format("{}{}: {}", reasons.empty() ? "" : "; ", refusal.encoder, refusal.error.detail);
   }
   return fail(ErrorKind::Unsupported, "find an encoder", reasons);
+}
+
+void EncoderChain::set_bit_rate(std::int64_t bits_per_second) {
+  if (settings_.bit_rate) settings_ = with_bit_rate(std::move(settings_), bits_per_second);
 }
 
 Result<std::unique_ptr<Encoder>> open_first(const EncoderSettings& settings, const VideoParameters& video) {

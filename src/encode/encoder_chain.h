@@ -30,11 +30,13 @@ class EncoderChain {
 
   /// The first candidate that opens. What is Invalid for one (its own options, its range of crf) may be valid for the
   /// next; when it is for the last as well, that is the error. Otherwise the error lists why each candidate was
-  /// refused. The last candidate needs no in_band_headers: nothing comes after it.
+  /// refused.
   [[nodiscard]] Result<std::unique_ptr<Encoder>> open_first(const VideoParameters& video);
   /// The first that opens of those after the one opened last, which failed: what was remembered of that one is
   /// forgotten. Errors as open_first().
   [[nodiscard]] Result<std::unique_ptr<Encoder>> open_next(const VideoParameters& video);
+  /// What is opened from now on has this bit rate; nothing at constant quality.
+  void set_bit_rate(std::int64_t bits_per_second);
   /// open_next() has nothing to try any more.
   [[nodiscard]] bool exhausted() const { return next_ == candidates_.size(); }
 

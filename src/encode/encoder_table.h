@@ -52,6 +52,8 @@ struct CodecPlan {
   std::int64_t max_bit_rate = 0;  ///< VBV, bit/s; 0 = no VBV
   std::int64_t buffer_bits = 0;   ///< VBV
   bool forces_keyframes = true;   ///< pict_type I makes a keyframe; false: only a new encoder starts with one
+  bool live_bitrate = false;  ///< libavcodec's wrapper follows a changed bit_rate; the row's, unless it says otherwise
+  bool live_rate = false;     ///< its rate control follows the pictures' times, or a changed framerate
 };
 
 struct EncoderRow;
@@ -78,7 +80,7 @@ struct EncoderRow {
   std::array<unsigned, kPresets> default_crf;  ///< by Preset; not used by Lossless
   std::string_view parameter_option;           ///< libavcodec option that takes the library's own parameters
   std::span<const NativePreset> presets;       ///< best quality first; the last one takes any load
-  bool live_bitrate;                           ///< libavcodec's wrapper follows a changed bit_rate
+  bool live_bitrate;        ///< libavcodec's wrapper follows a changed bit_rate; else it is opened anew
   bool drain_before_close;  ///< the library must be given a picture and the end of its input before it is closed
   /// Why Preset::LowLatency cannot give each picture's packet before the next picture; empty: it does.
   std::string_view low_latency_caveat;

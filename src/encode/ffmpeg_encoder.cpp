@@ -16,10 +16,14 @@ extern "C" {
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <deque>
 #include <limits>
+#include <span>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace zc {
@@ -52,6 +56,25 @@ class PtsHistory {
   std::size_t count_ = 0;
 };
 
+/// From one picture to the next.
+std::int64_t ticks_of(Rational rate) {
+  return std::max<std::int64_t>(1, std::llround(static_cast<double>(kPacketClock) / rate.value()));
+}
+
+/// Pictures that a driver's encoder keeps back: two for its pipeline, and what is asked of it.
+std::size_t held_by_design(const EncoderSettings& settings) {
+  constexpr std::size_t kPipeline = 2;
+  constexpr std::array<std::string_view, 6> kHolding{"delay", "async_depth",      "rc-lookahead",
+                                                     "bf",    "look_ahead_depth", "surfaces"};
+  std::size_t held = kPipeline + settings.lookahead.value_or(0) + settings.b_frames.value_or(0);
+  for (const auto& [key, value] : settings.options) {
+    std::size_t number = 0;
+    if (std::ranges::find(kHolding, key) == kHolding.end()) continue;
+    if (std::from_chars(value.data(), value.data() + value.size(), number).ec == std::errc()) held += number;
+  }
+  return held;
+}
+
 class FfmpegEncoder final : public Encoder {
  public:
   FfmpegEncoder(const EncoderRow& row, const EncoderSettings& settings, const VideoParameters& video,
@@ -63,10 +86,11 @@ class FfmpegEncoder final : public Encoder {
         input_{codec_.input, video.size, settings.colour, codec_.memory},
         frame_(std::move(frame)),
         packet_(std::move(packet)),
-        frame_ticks_(std::max<std::int64_t>(1, std::llround(static_cast<double>(kPacketClock) / video.rate.value()))),
-        gop_ticks_(settings.periodic_keyframes()
-                       ? std::llround(settings.gop_seconds * static_cast<double>(kPacketClock))
-                       : 0) {
+        frame_ticks_(ticks_of(video.rate)),
+        gop_ticks_(
+            settings.periodic_keyframes() ? std::llround(settings.gop_seconds * static_cast<double>(kPacketClock)) : 0),
+        most_held_(held_by_design(settings)),
+        opened_rate_(video.rate) {
     read_stream_parameters();
   }
   ~FfmpegEncoder() override = default;
@@ -75,18 +99,25 @@ class FfmpegEncoder final : public Encoder {
 
   [[nodiscard]] std::string_view name() const override { return row_.name; }
   [[nodiscard]] const SurfaceFormat& input() const override { return input_; }
+  [[nodiscard]] bool hardware() const override { return row_.hardware(); }
+  [[nodiscard]] std::size_t most_held() const override { return most_held_; }
   [[nodiscard]] const StreamParameters& stream() const override { return stream_; }
 
   Result<void> submit(const Surface& surface) override;
   Result<std::optional<Packet>> receive() override;
   void request_keyframe() override { keyframe_requested_ = true; }
-  Result<void> set_bitrate(std::int64_t bits_per_second) override;
+  Result<Change> set_bitrate(std::int64_t bits_per_second) override;
+  Result<Change> set_rate(Rational rate) override;
   Result<void> drain() override;
 
  private:
   void read_stream_parameters();
   [[nodiscard]] bool keyframe_due(std::int64_t pts) const;
+  /// Takes out all that the encoder holds.
+  [[nodiscard]] Result<void> empty();
   [[nodiscard]] Result<void> start_anew();
+  /// The same encoder with other settings in the place of this one. Errors as set_bitrate().
+  [[nodiscard]] Result<Change> reopen(EncoderSettings settings, VideoParameters video);
   [[nodiscard]] Result<void> take_picture(const Surface& surface);
   /// Gives the encoder a picture with our time and type; AVERROR codes.
   [[nodiscard]] Result<void> send(const Surface& surface, std::int64_t pts, bool keyframe);
@@ -112,6 +143,8 @@ class FfmpegEncoder final : public Encoder {
 
   std::int64_t frame_ticks_;
   std::int64_t gop_ticks_;
+  std::size_t most_held_;
+  Rational opened_rate_;  // the encoder's own count of pictures between keyframes was made for it
   std::int64_t last_pts_ = kNever;
   std::int64_t last_dts_ = kNever;
   std::int64_t last_keyframe_pts_ = kNever;  // asked for, or made by the encoder itself
@@ -132,6 +165,7 @@ void FfmpegEncoder::read_stream_parameters() {
   stream_.hdr = settings_.hdr;
   stream_.has_b_frames = row_.codec != Codec::AV1 && context.max_b_frames > 0;
   const auto* extradata = reinterpret_cast<const std::byte*>(context.extradata);
+  stream_.extradata.clear();
   if (extradata != nullptr) stream_.extradata.assign(extradata, extradata + context.extradata_size);
   stream_.profile = context.profile;
   stream_.level = context.level;
@@ -237,16 +271,21 @@ Result<void> FfmpegEncoder::take_picture(const Surface& surface) {
   return fail_av(result, fmt::format("give {} a picture", row_.name));
 }
 
-Result<void> FfmpegEncoder::start_anew() {
+Result<void> FfmpegEncoder::empty() {
+  if (!codec_.context.get_deleter().fed) return {};
   if (const int result = avcodec_send_frame(codec_.context.get(), nullptr); result < 0 && result != AVERROR_EOF) {
     return fail_av(result, fmt::format("drain {}", row_.name));
   }
   while (true) {
     auto packet = next_packet();
     if (!packet) return std::unexpected(std::move(packet.error()));
-    if (!*packet) break;
+    if (!*packet) return {};
     drained_.push_back(std::move(**packet));
   }
+}
+
+Result<void> FfmpegEncoder::start_anew() {
+  if (auto ok = empty(); !ok) return ok;
   auto opened = open_codec(row_, settings_, video_);
   if (!opened) return std::unexpected(std::move(opened.error()));
   codec_ = std::move(*opened);
@@ -293,22 +332,64 @@ Result<std::optional<Packet>> FfmpegEncoder::receive() {
   return next_packet();
 }
 
-Result<void> FfmpegEncoder::set_bitrate(std::int64_t bits_per_second) {
+Result<Encoder::Change> FfmpegEncoder::reopen(EncoderSettings settings, VideoParameters video) {
+  // The new one first: if it cannot be had, this one goes on.
+  auto opened = open_codec(row_, settings, video);
+  if (!opened) {
+    opened.error().kind = ErrorKind::Unsupported;
+    return std::unexpected(std::move(opened.error()));
+  }
+  const auto* extradata = reinterpret_cast<const std::byte*>(opened->context->extradata);
+  const std::span sets(extradata, static_cast<std::size_t>(std::max(0, opened->context->extradata_size)));
+  if (video_.fixed_headers && !std::ranges::equal(sets, stream_.extradata)) {
+    return fail(ErrorKind::Unsupported, fmt::format("open {} anew", row_.name),
+                "it would have other parameter sets, which an output's container cannot take");
+  }
+  if (auto ok = empty(); !ok) return std::unexpected(std::move(ok.error()));
+  codec_ = std::move(*opened);
+  settings_ = std::move(settings);
+  video_ = std::move(video);
+  opened_rate_ = video_.rate;
+  frame_ticks_ = ticks_of(video_.rate);
+  keyframe_requested_ = true;
+  read_stream_parameters();
+  return Change::Reopened;
+}
+
+Result<Encoder::Change> FfmpegEncoder::set_bitrate(std::int64_t bits_per_second) {
   const std::string operation = fmt::format("set the bit rate of {}", row_.name);
-  if (!row_.live_bitrate) return fail(ErrorKind::Unsupported, operation, "it cannot change while it runs");
   if (!settings_.bit_rate) return fail(ErrorKind::Unsupported, operation, "it runs at constant quality");
   if (bits_per_second < kMinBitRate || bits_per_second > kMaxBitRate) {
     return fail(ErrorKind::Invalid, operation,
                 fmt::format("{} is not in {} to {} bit/s", bits_per_second, kMinBitRate, kMaxBitRate));
   }
-  // The wrapper compares these with what it gave the library before each picture. The VBV keeps its proportion.
+  EncoderSettings wanted = with_bit_rate(settings_, bits_per_second);
+  if (!codec_.plan.live_bitrate) return reopen(std::move(wanted), video_);
+  // The wrapper compares these with what it gave the library before each picture.
+  const CodecPlan plan = plan_codec(row_, wanted, video_).plan;
   AVCodecContext& context = *codec_.context;
-  const double factor = static_cast<double>(bits_per_second) / static_cast<double>(*settings_.bit_rate);
   context.bit_rate = bits_per_second;
-  context.rc_max_rate = std::llround(static_cast<double>(codec_.plan.max_bit_rate) * factor);
-  context.rc_buffer_size = static_cast<int>(std::min<std::int64_t>(
-      std::llround(static_cast<double>(codec_.plan.buffer_bits) * factor), std::numeric_limits<int>::max()));
-  return {};
+  context.rc_max_rate = plan.max_bit_rate;
+  context.rc_buffer_size = static_cast<int>(std::min<std::int64_t>(plan.buffer_bits, std::numeric_limits<int>::max()));
+  settings_ = std::move(wanted);
+  stream_.bit_rate = bits_per_second;
+  return Change::InPlace;
+}
+
+Result<Encoder::Change> FfmpegEncoder::set_rate(Rational rate) {
+  VideoParameters wanted = video_;
+  wanted.rate = rate;
+  if (auto ok = validate(wanted); !ok) return std::unexpected(std::move(ok.error()));
+  // At constant quality nothing is shared out by the rate. Keyframes come by time; at more than twice the rate that it
+  // was opened for, the encoder's own count of pictures would make some as well.
+  const bool same_keyframes = !settings_.periodic_keyframes() || rate.value() <= 2 * opened_rate_.value();
+  const bool in_place = same_keyframes && (!settings_.bit_rate || codec_.plan.live_rate);
+  if (!in_place) return reopen(settings_, std::move(wanted));
+  frame_ticks_ = ticks_of(rate);
+  codec_.context->framerate = {static_cast<int>(rate.num), static_cast<int>(rate.den)};
+  video_ = std::move(wanted);
+  stream_.nominal_rate = rate;
+  return Change::InPlace;
 }
 
 Result<void> FfmpegEncoder::drain() {

@@ -2,6 +2,10 @@
 
 #include "gpu/render_nodes.h"
 
+extern "C" {
+#include <libavcodec/avcodec.h>
+}
+
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -22,6 +26,9 @@ std::string vendor_of(const std::string& node) {
 }  // namespace
 
 void configure_qsv(const EncoderRequest& request, CodecPlan& plan, OptionList& options) {
+  // FFmpeg 6.0's wrapper resets the encoder for a changed bit rate or frame rate; 5.1's knows quantisers only.
+  constexpr unsigned kFfmpeg6 = AV_VERSION_INT(60, 0, 0);
+  plan.live_bitrate = plan.live_rate = avcodec_version() >= kFfmpeg6;
   const bool live = request.settings.low_latency();
   options.set("preset", std::string(request.native.name));
   options.set("forced_idr", "1");

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace zc {
@@ -91,6 +92,16 @@ std::string_view to_string(Feature feature) {
     case Feature::HdrMetadata: return "HDR metadata";
   }
   return "";
+}
+
+EncoderSettings with_bit_rate(EncoderSettings settings, std::int64_t bits_per_second) {
+  if (settings.max_bit_rate && settings.bit_rate) {
+    const double factor = static_cast<double>(bits_per_second) / static_cast<double>(*settings.bit_rate);
+    const auto scaled = std::llround(static_cast<double>(*settings.max_bit_rate) * factor);
+    settings.max_bit_rate = std::clamp<std::int64_t>(scaled, bits_per_second, std::max(bits_per_second, kMaxBitRate));
+  }
+  settings.bit_rate = bits_per_second;
+  return settings;
 }
 
 std::vector<Feature> wanted_features(const EncoderSettings& settings) {

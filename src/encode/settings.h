@@ -98,6 +98,8 @@ struct EncoderSettings {
   /// Keyframes come at a distance of gop_seconds.
   [[nodiscard]] bool periodic_keyframes() const { return !intra_refresh && std::isfinite(gop_seconds); }
 };
+/// The same with another bit rate; the maximum keeps its proportion to it.
+[[nodiscard]] EncoderSettings with_bit_rate(EncoderSettings settings, std::int64_t bits_per_second);
 /// What an encoder must have for these settings.
 [[nodiscard]] std::vector<Feature> wanted_features(const EncoderSettings& settings);
 
@@ -113,6 +115,8 @@ struct VideoParameters {
   /// Every keyframe carries its parameter sets besides the extradata, so that a sink can go on with the pictures of
   /// another encoder.
   bool in_band_headers = false;
+  /// An output's container keeps the parameter sets it began with: a change that needs others is refused.
+  bool fixed_headers = false;
 };
 
 inline constexpr double kMinGopSeconds = 0.1;

@@ -45,8 +45,12 @@ void configure_x264(const EncoderRequest& request, CodecPlan& plan, OptionList& 
   options.set("forced-idr", "1");
   if (request.settings.bit_rate) {
     set_vbv(request, plan);
-    // A held rate that is asked for by name is filled up as well.
-    if (request.settings.rate_control == RateControl::Cbr) options.set("nal-hrd", "cbr");
+    // A held rate that is asked for by name is filled up as well; x264 then keeps the rate it began with
+    // (x264_ratecontrol_init_reconfigurable(): "VBV parameters cannot be changed when NAL HRD is in use").
+    if (request.settings.rate_control == RateControl::Cbr) {
+      options.set("nal-hrd", "cbr");
+      plan.live_bitrate = false;
+    }
   } else if (request.settings.lossless()) {
     options.set("qp", "0");
   } else {
@@ -60,6 +64,7 @@ void configure_x264(const EncoderRequest& request, CodecPlan& plan, OptionList& 
     plan.threads = static_cast<int>(std::min(request.processors, 8U));
     return;
   }
+  plan.live_rate = true;  // VFR input: its rate control goes by the pictures' times
   // Inside: threads - 1 pictures being coded, the lookahead, the B-frames, and one for VFR input's durations.
   const unsigned threads = std::clamp(request.max_delay / 3, 1U, std::min(request.processors, 12U));
   const unsigned taken = threads;  // threads - 1, + 1 for VFR

@@ -25,6 +25,16 @@ enum class RingPolicy : std::uint8_t {
   DropOldest,  ///< live: the oldest waiting surface goes, the newest stays
 };
 
+inline constexpr std::size_t kMaxRingFrames = 32;
+
+/// The most surfaces a ring may hold of a pool of `surfaces` when the encoder holds `held` by design: one more that it
+/// is being given, the one shown last and the one being made need theirs. At least 1.
+[[nodiscard]] constexpr std::size_t most_ring_frames(std::size_t surfaces, std::size_t held) {
+  constexpr std::size_t kBesides = 3;
+  const std::size_t taken = held + kBesides;
+  return surfaces > taken + 1 ? surfaces - taken : 1;
+}
+
 /// Bounded queue between the worker and the encoder thread; fixed storage.
 class EncodeRing {
  public:
@@ -38,6 +48,7 @@ class EncodeRing {
   void close();
 
   [[nodiscard]] std::size_t depth() const;
+  [[nodiscard]] std::size_t capacity() const { return jobs_.size(); }
   /// Pictures (not repeats) that DropOldest threw away.
   [[nodiscard]] std::uint64_t dropped() const;
 

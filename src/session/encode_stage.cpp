@@ -2,11 +2,11 @@
 
 #include "base/log.h"
 #include "base/process_stats.h"
+#include "session/parked_thread.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <exception>
 #include <utility>
 
 namespace zc {
@@ -14,17 +14,31 @@ namespace {
 
 /// A thread inherits the name of the one that starts it: an encoder's pool carries this one too.
 constexpr const char* kThreadName = "zc-encode";
+/// How often an encoder that gives nothing is asked again.
+constexpr Nanoseconds kPoll = std::chrono::milliseconds(2);
+/// A call must be seen under way at this many looks in a row: a process that was stopped for a while has not hung.
+constexpr int kLooks = 8;
+/// What a thread that was given up may still take to leave when the stage ends.
+constexpr Nanoseconds kLeavePatience = std::chrono::seconds(2);
+
+double seconds(Nanoseconds time) { return std::chrono::duration<double>(time).count(); }
 
 }  // namespace
 
 EncodeStage::EncodeStage(std::unique_ptr<Encoder> encoder, std::size_t ring_frames, RingPolicy policy,
-                         PacketHandler on_packet, ErrorHandler on_error, EncoderSuccession* succession)
-    : encoder_(std::move(encoder)),
+                         PacketHandler on_packet, ErrorHandler on_error, EncoderSuccession* succession,
+                         EncoderPatience patience)
+    : patience_(patience),
       succession_(succession),
       ring_(ring_frames, policy),
       on_packet_(std::move(on_packet)),
       on_error_(std::move(on_error)),
-      thread_([this] { run(); }) {}
+      work_(std::make_shared<EncoderTenure>(std::move(encoder))) {
+  begin_with(work_->encoder());
+  abandonable_.store(watched(*work_), std::memory_order_relaxed);
+  thread_ = std::jthread([this, work = work_] { run(work, std::nullopt); });
+  watchdog_ = std::jthread([this](const std::stop_token& stop) { watch(stop); });
+}
 
 EncodeStage::~EncodeStage() { finish(); }
 
@@ -38,7 +52,31 @@ bool EncodeStage::push(EncodeJob job, const std::stop_token& stop) {
 
 void EncodeStage::finish() {
   ring_.close();
+  {
+    std::unique_lock lock(watch_mutex_);
+    watch_changed_.wait(lock, [this] { return finished_; });
+  }
+  watchdog_.request_stop();
+  if (watchdog_.joinable()) watchdog_.join();
   if (thread_.joinable()) thread_.join();
+  const Nanoseconds deadline = monotonic_now() + kLeavePatience;
+  for (Abandoned& hung : abandoned_) {
+    while (!hung.work->left() && monotonic_now() < deadline) std::this_thread::sleep_for(kPoll);
+    if (!hung.work->left()) park(std::move(hung.thread));
+  }
+  abandoned_.clear();
+}
+
+void EncodeStage::set_bitrate(std::int64_t bits_per_second) {
+  const std::lock_guard lock(mutex_);
+  control_.bit_rate = bits_per_second;
+  control_wanted_.store(true, std::memory_order_release);
+}
+
+void EncodeStage::set_rate(Rational rate) {
+  const std::lock_guard lock(mutex_);
+  control_.rate = rate;
+  control_wanted_.store(true, std::memory_order_release);
 }
 
 bool EncodeStage::holds_pictures() const {
@@ -47,13 +85,18 @@ bool EncodeStage::holds_pictures() const {
 }
 
 std::optional<SurfaceFormat> EncodeStage::take_new_input() {
-  const std::lock_guard lock(input_mutex_);
+  const std::lock_guard lock(mutex_);
   return std::exchange(new_input_, std::nullopt);
 }
 
 EncodeStage::Counters EncodeStage::counters() const {
-  return {packets_.load(std::memory_order_relaxed), bytes_.load(std::memory_order_relaxed),
-          keyframes_.load(std::memory_order_relaxed), lost_.load(std::memory_order_relaxed)};
+  return {metrics_.frames.load(std::memory_order_relaxed), metrics_.bytes.load(std::memory_order_relaxed),
+          metrics_.keyframes.load(std::memory_order_relaxed), metrics_.lost.load(std::memory_order_relaxed)};
+}
+
+std::vector<Takeover> EncodeStage::takeovers() const {
+  const std::lock_guard lock(mutex_);
+  return takeovers_;
 }
 
 Result<std::unique_ptr<Encoder>> EncodeStage::open_encoder(EncoderChain& chain, const VideoParameters& video) {
@@ -67,54 +110,132 @@ Result<std::unique_ptr<Encoder>> EncodeStage::open_encoder(EncoderChain& chain, 
 
 Nanoseconds EncodeStage::encoder_cpu_time() { return thread_cpu_time(kThreadName); }
 
-void EncodeStage::run() {
+// --- the encoder thread ---------------------------------------------------------------------------------------------
+
+void EncodeStage::run(const Work& work, std::optional<Error> failure) {
   name_this_thread(kThreadName);
   Result<void> result;
+  if (failure) {
+    result = replaceable() ? replace_encoder(*work, *std::move(failure)) : std::unexpected(*std::move(failure));
+    if (work->lost()) return work->mark_left();
+    if (!result) in_flight_.clear();
+    if (!result) on_error_(result.error());
+  }
+  if (!encode_all(*work, result)) return work->mark_left();
+  if (result && !finish_stream(*work)) return work->mark_left();
+  {
+    const std::lock_guard lock(watch_mutex_);
+    finished_ = true;
+  }
+  watch_changed_.notify_all();
+}
+
+bool EncodeStage::encode_all(EncoderTenure& work, Result<void>& result) {
   while (true) {
     starved_.store(ring_.depth() == 0 && holds_pictures(), std::memory_order_relaxed);
     std::optional<EncodeJob> job = ring_.pop();
     starved_.store(false, std::memory_order_relaxed);
-    if (!job) break;
+    if (!job) return true;
     if (!result) continue;  // the encoder is dead: let the ring run empty so that the worker never blocks on it
-    result = encode(*job);
-    if (!result && replaceable()) result = replace_encoder(std::move(result.error()));
-    if (!result) on_error_(result.error());
+    result = encode(work, *job);
+    if (work.lost()) return false;
+    if (!result && replaceable()) result = replace_encoder(work, std::move(result.error()));
+    if (work.lost()) return false;
+    if (result) continue;
+    in_flight_.clear();
+    on_error_(result.error());
   }
-  if (!result) return;
-  result = drain();
-  while (!result && replaceable()) {
-    result = replace_encoder(std::move(result.error()));
-    if (result) result = drain();
+}
+
+bool EncodeStage::finish_stream(EncoderTenure& work) {
+  Result<void> result = drain(work);
+  while (!work.lost() && !result && replaceable()) {
+    result = replace_encoder(work, std::move(result.error()));
+    if (!work.lost() && result) result = drain(work);
   }
+  if (work.lost()) return false;
   if (!result) logger("session").warn("the encoder's last pictures: {}", result.error().message());
+  return true;
 }
 
-Result<void> EncodeStage::drain() {
-  if (auto drained = encoder_->drain(); !drained) return drained;
-  return receive_all();
+Result<void> EncodeStage::drain(EncoderTenure& work) {
+  if (auto drained = work.call([](Encoder& encoder) { return encoder.drain(); }); !drained) return drained;
+  if (auto received = receive_all(work); !received) return std::unexpected(std::move(received.error()));
+  if (in_flight_.empty()) return {};
+  return fail(ErrorKind::Timeout, fmt::format("encode with {}", encoder_name_),
+              fmt::format("it kept {} pictures for itself", in_flight_.size()));
 }
 
-Result<void> EncodeStage::encode(const EncodeJob& job) {
-  if (keyframe_wanted_.exchange(false, std::memory_order_relaxed)) encoder_->request_keyframe();
-  submitted_[next_submitted_] = {to_packet_clock(job.surface.stream_time), job.captured, job.repeat};
+Result<void> EncodeStage::encode(EncoderTenure& work, const EncodeJob& job) {
+  const Nanoseconds now = monotonic_now();
+  submitted_.at(next_submitted_) = {to_packet_clock(job.surface.stream_time), job.captured, now, job.repeat};
   next_submitted_ = (next_submitted_ + 1) % submitted_.size();
-  if (replaceable()) in_flight_.push_back({job.surface.share(), job.captured, job.repeat});
+  const bool kept = watched(work);
+  if (kept) in_flight_.push_back({{job.surface.share(), job.captured, job.repeat}, now});
   if (in_flight_.size() > kMostInFlight) {
-    return fail(ErrorKind::Timeout, fmt::format("encode with {}", encoder_->name()),
+    return fail(ErrorKind::Timeout, fmt::format("encode with {}", encoder_name_),
                 fmt::format("it took {} pictures and gave none", kMostInFlight));
   }
-  return submit(job);
+  if (control_wanted_.load(std::memory_order_acquire)) {
+    if (auto changed = change_settings(work); !changed) return changed;
+  }
+  if (keyframe_wanted_.exchange(false, std::memory_order_relaxed)) work.encoder().request_keyframe();
+  if (auto done = submit(work, job); !done) return done;
+  return wait_for_packets(work);
 }
 
-Result<void> EncodeStage::submit(const EncodeJob& job) {
+Result<void> EncodeStage::change_settings(EncoderTenure& work) {
+  Control wanted;
+  {
+    const std::lock_guard lock(mutex_);
+    wanted = std::exchange(control_, {});
+    control_wanted_.store(false, std::memory_order_relaxed);
+  }
+  if (wanted.rate) {
+    const auto change = work.call([&](Encoder& encoder) { return encoder.set_rate(*wanted.rate); });
+    if (work.lost()) return std::unexpected(change.error());
+    if (auto ok = note_change(work, fmt::format("{:.5g} pictures/s", wanted.rate->value()), change); !ok) return ok;
+  }
+  if (wanted.bit_rate) {
+    const auto change = work.call([&](Encoder& encoder) { return encoder.set_bitrate(*wanted.bit_rate); });
+    if (work.lost()) return std::unexpected(change.error());
+    if (auto ok = note_change(work, fmt::format("{} bit/s", *wanted.bit_rate), change); !ok) return ok;
+  }
+  return {};
+}
+
+Result<void> EncodeStage::note_change(EncoderTenure& work, std::string_view what,
+                                      const Result<Encoder::Change>& change) {
+  if (!change) {
+    const Error& error = change.error();
+    const bool refused = error.kind == ErrorKind::Unsupported || error.kind == ErrorKind::Invalid;
+    if (!refused) return std::unexpected(error);
+    logger("session").warn("{} goes on without {}: {}", encoder_name_, what, error.message());
+    return {};
+  }
+  if (*change == Encoder::Change::InPlace) {
+    logger("session").info("{}: {}", encoder_name_, what);
+    return {};
+  }
+  logger("session").info("{}: {}; it was opened anew for that", encoder_name_, what);
+  metrics_.reopens.fetch_add(1, std::memory_order_relaxed);
+  if (succession_ != nullptr) succession_->reopened(work.encoder());
+  return {};
+}
+
+Result<Surface> EncodeStage::adapt(EncoderTenure& work, const Surface& surface) {
+  if (!adapter_ || adapter_->from() != surface.format()) {
+    auto adapter = SurfaceAdapter::create(surface.format(), work.encoder().input());
+    if (!adapter) return std::unexpected(std::move(adapter.error()));
+    adapter_.emplace(std::move(*adapter));
+  }
+  return adapter_->adapt(surface);
+}
+
+Result<void> EncodeStage::submit(EncoderTenure& work, const EncodeJob& job) {
   Surface adapted;
-  if (job.surface.format() != encoder_->input()) {
-    if (!adapter_ || adapter_->from() != job.surface.format()) {
-      auto adapter = SurfaceAdapter::create(job.surface.format(), encoder_->input());
-      if (!adapter) return std::unexpected(std::move(adapter.error()));
-      adapter_.emplace(std::move(*adapter));
-    }
-    auto made = adapter_->adapt(job.surface);
+  if (job.surface.format() != work.encoder().input()) {
+    auto made = adapt(work, job.surface);
     if (!made && made.error().kind == ErrorKind::Lost) {
       if (!std::exchange(loss_told_, true)) {
         logger("session").warn("pictures on a lost device are left out: {}", made.error().message());
@@ -126,90 +247,177 @@ Result<void> EncodeStage::submit(const EncodeJob& job) {
     adapted = std::move(*made);
   }
   const Surface& surface = adapted ? adapted : job.surface;
-  Result<void> taken = encoder_->submit(surface);
-  if (!taken && taken.error().kind == ErrorKind::Busy) {
-    if (const auto received = receive_all(); !received) return received;
-    taken = encoder_->submit(surface);
-    if (!taken && taken.error().kind == ErrorKind::Busy) {
-      return fail(ErrorKind::Timeout, fmt::format("encode with {}", encoder_->name()),
-                  "it takes no more pictures and gives none");
+  const Nanoseconds deadline = monotonic_now() + patience_.stall;
+  while (true) {
+    const Result<void> taken = work.call([&](Encoder& encoder) { return encoder.submit(surface); });
+    if (taken) break;
+    if (taken.error().kind != ErrorKind::Busy) return taken;
+    const auto received = receive_all(work);
+    if (!received) return std::unexpected(received.error());
+    if (*received) continue;
+    if (monotonic_now() >= deadline) {
+      return fail(ErrorKind::Timeout, fmt::format("encode with {}", encoder_name_),
+                  fmt::format("it took no picture and gave none for {:.1f} s", seconds(patience_.stall)));
     }
+    std::this_thread::sleep_for(kPoll);
   }
-  if (!taken) return taken;
-  return receive_all();
+  if (auto received = receive_all(work); !received) return std::unexpected(std::move(received.error()));
+  return {};
 }
 
-Result<void> EncodeStage::receive_all() {
+Result<void> EncodeStage::wait_for_packets(EncoderTenure& work) {
+  if (!work.encoder().hardware()) return {};
+  const std::size_t most = work.encoder().most_held() + kHeldSlack;
+  while (in_flight_.size() > most) {
+    const Nanoseconds age = monotonic_now() - in_flight_.front().since;
+    if (age >= patience_.stall) {
+      return fail(ErrorKind::Timeout, fmt::format("encode with {}", encoder_name_),
+                  fmt::format("it took {} pictures and gave none for {:.1f} s", in_flight_.size(), seconds(age)));
+    }
+    std::this_thread::sleep_for(kPoll);
+    if (auto received = receive_all(work); !received) return std::unexpected(std::move(received.error()));
+  }
+  return {};
+}
+
+Result<bool> EncodeStage::receive_all(EncoderTenure& work) {
+  bool any = false;
   while (true) {
-    Result<std::optional<Packet>> packet = encoder_->receive();
+    Result<std::optional<Packet>> packet = work.call([](Encoder& encoder) { return encoder.receive(); });
     if (!packet) return std::unexpected(std::move(packet.error()));
-    std::optional<Packet>& coded = *packet;
-    if (!coded) return {};
-    // A successor that reorders pictures begins with a dts before its first pts, where the failed one has been already.
-    if (last_dts_) coded->dts = std::max(coded->dts, *last_dts_ + 1);
-    last_dts_ = coded->dts;
-    coded->new_stream = std::exchange(new_stream_, nullptr);
-    newest_pts_ = std::max(newest_pts_.value_or(coded->pts), coded->pts);
-    std::erase_if(in_flight_,
-                  [&](const EncodeJob& job) { return to_packet_clock(job.surface.stream_time) <= coded->pts; });
-    account(*coded);
-    on_packet_(*coded);
+    if (!*packet) return any;
+    any = true;
+    deliver(**packet);
   }
 }
 
-Result<void> EncodeStage::replace_encoder(Error why) {
+void EncodeStage::deliver(Packet& packet) {
+  // A successor that reorders pictures begins with a dts before its first pts, where the failed one has been already.
+  if (last_dts_) packet.dts = std::max(packet.dts, *last_dts_ + 1);
+  last_dts_ = packet.dts;
+  packet.new_stream = std::exchange(new_stream_, nullptr);
+  newest_pts_ = std::max(newest_pts_.value_or(packet.pts), packet.pts);
+  std::erase_if(in_flight_,
+                [&](const InFlight& held) { return to_packet_clock(held.job.surface.stream_time) <= packet.pts; });
+  account(packet);
+  if (failed_at_) {
+    const std::lock_guard lock(mutex_);
+    takeovers_.back().first_packet = monotonic_now() - *std::exchange(failed_at_, std::nullopt);
+  }
+  on_packet_(packet);
+}
+
+void EncodeStage::account(const Packet& packet) {
+  metrics_.frames.fetch_add(1, std::memory_order_relaxed);
+  metrics_.bytes.fetch_add(packet.bytes().size(), std::memory_order_relaxed);
+  if (packet.keyframe) metrics_.keyframes.fetch_add(1, std::memory_order_relaxed);
+  for (const Submitted& s : submitted_) {
+    if (s.pts != packet.pts) continue;
+    if (s.repeat) return;
+    pictures_done_.fetch_add(1, std::memory_order_relaxed);
+    const Nanoseconds now = monotonic_now();
+    metrics_.latency.record(now - s.captured);
+    metrics_.encoding.record(now - s.handed_over);
+    return;
+  }
+}
+
+// --- another encoder ------------------------------------------------------------------------------------------------
+
+void EncodeStage::begin_with(Encoder& encoder) {
+  encoder_name_ = encoder.name();
+  metrics_.row.store(find_encoder_row(encoder_name_), std::memory_order_relaxed);
+}
+
+Result<void> EncodeStage::replace_encoder(EncoderTenure& work, Error why) {
   while (true) {
-    auto next = succession_->next(encoder_->name(), why);
+    const Nanoseconds failed_at = monotonic_now();
+    Takeover takeover{.failed = std::string(encoder_name_), .reason = why.detail, .encoder = {}};
+    auto next = succession_->next(encoder_name_, why);
     if (!next) {
       in_flight_.clear();
       return std::unexpected(std::move(next.error()));
     }
-    encoder_ = std::move(*next);
+    work.replace(std::move(*next));
+    begin_with(work.encoder());
     adapter_.reset();
-    new_stream_ = std::make_shared<const StreamParameters>(encoder_->stream());
+    new_stream_ = std::make_shared<const StreamParameters>(work.encoder().stream());
+    abandonable_.store(watched(work), std::memory_order_relaxed);
+    metrics_.takeovers.fetch_add(1, std::memory_order_relaxed);
+    takeover.encoder = encoder_name_;
+    takeover.opened = monotonic_now() - failed_at;
     {
-      const std::lock_guard lock(input_mutex_);
-      new_input_ = encoder_->input();
+      const std::lock_guard lock(mutex_);
+      new_input_ = work.encoder().input();
+      takeovers_.push_back(std::move(takeover));
     }
-    Result<void> result = encode_again();
+    failed_at_ = failed_at;
+    Result<void> result = encode_again(work);
+    if (work.lost()) return result;
+    {
+      const std::lock_guard lock(mutex_);
+      takeovers_.back().resumed = monotonic_now() - failed_at;
+    }
     if (result || !replaceable()) return result;
     why = std::move(result.error());
   }
 }
 
-Result<void> EncodeStage::encode_again() {
-  const std::vector<EncodeJob> jobs = std::exchange(in_flight_, {});
-  Result<void> result;
-  for (const EncodeJob& job : jobs) {
+Result<void> EncodeStage::encode_again(EncoderTenure& work) {
+  const std::vector<InFlight> jobs = std::exchange(in_flight_, {});
+  // All of them are kept before the first is tried: if this encoder fails too, the rest is for the one after it.
+  const bool kept = watched(work);
+  std::vector<const EncodeJob*> again;
+  for (const auto& [job, since] : jobs) {
     // What an encoder with B-frames had not given yet of the time before its newest packet cannot follow that any more.
     if (newest_pts_ && to_packet_clock(job.surface.stream_time) <= *newest_pts_) {
       give_up(job);
       continue;
     }
-    if (replaceable()) in_flight_.push_back({job.surface.share(), job.captured, job.repeat});
-    if (result) result = submit(job);  // once this one has failed too, the rest is for the one after it
+    again.push_back(&job);
+    if (kept) in_flight_.push_back({{job.surface.share(), job.captured, job.repeat}, monotonic_now()});
   }
-  return result;
+  for (const EncodeJob* job : again) {
+    if (auto done = submit(work, *job); !done) return done;
+  }
+  return {};
 }
 
 void EncodeStage::give_up(const EncodeJob& job) {
-  std::erase_if(in_flight_, [&](const EncodeJob& held) { return held.surface.stream_time == job.surface.stream_time; });
+  std::erase_if(in_flight_,
+                [&](const InFlight& held) { return held.job.surface.stream_time == job.surface.stream_time; });
   if (job.repeat) return;
-  lost_.fetch_add(1, std::memory_order_relaxed);
+  metrics_.lost.fetch_add(1, std::memory_order_relaxed);
   pictures_done_.fetch_add(1, std::memory_order_relaxed);
 }
 
-void EncodeStage::account(const Packet& packet) {
-  packets_.fetch_add(1, std::memory_order_relaxed);
-  bytes_.fetch_add(packet.bytes().size(), std::memory_order_relaxed);
-  if (packet.keyframe) keyframes_.fetch_add(1, std::memory_order_relaxed);
-  for (const Submitted& s : submitted_) {
-    if (s.pts != packet.pts) continue;
-    if (s.repeat) return;
-    pictures_done_.fetch_add(1, std::memory_order_relaxed);
-    latency_.record(monotonic_now() - s.captured);
-    return;
+// --- the watchdog ---------------------------------------------------------------------------------------------------
+
+void EncodeStage::watch(const std::stop_token& stop) {
+  name_this_thread("zc-watchdog");
+  std::uint64_t seen = 0;
+  int looks = 0;
+  std::unique_lock lock(watch_mutex_);
+  while (!watch_changed_.wait_for(lock, stop, patience_.hang / kLooks, [this] { return finished_; })) {
+    if (stop.stop_requested()) return;
+    const bool waiting = work_->inside() && abandonable_.load(std::memory_order_relaxed);
+    const std::uint64_t calls = work_->calls();
+    looks = waiting && calls == seen ? looks + 1 : 0;
+    seen = calls;
+    if (looks < kLooks) continue;
+    looks = 0;
+    if (work_->take_away()) hand_to_new_thread(work_);
   }
+}
+
+void EncodeStage::hand_to_new_thread(Work hung) {
+  // From here on the hung thread touches nothing of the stage: all that belongs to the work is this thread's, then the
+  // new one's.
+  auto why = fail(ErrorKind::Timeout, fmt::format("encode with {}", encoder_name_),
+                  fmt::format("it has not come back from a call for {:.1f} s", seconds(patience_.hang)));
+  abandoned_.push_back({std::move(thread_), std::move(hung)});
+  work_ = std::make_shared<EncoderTenure>(nullptr);
+  thread_ = std::jthread([this, work = work_, error = std::move(why.error())] { run(work, error); });
 }
 
 }  // namespace zc

@@ -1,18 +1,22 @@
 #pragma once
 
-#include "base/histogram.h"
 #include "encode/encoder.h"
 #include "encode/encoder_chain.h"
 #include "encode/settings.h"
 #include "encode/surface_adapter.h"
+#include "session/encode_metrics.h"
 #include "session/encode_ring.h"
+#include "session/encoder_tenure.h"
+#include "session/takeover.h"
 
 #include <array>
 #include <atomic>
+#include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
@@ -32,14 +36,21 @@ class EncoderSuccession {
   /// An opened encoder of the same codec, size and depth whose keyframes carry their parameter sets; tells whoever must
   /// know. An error ends the stream and says both why `failed` failed and why nobody takes over.
   [[nodiscard]] virtual Result<std::unique_ptr<Encoder>> next(std::string_view failed, const Error& why) = 0;
+  /// The encoder at work was opened anew for another setting; its parameter sets may be others.
+  virtual void reopened(const Encoder& /*encoder*/) {}
 };
 
 /// The encoder thread: takes jobs from the ring, hands every packet to `on_packet` (on that thread; may block, which
 /// then fills the ring) and measures the way from the producer's timestamp to the packet.
 ///
-/// An encoder that fails, or takes kMostInFlight pictures and gives none, is replaced by the next of its succession.
-/// Every picture whose packet has not come out is encoded again by the successor, so none is missing and the times go
-/// on; its first packet is a keyframe.
+/// An encoder that fails, or takes pictures and gives nothing (EncoderPatience), is replaced by the next of its
+/// succession. Every picture whose packet has not come out is encoded again by the successor, so none is missing and
+/// the times go on; its first packet is a keyframe. While an encoder is waited for it is given no more pictures: the
+/// ring fills, and surfaces do not run out.
+///
+/// A call into an encoder that does not return cannot be interrupted. A watchdog then takes the work away from the
+/// thread that stands in it and gives it to a new one; the old thread ends as soon as its call returns, or is parked
+/// (park()) when the stage ends first.
 class EncodeStage {
  public:
   struct Counters {
@@ -50,13 +61,15 @@ class EncodeStage {
   };
   /// More than any encoder that can be replaced holds when it works: FFmpeg's nvenc has at most 64 surfaces.
   static constexpr std::size_t kMostInFlight = 64;
+  /// Pictures that hardware may hold beyond what it says of itself before it is waited for.
+  static constexpr std::size_t kHeldSlack = 4;
   using PacketHandler = std::function<void(const Packet&)>;
   using ErrorHandler = std::function<void(const Error&)>;
 
   /// `on_error` is called at most once, on the encoder thread; the stage then only empties the ring. `succession`
   /// outlives the stage; nullptr: nobody takes over.
   EncodeStage(std::unique_ptr<Encoder> encoder, std::size_t ring_frames, RingPolicy policy, PacketHandler on_packet,
-              ErrorHandler on_error, EncoderSuccession* succession = nullptr);
+              ErrorHandler on_error, EncoderSuccession* succession = nullptr, EncoderPatience patience = {});
   EncodeStage(const EncodeStage&) = delete;
   EncodeStage& operator=(const EncodeStage&) = delete;
   /// Finishes as finish() does.
@@ -69,6 +82,11 @@ class EncodeStage {
 
   /// Any thread: the next picture becomes a keyframe.
   void request_keyframe() { keyframe_wanted_.store(true, std::memory_order_relaxed); }
+  /// Any thread: from the next picture on, as Encoder::set_bitrate() and set_rate(). Of several calls before a picture
+  /// the last counts. A refusal is logged and the stream goes on as it was.
+  void set_bitrate(std::int64_t bits_per_second);
+  void set_rate(Rational rate);
+
   /// Pictures (not repeats) pushed whose packets have not come out yet: the encoder or the ring still holds them.
   [[nodiscard]] bool holds_pictures() const;
   /// The encoder holds pictures and waits for more input to let them go.
@@ -79,8 +97,10 @@ class EncodeStage {
   [[nodiscard]] std::optional<SurfaceFormat> take_new_input();
 
   [[nodiscard]] Counters counters() const;
-  [[nodiscard]] const DurationHistogram& latency() const { return latency_; }
+  [[nodiscard]] const EncodeMetrics& metrics() const { return metrics_; }
+  [[nodiscard]] const DurationHistogram& latency() const { return metrics_.latency; }
   [[nodiscard]] const EncodeRing& ring() const { return ring_; }
+  [[nodiscard]] std::vector<Takeover> takeovers() const;
   /// Opens the first encoder of the chain that works, on a thread whose name the encoder's own threads inherit, so that
   /// encoder_cpu_time() finds them.
   [[nodiscard]] static Result<std::unique_ptr<Encoder>> open_encoder(EncoderChain& chain, const VideoParameters& video);
@@ -91,50 +111,91 @@ class EncodeStage {
   struct Submitted {
     std::int64_t pts = -1;
     Nanoseconds captured{};
+    Nanoseconds handed_over{};
     bool repeat = false;
   };
+  struct InFlight {
+    EncodeJob job;
+    Nanoseconds since{};  ///< handed to the encoder
+  };
+  struct Control {
+    std::optional<std::int64_t> bit_rate;
+    std::optional<Rational> rate;
+  };
+  struct Abandoned {
+    std::jthread thread;
+    std::shared_ptr<EncoderTenure> work;
+  };
+  using Work = std::shared_ptr<EncoderTenure>;
 
-  void run();
+  /// `failure`: why this thread takes over from one that stands in a call.
+  void run(const Work& work, std::optional<Error> failure);
+  /// False: the work was taken away.
+  [[nodiscard]] bool encode_all(EncoderTenure& work, Result<void>& result);
+  [[nodiscard]] bool finish_stream(EncoderTenure& work);
+  void watch(const std::stop_token& stop);
+  void hand_to_new_thread(Work hung);
+
   [[nodiscard]] bool replaceable() const { return succession_ != nullptr && succession_->possible(); }
-  [[nodiscard]] Result<void> encode(const EncodeJob& job);
-  [[nodiscard]] Result<void> submit(const EncodeJob& job);
-  [[nodiscard]] Result<void> receive_all();
-  [[nodiscard]] Result<void> drain();
+  /// Its pictures are kept until their packets are there.
+  [[nodiscard]] bool watched(EncoderTenure& work) { return replaceable() || work.encoder().hardware(); }
+  // Each of these may find the work taken away (EncoderTenure::lost()); their callers must leave at once then.
+  [[nodiscard]] Result<void> encode(EncoderTenure& work, const EncodeJob& job);
+  [[nodiscard]] Result<void> change_settings(EncoderTenure& work);
+  [[nodiscard]] Result<void> note_change(EncoderTenure& work, std::string_view what,
+                                         const Result<Encoder::Change>& change);
+  [[nodiscard]] Result<void> submit(EncoderTenure& work, const EncodeJob& job);
+  [[nodiscard]] Result<Surface> adapt(EncoderTenure& work, const Surface& surface);
+  /// Whether any packet came.
+  [[nodiscard]] Result<bool> receive_all(EncoderTenure& work);
+  [[nodiscard]] Result<void> wait_for_packets(EncoderTenure& work);
+  [[nodiscard]] Result<void> drain(EncoderTenure& work);
   /// Puts the next encoder in the failed one's place and gives it what that one still held, until one works.
-  [[nodiscard]] Result<void> replace_encoder(Error why);
-  [[nodiscard]] Result<void> encode_again();
+  [[nodiscard]] Result<void> replace_encoder(EncoderTenure& work, Error why);
+  [[nodiscard]] Result<void> encode_again(EncoderTenure& work);
+  void begin_with(Encoder& encoder);
   /// The picture is gone with the device it lay on.
   void give_up(const EncodeJob& job);
+  void deliver(Packet& packet);
   void account(const Packet& packet);
 
-  std::unique_ptr<Encoder> encoder_;
+  const EncoderPatience patience_;
   EncoderSuccession* succession_;
-  // Encoder thread only.
-  std::vector<EncodeJob> in_flight_;        // submitted, no packet yet; kept while the encoder can be replaced
+  // Of the thread that has the work.
+  std::vector<InFlight> in_flight_;         // no packet yet; kept while the encoder is watched
   std::optional<SurfaceAdapter> adapter_;   // the encoder takes other surfaces than come
   std::optional<std::int64_t> newest_pts_;  // of all packets so far
   std::optional<std::int64_t> last_dts_;
   std::shared_ptr<const StreamParameters> new_stream_;  // for the next packet: another encoder's first
+  std::array<Submitted, 256> submitted_{};  // more than any encoder holds
+  std::size_t next_submitted_ = 0;
+  std::string_view encoder_name_;
   bool loss_told_ = false;
+  std::optional<Nanoseconds> failed_at_;  // a successor's first packet is waited for
 
-  std::mutex input_mutex_;
+  mutable std::mutex mutex_;                ///< for those of other threads
   std::optional<SurfaceFormat> new_input_;  ///< for the worker
+  Control control_;
+  std::vector<Takeover> takeovers_;
 
   EncodeRing ring_;
   PacketHandler on_packet_;
   ErrorHandler on_error_;
-  DurationHistogram latency_;
-  std::array<Submitted, 256> submitted_{};  // encoder thread only; more than any encoder holds
-  std::size_t next_submitted_ = 0;
+  EncodeMetrics metrics_;
   std::atomic<bool> keyframe_wanted_{false};
+  std::atomic<bool> control_wanted_{false};
   std::atomic<bool> starved_{false};
+  std::atomic<bool> abandonable_{false};  ///< a call of this encoder is not waited for for ever
   std::atomic<std::uint64_t> pictures_pushed_{0};
   std::atomic<std::uint64_t> pictures_done_{0};
-  std::atomic<std::uint64_t> packets_{0};
-  std::atomic<std::uint64_t> bytes_{0};
-  std::atomic<std::uint64_t> keyframes_{0};
-  std::atomic<std::uint64_t> lost_{0};
-  std::jthread thread_;  // last: it uses everything above
+
+  std::mutex watch_mutex_;  ///< the threads
+  std::condition_variable_any watch_changed_;
+  bool finished_ = false;
+  std::vector<Abandoned> abandoned_;
+  Work work_;
+  std::jthread thread_;    // these two use everything above
+  std::jthread watchdog_;  // may replace thread_
 };
 
 }  // namespace zc

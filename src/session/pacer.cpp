@@ -20,13 +20,28 @@ constexpr Nanoseconds kMaxFill = std::chrono::seconds(10);
 
 Nanoseconds Pacer::slot_time(std::int64_t slot) const {
   const Rational rate = config_.constant_rate.value_or(Rational{});
-  return Nanoseconds(static_cast<std::int64_t>(static_cast<Wide>(slot) * rate.den * 1'000'000'000 / rate.num));
+  const Wide since = static_cast<Wide>(slot - origin_slot_) * rate.den * 1'000'000'000 / rate.num;
+  return origin_ + Nanoseconds(static_cast<std::int64_t>(since));
 }
 
 std::int64_t Pacer::slot_of(Nanoseconds time) const {
   const Rational rate = config_.constant_rate.value_or(Rational{});
-  const Wide twice = static_cast<Wide>(time.count()) * rate.num * 2 + Wide{1'000'000'000} * rate.den;
-  return static_cast<std::int64_t>(twice / (Wide{2'000'000'000} * rate.den));
+  const Wide twice = static_cast<Wide>((time - origin_).count()) * rate.num * 2 + Wide{1'000'000'000} * rate.den;
+  // What lies before the present rate's first slot belongs to the slot before it, which is taken.
+  if (twice < 0) return origin_slot_ - 1;
+  return origin_slot_ + static_cast<std::int64_t>(twice / (Wide{2'000'000'000} * rate.den));
+}
+
+void Pacer::set_rate(Rational rate) {
+  if (!config_.constant_rate || rate.zero()) return;
+  const Nanoseconds newest = slot_time(last_slot_);
+  const Nanoseconds before = slot_length();
+  config_.constant_rate = rate;
+  config_.frame_interval = slot_length();
+  // The next slot comes as soon as either rate would have it.
+  if (last_slot_ >= 0) origin_ = newest + std::min(before, config_.frame_interval);
+  origin_slot_ = last_slot_ + 1;
+  fill_to_ = std::min(fill_to_, origin_slot_);
 }
 
 bool Pacer::on_frame(Nanoseconds time) {
@@ -55,7 +70,7 @@ void Pacer::on_timer(Nanoseconds now, bool flush) {
     due_ = true;
     due_slot_ = last_slot_ + 1;
   } else {
-    fill_to_ = slot_of(now - slot_time(1) - kDeliverySlack) + 1;
+    fill_to_ = slot_of(now - slot_length() - kDeliverySlack) + 1;
   }
 }
 
@@ -104,7 +119,7 @@ std::optional<Pacer::Action> Pacer::next() {
 std::optional<Nanoseconds> Pacer::deadline(bool flush) const {
   if (!started_) return std::nullopt;
   if (config_.constant_rate) {
-    const Nanoseconds interval = slot_time(1);
+    const Nanoseconds interval = slot_length();
     const Nanoseconds due = slot_time(last_slot_ + 1);
     // A held picture goes out as soon as no newer one can fall into its slot; a repeat waits for late deliveries too.
     return waiting_ ? due + interval / 2 : due + interval + kDeliverySlack;

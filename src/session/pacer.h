@@ -42,6 +42,8 @@ class Pacer {
   bool on_frame(Nanoseconds time);
   /// No picture came until `now`. `flush`: the encoder still holds real pictures and needs more input to let them go.
   void on_timer(Nanoseconds now, bool flush);
+  /// Constant rate only: slots of this length from the next slot on.
+  void set_rate(Rational rate);
   /// The stream ends at `end`: fills up to there, so that the last picture lasts until the end.
   void on_end(Nanoseconds end);
 
@@ -55,6 +57,7 @@ class Pacer {
   [[nodiscard]] std::optional<Action> next_slot();
   [[nodiscard]] Nanoseconds slot_time(std::int64_t slot) const;
   [[nodiscard]] std::int64_t slot_of(Nanoseconds time) const;
+  [[nodiscard]] Nanoseconds slot_length() const { return slot_time(origin_slot_ + 1) - origin_; }
 
   Config config_;
   bool started_ = false;  // a picture has been encoded
@@ -62,6 +65,9 @@ class Pacer {
   Nanoseconds newest_{};  // its capture time
   Nanoseconds last_{};    // time of the last encoded picture
   std::int64_t last_slot_ = -1;
+  // The first slot of the present rate, and when it begins.
+  std::int64_t origin_slot_ = 0;
+  Nanoseconds origin_{};
   bool due_ = false;  // the waiting picture is to be encoded now
   // Constant rate. Slots up to (not including) fill_to_ are to be filled; the waiting picture goes into due_slot_.
   std::int64_t due_slot_ = 0;

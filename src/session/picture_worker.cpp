@@ -43,6 +43,7 @@ Result<PictureWorker::End> PictureWorker::run(Frame first, const std::stop_token
   std::optional<Nanoseconds> flush_after;  // the encoder was busy at the last flush deadline: ask again then
   auto end = End::Stopped;
   while (!stop.stop_requested()) {
+    follow_rate();
     const bool holding = stage_.holds_pictures();
     std::optional<Nanoseconds> deadline = pacer_.deadline(holding);
     if (holding && deadline && flush_after) deadline = std::max(*deadline, *flush_after);
@@ -107,6 +108,19 @@ Result<void> PictureWorker::carry_out(const std::stop_token& stop) {
     }
   }
   return {};
+}
+
+void PictureWorker::set_rate(Rational rate) {
+  wanted_rate_.store(std::uint64_t{rate.num} << 32U | rate.den, std::memory_order_relaxed);
+  mailbox_.wake();
+}
+
+void PictureWorker::follow_rate() {
+  const std::uint64_t wanted = wanted_rate_.exchange(0, std::memory_order_relaxed);
+  if (wanted == 0) return;
+  const Rational rate{static_cast<std::uint32_t>(wanted >> 32U), static_cast<std::uint32_t>(wanted)};
+  pacer_.set_rate(rate);
+  config_.pacer.frame_interval = Nanoseconds(static_cast<std::int64_t>(1e9 / rate.value()));
 }
 
 void PictureWorker::follow_encoder() {

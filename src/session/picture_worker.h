@@ -49,6 +49,9 @@ class PictureWorker {
 
   [[nodiscard]] Counters counters() const;
 
+  /// Any thread: another constant rate from now on; nothing where the rate is variable.
+  void set_rate(Rational rate);
+
   /// Cuts what the user does not want to see, and an odd column or row, off the frame.
   static void apply_crop(Frame& frame, const std::optional<Rect>& crop, bool even_size);
 
@@ -56,6 +59,7 @@ class PictureWorker {
   [[nodiscard]] Result<void> take_frame(Frame frame, const std::stop_token& stop);
   [[nodiscard]] Result<void> carry_out(const std::stop_token& stop);
   [[nodiscard]] Result<void> import_newest(Nanoseconds time, const std::stop_token& stop);
+  void follow_rate();
   /// Pictures are made for the encoder that has taken over, where one has.
   void follow_encoder();
   void repeat_last(Nanoseconds time, const std::stop_token& stop);
@@ -76,6 +80,7 @@ class PictureWorker {
   std::atomic<std::uint64_t> dropped_{0};
   std::atomic<std::uint64_t> thinned_{0};
   std::atomic<std::int64_t> elapsed_ns_{0};
+  std::atomic<std::uint64_t> wanted_rate_{0};  ///< num << 32 | den; 0: none
 };
 
 }  // namespace zc

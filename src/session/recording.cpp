@@ -2,9 +2,11 @@
 
 #include "base/log.h"
 #include "base/process_stats.h"
+#include "encode/engine_load.h"
 #include "output/sink_runner.h"
 #include "session/encode_stage.h"
 #include "session/frame_mailbox.h"
+#include "session/parked_thread.h"
 #include "session/picture_worker.h"
 #include "zerocopy/importer_chain.h"
 
@@ -33,11 +35,17 @@ constexpr std::size_t kRecordingRing = 10;
 /// Rate control's hint when the source names no rate, and the most it is believed.
 constexpr Rational kDefaultRate{60, 1};
 constexpr double kMaxNominalRate = 240.0;
+constexpr double kMaxConstantRate = 1000.0;
 
 Rational nominal_rate(const RecordingOptions& options, const SourceInfo& source) {
   if (options.constant_rate) return *options.constant_rate;
   if (source.rate.zero() || source.rate.value() > kMaxNominalRate) return kDefaultRate;
   return source.rate;
+}
+
+constexpr std::uint64_t packed(Rational rate) { return std::uint64_t{rate.num} << 32U | rate.den; }
+constexpr Rational unpacked(std::uint64_t rate) {
+  return {static_cast<std::uint32_t>(rate >> 32U), static_cast<std::uint32_t>(rate)};
 }
 
 Size even(Size size) { return {std::max(size.width & ~1U, 2U), std::max(size.height & ~1U, 2U)}; }
@@ -57,6 +65,12 @@ class RecordingImpl final : public Recording, public SourceListener, public Sink
   bool wait(Nanoseconds timeout) override;
   void request_stop() override { end_with(EndReason::Stopped); }
   RecordingStatus status() const override;
+  const EncodeMetrics* metrics() const override {
+    return stage_ready_.load(std::memory_order_acquire) ? &stage_->metrics() : nullptr;
+  }
+  void request_keyframe() override;
+  Result<void> set_bitrate(std::int64_t bits_per_second) override;
+  Result<void> set_rate(Rational rate) override;
   RecordingReport finish() override;
 
   // Source's thread.
@@ -68,6 +82,7 @@ class RecordingImpl final : public Recording, public SourceListener, public Sink
   // Encoder thread.
   bool possible() const override { return !chain_->exhausted(); }
   Result<std::unique_ptr<Encoder>> next(std::string_view failed, const Error& why) override;
+  void reopened(const Encoder& encoder) override;
 
  private:
   void run_worker(const std::stop_token& stop);
@@ -75,6 +90,7 @@ class RecordingImpl final : public Recording, public SourceListener, public Sink
   [[nodiscard]] std::expected<void, Failure> open_stage(const Frame& first);
   /// Says which encoder was taken and why those before it were not.
   void note_choice(const Encoder& encoder);
+  [[nodiscard]] std::size_t ring_frames(const Encoder& encoder) const;
   void end_with(EndReason reason, std::optional<Failure> failure = std::nullopt);
   /// Keeps the first error of an output; true when every output has one.
   bool note_output_error(const std::string& output, const Error& error);
@@ -103,6 +119,17 @@ class RecordingImpl final : public Recording, public SourceListener, public Sink
   Nanoseconds cpu_{};
   Nanoseconds cpu_encoder_{};
   std::atomic<bool> stage_ready_{false};
+
+  std::atomic<std::int64_t> bit_rate_now_{0};  // 0: as it began
+  std::atomic<std::uint64_t> rate_now_{0};     // num << 32 | den; 0: as it began
+
+  /// Asks the GPU at most so often: it is a call into a driver.
+  static constexpr Nanoseconds kLoadInterval = std::chrono::seconds(1);
+  [[nodiscard]] std::optional<double> engine_load() const;
+  mutable std::mutex load_mutex_;
+  mutable EngineLoad load_;
+  mutable std::optional<double> last_load_;
+  mutable std::optional<Nanoseconds> load_at_;
 
   mutable std::mutex mutex_;  // the end and the outputs' errors
   std::condition_variable ended_;
@@ -172,6 +199,8 @@ std::expected<void, Failure> RecordingImpl::open_stage(const Frame& first) {
   if (options_.encoder.chroma == Chroma::Yuv420) video.size = even(video.size);
   video.in_band_headers = std::ranges::any_of(
       options_.outputs, [](const OutputSpec& spec) { return info(spec.container).takes_new_headers; });
+  video.fixed_headers = std::ranges::any_of(
+      options_.outputs, [](const OutputSpec& spec) { return !info(spec.container).takes_new_headers; });
   auto chain = EncoderChain::create(options_.encoder, options_.proofs);
   if (!chain) return failed(Part::Encoder, std::move(chain.error()));
   chain_.emplace(std::move(*chain));
@@ -192,13 +221,15 @@ std::expected<void, Failure> RecordingImpl::open_stage(const Frame& first) {
   for (const auto& output : outputs_) {
     if (auto started = output->start(stream_); !started) return failed(Part::Output, std::move(started.error()));
   }
+  const std::size_t frames = ring_frames(**encoder);
   stage_ = std::make_unique<EncodeStage>(
-      std::move(*encoder), options_.ring_frames.value_or(options_.live ? kLiveRing : kRecordingRing),
-      options_.live ? RingPolicy::DropOldest : RingPolicy::Block,
+      std::move(*encoder), frames,
+      options_.ring_policy.value_or(options_.live ? RingPolicy::DropOldest : RingPolicy::Block),
       [this](const Packet& packet) {
         for (const auto& output : outputs_) output->push(packet);
       },
-      [this](const Error& error) { end_with(EndReason::Failed, Failure{Part::Encoder, error}); }, this);
+      [this](const Error& error) { end_with(EndReason::Failed, Failure{Part::Encoder, error}); }, this,
+      options_.patience);
   logger("session").info("{} -> {} ({}) {}x{}", source.description, encoder_name_, importer_->route(),
                          stream_.size.width, stream_.size.height);
   return {};
@@ -219,6 +250,12 @@ void RecordingImpl::note_choice(const Encoder& encoder) {
 }
 
 Result<std::unique_ptr<Encoder>> RecordingImpl::next(std::string_view failed_name, const Error& why) {
+  if (const std::int64_t changed = bit_rate_now_.load(std::memory_order_relaxed); changed != 0) {
+    chain_->set_bit_rate(changed);
+  }
+  if (const std::uint64_t changed = rate_now_.load(std::memory_order_relaxed); changed != 0) {
+    video_.rate = unpacked(changed);
+  }
   auto encoder = chain_->open_next(video_);
   if (!encoder) {
     return fail(ErrorKind::Lost, fmt::format("encode with {}", failed_name),
@@ -228,6 +265,21 @@ Result<std::unique_ptr<Encoder>> RecordingImpl::next(std::string_view failed_nam
   failed_encoders_.emplace_back(failed_name);
   note_choice(**encoder);
   return encoder;
+}
+
+void RecordingImpl::reopened(const Encoder& encoder) {
+  // Outputs that take other parameter sets find them in the keyframe; where one does not, they are the same.
+  stream_.extradata = encoder.stream().extradata;
+}
+
+std::size_t RecordingImpl::ring_frames(const Encoder& encoder) const {
+  const std::size_t wanted = options_.ring_frames.value_or(options_.live ? kLiveRing : kRecordingRing);
+  const std::size_t most = most_ring_frames(importer_->surface_limit(), encoder.most_held());
+  if (wanted > most) {
+    logger("session").warn("the ring holds {} surfaces instead of {}: {} there are, and {} may hold {} of them", most,
+                           wanted, importer_->surface_limit(), encoder.name(), encoder.most_held());
+  }
+  return std::min(wanted, most);
 }
 
 void RecordingImpl::run_worker(const std::stop_token& stop) {
@@ -262,7 +314,13 @@ void RecordingImpl::run_worker(const std::stop_token& stop) {
   overwritten_before_ = mailbox_.overwritten();
   cpu_start_ = process_cpu_time();
   encoder_cpu_start_ = EncodeStage::encoder_cpu_time();
-  stage_ready_.store(true, std::memory_order_release);
+  stage_ready_.store(true);
+  // What was asked for before there was anything to change.
+  if (const std::int64_t changed = bit_rate_now_.load(); changed != 0) stage_->set_bitrate(changed);
+  if (const std::uint64_t changed = rate_now_.load(); changed != 0) {
+    stage_->set_rate(unpacked(changed));
+    pictures_->set_rate(unpacked(changed));
+  }
 
   const Result<PictureWorker::End> end = pictures_->run(std::move(*first), stop);
   mailbox_.close();  // what the source still gives while the encoder is drained is not part of the recording
@@ -296,8 +354,36 @@ bool RecordingImpl::note_output_error(const std::string& output, const Error& er
   return output_errors_.size() >= outputs_.size();
 }
 
-void RecordingImpl::on_keyframe_wanted(const std::string& /*output*/) {
+void RecordingImpl::on_keyframe_wanted(const std::string& /*output*/) { request_keyframe(); }
+
+void RecordingImpl::request_keyframe() {
   if (stage_ready_.load(std::memory_order_acquire)) stage_->request_keyframe();
+}
+
+Result<void> RecordingImpl::set_bitrate(std::int64_t bits_per_second) {
+  if (!options_.encoder.bit_rate) {
+    return fail(ErrorKind::Unsupported, "set the bit rate", "the recording runs at constant quality");
+  }
+  if (auto ok = validate(with_bit_rate(options_.encoder, bits_per_second)); !ok) return ok;
+  bit_rate_now_.store(bits_per_second);
+  if (stage_ready_.load()) stage_->set_bitrate(bits_per_second);
+  return {};
+}
+
+Result<void> RecordingImpl::set_rate(Rational rate) {
+  if (!options_.constant_rate) {
+    return fail(ErrorKind::Unsupported, "set the frame rate", "it is variable: every picture has its own time");
+  }
+  if (rate.zero() || rate.value() > kMaxConstantRate) {
+    return fail(ErrorKind::Invalid, "set the frame rate",
+                fmt::format("{} is not above 0 and at most {}", rate.value(), kMaxConstantRate));
+  }
+  rate_now_.store(packed(rate));
+  if (stage_ready_.load()) {
+    stage_->set_rate(rate);
+    pictures_->set_rate(rate);
+  }
+  return {};
 }
 
 void RecordingImpl::end_with(EndReason reason, std::optional<Failure> failure) {
@@ -318,6 +404,16 @@ bool RecordingImpl::wait(Nanoseconds timeout) {
     rss_start_ = resident_kib();
   }
   return over;
+}
+
+std::optional<double> RecordingImpl::engine_load() const {
+  const std::lock_guard lock(load_mutex_);
+  const Nanoseconds now = monotonic_now();
+  if (!load_at_ || now - *load_at_ >= kLoadInterval) {
+    load_at_ = now;
+    last_load_ = load_.sample(now);
+  }
+  return last_load_;
 }
 
 RecordingStatus RecordingImpl::status() const {
@@ -343,7 +439,15 @@ RecordingStatus RecordingImpl::status() const {
   status.dropped = pictures.dropped + overwritten + stage_->ring().dropped() + encoded.lost;
   status.packets = encoded.packets;
   status.bytes = encoded.bytes;
+  const EncodeMetrics& metrics = stage_->metrics();
+  status.encoder = metrics.encoder();
+  status.keyframes = encoded.keyframes;
+  status.reopens = metrics.reopens.load(std::memory_order_relaxed);
+  status.takeovers = metrics.takeovers.load(std::memory_order_relaxed);
   status.encode_queue = stage_->ring().depth();
+  status.encode_queue_size = stage_->ring().capacity();
+  status.ring_dropped = stage_->ring().dropped();
+  status.gpu_encoder_load = engine_load();
   status.latency_p50 = stage_->latency().quantile(0.5);
   return status;
 }
@@ -378,6 +482,12 @@ RecordingReport RecordingImpl::finish() {
     report.encoder = encoder_name_;
     report.failed_encoders = failed_encoders_;
     report.passed_over = passed_over_;
+    report.takeovers = stage_->takeovers();
+    report.stuck_threads = parked_threads();
+    const DurationHistogram& encoding = stage_->metrics().encoding;
+    report.encoding_p50 = encoding.quantile(0.50);
+    report.encoding_p95 = encoding.quantile(0.95);
+    report.encoding_p99 = encoding.quantile(0.99);
     report.route = route_;
     report.codec = stream_.codec;
     report.size = stream_.size;

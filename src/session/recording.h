@@ -9,7 +9,10 @@
 #include "encode/settings.h"
 #include "media/geometry.h"
 #include "output/output_spec.h"
+#include "session/encode_metrics.h"
+#include "session/encode_ring.h"
 #include "session/pacer.h"
+#include "session/takeover.h"
 
 #include <cstdint>
 #include <memory>
@@ -35,7 +38,9 @@ struct RecordingOptions {
   /// Surfaces between worker and encoder; unset: 4 live, where more would only be delay, else 10, which bridge a third
   /// of a second of an encoder that stutters (a keyframe, a busy machine).
   std::optional<std::size_t> ring_frames;
-  bool live = false;  ///< latency before completeness: the ring drops its oldest surface
+  bool live = false;                      ///< latency before completeness
+  std::optional<RingPolicy> ring_policy;  ///< unset: a live ring drops its oldest surface, another one blocks
+  EncoderPatience patience;
   Toggles toggles;
 };
 
@@ -59,18 +64,25 @@ struct Failure {
 
 /// Counters at one moment; rates are for the reader to take from two of them.
 struct RecordingStatus {
-  bool first_picture = false;  ///< false: still waiting for the desktop's permission or a first picture
-  Nanoseconds elapsed{};       ///< of stream time
-  std::uint64_t captured = 0;  ///< pictures the source delivered since the first encoded one
-  std::uint64_t packets = 0;   ///< coded pictures, repeats included
-  std::uint64_t repeated = 0;  ///< pictures encoded again: static screen, constant rate, flush
-  std::uint64_t dropped = 0;   ///< pictures lost because something was too slow or failed
-  std::uint64_t thinned = 0;   ///< pictures left out because the source is faster than the constant rate asked for
-  std::uint64_t bytes = 0;     ///< coded
-  std::size_t encode_queue = 0;
-  std::size_t output_queue = 0;      ///< packets in the fullest output queue
-  std::uint64_t output_dropped = 0;  ///< packets live outputs left out
-  Nanoseconds latency_p50{};         ///< producer's timestamp to packet
+  bool first_picture = false;    ///< false: still waiting for the desktop's permission or a first picture
+  Nanoseconds elapsed{};         ///< of stream time
+  std::uint64_t captured = 0;    ///< pictures the source delivered since the first encoded one
+  std::uint64_t packets = 0;     ///< coded pictures, repeats included
+  std::uint64_t repeated = 0;    ///< pictures encoded again: static screen, constant rate, flush
+  std::uint64_t dropped = 0;     ///< pictures lost because something was too slow or failed
+  std::uint64_t thinned = 0;     ///< pictures left out because the source is faster than the constant rate asked for
+  std::uint64_t bytes = 0;       ///< coded
+  std::string encoder;           ///< at work now
+  std::uint64_t keyframes = 0;   ///< coded
+  std::uint64_t reopens = 0;     ///< an encoder was opened anew for another setting
+  std::uint64_t takeovers = 0;   ///< another encoder took a failed one's place
+  std::size_t encode_queue = 0;  ///< surfaces in the ring
+  std::size_t encode_queue_size = 0;       ///< it has room for
+  std::uint64_t ring_dropped = 0;          ///< of `dropped`, by a full ring that does not block
+  std::optional<double> gpu_encoder_load;  ///< 0..1, of the GPU's encoding engines; unset where nobody tells
+  std::size_t output_queue = 0;            ///< packets in the fullest output queue
+  std::uint64_t output_dropped = 0;        ///< packets live outputs left out
+  Nanoseconds latency_p50{};               ///< producer's timestamp to packet
   EndReason end = EndReason::Running;
 };
 
@@ -96,9 +108,12 @@ struct RecordingReport {
   Nanoseconds duration{};
   SourceInfo source;
   SourceStats source_stats;
-  std::string encoder;                       ///< at the end
-  std::vector<std::string> failed_encoders;  ///< that were at work before it, in order
-  std::vector<PassedOver> passed_over;       ///< that could not be used when one was looked for, in order
+  std::string encoder;                                         ///< at the end
+  std::vector<std::string> failed_encoders;                    ///< that were at work before it, in order
+  std::vector<Takeover> takeovers;                             ///< likewise, with what each took
+  Nanoseconds encoding_p50{}, encoding_p95{}, encoding_p99{};  ///< handed to the encoder to packet
+  std::size_t stuck_threads = 0;        ///< stand in a driver's call for good: end the process by std::_Exit()
+  std::vector<PassedOver> passed_over;  ///< that could not be used when one was looked for, in order
   std::string route;
   Codec codec = Codec::H264;
   Size size;
@@ -110,7 +125,7 @@ struct RecordingReport {
   std::uint64_t rss_kib_end = 0;
 };
 
-/// One running recording. All calls from one controlling thread, but request_stop() and status() from any.
+/// One running recording. All calls from one controlling thread, but those that say so from any.
 class Recording {
  public:
   /// Opens the outputs' paths, asks the desktop (which may show its dialog: `stop` cancels the wait) and starts.
@@ -124,8 +139,19 @@ class Recording {
 
   /// True as soon as the recording has ended by itself or was asked to; false after `timeout`.
   [[nodiscard]] virtual bool wait(Nanoseconds timeout) = 0;
-  virtual void request_stop() = 0;
-  [[nodiscard]] virtual RecordingStatus status() const = 0;
+  virtual void request_stop() = 0;                           ///< any thread
+  [[nodiscard]] virtual RecordingStatus status() const = 0;  ///< any thread
+  /// Any thread, without locks; null before the first picture. Lives as long as this.
+  [[nodiscard]] virtual const EncodeMetrics* metrics() const = 0;
+
+  /// Any thread: the next picture becomes a keyframe.
+  virtual void request_keyframe() = 0;
+  /// Any thread: another bit rate from the next picture on, in place where the encoder can, else by opening it anew
+  /// without losing a picture. Also before the first picture. Unsupported: the recording runs at constant quality.
+  /// Invalid: out of range. What the encoder itself refuses is logged, and it goes on as it was.
+  [[nodiscard]] virtual Result<void> set_bitrate(std::int64_t bits_per_second) = 0;
+  /// Any thread: another constant rate, likewise. Unsupported: the rate is variable.
+  [[nodiscard]] virtual Result<void> set_rate(Rational rate) = 0;
   /// Ends capture, encodes what is under way, closes every output. Once.
   [[nodiscard]] virtual RecordingReport finish() = 0;
 

@@ -39,6 +39,9 @@ struct Samples {
 constexpr std::array<Choice<Samples>, 3> kChromas{
     {{"420", {Chroma::Yuv420, false}}, {"444", {Chroma::Yuv444, false}}, {"rgb", {Chroma::Yuv444, true}}}};
 
+constexpr std::array<Choice<RingPolicy>, 2> kRingPolicies{
+    {{"block", RingPolicy::Block}, {"drop-oldest", RingPolicy::DropOldest}}};
+
 constexpr auto kCodecWords = words(kCodecs);
 constexpr auto kPresetWords = words(kPresetChoices);
 constexpr auto kRateControlWords = words(kRateControls);
@@ -48,6 +51,7 @@ constexpr auto kSpeedWords = words(kSpeeds);
 constexpr auto kAqWords = words(kAqs);
 constexpr auto kBitDepthWords = words(kBitDepths);
 constexpr auto kChromaWords = words(kChromas);
+constexpr auto kRingWords = words(kRingPolicies);
 
 constexpr std::string_view kEncoding = "Encoding";
 
@@ -193,7 +197,7 @@ std::vector<Row> common_rows(bool live) {
 }
 
 /// What most never touch.
-std::vector<Row> tuning_rows() {
+std::vector<Row> tuning_rows(bool live) {
   return {
       {{.name = "--speed",
         .value = "P",
@@ -280,6 +284,24 @@ std::vector<Row> tuning_rows() {
        [](Words& w, Text option, Text text) {
          return store(choice_value(option, text, kMultipass), w.options.encoder.multipass);
        }},
+      {{.name = "--ring-frames",
+        .value = "N",
+        .group = kEncoding,
+        .help = "Pictures that may wait for the encoder, 1 to 32: more bridges a longer stutter. Never more than there "
+                "are surfaces.",
+        .fallback = live ? "4" : "10"},
+       [](Words& w, Text option, Text text) {
+         return store(number_value(option, text, 1, kMaxRingFrames), w.options.ring_frames);
+       }},
+      {{.name = "--ring",
+        .value = "POLICY",
+        .group = kEncoding,
+        .help = "When that many wait: leave out what is captured meanwhile, or the oldest that waits.",
+        .fallback = live ? "drop-oldest" : "block",
+        .choices = kRingWords},
+       [](Words& w, Text option, Text text) {
+         return store(choice_value(option, text, kRingPolicies), w.options.ring_policy);
+       }},
       {{.name = "--intra-refresh",
         .value = "",
         .group = kEncoding,
@@ -297,7 +319,7 @@ std::vector<Row> tuning_rows() {
 
 std::vector<ArgumentRow<RecordWords>> encoding_arguments(bool live) {
   std::vector<Row> rows = common_rows(live);
-  const std::vector<Row> more = tuning_rows();
+  const std::vector<Row> more = tuning_rows(live);
   rows.insert(rows.end(), more.begin(), more.end());
   return rows;
 }

@@ -16,6 +16,8 @@ RecordingOptions recording_options(const RecordOptions& options, const Toggles& 
   recording.constant_rate = options.constant_rate;
   recording.min_rate = options.min_rate.value();
   recording.duration = options.duration;
+  recording.ring_frames = options.ring_frames;
+  recording.ring_policy = options.ring_policy;
   recording.live = options.live;
   recording.toggles = toggles;
   return recording;

@@ -26,12 +26,14 @@ struct RecordOptions {
   bool restore = true;                  ///< use and keep the portal's restore token
   std::string restore_slot{"default"};  ///< which token
   EncoderSettings encoder;
-  bool reprobe = false;                   ///< try the encoders anew, whatever is remembered of them
-  std::optional<Size> size;               ///< px of the coded picture; nullopt: the source's
-  std::optional<Rect> crop;               ///< px of the source's picture
-  std::optional<Rational> constant_rate;  ///< nullopt: variable rate, true timestamps
-  Rational min_rate{1, 1};                ///< a static picture is repeated at least this often; zero: never
-  std::optional<Nanoseconds> duration;    ///< nullopt: until stopped
+  bool reprobe = false;                    ///< try the encoders anew, whatever is remembered of them
+  std::optional<Size> size;                ///< px of the coded picture; nullopt: the source's
+  std::optional<Rect> crop;                ///< px of the source's picture
+  std::optional<Rational> constant_rate;   ///< nullopt: variable rate, true timestamps
+  Rational min_rate{1, 1};                 ///< a static picture is repeated at least this often; zero: never
+  std::optional<Nanoseconds> duration;     ///< nullopt: until stopped
+  std::optional<std::size_t> ring_frames;  ///< as RecordingOptions'
+  std::optional<RingPolicy> ring_policy;   ///< likewise
 
   bool json = false;   ///< one JSON object as the last line of stdout
   bool quiet = false;  ///< no status line, no closing report

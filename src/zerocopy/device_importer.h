@@ -15,7 +15,7 @@ struct DeviceSetup;
 
 /// Surfaces in CUDA memory that may be held at a time: more than the ring and an encoder hold, fewer than NVENC's
 /// wrapper registers (64).
-inline constexpr std::size_t kDeviceSurfaceLimit = 32;
+inline constexpr std::size_t kDeviceSurfaceLimit = 64;
 
 struct DeviceImporterOptions {
   /// Only what the GPU converts: no shared memory, no way out when the GPU fails.

@@ -7,6 +7,7 @@
 #include "media/picture_device.h"
 #include "media/surface.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string_view>
@@ -26,6 +27,8 @@ class Importer {
 
   /// The route's name for logs, metrics and D-Bus: "cpu".
   [[nodiscard]] virtual std::string_view route() const = 0;
+  /// The most surfaces that can be held at a time, the encoder's included.
+  [[nodiscard]] virtual std::size_t surface_limit() const { return 32; }
   /// The frames this importer can really read, for the source's negotiation.
   [[nodiscard]] virtual FormatOffer offer() const = 0;
   /// Rises whenever offer() has become smaller: a modifier was refused, a GPU lost. The source is to be asked anew

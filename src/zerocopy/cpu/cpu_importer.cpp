@@ -33,6 +33,7 @@ class CpuImporter final : public Importer {
   explicit CpuImporter(std::size_t surface_limit, std::unique_ptr<DmabufConverter> gpu = nullptr, bool strict = false)
       : surface_limit_(surface_limit), gpu_(std::move(gpu)), strict_(strict) {}
 
+  [[nodiscard]] std::size_t surface_limit() const override { return surface_limit_; }
   [[nodiscard]] std::string_view route() const override { return gpu_ ? gpu_->route() : "cpu"; }
 
   [[nodiscard]] FormatOffer offer() const override {

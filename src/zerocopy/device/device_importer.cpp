@@ -43,6 +43,7 @@ class DeviceImporter final : public Importer {
   DeviceImporter& operator=(const DeviceImporter&) = delete;
   ~DeviceImporter() override { routes_.clear(); }  // before the memory they may still write to
 
+  [[nodiscard]] std::size_t surface_limit() const override { return options_.surface_limit; }
   [[nodiscard]] std::string_view route() const override { return on_host_ ? host_->route() : route_; }
   [[nodiscard]] FormatOffer offer() const override;
   [[nodiscard]] std::uint64_t offer_version() const override {

@@ -46,6 +46,7 @@ class VaapiImporter final : public Importer {
         plain_offer_(make_cpu_importer()->offer()),
         sources_(device_) {}
 
+  [[nodiscard]] std::size_t surface_limit() const override { return options_.surface_limit; }
   [[nodiscard]] std::string_view route() const override { return on_host_ ? host_->route() : made_by_; }
   [[nodiscard]] FormatOffer offer() const override;
   [[nodiscard]] std::uint64_t offer_version() const override {

@@ -104,7 +104,7 @@ TEST_CASE("an encoder can be thrown away at any moment") {
   SUCCEED("it did not hang");
 }
 
-TEST_CASE("a bit rate is roughly kept, and a live one can be changed") {
+TEST_CASE("a bit rate is roughly kept, and can be changed") {
   const EncoderRow& row = any_row();
   CAPTURE(row.name);
   EncoderSettings settings;
@@ -113,7 +113,7 @@ TEST_CASE("a bit rate is roughly kept, and a live one can be changed") {
   auto encoder = open(row, settings);
   CHECK(encoder->stream().bit_rate == 100'000);
   constexpr std::uint32_t kChange = 90;
-  Result<void> changed;
+  Result<Encoder::Change> changed = Encoder::Change::InPlace;
   const EncodeRun run = encode(*encoder, 180, at_rate(30), [&](std::uint32_t n) {
     if (n == kChange) changed = encoder->set_bitrate(400'000);
   });
@@ -123,23 +123,122 @@ TEST_CASE("a bit rate is roughly kept, and a live one can be changed") {
   const double after = static_cast<double>(bytes_of(all.subspan(120, 60))) * 8 / 2;
   CHECK(before > 40'000);
   CHECK(before < 200'000);
-  CHECK(changed.has_value() == row.live_bitrate);
-  if (row.live_bitrate) {
-    CHECK(after > 2 * before);
-  } else {
-    CHECK(changed.error().kind == ErrorKind::Unsupported);
-    CHECK(after < 200'000);
-  }
+  REQUIRE(changed);
+  CHECK((*changed == Encoder::Change::InPlace) == row.live_bitrate);
+  CHECK(after > 2 * before);
+  CHECK(encoder->stream().bit_rate == 400'000);
 }
 
-TEST_CASE("a bit rate cannot be set where there is none, nor to nonsense") {
+TEST_CASE("a setting changed in mid-stream costs no picture, and decoders go on") {
+  const EncoderRow& row = any_row();
+  const Preset preset = GENERATE(Preset::LowLatency, Preset::Balanced);
+  CAPTURE(row.name, static_cast<int>(preset));
+  EncoderSettings settings;
+  settings.preset = preset;
+  settings.bit_rate = 300'000;
+  VideoParameters video = kVideo;
+  video.in_band_headers = true;
+  auto opened = open_ffmpeg_encoder(row, settings, video);
+  REQUIRE(opened);
+  Encoder& encoder = **opened;
+  const StreamParameters first = encoder.stream();
+  constexpr std::uint32_t kCount = 60;
+  // 30 pictures/s, then 15.
+  const auto time_of = [](std::uint32_t n) -> Nanoseconds {
+    return n < 40 ? at_rate(30)(n) : at_rate(30)(40) + at_rate(15)(n - 40);
+  };
+  std::vector<std::int64_t> reopened_at;
+  const auto note = [&](std::uint32_t n, const Result<Encoder::Change>& change) {
+    REQUIRE(change);
+    if (*change == Encoder::Change::Reopened) reopened_at.push_back(to_packet_clock(time_of(n)));
+  };
+  const EncodeRun run = encode(encoder, kCount, time_of, [&](std::uint32_t n) {
+    if (n == 20) note(n, encoder.set_bitrate(600'000));
+    if (n == 40) note(n, encoder.set_rate({15, 1}));
+  });
+  REQUIRE(run.packets.size() == kCount);
+  for (std::size_t i = 1; i < kCount; ++i) CHECK(run.packets[i].dts > run.packets[i - 1].dts);
+  for (const std::int64_t at : reopened_at) {
+    const auto packet = std::ranges::find(run.packets, at, &Packet::pts);
+    REQUIRE(packet != run.packets.end());
+    CHECK(packet->keyframe);
+  }
+  auto decoder = Decoder::open(first, run.packets);
+  REQUIRE(decoder);
+  for (std::uint32_t number = 0; number < kCount; ++number) {
+    CAPTURE(number);
+    const auto frame = decoder->next();
+    REQUIRE(frame);
+    REQUIRE(*frame);
+    CHECK((*frame)->pts == to_packet_clock(time_of(number)));
+    const auto mark = (*frame)->mark(kVideo.size);
+    REQUIRE(mark);
+    CHECK(mark->frame == number);
+  }
+  CHECK(decoder->decode_errors() == 0);
+}
+
+TEST_CASE("an output that keeps its parameter sets is not given others") {
+  const EncoderRow& row = any_row();
+  CAPTURE(row.name);
+  EncoderSettings settings;
+  settings.preset = Preset::LowLatency;
+  settings.bit_rate = 300'000;
+  VideoParameters video = kVideo;
+  video.fixed_headers = true;
+  auto opened = open_ffmpeg_encoder(row, settings, video);
+  REQUIRE(opened);
+  Encoder& encoder = **opened;
+  const std::vector<std::byte> sets = encoder.stream().extradata;
+  const EncodeRun run = encode(encoder, 12, at_rate(30), [&](std::uint32_t n) {
+    if (n != 6) return;
+    for (const auto& change : {encoder.set_bitrate(4'000'000), encoder.set_rate({5, 1})}) {
+      if (!change) CHECK(change.error().kind == ErrorKind::Unsupported);
+    }
+  });
+  CHECK(run.packets.size() == 12);
+  CHECK(encoder.stream().extradata == sets);
+}
+
+TEST_CASE("x264's filled-up constant rate is changed by opening it anew") {
+  EncoderSettings settings;
+  settings.preset = Preset::LowLatency;
+  settings.bit_rate = 300'000;
+  settings.rate_control = RateControl::Cbr;
+  auto encoder = open(*find_encoder_row("libx264"), settings);
+  const EncodeRun run = encode(*encoder, 90, at_rate(30), [&](std::uint32_t n) {
+    if (n == 45) CHECK(encoder->set_bitrate(900'000).value() == Encoder::Change::Reopened);
+  });
+  REQUIRE(run.packets.size() == 90);
+  CHECK(bytes_of(std::span(run.packets).subspan(60)) > 2 * bytes_of(std::span(run.packets).subspan(15, 30)));
+}
+
+TEST_CASE("a setting cannot be changed to nonsense, nor a bit rate where there is none") {
   EncoderSettings settings;
   auto constant_quality = open(*find_encoder_row("libx264"), settings);
   CHECK(constant_quality->set_bitrate(1'000'000).error().kind == ErrorKind::Unsupported);
+  CHECK(constant_quality->set_rate({0, 1}).error().kind == ErrorKind::Invalid);
+  CHECK(constant_quality->set_rate({20, 1}).value() == Encoder::Change::InPlace);
+  CHECK(constant_quality->stream().nominal_rate == Rational{20, 1});
+  // Its own count of pictures between keyframes was made for half of that.
+  CHECK(constant_quality->set_rate({90, 1}).value() == Encoder::Change::Reopened);
   settings.bit_rate = 1'000'000;
   auto encoder = open(*find_encoder_row("libx264"), settings);
   CHECK(encoder->set_bitrate(0).error().kind == ErrorKind::Invalid);
   CHECK(encoder->set_bitrate(500'000));
+}
+
+TEST_CASE("a maximum bit rate keeps its proportion to the rate") {
+  EncoderSettings settings;
+  settings.bit_rate = 1'000'000;
+  settings.max_bit_rate = 3'000'000;
+  const EncoderSettings lower = with_bit_rate(settings, 500'000);
+  CHECK(lower.bit_rate == 500'000);
+  CHECK(lower.max_bit_rate == 1'500'000);
+  CHECK(validate(lower));
+  CHECK(validate(with_bit_rate(settings, 900'000'000)));
+  settings.max_bit_rate.reset();
+  CHECK_FALSE(with_bit_rate(settings, 500'000).max_bit_rate);
 }
 
 TEST_CASE("the probe encodes with every row and says why not") {

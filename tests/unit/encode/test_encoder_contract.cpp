@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <string>
 
 using namespace zc;
@@ -141,11 +142,18 @@ TEST_CASE("low latency gives each picture's packet before the next picture, and 
   const EncoderRow& row = any_row();
   CAPTURE(row.name);
   if (!row.low_latency_caveat.empty()) SKIP(row.name << ": " << row.low_latency_caveat);
+  // By the preset, or by the tune alone.
+  const auto tune =
+      GENERATE(std::optional<Tune>(), std::optional(Tune::LowLatency), std::optional(Tune::UltraLowLatency));
+  const bool by_rate = GENERATE(false, true);
   EncoderSettings settings;
-  settings.preset = Preset::LowLatency;
+  settings.preset = tune ? Preset::Balanced : Preset::LowLatency;
+  settings.tune = tune;
+  if (by_rate) settings.bit_rate = 1'000'000;
   auto encoder = open(row, settings);
   const EncodeRun run = encode(*encoder, 30, at_rate(30), [&](std::uint32_t n) {
     if (n == 7) encoder->request_keyframe();
+    if (by_rate && n == 15) CHECK(encoder->set_bitrate(2'000'000));
   });
   for (std::size_t i = 0; i < run.received_after.size(); ++i) CHECK(run.received_after[i] == i + 1);
   CHECK_FALSE(encoder->stream().has_b_frames);

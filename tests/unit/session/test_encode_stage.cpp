@@ -2,14 +2,19 @@
 #include "session/encode_stage.h"
 
 #include "base/error.h"
+#include "session/parked_thread.h"
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
+#include <atomic>
+#include <condition_variable>
 #include <deque>
 #include <limits>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 extern "C" {
@@ -25,13 +30,59 @@ namespace {
 constexpr SurfaceFormat kFormat{PixelFormat::NV12, {64, 64}};
 constexpr std::uint32_t kForEver = std::numeric_limits<std::uint32_t>::max();
 
+/// A call that returns when it is told to.
+class Gate {
+ public:
+  void wait() {
+    std::unique_lock lock(mutex_);
+    ++inside_;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return open_; });
+    --inside_;
+    changed_.notify_all();
+  }
+  void open() {
+    const std::lock_guard lock(mutex_);
+    open_ = true;
+    changed_.notify_all();
+  }
+  /// Until nobody stands in it any more.
+  void wait_until_empty() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return inside_ == 0; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool open_ = false;
+  int inside_ = 0;
+};
+
+/// What was asked of the encoders, in order.
+struct Asked {
+  std::mutex mutex;
+  std::vector<std::string> words;
+  void add(std::string word) {
+    const std::lock_guard lock(mutex);
+    words.push_back(std::move(word));
+  }
+};
+
 struct Behaviour {
   std::string name;
   std::uint32_t holds = 0;            ///< pictures it keeps inside
   std::uint32_t fails_at = kForEver;  ///< submit() of this picture (from 0) fails
   bool fails_to_drain = false;
   bool mute = false;  ///< takes everything, gives nothing
+  bool hardware = true;
   PixelFormat input = PixelFormat::NV12;
+  std::uint32_t busy_at = kForEver;   ///< from this picture on submit() takes none
+  std::uint32_t hangs_at = kForEver;  ///< submit() of this picture waits for the gate
+  Gate* gate = nullptr;
+  Asked* asked = nullptr;
+  std::optional<ErrorKind> refuses_changes{};
+  bool reopens = false;
 };
 
 /// "Encodes" a picture to its encoder's first letter; the first one is a keyframe.
@@ -44,8 +95,12 @@ class FakeEncoder final : public Encoder {
   std::string_view name() const override { return behaviour_.name; }
   const SurfaceFormat& input() const override { return input_; }
   const StreamParameters& stream() const override { return stream_; }
+  bool hardware() const override { return behaviour_.hardware; }
+  std::size_t most_held() const override { return behaviour_.holds; }
   Result<void> submit(const Surface& surface) override {
     if (surface.format() != input_) return fail(ErrorKind::Internal, "submit", "not my format");
+    if (submitted_ >= behaviour_.busy_at) return fail(ErrorKind::Busy, "submit", "later");
+    if (submitted_ == behaviour_.hangs_at) behaviour_.gate->wait();
     if (submitted_++ == behaviour_.fails_at) return fail(ErrorKind::Lost, "encode", "the device is gone");
     inside_.push_back(to_packet_clock(surface.stream_time));
     return {};
@@ -62,8 +117,11 @@ class FakeEncoder final : public Encoder {
     inside_.pop_front();
     return packet;
   }
-  void request_keyframe() override {}
-  Result<void> set_bitrate(std::int64_t /*bits_per_second*/) override { return {}; }
+  void request_keyframe() override { ask("keyframe"); }
+  Result<Change> set_bitrate(std::int64_t bits_per_second) override { return changed(std::to_string(bits_per_second)); }
+  Result<Change> set_rate(Rational rate) override {
+    return changed(std::to_string(rate.num) + "/" + std::to_string(rate.den));
+  }
   Result<void> drain() override {
     if (behaviour_.fails_to_drain) return fail(ErrorKind::Lost, "drain", "the device is gone");
     draining_ = true;
@@ -71,6 +129,15 @@ class FakeEncoder final : public Encoder {
   }
 
  private:
+  void ask(std::string word) {
+    if (behaviour_.asked != nullptr) behaviour_.asked->add(std::to_string(submitted_) + " " + std::move(word));
+  }
+  Result<Change> changed(std::string word) {
+    ask(std::move(word));
+    if (behaviour_.refuses_changes) return fail(*behaviour_.refuses_changes, "change", "not now");
+    return behaviour_.reopens ? Change::Reopened : Change::InPlace;
+  }
+
   Behaviour behaviour_;
   SurfaceFormat input_;
   StreamParameters stream_;
@@ -91,7 +158,9 @@ class Heirs final : public EncoderSuccession {
     heirs_.pop_front();
     return heir;
   }
+  void reopened(const Encoder& encoder) override { reopenings.emplace_back(encoder.name()); }
   std::vector<std::string> failures;
+  std::vector<std::string> reopenings;
 
  private:
   std::deque<Behaviour> heirs_;
@@ -117,7 +186,10 @@ struct Outcome {
   std::vector<Packet> packets;
   std::vector<Error> errors;
   EncodeStage::Counters counters;
+  std::vector<Takeover> takeovers;
 };
+
+constexpr EncoderPatience kShort{.stall = std::chrono::milliseconds(60), .hang = std::chrono::milliseconds(400)};
 
 Outcome run(Behaviour first, EncoderSuccession* heirs, std::uint32_t pictures) {
   Outcome outcome;
@@ -127,11 +199,12 @@ Outcome run(Behaviour first, EncoderSuccession* heirs, std::uint32_t pictures) {
         outcome.letters += static_cast<char>(packet.bytes().front());
         outcome.packets.push_back(packet);
       },
-      [&](const Error& error) { outcome.errors.push_back(error); }, heirs);
+      [&](const Error& error) { outcome.errors.push_back(error); }, heirs, kShort);
   for (std::uint32_t n = 0; n < pictures; ++n) REQUIRE(stage.push({picture(n), {}, false}, {}));
   stage.finish();
   if (outcome.errors.empty()) CHECK_FALSE(stage.holds_pictures());
   outcome.counters = stage.counters();
+  outcome.takeovers = stage.takeovers();
   return outcome;
 }
 
@@ -181,7 +254,7 @@ TEST_CASE("an encoder that takes everything and gives nothing is replaced") {
   CHECK(outcome.letters == std::string(80, 's'));
   check_times(outcome, 80);
   REQUIRE(heirs.failures.size() == 1);
-  CHECK(heirs.failures.front().find("took 64 pictures and gave none") != std::string::npos);
+  CHECK(heirs.failures.front().find("it took 5 pictures and gave none for 0.") != std::string::npos);
 }
 
 TEST_CASE("a successor of another layout gets the pictures in its own") {
@@ -210,4 +283,178 @@ TEST_CASE("with nobody left the stream ends once, with the reason, and the ring 
     CHECK(outcome.letters == "hhh");
     CHECK(outcome.errors.size() == 1);
   }
+}
+
+TEST_CASE("software that gives nothing is replaced after many pictures: how many it keeps is its own affair") {
+  Heirs heirs({{.name = "soft"}});
+  const Outcome outcome = run({.name = "quiet", .mute = true, .hardware = false}, &heirs, 80);
+  CHECK(outcome.letters == std::string(80, 's'));
+  check_times(outcome, 80);
+  CHECK(heirs.failures.front().find("took 64 pictures and gave none") != std::string::npos);
+}
+
+TEST_CASE("hardware that keeps what it said it would is left alone") {
+  Heirs heirs({{.name = "soft"}});
+  const Outcome outcome = run({.name = "hard", .holds = 12}, &heirs, 40);
+  CHECK(outcome.letters == std::string(40, 'h'));
+  CHECK(heirs.failures.empty());
+}
+
+TEST_CASE("an encoder that takes no more pictures and gives none is replaced") {
+  Heirs heirs({{.name = "soft"}});
+  const Outcome outcome = run({.name = "hard", .holds = 3, .busy_at = 6}, &heirs, 12);
+  CHECK(outcome.letters == "hhh" + std::string(9, 's'));
+  check_times(outcome, 12);
+  CHECK(outcome.counters.lost == 0);
+}
+
+TEST_CASE("an encoder that keeps pictures at its end is replaced for them") {
+  Heirs heirs({{.name = "soft"}});
+  const Outcome outcome = run({.name = "hard", .mute = true}, &heirs, 3);
+  CHECK(outcome.letters == "sss");
+  check_times(outcome, 3);
+}
+
+TEST_CASE("each takeover is told, with what it took") {
+  Heirs heirs({{.name = "also hard", .fails_at = 2}, {.name = "soft"}});
+  const Outcome outcome = run({.name = "hard", .fails_at = 4}, &heirs, 12);
+  REQUIRE(outcome.takeovers.size() == 2);
+  CHECK(outcome.takeovers[0].failed == "hard");
+  CHECK(outcome.takeovers[0].encoder == "also hard");
+  CHECK(outcome.takeovers[1].failed == "also hard");
+  CHECK(outcome.takeovers[1].encoder == "soft");
+  for (const Takeover& takeover : outcome.takeovers) {
+    CHECK(takeover.reason == "the device is gone");
+    CHECK(takeover.resumed >= takeover.opened);
+    CHECK(takeover.first_packet >= takeover.opened);
+  }
+}
+
+TEST_CASE("a call that does not return is left behind, and no picture with it") {
+  Gate gate;
+  Heirs heirs({{.name = "soft"}});
+  const std::size_t parked = parked_threads();
+  const Outcome outcome = run({.name = "hard", .holds = 2, .hangs_at = 6, .gate = &gate}, &heirs, 14);
+  CHECK(outcome.letters == "hhhh" + std::string(10, 's'));
+  check_times(outcome, 14);
+  CHECK(outcome.errors.empty());
+  CHECK(heirs.failures.front().find("has not come back from a call") != std::string::npos);
+  // The stage has ended; the thread that stands in the driver is still there, and harms nothing when it comes back.
+  CHECK(parked_threads() == parked + 1);
+  gate.open();
+  gate.wait_until_empty();
+}
+
+TEST_CASE("a call that comes back late ends its thread") {
+  Gate gate;
+  Heirs heirs({{.name = "soft"}});
+  const std::size_t parked = parked_threads();
+  std::string letters;
+  {
+    EncodeStage stage(
+        std::make_unique<FakeEncoder>(Behaviour{.name = "hard", .hangs_at = 2, .gate = &gate}), 4, RingPolicy::Block,
+        [&](const Packet& packet) { letters += static_cast<char>(packet.bytes().front()); }, [](const Error&) {},
+        &heirs, kShort);
+    for (std::uint32_t n = 0; n < 8; ++n) REQUIRE(stage.push({picture(n), {}, false}, {}));
+    while (stage.takeovers().empty()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    gate.open();
+    stage.finish();
+  }
+  CHECK(letters == "hhssssss");
+  CHECK(parked_threads() == parked);
+}
+
+TEST_CASE("hardware that hangs with nobody to follow ends the stream with the reason, and the ring runs empty") {
+  Gate gate;
+  const Outcome outcome = run({.name = "hard", .hangs_at = 3, .gate = &gate}, nullptr, 20);
+  CHECK(outcome.letters == "hhh");
+  REQUIRE(outcome.errors.size() == 1);
+  CHECK(outcome.errors.front().kind == ErrorKind::Timeout);
+  gate.open();
+  gate.wait_until_empty();
+}
+
+TEST_CASE("settings are changed before the next picture, on the encoder's thread") {
+  Asked asked;
+  Heirs heirs({});
+  EncodeStage stage(
+      std::make_unique<FakeEncoder>(Behaviour{.name = "hard", .asked = &asked}), 4, RingPolicy::Block,
+      [](const Packet&) {}, [](const Error&) {}, &heirs, kShort);
+  stage.request_keyframe();
+  stage.set_bitrate(1);
+  stage.set_bitrate(2'000'000);  // of two before a picture the last counts
+  stage.set_rate({30, 1});
+  for (std::uint32_t n = 0; n < 3; ++n) REQUIRE(stage.push({picture(n), {}, false}, {}));
+  stage.finish();
+  CHECK(asked.words == std::vector<std::string>{"0 30/1", "0 2000000", "0 keyframe"});
+  CHECK(stage.metrics().reopens == 0);
+  CHECK(stage.counters().packets == 3);
+}
+
+TEST_CASE("a change by opening anew is counted and told; one that is refused changes nothing") {
+  Asked asked;
+  const bool refused = GENERATE(false, true);
+  Behaviour behaviour{.name = "hard", .asked = &asked, .reopens = true};
+  if (refused) behaviour.refuses_changes = ErrorKind::Unsupported;
+  Heirs heirs({{.name = "soft"}});
+  EncodeStage stage(
+      std::make_unique<FakeEncoder>(behaviour), 4, RingPolicy::Block, [](const Packet&) {}, [](const Error&) {}, &heirs,
+      kShort);
+  stage.set_bitrate(2'000'000);
+  REQUIRE(stage.push({picture(0), {}, false}, {}));
+  stage.finish();
+  CHECK(stage.metrics().reopens == (refused ? 0 : 1));
+  CHECK(heirs.reopenings.size() == (refused ? 0 : 1));
+  CHECK(heirs.failures.empty());
+  CHECK(stage.counters().packets == 1);
+}
+
+TEST_CASE("an encoder that dies of a change is replaced") {
+  Heirs heirs({{.name = "soft"}});
+  EncodeStage stage(
+      std::make_unique<FakeEncoder>(Behaviour{.name = "hard", .refuses_changes = ErrorKind::Lost}), 4,
+      RingPolicy::Block, [](const Packet&) {}, [](const Error&) {}, &heirs, kShort);
+  REQUIRE(stage.push({picture(0), {}, false}, {}));
+  stage.set_rate({10, 1});
+  for (std::uint32_t n = 1; n < 4; ++n) REQUIRE(stage.push({picture(n), {}, false}, {}));
+  stage.finish();
+  CHECK(heirs.failures.size() == 1);
+  CHECK(stage.counters().packets == 4);
+}
+
+TEST_CASE("the metrics can be read by anybody at any time") {
+  Heirs heirs({});
+  EncodeStage stage(
+      std::make_unique<FakeEncoder>(Behaviour{.name = "hard"}), 4, RingPolicy::Block, [](const Packet&) {},
+      [](const Error&) {}, &heirs, kShort);
+  std::atomic<bool> over{false};
+  std::atomic<bool> fell{false};
+  std::jthread reader([&] {
+    std::uint64_t before = 0;
+    while (!over.load()) {
+      const std::uint64_t frames = stage.metrics().frames.load();
+      if (frames < before) fell.store(true);
+      before = frames;
+      static_cast<void>(stage.metrics().encoding.quantile(0.5));
+    }
+  });
+  for (std::uint32_t n = 0; n < 50; ++n) REQUIRE(stage.push({picture(n), monotonic_now(), false}, {}));
+  stage.finish();
+  over.store(true);
+  reader.join();
+  CHECK_FALSE(fell.load());
+  CHECK(stage.metrics().frames == 50);
+  CHECK(stage.metrics().keyframes == 1);
+  CHECK(stage.metrics().bytes == 50);
+  CHECK(stage.metrics().encoding.count() == 50);
+  CHECK(stage.metrics().encoding.count_within(std::chrono::hours(1)) == 50);
+  CHECK(stage.metrics().latency.sum() >= stage.metrics().encoding.sum());
+}
+
+TEST_CASE("a ring never holds more surfaces than the pool can spare") {
+  CHECK(most_ring_frames(64, 2) == 59);
+  CHECK(most_ring_frames(64, 50) == 11);
+  CHECK(most_ring_frames(8, 2) == 3);
+  CHECK(most_ring_frames(4, 2) == 1);
+  CHECK(most_ring_frames(0, 0) == 1);
 }

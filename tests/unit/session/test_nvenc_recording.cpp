@@ -53,6 +53,7 @@ RecordingReport record(const std::vector<std::string>& files, Preset preset = Pr
   options.source = parse_source("test:320x240@60").value();
   for (const std::string& file : files) options.outputs.push_back(parse_output(file, std::nullopt, false).value());
   options.encoder.preset = preset;
+  options.patience.stall = 300ms;
   auto recording = Recording::start(std::move(options), {});
   REQUIRE(recording);
   for (int tries = 0; tries < 6000 && (*recording)->status().packets < kPackets; ++tries) {
@@ -113,6 +114,11 @@ TEST_CASE("an encoder that dies in mid-stream is replaced and no picture is miss
   CHECK(report.end == EndReason::Stopped);
   CHECK(report.encoder == "libx264");
   CHECK(report.failed_encoders == std::vector<std::string>{"h264_nvenc"});
+  REQUIRE(report.takeovers.size() == 1);
+  CHECK(report.takeovers.front().encoder == "libx264");
+  CHECK(report.takeovers.front().opened > 0ns);
+  CHECK(report.takeovers.front().first_packet > report.takeovers.front().opened);
+  CHECK(report.counters.takeovers == 1);
   CHECK_FALSE(report.outputs.front().error);
   const test::FrameReport frames = check(file);
   CHECK(frames.frames == report.counters.packets);

@@ -230,3 +230,63 @@ TEST_CASE("constant rate: 30000/1001 stays exact after a day") {
   pacer.on_frame(Nanoseconds(exact + 1'000'000));
   CHECK(drain(pacer).back().time == Nanoseconds(exact));
 }
+
+TEST_CASE("constant rate: another rate begins at the next slot and leaves no gap") {
+  Pacer pacer = constant(10);
+  std::vector<Nanoseconds> times;
+  const auto note = [&] {
+    for (const Done& done : drain(pacer)) times.push_back(done.time);
+  };
+  pacer.on_frame(0ms);
+  note();
+  pacer.on_frame(100ms);
+  note();
+  pacer.set_rate({20, 1});
+  pacer.on_frame(210ms);  // the first slot of the new rate began at 150 ms
+  note();
+  pacer.on_frame(240ms);
+  note();
+  pacer.set_rate({5, 1});
+  pacer.on_frame(260ms);  // nearest to the slot at 300 ms
+  note();
+  REQUIRE(pacer.deadline(false));
+  pacer.on_timer(*pacer.deadline(false), false);
+  note();
+  pacer.on_frame(900ms);
+  note();
+  CHECK(times == std::vector<Nanoseconds>{0ms, 100ms, 150ms, 200ms, 250ms, 300ms, 500ms, 700ms, 900ms});
+}
+
+TEST_CASE("constant rate: changes at random keep every slot in order and fill it once") {
+  std::mt19937 random(7);  // NOLINT(cert-msc32-c,cert-msc51-cpp): the same run every time
+  Pacer pacer = constant(30);
+  Nanoseconds now{};
+  Nanoseconds last = -1ms;
+  std::size_t pictures = 0;
+  for (int step = 0; step < 3000; ++step) {
+    now += std::chrono::milliseconds(random() % 40);
+    if (random() % 50 == 0)
+      pacer.set_rate({static_cast<std::uint32_t>(1 + random() % 120), 1 + static_cast<std::uint32_t>(random() % 3)});
+    if (random() % 3 == 0) {
+      pacer.on_timer(now, false);
+    } else {
+      pacer.on_frame(now);
+    }
+    for (const Done& done : drain(pacer)) {
+      CHECK(done.time > last);
+      last = done.time;
+      ++pictures;
+    }
+  }
+  CHECK(pictures > 1000);
+  CHECK(last <= now + 3s);
+}
+
+TEST_CASE("variable rate: there is no rate to change") {
+  Pacer pacer = variable();
+  pacer.on_frame(0ms);
+  drain(pacer);
+  pacer.set_rate({5, 1});
+  pacer.on_frame(33ms);
+  CHECK(drain(pacer)[0].time == 33ms);
+}

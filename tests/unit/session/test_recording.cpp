@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 #include <filesystem>
 #include <fstream>
 
@@ -170,4 +171,77 @@ TEST_CASE("every output gets every packet") {
   REQUIRE(report.outputs.size() == 2);
   CHECK(check(folder.file("a.mkv")).frames == report.counters.packets);
   CHECK(check(folder.file("b.mp4")).frames == report.counters.packets);
+}
+
+namespace {
+
+void wait_for_packets(Recording& recording, std::uint64_t packets) {
+  for (int tries = 0; tries < 6000 && recording.status().packets < packets; ++tries) {
+    if (recording.wait(10ms)) break;
+  }
+}
+
+}  // namespace
+
+TEST_CASE("settings are changed while recording, and the file holds every picture") {
+  const TemporaryFolder folder;
+  const std::string codec = GENERATE("libx264", "libx265");
+  const std::string file = folder.file("changed.mkv");
+  RecordingOptions o = options("test:320x240@30", file);
+  o.encoder.encoder = codec;
+  o.encoder.preset = Preset::LowLatency;
+  o.encoder.bit_rate = 300'000;
+  o.constant_rate = Rational{30, 1};
+  auto recording = Recording::start(std::move(o), {});
+  REQUIRE(recording);
+  Recording& running = **recording;
+  CHECK(running.set_bitrate(400'000));  // before the first picture as well
+  CHECK(running.set_bitrate(1).error().kind == ErrorKind::Invalid);
+  CHECK(running.set_rate({0, 1}).error().kind == ErrorKind::Invalid);
+  wait_for_packets(running, 10);
+  REQUIRE(running.metrics() != nullptr);
+  const std::uint64_t keyframes = running.metrics()->keyframes;
+  running.request_keyframe();
+  wait_for_packets(running, 20);
+  CHECK(running.metrics()->keyframes > keyframes);
+  CHECK(running.set_bitrate(800'000));
+  CHECK(running.set_rate({15, 1}));
+  wait_for_packets(running, 35);
+  const RecordingStatus status = running.status();
+  CHECK(status.encoder == codec);
+  CHECK(status.encode_queue_size == 10);
+  running.request_stop();
+  const RecordingReport report = running.finish();
+  CHECK(report.end == EndReason::Stopped);
+  CHECK(report.counters.takeovers == 0);
+  if (codec == "libx265") CHECK(report.counters.reopens >= 1);
+  const test::FrameReport frames = check(file);
+  CHECK(frames.decode_errors == 0);
+  CHECK(frames.frames == report.counters.packets);
+  CHECK(frames.out_of_order == 0);
+  CHECK(frames.pts_not_rising == 0);
+}
+
+TEST_CASE("what a recording does not have cannot be changed") {
+  const TemporaryFolder folder;
+  auto recording = Recording::start(options("test:320x240@30", folder.file("quality.mkv")), {});
+  REQUIRE(recording);
+  CHECK((*recording)->set_bitrate(1'000'000).error().kind == ErrorKind::Unsupported);
+  CHECK((*recording)->set_rate({10, 1}).error().kind == ErrorKind::Unsupported);
+  (*recording)->request_keyframe();
+  (*recording)->request_stop();
+  static_cast<void>((*recording)->finish());
+}
+
+TEST_CASE("a ring of the wanted size and policy; one that is too large for the pool is cut") {
+  const TemporaryFolder folder;
+  RecordingOptions o = options("test:320x240@30,frames=20", folder.file("ring.mkv"));
+  o.ring_frames = 2;
+  o.ring_policy = RingPolicy::DropOldest;
+  CHECK(record(std::move(o)).counters.encode_queue_size == 2);
+  RecordingOptions large = options("test:320x240@30,frames=5", folder.file("large.mkv"));
+  large.ring_frames = 500;
+  const RecordingReport report = record(std::move(large));
+  CHECK(report.counters.encode_queue_size < 64);
+  CHECK(report.counters.encode_queue_size > 32);
 }

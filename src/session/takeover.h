@@ -1,0 +1,29 @@
+// When another encoder takes a failed one's place.
+#pragma once
+
+#include "base/clock.h"
+
+#include <string>
+
+namespace zc {
+
+/// How long an encoder may give nothing.
+struct EncoderPatience {
+  /// Hardware that keeps more pictures than it should (Encoder::most_held()) and gives none, or takes none.
+  Nanoseconds stall = std::chrono::seconds(2);
+  /// One call into an encoder that another one could replace, or into hardware.
+  Nanoseconds hang = std::chrono::seconds(10);
+};
+
+/// One encoder in the place of another.
+struct Takeover {
+  std::string failed;
+  std::string reason;
+  std::string encoder;
+  // Each from the moment the failure was noticed.
+  Nanoseconds opened{};        ///< the successor was open
+  Nanoseconds resumed{};       ///< it had all pictures that the failed one had not given back
+  Nanoseconds first_packet{};  ///< its first packet was there; zero: none yet
+};
+
+}  // namespace zc
