@@ -8,6 +8,7 @@ find_package(nlohmann_json REQUIRED)
 
 pkg_check_modules(PIPEWIRE REQUIRED IMPORTED_TARGET libpipewire-0.3>=1.0)
 pkg_check_modules(LIBSYSTEMD REQUIRED IMPORTED_TARGET libsystemd)
+pkg_check_modules(TOMLPLUSPLUS REQUIRED IMPORTED_TARGET tomlplusplus>=3)
 pkg_check_modules(LIBDRM REQUIRED IMPORTED_TARGET libdrm)
 pkg_check_modules(AVUTIL REQUIRED IMPORTED_TARGET libavutil>=57)
 pkg_check_modules(AVCODEC REQUIRED IMPORTED_TARGET libavcodec>=59)

@@ -308,11 +308,11 @@ Result<std::vector<OutputSpec>> parse_outputs(const RecordWords& words) {
   const bool live = words.options.live;
   auto main = parse_output(words.output, words.container, words.overwrite);
   if (!main) return std::unexpected(std::move(main.error()));
-  if (live && !main->live()) {
+  if (!words.mixed_outputs && live && !main->live()) {
     return invalid("URL", fmt::format("{} is not srt://, udp:// or tcp://HOST:PORT; 'zerocast record' writes files",
                                       in_quotes(main->name())));
   }
-  if (!live && main->live()) {
+  if (!words.mixed_outputs && !live && main->live()) {
     return invalid("FILE", fmt::format("{} is a URL; use 'zerocast stream', or --tee for a further output",
                                        in_quotes(main->name())));
   }

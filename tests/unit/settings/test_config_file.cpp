@@ -1,0 +1,75 @@
+#include "settings/config_file.h"
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/matchers/catch_matchers_string.hpp>
+
+#include <random>
+#include <string>
+#include <variant>
+
+using namespace zc;
+using Catch::Matchers::ContainsSubstring;
+using Catch::Matchers::StartsWith;
+
+namespace {
+
+std::string refusal(std::string_view text) {
+  const auto config = parse_config(text, "zerocast.toml");
+  REQUIRE_FALSE(config);
+  CHECK(config.error().kind == ErrorKind::Invalid);
+  return config.error().message();
+}
+
+}  // namespace
+
+TEST_CASE("a configuration file holds defaults of record and stream") {
+  const auto config = parse_config(
+      "[record]\ncodec = \"hevc\"\nfps = 59.94\ncrf = 20\nrestore = false\n"
+      "encoder-option = [\"preset=slow\"]\n[stream]\nbitrate = \"4M\"\n",
+      "zerocast.toml");
+  REQUIRE(config);
+  REQUIRE(config->record.size() == 5);
+  REQUIRE(config->stream.size() == 1);
+  CHECK(config->stream.front().name == "bitrate");
+  CHECK(config->stream.front().where == "zerocast.toml:8:1");
+  CHECK(std::get<std::string>(config->stream.front().value) == "4M");
+}
+
+TEST_CASE("an empty configuration is one") {
+  const auto config = parse_config("# nothing\n", "zerocast.toml");
+  REQUIRE(config);
+  CHECK(config->record.empty());
+  CHECK(config->stream.empty());
+}
+
+TEST_CASE("what is wrong in a configuration file is told with line and column") {
+  CHECK_THAT(refusal("[record]\ncodec = \n"), StartsWith("zerocast.toml:2:"));
+  CHECK_THAT(refusal("[record]\ncodecs = \"hevc\"\n"),
+             StartsWith("zerocast.toml:2:1: codecs") && ContainsSubstring("there are source, cursor"));
+  CHECK_THAT(refusal("[record]\n\n  codec = \"mp3\"\n"),
+             StartsWith("zerocast.toml:3:3: codec") && ContainsSubstring("auto, h264, hevc, av1"));
+  CHECK_THAT(refusal("[record]\ncodec = true\n"), StartsWith("zerocast.toml:2:1: codec"));
+  CHECK_THAT(refusal("[record]\noverwrite = 1\n"), ContainsSubstring("true or false"));
+  CHECK_THAT(refusal("[record]\nsize = 2026-11-21\n"), ContainsSubstring("a number, text or texts"));
+  CHECK_THAT(refusal("[record]\nencoder-option = [1]\n"), ContainsSubstring("a number, text or texts"));
+  CHECK_THAT(refusal("[record]\nfps = 30\nmin-fps = 1\n"), ContainsSubstring("excludes"));
+  CHECK_THAT(refusal("[recording]\n"), StartsWith("zerocast.toml:1:2") && ContainsSubstring("[record], [stream]"));
+  CHECK_THAT(refusal("codec = \"h264\"\n"), StartsWith("zerocast.toml:1:1") && ContainsSubstring("[record]"));
+  CHECK_THAT(refusal("[stream]\ncontainer = \"mp4\"\n"), ContainsSubstring("no such setting"));
+}
+
+TEST_CASE("any bytes are a configuration or an error, never more") {
+  std::mt19937 random(20261121);
+  const std::string good = "[record]\ncodec = \"hevc\"\nfps = 30\nsize = \"640x480\"\n[stream]\nbitrate = 4000000\n";
+  std::size_t refused = 0;
+  for (int round = 0; round < 500; ++round) {
+    std::string text = good;
+    for (int change = 0; change < 3; ++change) text.at(random() % text.size()) = static_cast<char>(random() & 0xFFU);
+    const auto config = parse_config(text, "zerocast.toml");
+    if (!config) {
+      ++refused;
+      CHECK_THAT(config.error().message(), StartsWith("zerocast.toml"));
+    }
+  }
+  CHECK(refused > 100);
+}
