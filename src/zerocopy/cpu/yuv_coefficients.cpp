@@ -8,13 +8,14 @@ namespace {
 
 /// The weights of one matrix row; green takes up what rounding left over, so that they add up to their exact sum.
 FieldWeights quantise(const std::array<double, 3>& row, const RgbFields& fields, double scale) {
-  constexpr long kMost = 0x7fff;  // a weight of one would be 2^15
-  const long sum = std::min(std::lround((row[0] + row[1] + row[2]) * scale), kMost);
+  constexpr long kMost = 0x7fff;  // a weight of one, in a row that copies, would be 2^15
+  const long sum = std::lround((row[0] + row[1] + row[2]) * scale);
   const long red = std::min(std::lround(row[0] * scale), kMost);
   const long blue = std::min(std::lround(row[2] * scale), kMost);
   FieldWeights weights{};
   weights.at(fields.red) = static_cast<std::int16_t>(red);
-  weights.at(fields.green) = static_cast<std::int16_t>(sum - red - blue);
+  weights.at(fields.green) =
+      row[1] == 0 ? std::int16_t{0} : static_cast<std::int16_t>(std::min(sum - red - blue, kMost));
   weights.at(fields.blue) = static_cast<std::int16_t>(blue);
   return weights;
 }

@@ -26,6 +26,7 @@ VAProcColorStandardType standard(ColourMatrix matrix) {
     case ColourMatrix::BT601: return VAProcColorStandardBT601;
     case ColourMatrix::BT2020: return VAProcColorStandardBT2020;
     case ColourMatrix::BT709:
+    case ColourMatrix::Rgb:  // not in a Y'CbCr surface
     case ColourMatrix::Unknown: break;
   }
   return VAProcColorStandardBT709;
