@@ -167,7 +167,7 @@ class EncodeStage {
   std::optional<std::int64_t> newest_pts_;  // of all packets so far
   std::optional<std::int64_t> last_dts_;
   std::shared_ptr<const StreamParameters> new_stream_;  // for the next packet: another encoder's first
-  std::array<Submitted, 256> submitted_{};  // more than any encoder holds
+  std::array<Submitted, 256> submitted_{};              // more than any encoder holds
   std::size_t next_submitted_ = 0;
   std::string_view encoder_name_;
   bool loss_told_ = false;
