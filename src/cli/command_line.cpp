@@ -71,7 +71,7 @@ class Parser {
     for (std::unique_ptr<Command>& command : make_commands()) bind(std::move(command));
   }
 
-  Result<Invocation> parse(std::span<const char* const> arguments) {
+  Result<Invocation> parse(std::span<const char* const> arguments, const ConfigReader& config) {
     std::vector<std::string> words(arguments.rbegin(), arguments.rend());  // CLI11 takes them last first
     // CLI11 would take the next word as the value of "--crf=".
     for (const char* argument : arguments) {
@@ -106,7 +106,7 @@ class Parser {
       const bool flag = bound->command->info().arguments.at(row).flag();
       given.push_back({row, flag ? std::vector<std::string>(1) : option.results()});
     }
-    return bound->command->interpret(given);
+    return bound->command->interpret(given, config);
   }
 
  private:
@@ -210,9 +210,9 @@ class Parser {
 
 }  // namespace
 
-Result<Invocation> parse_command_line(std::span<const char* const> arguments) {
+Result<Invocation> parse_command_line(std::span<const char* const> arguments, const ConfigReader& config) {
   try {
-    return Parser().parse(arguments);
+    return Parser().parse(arguments, config);
   } catch (const std::exception& error) {
     return fail(ErrorKind::Internal, "read the command line", error.what());
   }

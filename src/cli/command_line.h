@@ -5,8 +5,10 @@
 #include "base/error.h"
 #include "cli/options.h"
 #include "settings/argument.h"
+#include "settings/config_file.h"
 #include "settings/record_options.h"
 
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,11 +24,15 @@ struct ShowText {
 
 /// What to do. RecordOptions::live tells `stream` from `record`.
 using Invocation = std::variant<ShowText, RecordOptions, SourcesOptions, EncodersOptions, ZerocopyProbeOptions,
-                                VerifyCommandOptions, CompletionOptions>;
+                                VerifyCommandOptions, CompletionOptions, ConfigOptions>;
 
-/// Parses what follows the program's name. Invalid: one line that says what is wrong and what is valid. Never throws
-/// and never prints.
-[[nodiscard]] Result<Invocation> parse_command_line(std::span<const char* const> arguments);
+/// Asked for the defaults of a command, and only for a command that has any.
+using ConfigReader = std::function<Result<Config>()>;
+
+/// Parses what follows the program's name. Invalid: one line that says what is wrong and what is valid; also errors of
+/// `config`, without which there are only the built-in defaults. Never throws and never prints.
+[[nodiscard]] Result<Invocation> parse_command_line(std::span<const char* const> arguments,
+                                                    const ConfigReader& config = nullptr);
 
 /// Every subcommand, in the order help shows them.
 [[nodiscard]] std::vector<CommandInfo> command_infos();

@@ -15,22 +15,29 @@ template <class Words>
 class TableCommand final : public Command {
  public:
   using Finish = Result<Invocation> (*)(Words words);
+  /// Puts the user's own defaults into `words`, but for what is `given`.
+  using Configure = Result<void> (*)(const Config& config, std::span<const std::string_view> given, Words& words);
 
   TableCommand(CommandInfo info, std::vector<ArgumentRow<Words>> rows, std::span<const Conflict> conflicts,
-               Words defaults, Finish finish)
+               Words defaults, Finish finish, Configure configure = nullptr)
       : info_(std::move(info)),
         rows_(std::move(rows)),
         conflicts_(conflicts),
         defaults_(std::move(defaults)),
-        finish_(finish) {
+        finish_(finish),
+        configure_(configure) {
     for (const ArgumentRow<Words>& row : rows_) info_.arguments.push_back(row.argument);
   }
 
   [[nodiscard]] const CommandInfo& info() const override { return info_; }
 
-  [[nodiscard]] Result<Invocation> interpret(std::span<const Occurrences> given) const override {
+  [[nodiscard]] Result<Invocation> interpret(std::span<const Occurrences> given,
+                                             const ConfigReader& config) const override {
     if (auto good = check_presence(given); !good) return std::unexpected(std::move(good.error()));
     Words words = defaults_;
+    if (configure_ != nullptr && config) {
+      if (auto good = apply_config(given, config, words); !good) return std::unexpected(std::move(good.error()));
+    }
     for (const Occurrences& occurrence : given) {
       const ArgumentRow<Words>& row = rows_.at(occurrence.row);
       for (const std::string& value : occurrence.values) {
@@ -41,6 +48,15 @@ class TableCommand final : public Command {
   }
 
  private:
+  [[nodiscard]] Result<void> apply_config(std::span<const Occurrences> given, const ConfigReader& reader,
+                                          Words& words) const {
+    const auto config = reader();
+    if (!config) return std::unexpected(config.error());
+    std::vector<std::string_view> names;
+    for (const Occurrences& occurrence : given) names.push_back(rows_.at(occurrence.row).argument.name);
+    return configure_(*config, names, words);
+  }
+
   [[nodiscard]] Result<void> check_presence(std::span<const Occurrences> given) const {
     const auto has = [&](std::string_view name) {
       return std::ranges::any_of(given, [&](const Occurrences& o) { return rows_.at(o.row).argument.name == name; });
@@ -71,6 +87,7 @@ class TableCommand final : public Command {
   std::span<const Conflict> conflicts_;
   Words defaults_;
   Finish finish_;
+  Configure configure_;
 };
 
 constexpr std::array kRecordExamples{
@@ -147,7 +164,12 @@ std::unique_ptr<Command> record_command(bool live) {
   }
   return std::make_unique<TableCommand<RecordWords>>(
       std::move(info), record_arguments(live), record_conflicts(), record_defaults(live),
-      [](RecordWords words) -> Result<Invocation> { return finish_record(std::move(words)); });
+      [](RecordWords words) -> Result<Invocation> { return finish_record(std::move(words)); },
+      [](const Config& config, std::span<const std::string_view> given, RecordWords& words) {
+        const bool stream = words.options.live;
+        return apply_defaults(stream ? config.stream : config.record, given,
+                              stream ? SettingScope::Stream : SettingScope::Record, words);
+      });
 }
 
 template <class Options>
@@ -394,6 +416,36 @@ std::unique_ptr<Command> completion_command() {
       [](CompletionOptions options) -> Result<Invocation> { return options; });
 }
 
+constexpr std::array<Choice<ConfigAction>, 3> kConfigActions{
+    {{"show", ConfigAction::Show}, {"path", ConfigAction::Path}, {"example", ConfigAction::Example}}};
+constexpr auto kConfigActionWords = words(kConfigActions);
+constexpr std::array kConfigExamples{
+    Example{"zerocast config show", "Print what is in force, and where each value comes from."},
+    Example{"zerocast config example", "Print a file with every setting and its default, to start from."},
+};
+
+std::unique_ptr<Command> config_command() {
+  using Row = ArgumentRow<ConfigOptions>;
+  std::vector<Row> rows{{{.name = "ACTION",
+                          .value = "ACTION",
+                          .group = "Configuration",
+                          .help = "What to print: the values in force, the file's path, or an example of a file.",
+                          .fallback = "",
+                          .choices = kConfigActionWords},
+                         [](ConfigOptions& o, std::string_view option, std::string_view text) {
+                           return store(choice_value(option, text, kConfigActions), o.action);
+                         }}};
+  return std::make_unique<TableCommand<ConfigOptions>>(
+      CommandInfo{.name = "config",
+                  .summary = "Show the configuration in force",
+                  .details = "The configuration file holds the user's own defaults of 'record' and 'stream', under the "
+                             "names of their options. What is typed wins over it.",
+                  .arguments = {},
+                  .examples = kConfigExamples},
+      std::move(rows), std::span<const Conflict>{}, ConfigOptions{},
+      [](ConfigOptions options) -> Result<Invocation> { return options; });
+}
+
 }  // namespace
 
 std::vector<std::unique_ptr<Command>> make_commands() {
@@ -404,6 +456,7 @@ std::vector<std::unique_ptr<Command>> make_commands() {
   commands.push_back(encoders_command());
   commands.push_back(zerocopy_probe_command());
   commands.push_back(verify_command());
+  commands.push_back(config_command());
   commands.push_back(completion_command());
   return commands;
 }

@@ -26,8 +26,9 @@ class Command {
   Command& operator=(const Command&) = delete;
 
   [[nodiscard]] virtual const CommandInfo& info() const = 0;
-  /// Turns the typed words into options. `given` holds the arguments that occurred, by row.
-  [[nodiscard]] virtual Result<Invocation> interpret(std::span<const Occurrences> given) const = 0;
+  /// Turns the typed words into options. `given` holds the arguments that occurred, by row; `config` may be null.
+  [[nodiscard]] virtual Result<Invocation> interpret(std::span<const Occurrences> given,
+                                                     const ConfigReader& config) const = 0;
 };
 
 /// All subcommands, made anew on each call.

@@ -2,6 +2,7 @@
 #include "base/toggles.h"
 #include "cli/command_line.h"
 #include "cli/completion.h"
+#include "cli/config_command.h"
 #include "cli/encoders_command.h"
 #include "cli/exit_codes.h"
 #include "cli/record_command.h"
@@ -41,11 +42,12 @@ struct Dispatch {
 
   int operator()(const ShowText& show) const { return to_int(print_out(show.text)); }
   int operator()(const CompletionOptions& options) const { return to_int(print_out(completion_file(options.shell))); }
+  int operator()(const ConfigOptions& options) const { return run_config(options, toggles); }
   int operator()(const SourcesOptions& options) const { return run_sources(options); }
   int operator()(const EncodersOptions& options) const { return run_encoders(options, toggles); }
   int operator()(const ZerocopyProbeOptions& options) const { return run_zerocopy_probe(options, toggles); }
   int operator()(const VerifyCommandOptions& options) const {
-    block_stop_signals();
+    block_signals();
     return run_verify(options, toggles);
   }
   int operator()(const RecordOptions& options) const {
@@ -58,7 +60,7 @@ struct Dispatch {
 int run(std::span<const char* const> arguments) {
   ignore_write_signals();
   if (const auto code = run_probe_child(arguments)) return *code;
-  const auto invocation = parse_command_line(arguments);
+  const auto invocation = parse_command_line(arguments, read_config);
   if (!invocation) return to_int(report_error(invocation.error(), Stage::Arguments));
   if (const auto* show = std::get_if<ShowText>(&*invocation)) return to_int(print_out(show->text));
   init_logging();

@@ -33,6 +33,12 @@ struct VerifyCommandOptions {
   bool json = false;
 };
 
+enum class ConfigAction : std::uint8_t { Show, Path, Example };
+
+struct ConfigOptions {
+  ConfigAction action = ConfigAction::Show;
+};
+
 enum class Shell : std::uint8_t { Bash, Zsh, Fish };
 
 struct CompletionOptions {

@@ -18,6 +18,8 @@ constexpr std::array kEnvironment{
                    "does not say when a picture is finished, where recordings show half-drawn or late pictures. Costs "
                    "one frame of delay. Not used where the desktop synchronises explicitly. Default 0."},
     ReferenceEntry{"FFMPEG_DEBUG", "1 shows FFmpeg's own log at debug level. Default 0."},
+    ReferenceEntry{"ZEROCAST_CONFIG", "Another configuration file; /dev/null for none."},
+    ReferenceEntry{"XDG_CONFIG_HOME", "Where the configuration is looked for. Default ~/.config."},
     ReferenceEntry{"XDG_STATE_HOME", "Where the desktop's permissions are remembered. Default ~/.local/state."},
     ReferenceEntry{"XDG_RUNTIME_DIR", "Where PipeWire's socket is looked for."},
     ReferenceEntry{"PIPEWIRE_REMOTE", "Another PipeWire socket than pipewire-0."},
@@ -25,6 +27,8 @@ constexpr std::array kEnvironment{
 };
 
 constexpr std::array kFiles{
+    ReferenceEntry{"$XDG_CONFIG_HOME/zerocast/zerocast.toml",
+                   "The user's own defaults of 'record' and 'stream'; 'zerocast config example' prints one."},
     ReferenceEntry{"$XDG_STATE_HOME/zerocast/restore-tokens",
                    "The desktop portal's permissions, readable by their owner only."},
 };

@@ -16,8 +16,8 @@ namespace {
 constexpr std::string_view kSinks = "sinks";
 constexpr std::string_view kLive = "live";
 constexpr std::string_view kNegation = "--no-";
-/// What only means something where there is a terminal, or has another form here.
-constexpr std::array<std::string_view, 3> kNotSettings{"--tee", "--json", "--quiet"};
+/// What only means something to who types it, or has another form here.
+constexpr std::array<std::string_view, 4> kNotSettings{"--tee", "--json", "--quiet", "--reprobe"};
 
 using Row = ArgumentRow<RecordWords>;
 
@@ -185,6 +185,12 @@ std::vector<std::string_view> setting_names(SettingScope scope) {
   if (scope == SettingScope::Session) names = {kSinks, kLive};
   for (const SettingRow& row : setting_rows(scope)) names.push_back(row.name);
   return names;
+}
+
+std::vector<SettingInfo> setting_infos(SettingScope scope) {
+  std::vector<SettingInfo> infos;
+  for (const SettingRow& row : setting_rows(scope)) infos.push_back({row.name, &row.row->argument, row.negated});
+  return infos;
 }
 
 Result<void> check_settings(std::span<const Setting> settings, SettingScope scope) {

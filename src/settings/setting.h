@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "settings/argument.h"
 #include "settings/record_arguments.h"
 #include "settings/record_options.h"
 
@@ -24,7 +25,8 @@ struct Setting {
 };
 
 /// Which settings there are, all named as the options of the command line without their dashes; a flag "--no-X" is the
-/// switch "X". What concerns a terminal alone (--json, --quiet) is not among them.
+/// switch "X". What concerns one call alone (--json, --quiet, --reprobe) is not among
+/// them.
 enum class SettingScope : std::uint8_t {
   Record,  ///< defaults of `zerocast record`: its options but for --tee
   Stream,  ///< likewise of `zerocast stream`
@@ -32,6 +34,15 @@ enum class SettingScope : std::uint8_t {
   /// completeness, as `stream` has it; the default when every sink is a network peer).
   Session,
 };
+/// A setting as the documentation sees it.
+struct SettingInfo {
+  std::string_view name;
+  const Argument* argument;  ///< static
+  bool negated;              ///< the argument is the switch's contrary
+};
+/// Those that are an option of the command line too, in the order help shows them.
+[[nodiscard]] std::vector<SettingInfo> setting_infos(SettingScope scope);
+/// All names.
 [[nodiscard]] std::vector<std::string_view> setting_names(SettingScope scope);
 
 /// The checks and messages of the command line, as far as the settings can be judged without the rest. Invalid: an

@@ -172,7 +172,8 @@ TEST_CASE("wrong words get one clear line") {
   };
   const Row rows[] = {
       {{},
-       "no command: it is one of record, stream, sources, encoders, zerocopy-probe, verify, completion; see 'zerocast "
+       "no command: it is one of record, stream, sources, encoders, zerocopy-probe, verify, config, completion; see "
+       "'zerocast "
        "--help'"},
       {{"recrod", "a.mkv"}, "command line: unknown command 'recrod'; did you mean 'record'?"},
       {{"frobnicate"}, "command line: unknown command 'frobnicate'; see 'zerocast --help'"},

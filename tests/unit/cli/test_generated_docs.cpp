@@ -131,7 +131,7 @@ TEST_CASE("each shell accepts its completion file") {
 TEST_CASE("bash completes commands, options and values") {
   need("bash");
   CHECK(bash_offers("zerocast ") == Words{"record", "stream", "sources", "encoders", "zerocopy-probe", "verify",
-                                          "completion", "--help", "--version"});
+                                          "config", "completion", "--help", "--version"});
   CHECK(bash_offers("zerocast s") == Words{"stream", "sources"});
   CHECK(bash_offers("zerocast record --co") == Words{"--codec", "--colour", "--container"});
   CHECK(bash_offers("zerocast record --json --codec ") == Words{"auto", "h264", "hevc", "av1"});

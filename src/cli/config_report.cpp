@@ -1,0 +1,105 @@
+#include "cli/config_report.h"
+
+#include "cli/help.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+namespace zc {
+namespace {
+
+constexpr std::size_t kColumns = 110;
+constexpr std::size_t kValueColumns = 40;
+
+struct Section {
+  std::string_view name;
+  SettingScope scope;
+  std::vector<Setting> Config::* settings;
+};
+constexpr std::array kSections{Section{"record", SettingScope::Record, &Config::record},
+                               Section{"stream", SettingScope::Stream, &Config::stream}};
+
+/// The built-in default as one would write it; empty: unset.
+std::string default_text(const SettingInfo& setting) {
+  const Argument& argument = *setting.argument;
+  if (argument.flag()) return setting.negated ? "true" : "false";
+  const std::string_view text = argument.fallback;
+  const bool number = !text.empty() && argument.choices.empty() &&
+                      std::ranges::all_of(text, [](char c) { return c == '.' || (c >= '0' && c <= '9'); });
+  return number || text.empty() ? std::string(text) : fmt::format("\"{}\"", text);
+}
+
+std::string in_force(const SettingInfo& setting, const std::vector<Setting>& settings) {
+  const auto found = std::ranges::find(settings, setting.name, &Setting::name);
+  if (found != settings.end()) {
+    return fmt::format("{:<{}}  # {}\n", fmt::format("{} = {}", setting.name, setting_text(found->value)),
+                       kValueColumns, found->where);
+  }
+  // A comment: a default may be at odds with what is set beside it, which wins over it.
+  const std::string value = default_text(setting);
+  const std::string line = fmt::format("# {}{}{}", setting.name, value.empty() ? "" : " = ", value);
+  return fmt::format("{:<{}}  # {}\n", line, kValueColumns, value.empty() ? "not set" : "default");
+}
+
+std::string comment(std::string_view text) {
+  const std::string broken = wrapped(text, kColumns, 0);
+  std::string result = "# ";
+  for (const char letter : broken) {
+    result += letter;
+    if (letter == '\n') result += "# ";
+  }
+  return result + '\n';
+}
+
+std::string explained(const SettingInfo& setting) {
+  const Argument& argument = *setting.argument;
+  std::string text(argument.help);
+  if (setting.negated) text = "false: " + text;
+  if (!argument.choices.empty()) text += fmt::format(" One of {}.", fmt::join(argument.choices, ", "));
+  const std::string value = default_text(setting);
+  if (value.empty()) return comment(text) + fmt::format("#{} =\n\n", setting.name);
+  return comment(text) + fmt::format("#{} = {}\n\n", setting.name, value);
+}
+
+std::string_view zerocopy_text(ZerocopyMode mode) {
+  switch (mode) {
+    case ZerocopyMode::Off: return "0";
+    case ZerocopyMode::Required: return "1";
+    case ZerocopyMode::Auto: return "auto";
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string config_text(const Config& config, std::string_view path, const Toggles& toggles) {
+  std::string text = fmt::format("# {}{}\n", path, config.path.empty() ? " (there is no such file)" : "");
+  text += fmt::format("# environment: ZEROCOPY={} ZEROCOPY_LATCH={} FFMPEG_DEBUG={}\n", zerocopy_text(toggles.zerocopy),
+                      toggles.latch ? 1 : 0, toggles.ffmpeg_debug ? 1 : 0);
+  for (const Section& section : kSections) {
+    text += fmt::format("\n[{}]\n", section.name);
+    for (const SettingInfo& setting : setting_infos(section.scope)) {
+      text += in_force(setting, config.*(section.settings));
+    }
+  }
+  return text;
+}
+
+std::string config_example() {
+  std::string text = comment(
+      "The configuration of zerocast: defaults of its commands under the names of their options. "
+      "What is typed on the command line wins. 'zerocast config path' says where this file "
+      "belongs, 'zerocast config show' what is in force.");
+  for (const Section& section : kSections) {
+    text += fmt::format("\n[{}]\n\n", section.name);
+    for (const SettingInfo& setting : setting_infos(section.scope)) text += explained(setting);
+  }
+  while (text.ends_with("\n\n")) text.pop_back();
+  return text;
+}
+
+}  // namespace zc
