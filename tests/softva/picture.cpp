@@ -106,7 +106,7 @@ VAStatus end_processing(Driver& driver, const Context& context) {
   if (fault_now(Fault::Proc)) return VA_STATUS_ERROR_OPERATION_FAILED;
   const auto target = driver.surface(context.target);
   if (context.pipelines.size() != 1 || !target) return VA_STATUS_ERROR_INVALID_PARAMETER;
-  Job job{context.pipelines.front(), {}, {}, driver.surface(context.pipelines.front().surface), target};
+  Job job{context.pipelines.front(), {}, {}, driver.surface(context.pipelines.front().surface), nullptr};
   if (!job.source || job.source == target) return VA_STATUS_ERROR_INVALID_SURFACE;
   if (job.pipeline.surface_region != nullptr) job.from = *job.pipeline.surface_region;
   if (job.pipeline.output_region != nullptr) job.to = *job.pipeline.output_region;
