@@ -219,7 +219,10 @@ TEST_CASE("a truncated or lying POD is never read beyond its end") {
     auto* pod = reinterpret_cast<spa_pod*>(copy.data());
     pod->size = static_cast<std::uint32_t>(cut - sizeof(spa_pod));
     (void)parse_format(pod);
-    (void)parse_offered_formats(pod);
+    // Whole properties before the cut may still be an offer; nothing is none.
+    const auto offered = parse_offered_formats(pod);
+    if (cut == sizeof(spa_pod)) CHECK(offered.empty());
+    if (cut == length) CHECK_FALSE(offered.empty());
   }
   for (std::size_t at = sizeof(spa_pod); at + 4 <= length; at += 4) {
     for (const std::uint32_t evil : {0U, 1U, 7U, 0x7fffffffU, 0xffffffffU}) {
