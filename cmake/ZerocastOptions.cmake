@@ -43,3 +43,11 @@ function(zerocast_library name)
   target_include_directories(zerocast_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
   target_link_libraries(zerocast_${name} PUBLIC ${ARG_PUBLIC} PRIVATE zerocast_options ${ARG_PRIVATE})
 endfunction()
+
+# zerocast_pixel_loops(FILE...): sources that visit every pixel are optimised in sanitized builds too, which are -O0
+# otherwise: they are most of what the tests' time goes into.
+function(zerocast_pixel_loops)
+  if(ZEROCAST_SANITIZE)
+    set_source_files_properties(${ARGN} PROPERTIES COMPILE_OPTIONS -O2)
+  endif()
+endfunction()
