@@ -43,19 +43,16 @@ Rational nominal_rate(const RecordingOptions& options, const SourceInfo& source)
   return source.rate;
 }
 
-constexpr std::uint64_t packed(Rational rate) { return std::uint64_t{rate.num} << 32U | rate.den; }
-constexpr Rational unpacked(std::uint64_t rate) {
-  return {static_cast<std::uint32_t>(rate >> 32U), static_cast<std::uint32_t>(rate)};
-}
-
 Size even(Size size) { return {std::max(size.width & ~1U, 2U), std::max(size.height & ~1U, 2U)}; }
 
 std::unexpected<Failure> failed(Part part, Error error) { return std::unexpected(Failure{part, std::move(error)}); }
 
-class RecordingImpl final : public Recording, public SourceListener, public SinkEvents, public EncoderSuccession {
+class RecordingImpl final : public Recording, public SourceListener, public SinkEvents {
  public:
   explicit RecordingImpl(RecordingOptions options)
-      : options_(std::move(options)), mailbox_(options_.toggles.latch ? kLatch : Nanoseconds{}) {}
+      : options_(std::move(options)),
+        mailbox_(options_.toggles.latch ? kLatch : Nanoseconds{}),
+        encoders_(options_.encoder, options_.proofs) {}
   RecordingImpl(const RecordingImpl&) = delete;
   RecordingImpl& operator=(const RecordingImpl&) = delete;
   ~RecordingImpl() override { close(); }
@@ -79,17 +76,12 @@ class RecordingImpl final : public Recording, public SourceListener, public Sink
   // Outputs' threads.
   void on_error(const std::string& output, const Error& error, bool fatal) override;
   void on_keyframe_wanted(const std::string& output) override;
-  // Encoder thread.
-  bool possible() const override { return !chain_->exhausted(); }
-  Result<std::unique_ptr<Encoder>> next(std::string_view failed, const Error& why) override;
-  void reopened(const Encoder& encoder) override;
 
  private:
   void run_worker(const std::stop_token& stop);
   [[nodiscard]] Result<Frame> wait_for_picture(const std::stop_token& stop);
   [[nodiscard]] std::expected<void, Failure> open_stage(const Frame& first);
-  /// Says which encoder was taken and why those before it were not.
-  void note_choice(const Encoder& encoder);
+  [[nodiscard]] VideoParameters video_parameters(const Frame& first) const;
   [[nodiscard]] std::size_t ring_frames(const Encoder& encoder) const;
   void end_with(EndReason reason, std::optional<Failure> failure = std::nullopt);
   /// Keeps the first error of an output; true when every output has one.
@@ -103,25 +95,17 @@ class RecordingImpl final : public Recording, public SourceListener, public Sink
   std::vector<std::unique_ptr<SinkRunner>> outputs_;
   std::unique_ptr<Source> source_;
 
+  EncoderChoice encoders_;  // outlives the stage, which asks it for successors
+
   // Made by the worker when the first picture has come; read by status() behind stage_ready_.
   std::unique_ptr<EncodeStage> stage_;
   std::unique_ptr<PictureWorker> pictures_;
-  std::optional<EncoderChain> chain_;
-  VideoParameters video_;
-  // Changed by the encoder thread; read once that has ended.
-  std::string encoder_name_;
-  std::vector<std::string> failed_encoders_;
-  std::vector<PassedOver> passed_over_;
-  StreamParameters stream_;
   std::uint64_t overwritten_before_ = 0;
   Nanoseconds cpu_start_{};
   Nanoseconds encoder_cpu_start_{};
   Nanoseconds cpu_{};
   Nanoseconds cpu_encoder_{};
   std::atomic<bool> stage_ready_{false};
-
-  std::atomic<std::int64_t> bit_rate_now_{0};  // 0: as it began
-  std::atomic<std::uint64_t> rate_now_{0};     // num << 32 | den; 0: as it began
 
   /// Asks the GPU at most so often: it is a call into a driver.
   static constexpr Nanoseconds kLoadInterval = std::chrono::seconds(1);
@@ -190,36 +174,33 @@ Result<Frame> RecordingImpl::wait_for_picture(const std::stop_token& stop) {
   }
 }
 
-std::expected<void, Failure> RecordingImpl::open_stage(const Frame& first) {
-  const SourceInfo source = source_->info();
+VideoParameters RecordingImpl::video_parameters(const Frame& first) const {
   VideoParameters video;
-  video.rate = nominal_rate(options_, source);
+  video.rate = nominal_rate(options_, source_->info());
   video.constant_rate = options_.constant_rate.has_value();
   video.size = options_.size.value_or(first.visible_size());
   if (options_.encoder.chroma == Chroma::Yuv420) video.size = even(video.size);
-  video.in_band_headers = std::ranges::any_of(
-      options_.outputs, [](const OutputSpec& spec) { return info(spec.container).takes_new_headers; });
-  video.fixed_headers = std::ranges::any_of(
-      options_.outputs, [](const OutputSpec& spec) { return !info(spec.container).takes_new_headers; });
-  auto chain = EncoderChain::create(options_.encoder, options_.proofs);
-  if (!chain) return failed(Part::Encoder, std::move(chain.error()));
-  chain_.emplace(std::move(*chain));
+  const auto takes_new_headers = [](const OutputSpec& spec) { return info(spec.container).takes_new_headers; };
+  video.in_band_headers = std::ranges::any_of(options_.outputs, takes_new_headers);
+  video.fixed_headers = !std::ranges::all_of(options_.outputs, takes_new_headers);
   video.device = importer_->device_for(first);
-  video_ = video;
-  auto encoder = EncodeStage::open_encoder(*chain_, video);
+  return video;
+}
+
+std::expected<void, Failure> RecordingImpl::open_stage(const Frame& first) {
+  auto encoder = encoders_.open(video_parameters(first));
   if (!encoder) return failed(Part::Encoder, std::move(encoder.error()));
-  note_choice(**encoder);
   if (auto configured = importer_->configure((*encoder)->input()); !configured) {
     return failed(Part::Encoder, std::move(configured.error()));
   }
-  stream_ = (*encoder)->stream();
+  const StreamParameters& stream = encoders_.stream();
   for (const OutputSpec& spec : options_.outputs) {
-    if (auto fits = check_codec(spec.container, stream_.codec); !fits) {
+    if (auto fits = check_codec(spec.container, stream.codec); !fits) {
       return failed(Part::Output, std::move(fits.error()));
     }
   }
   for (const auto& output : outputs_) {
-    if (auto started = output->start(stream_); !started) return failed(Part::Output, std::move(started.error()));
+    if (auto started = output->start(stream); !started) return failed(Part::Output, std::move(started.error()));
   }
   const std::size_t frames = ring_frames(**encoder);
   stage_ = std::make_unique<EncodeStage>(
@@ -228,48 +209,11 @@ std::expected<void, Failure> RecordingImpl::open_stage(const Frame& first) {
       [this](const Packet& packet) {
         for (const auto& output : outputs_) output->push(packet);
       },
-      [this](const Error& error) { end_with(EndReason::Failed, Failure{Part::Encoder, error}); }, this,
+      [this](const Error& error) { end_with(EndReason::Failed, Failure{Part::Encoder, error}); }, &encoders_,
       options_.patience);
-  logger("session").info("{} -> {} ({}) {}x{}", source.description, encoder_name_, importer_->route(),
-                         stream_.size.width, stream_.size.height);
+  logger("session").info("{} -> {} ({}) {}x{}", source_->info().description, encoders_.encoder(), importer_->route(),
+                         stream.size.width, stream.size.height);
   return {};
-}
-
-void RecordingImpl::note_choice(const Encoder& encoder) {
-  std::string refused;
-  for (const EncoderChain::Refusal& refusal : chain_->refusals()) {
-    // A machine without the hardware is no news; settings that keep its encoder from being used are.
-    if (refusal.error.kind == ErrorKind::Invalid) {
-      logger("session").warn("passed over {}: {}", refusal.encoder, refusal.error.detail);
-    }
-    refused += fmt::format("{}{} ({})", refused.empty() ? "; not " : ", ", refusal.encoder, refusal.error.detail);
-    passed_over_.push_back({std::string(refusal.encoder), refusal.error.message()});
-  }
-  encoder_name_ = encoder.name();
-  logger("session").info("encoder: {}{}", encoder_name_, refused);
-}
-
-Result<std::unique_ptr<Encoder>> RecordingImpl::next(std::string_view failed_name, const Error& why) {
-  if (const std::int64_t changed = bit_rate_now_.load(std::memory_order_relaxed); changed != 0) {
-    chain_->set_bit_rate(changed);
-  }
-  if (const std::uint64_t changed = rate_now_.load(std::memory_order_relaxed); changed != 0) {
-    video_.rate = unpacked(changed);
-  }
-  auto encoder = chain_->open_next(video_);
-  if (!encoder) {
-    return fail(ErrorKind::Lost, fmt::format("encode with {}", failed_name),
-                fmt::format("{}; no other encoder takes over: {}", why.detail, encoder.error().detail));
-  }
-  logger("session").warn("{} failed ({}): {} takes over", failed_name, why.detail, (*encoder)->name());
-  failed_encoders_.emplace_back(failed_name);
-  note_choice(**encoder);
-  return encoder;
-}
-
-void RecordingImpl::reopened(const Encoder& encoder) {
-  // Outputs that take other parameter sets find them in the keyframe; where one does not, they are the same.
-  stream_.extradata = encoder.stream().extradata;
 }
 
 std::size_t RecordingImpl::ring_frames(const Encoder& encoder) const {
@@ -316,10 +260,10 @@ void RecordingImpl::run_worker(const std::stop_token& stop) {
   encoder_cpu_start_ = EncodeStage::encoder_cpu_time();
   stage_ready_.store(true);
   // What was asked for before there was anything to change.
-  if (const std::int64_t changed = bit_rate_now_.load(); changed != 0) stage_->set_bitrate(changed);
-  if (const std::uint64_t changed = rate_now_.load(); changed != 0) {
-    stage_->set_rate(unpacked(changed));
-    pictures_->set_rate(unpacked(changed));
+  if (const auto changed = encoders_.bit_rate()) stage_->set_bitrate(*changed);
+  if (const auto changed = encoders_.rate()) {
+    stage_->set_rate(*changed);
+    pictures_->set_rate(*changed);
   }
 
   const Result<PictureWorker::End> end = pictures_->run(std::move(*first), stop);
@@ -361,11 +305,7 @@ void RecordingImpl::request_keyframe() {
 }
 
 Result<void> RecordingImpl::set_bitrate(std::int64_t bits_per_second) {
-  if (!options_.encoder.bit_rate) {
-    return fail(ErrorKind::Unsupported, "set the bit rate", "the recording runs at constant quality");
-  }
-  if (auto ok = validate(with_bit_rate(options_.encoder, bits_per_second)); !ok) return ok;
-  bit_rate_now_.store(bits_per_second);
+  if (auto ok = encoders_.set_bitrate(bits_per_second); !ok) return ok;
   if (stage_ready_.load()) stage_->set_bitrate(bits_per_second);
   return {};
 }
@@ -378,7 +318,7 @@ Result<void> RecordingImpl::set_rate(Rational rate) {
     return fail(ErrorKind::Invalid, "set the frame rate",
                 fmt::format("{} is not above 0 and at most {}", rate.value(), kMaxConstantRate));
   }
-  rate_now_.store(packed(rate));
+  encoders_.set_rate(rate);
   if (stage_ready_.load()) {
     stage_->set_rate(rate);
     pictures_->set_rate(rate);
@@ -479,9 +419,9 @@ RecordingReport RecordingImpl::finish() {
   report.counters = status();
   report.duration = report.counters.elapsed;
   if (stage_ready_.load(std::memory_order_acquire)) {
-    report.encoder = encoder_name_;
-    report.failed_encoders = failed_encoders_;
-    report.passed_over = passed_over_;
+    report.encoder = encoders_.encoder();
+    report.failed_encoders = encoders_.failed();
+    report.passed_over = encoders_.passed_over();
     report.takeovers = stage_->takeovers();
     report.stuck_threads = parked_threads();
     const DurationHistogram& encoding = stage_->metrics().encoding;
@@ -489,8 +429,8 @@ RecordingReport RecordingImpl::finish() {
     report.encoding_p95 = encoding.quantile(0.95);
     report.encoding_p99 = encoding.quantile(0.99);
     report.route = route_;
-    report.codec = stream_.codec;
-    report.size = stream_.size;
+    report.codec = encoders_.stream().codec;
+    report.size = encoders_.stream().size;
     const DurationHistogram& latency = stage_->latency();
     report.latency_p50 = latency.quantile(0.50);
     report.latency_p95 = latency.quantile(0.95);

@@ -11,6 +11,7 @@
 #include "output/output_spec.h"
 #include "session/encode_metrics.h"
 #include "session/encode_ring.h"
+#include "session/encoder_choice.h"
 #include "session/pacer.h"
 #include "session/takeover.h"
 
@@ -84,12 +85,6 @@ struct RecordingStatus {
   std::uint64_t output_dropped = 0;        ///< packets live outputs left out
   Nanoseconds latency_p50{};               ///< producer's timestamp to packet
   EndReason end = EndReason::Running;
-};
-
-/// An encoder that was tried before the one at work.
-struct PassedOver {
-  std::string encoder;
-  std::string reason;
 };
 
 struct OutputReport {

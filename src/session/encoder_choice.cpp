@@ -1,0 +1,78 @@
+#include "session/encoder_choice.h"
+
+#include "base/log.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace zc {
+
+Result<std::unique_ptr<Encoder>> EncoderChoice::open(const VideoParameters& video) {
+  auto chain = EncoderChain::create(settings_, proofs_);
+  if (!chain) return std::unexpected(std::move(chain.error()));
+  chain_.emplace(std::move(*chain));
+  video_ = video;
+  auto encoder = EncodeStage::open_encoder(*chain_, video_);
+  if (!encoder) return encoder;
+  note_choice(**encoder);
+  stream_ = (*encoder)->stream();
+  return encoder;
+}
+
+Result<void> EncoderChoice::set_bitrate(std::int64_t bits_per_second) {
+  if (!settings_.bit_rate) {
+    return fail(ErrorKind::Unsupported, "set the bit rate", "the recording runs at constant quality");
+  }
+  if (auto ok = validate(with_bit_rate(settings_, bits_per_second)); !ok) return ok;
+  bit_rate_now_.store(bits_per_second);
+  return {};
+}
+
+void EncoderChoice::set_rate(Rational rate) { rate_now_.store(std::uint64_t{rate.num} << 32U | rate.den); }
+
+std::optional<std::int64_t> EncoderChoice::bit_rate() const {
+  const std::int64_t now = bit_rate_now_.load();
+  return now == 0 ? std::nullopt : std::optional(now);
+}
+
+std::optional<Rational> EncoderChoice::rate() const {
+  const std::uint64_t now = rate_now_.load();
+  if (now == 0) return std::nullopt;
+  return Rational{static_cast<std::uint32_t>(now >> 32U), static_cast<std::uint32_t>(now)};
+}
+
+void EncoderChoice::note_choice(const Encoder& encoder) {
+  std::string refused;
+  for (const EncoderChain::Refusal& refusal : chain_->refusals()) {
+    // A machine without the hardware is no news; settings that keep its encoder from being used are.
+    if (refusal.error.kind == ErrorKind::Invalid) {
+      logger("session").warn("passed over {}: {}", refusal.encoder, refusal.error.detail);
+    }
+    refused += fmt::format("{}{} ({})", refused.empty() ? "; not " : ", ", refusal.encoder, refusal.error.detail);
+    passed_over_.push_back({std::string(refusal.encoder), refusal.error.message()});
+  }
+  encoder_ = encoder.name();
+  logger("session").info("encoder: {}{}", encoder_, refused);
+}
+
+Result<std::unique_ptr<Encoder>> EncoderChoice::next(std::string_view failed, const Error& why) {
+  if (const auto changed = bit_rate()) chain_->set_bit_rate(*changed);
+  if (const auto changed = rate()) video_.rate = *changed;
+  auto encoder = chain_->open_next(video_);
+  if (!encoder) {
+    return fail(ErrorKind::Lost, fmt::format("encode with {}", failed),
+                fmt::format("{}; no other encoder takes over: {}", why.detail, encoder.error().detail));
+  }
+  logger("session").warn("{} failed ({}): {} takes over", failed, why.detail, (*encoder)->name());
+  failed_.emplace_back(failed);
+  note_choice(**encoder);
+  return encoder;
+}
+
+void EncoderChoice::reopened(const Encoder& encoder) {
+  // Outputs that take other parameter sets find them in the keyframe; where one does not, they are the same.
+  stream_.extradata = encoder.stream().extradata;
+}
+
+}  // namespace zc

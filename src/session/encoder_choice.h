@@ -1,0 +1,77 @@
+// Which encoder a recording has, and which one follows when it fails.
+#pragma once
+
+#include "base/error.h"
+#include "encode/encoder.h"
+#include "encode/encoder_chain.h"
+#include "encode/encoder_proofs.h"
+#include "encode/settings.h"
+#include "media/packet.h"
+#include "session/encode_stage.h"
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace zc {
+
+/// An encoder that was tried before the one at work.
+struct PassedOver {
+  std::string encoder;
+  std::string reason;
+};
+
+/// The encoders of one recording: chosen once its pictures are known, replaced where one fails, each opened with what
+/// the settings have become meanwhile. Says in the log which one it is and why not those before it.
+class EncoderChoice final : public EncoderSuccession {
+ public:
+  EncoderChoice(EncoderSettings settings, EncoderProofs proofs)
+      : settings_(std::move(settings)), proofs_(std::move(proofs)) {}
+
+  /// Session worker, once and before the stage runs: the first encoder that works. Errors as EncoderChain::create() and
+  /// open_first().
+  [[nodiscard]] Result<std::unique_ptr<Encoder>> open(const VideoParameters& video);
+
+  /// Any thread: a successor has this bit rate. Errors as Recording::set_bitrate().
+  [[nodiscard]] Result<void> set_bitrate(std::int64_t bits_per_second);
+  /// Any thread: a successor expects this many pictures/s.
+  void set_rate(Rational rate);
+  /// Any thread: what was set last; nullopt: nothing was.
+  [[nodiscard]] std::optional<std::int64_t> bit_rate() const;
+  [[nodiscard]] std::optional<Rational> rate() const;
+
+  // Encoder thread.
+  bool possible() const override { return !chain_->exhausted(); }
+  Result<std::unique_ptr<Encoder>> next(std::string_view failed, const Error& why) override;
+  void reopened(const Encoder& encoder) override;
+
+  // Before the stage is given a picture, or once its thread has ended.
+  [[nodiscard]] const std::string& encoder() const { return encoder_; }  ///< at work
+  /// What the first one gave, with the parameter sets of the one at work.
+  [[nodiscard]] const StreamParameters& stream() const { return stream_; }
+  [[nodiscard]] const std::vector<std::string>& failed() const { return failed_; }  ///< that were at work, in order
+  /// That could not be used when one was looked for, in order.
+  [[nodiscard]] const std::vector<PassedOver>& passed_over() const { return passed_over_; }
+
+ private:
+  void note_choice(const Encoder& encoder);
+
+  const EncoderSettings settings_;
+  const EncoderProofs proofs_;
+  std::optional<EncoderChain> chain_;
+  VideoParameters video_;
+  std::string encoder_;
+  StreamParameters stream_;
+  std::vector<std::string> failed_;
+  std::vector<PassedOver> passed_over_;
+
+  std::atomic<std::int64_t> bit_rate_now_{0};  ///< 0: as it began
+  std::atomic<std::uint64_t> rate_now_{0};     ///< num << 32 | den; 0: as it began
+};
+
+}  // namespace zc
