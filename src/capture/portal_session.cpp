@@ -49,7 +49,8 @@ struct PortalSession::Impl {
   PortalGrant grant;
   std::jthread watcher;
 
-  const Error closed_error{ErrorKind::Lost, ErrorDomain::DBus, 0, "capture the screen",
+  // Denied: whoever sits there has ended it, and is not to be captured again without being asked.
+  const Error closed_error{ErrorKind::Denied, ErrorDomain::DBus, 0, "capture the screen",
                            "the desktop ended the capture"};
   const Error gone_error{ErrorKind::Lost, ErrorDomain::DBus, 0, "capture the screen", "the desktop portal went away"};
 

@@ -61,9 +61,9 @@ class PortalSession {
 
   [[nodiscard]] PortalGrant& grant();
 
-  /// Starts the thread that reads the bus. `on_closed` is called at most once: the desktop ended the capture (Lost).
-  /// When the bus or the portal goes away without a word the stream may live on (the compositor sends it, not the
-  /// portal): that is a warning in the log, and the end of this thread.
+  /// Starts the thread that reads the bus. `on_closed` is called at most once: the desktop ended the capture (Denied),
+  /// or the portal is gone (Lost). When the bus or the portal goes away without a word the stream may live on (the
+  /// compositor sends it, not the portal): that is a warning in the log, and the end of this thread.
   void watch(std::function<void(const Error&)> on_closed);
 
  private:

@@ -23,7 +23,8 @@ class SourceListener {
  public:
   virtual ~SourceListener() = default;
   virtual void on_frame(Frame frame) = 0;
-  /// `error` is set exactly when `state` is Ended (kind Lost: the source is gone; Cancelled: it came to its own end).
+  /// `error` is set exactly when `state` is Ended (kind Lost: the source is gone; Denied: the desktop or its user took
+  /// the permission back; Cancelled: it came to its own end).
   virtual void on_state(SourceState state, const Error* error) = 0;
 };
 

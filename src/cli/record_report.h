@@ -3,6 +3,7 @@
 #include "cli/exit_codes.h"
 #include "cli/status_line.h"
 #include "session/recording.h"
+#include "session/report_json.h"
 
 #include <optional>
 #include <string>
@@ -12,11 +13,6 @@ namespace zc {
 
 /// The closing report of a recording for a person: what was written, at which rate, what was lost and what it cost.
 [[nodiscard]] std::string report_text(const RecordingReport& report);
-
-/// The same as one JSON object on one line: path, codec, encoder, width, height, frames, captured, repeated, dropped,
-/// fps, duration_s, latency_ms {p50, p95, p99, max}, cpu_ms_per_frame, non_encoder_ms_per_frame (both per captured
-/// picture), source_kind, source, route, rss_kib_start, rss_kib_end, bytes, end, outputs, error.
-[[nodiscard]] std::string report_json(const RecordingReport& report);
 
 /// What a recording that ended like this makes the process say, and the error to report, if there is one. The first
 /// output that failed decides over an otherwise good end.

@@ -1,30 +1,12 @@
 #include "output/file_sink.h"
 
+#include "output/free_path.h"
+
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <variant>
 
 namespace zc {
-namespace {
-
-/// "clip-2.mp4" after "clip.mp4", or the first number that no file has.
-std::string free_path(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  const std::size_t dot = path.rfind('.');
-  const std::size_t name = slash == std::string::npos ? 0 : slash + 1;
-  const bool extension = dot != std::string::npos && dot > name;
-  const std::string stem = path.substr(0, extension ? dot : path.size());
-  const std::string rest = extension ? path.substr(dot) : "";
-  std::string next;
-  unsigned number = 2;
-  do next = fmt::format("{}-{}{}", stem, number++, rest);
-  while (::access(next.c_str(), F_OK) == 0);
-  return next;
-}
-
-}  // namespace
-
 FileSink::FileSink(const OutputSpec& spec, std::unique_ptr<Interrupt> interrupt, std::unique_ptr<FileStream> stream)
     : name_(spec.name()), container_(spec.container), interrupt_(std::move(interrupt)), stream_(std::move(stream)) {}
 
@@ -69,7 +51,6 @@ Result<void> FileSink::roll_over(const Packet& first) {
                     info(container_).title));
   }
   parameters_ = *first.new_stream;
-  origin_ = first.pts;
   if (!has_packets_) {
     muxer_.reset();
     return begin();
@@ -89,6 +70,7 @@ Result<void> FileSink::write(const Packet& packet) {
   if (rigid && packet.new_stream && packet.new_stream->extradata != parameters_.extradata) {
     if (auto rolled = roll_over(packet); !rolled) return rolled;
   }
+  if (!has_packets_) origin_ = packet.pts;  // one that is begun in mid-stream starts with its own first picture
   has_packets_ = true;
   if (origin_ == 0) return settle(muxer_->write(packet));
   Packet shifted = packet;

@@ -44,6 +44,10 @@ Result<PictureWorker::End> PictureWorker::run(Frame first, const std::stop_token
   auto end = End::Stopped;
   while (!stop.stop_requested()) {
     follow_rate();
+    if (paused_.load(std::memory_order_relaxed)) {
+      if (const auto sat = sit_out_pause(stop); !sat) return std::unexpected(sat.error());
+      continue;
+    }
     const bool holding = stage_.holds_pictures();
     std::optional<Nanoseconds> deadline = pacer_.deadline(holding);
     if (holding && deadline && flush_after) deadline = std::max(*deadline, *flush_after);
@@ -115,6 +119,34 @@ void PictureWorker::set_rate(Rational rate) {
   mailbox_.wake();
 }
 
+void PictureWorker::set_paused(bool on) {
+  paused_.store(on, std::memory_order_relaxed);
+  mailbox_.wake();
+}
+
+Result<void> PictureWorker::sit_out_pause(const std::stop_token& stop) {
+  const Nanoseconds begun = stream_now();
+  std::optional<Frame> newest;  // what is on the screen when it goes on, with the damage of all before
+  while (paused_.load(std::memory_order_relaxed) && !stop.stop_requested()) {
+    std::optional<Frame> frame = mailbox_.take(stop, std::nullopt);
+    if (!frame) continue;
+    if (newest) frame->supersede(std::move(*newest));
+    newest = std::move(frame);
+  }
+  config_.epoch += stream_now() - begun;
+  stage_.request_keyframe();
+  if (!newest || stop.stop_requested()) return {};
+  newest->pts = monotonic_now();
+  return take_frame(std::move(*newest), stop);
+}
+
+void PictureWorker::note_route() {
+  const std::string_view now = importer_.route();
+  if (now == route_) return;
+  route_ = now;
+  if (config_.on_route) config_.on_route(now);
+}
+
 void PictureWorker::follow_rate() {
   const std::uint64_t wanted = wanted_rate_.exchange(0, std::memory_order_relaxed);
   if (wanted == 0) return;
@@ -137,8 +169,11 @@ Result<void> PictureWorker::import_newest(Nanoseconds time, const std::stop_toke
   follow_encoder();
   if (damage_lost_) newest_.damage = Damage::all();
   Frame frame = std::exchange(newest_, Frame{});
+  const Nanoseconds begun = monotonic_now();
   const auto ready = wait_for_producer(frame, kProducerPatience);
   Result<Surface> surface = ready ? importer_.import(std::move(frame)) : std::unexpected(ready.error());
+  import_times_.record(monotonic_now() - begun);
+  note_route();
   if (auto kept = offer_.after_import(surface ? nullptr : &surface.error(), monotonic_now()); !kept) return kept;
   if (!surface) {
     const Error& error = surface.error();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "base/histogram.h"
 #include "session/encode_stage.h"
 #include "session/frame_mailbox.h"
 #include "session/offer_keeper.h"
@@ -9,8 +10,10 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <stop_token>
+#include <string_view>
 
 namespace zc {
 
@@ -25,6 +28,8 @@ class PictureWorker {
     std::optional<Rect> crop;              ///< px of the shown picture
     bool even_size = true;                 ///< cut odd pictures by a column or row (4:2:0 encoders)
     OfferKeeper::Renegotiate renegotiate;  ///< asks the source for other formats; empty: it cannot be asked
+    /// The importer's route is another one than before; worker thread. Empty: nobody wants to know.
+    std::function<void(std::string_view now)> on_route;
   };
   struct Counters {
     std::uint64_t captured = 0;
@@ -41,13 +46,19 @@ class PictureWorker {
         importer_(importer),
         stage_(stage),
         pacer_(config.pacer),
-        offer_(importer, config.renegotiate) {}
+        offer_(importer, config.renegotiate),
+        route_(importer.route()) {}
 
   /// Encodes `first` at stream time zero, then goes on until `stop` or the duration; fills the stream up to its end.
   /// An error is the importer's: it cannot take this kind of frame at all.
   [[nodiscard]] Result<End> run(Frame first, const std::stop_token& stop);
 
   [[nodiscard]] Counters counters() const;
+
+  /// Any thread: while it is on, pictures are only looked at for what has changed, and stream time stands still.
+  void set_paused(bool on);
+  /// Time from a picture's turn to its surface, the wait for its producer included.
+  [[nodiscard]] const DurationHistogram& import_times() const { return import_times_; }
 
   /// Any thread: another constant rate from now on; nothing where the rate is variable.
   void set_rate(Rational rate);
@@ -60,6 +71,8 @@ class PictureWorker {
   [[nodiscard]] Result<void> carry_out(const std::stop_token& stop);
   [[nodiscard]] Result<void> import_newest(Nanoseconds time, const std::stop_token& stop);
   void follow_rate();
+  [[nodiscard]] Result<void> sit_out_pause(const std::stop_token& stop);
+  void note_route();
   /// Pictures are made for the encoder that has taken over, where one has.
   void follow_encoder();
   void repeat_last(Nanoseconds time, const std::stop_token& stop);
@@ -71,6 +84,7 @@ class PictureWorker {
   EncodeStage& stage_;
   Pacer pacer_;
   OfferKeeper offer_;
+  std::string_view route_;    // last seen
   Frame newest_;              // given to the pacer, not yet imported
   Surface last_;              // encoded last
   Nanoseconds captured_{};    // of `last_`
@@ -80,6 +94,8 @@ class PictureWorker {
   std::atomic<std::uint64_t> dropped_{0};
   std::atomic<std::uint64_t> thinned_{0};
   std::atomic<std::int64_t> elapsed_ns_{0};
+  DurationHistogram import_times_;
+  std::atomic<bool> paused_{false};
   std::atomic<std::uint64_t> wanted_rate_{0};  ///< num << 32 | den; 0: none
 };
 

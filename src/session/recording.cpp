@@ -2,8 +2,8 @@
 
 #include "base/log.h"
 #include "base/process_stats.h"
+#include "capture/reconnecting_source.h"
 #include "encode/engine_load.h"
-#include "output/sink_runner.h"
 #include "session/encode_stage.h"
 #include "session/frame_mailbox.h"
 #include "session/parked_thread.h"
@@ -26,8 +26,6 @@ namespace {
 constexpr Nanoseconds kFirstPictureTimeout = std::chrono::seconds(10);
 /// Memory is called steady from here on: encoders and pools have allocated what they need.
 constexpr Nanoseconds kWarmUp = std::chrono::seconds(2);
-/// An output that cannot be finished in this time is given up.
-constexpr Nanoseconds kCloseTimeout = std::chrono::seconds(2);
 /// After this long every driver has painted a picture that it handed over too early.
 constexpr Nanoseconds kLatch = std::chrono::milliseconds(50);
 constexpr std::size_t kLiveRing = 4;
@@ -47,11 +45,12 @@ Size even(Size size) { return {std::max(size.width & ~1U, 2U), std::max(size.hei
 
 std::unexpected<Failure> failed(Part part, Error error) { return std::unexpected(Failure{part, std::move(error)}); }
 
-class RecordingImpl final : public Recording, public SourceListener, public SinkEvents {
+class RecordingImpl final : public Recording, public SourceListener {
  public:
   explicit RecordingImpl(RecordingOptions options)
       : options_(std::move(options)),
         mailbox_(options_.toggles.latch ? kLatch : Nanoseconds{}),
+        outputs_(options_.replay, output_events()),
         encoders_(options_.encoder, options_.proofs) {}
   RecordingImpl(const RecordingImpl&) = delete;
   RecordingImpl& operator=(const RecordingImpl&) = delete;
@@ -68,14 +67,32 @@ class RecordingImpl final : public Recording, public SourceListener, public Sink
   void request_keyframe() override;
   Result<void> set_bitrate(std::int64_t bits_per_second) override;
   Result<void> set_rate(Rational rate) override;
+  void set_paused(bool on) override;
+  Result<void> add_output(const OutputSpec& spec) override { return outputs_.add(spec); }
+  Result<void> remove_output(const std::string& name) override { return outputs_.remove(name); }
+  Result<std::string> save_replay(const OutputSpec& spec) override { return outputs_.save_replay(spec); }
+  SourceInfo source() const override { return source_->info(); }
+  std::optional<Size> size() const override {
+    return stage_ready_.load(std::memory_order_acquire) ? std::optional(size_) : std::nullopt;
+  }
+  std::optional<Codec> codec() const override {
+    return stage_ready_.load(std::memory_order_acquire) ? std::optional(codec_) : std::nullopt;
+  }
+  const DurationHistogram* import_times() const override {
+    return stage_ready_.load(std::memory_order_acquire) ? &pictures_->import_times() : nullptr;
+  }
+  std::vector<Takeover> takeovers() const override {
+    return stage_ready_.load(std::memory_order_acquire) ? stage_->takeovers() : std::vector<Takeover>();
+  }
+  const DurationHistogram& capture_times() const override { return capture_times_; }
   RecordingReport finish() override;
 
   // Source's thread.
-  void on_frame(Frame frame) override { mailbox_.put(std::move(frame)); }
+  void on_frame(Frame frame) override {
+    if (frame.has_image()) capture_times_.record(monotonic_now() - frame.pts);
+    mailbox_.put(std::move(frame));
+  }
   void on_state(SourceState state, const Error* error) override;
-  // Outputs' threads.
-  void on_error(const std::string& output, const Error& error, bool fatal) override;
-  void on_keyframe_wanted(const std::string& output) override;
 
  private:
   void run_worker(const std::stop_token& stop);
@@ -84,15 +101,18 @@ class RecordingImpl final : public Recording, public SourceListener, public Sink
   [[nodiscard]] VideoParameters video_parameters(const Frame& first) const;
   [[nodiscard]] std::size_t ring_frames(const Encoder& encoder) const;
   void end_with(EndReason reason, std::optional<Failure> failure = std::nullopt);
-  /// Keeps the first error of an output; true when every output has one.
-  bool note_output_error(const std::string& output, const Error& error);
+  [[nodiscard]] OutputGroupEvents output_events();
+  [[nodiscard]] Result<std::unique_ptr<Source>> open_source(std::stop_token stop);
+  void on_source_change(const Error* lost);
+  void on_route_change(std::string_view now);
   void close();
 
   RecordingOptions options_;
   FrameMailbox mailbox_;
+  DurationHistogram capture_times_;
   std::unique_ptr<Importer> importer_;  ///< the worker's once that runs, and gone when it has ended
   std::string route_;                   ///< its last one, when the worker has ended
-  std::vector<std::unique_ptr<SinkRunner>> outputs_;
+  OutputGroup outputs_;
   std::unique_ptr<Source> source_;
 
   EncoderChoice encoders_;  // outlives the stage, which asks it for successors
@@ -105,7 +125,12 @@ class RecordingImpl final : public Recording, public SourceListener, public Sink
   Nanoseconds encoder_cpu_start_{};
   Nanoseconds cpu_{};
   Nanoseconds cpu_encoder_{};
+  Size size_;
+  Codec codec_{};
   std::atomic<bool> stage_ready_{false};
+  std::atomic<bool> paused_{false};
+  std::atomic<std::uint64_t> route_changes_{0};
+  std::atomic<std::uint64_t> source_reconnects_{0};
 
   /// Asks the GPU at most so often: it is a call into a driver.
   static constexpr Nanoseconds kLoadInterval = std::chrono::seconds(1);
@@ -115,25 +140,49 @@ class RecordingImpl final : public Recording, public SourceListener, public Sink
   mutable std::optional<double> last_load_;
   mutable std::optional<Nanoseconds> load_at_;
 
-  mutable std::mutex mutex_;  // the end and the outputs' errors
+  mutable std::mutex mutex_;  // the end and the route
   std::condition_variable ended_;
   EndReason end_ = EndReason::Running;
   std::optional<Failure> failure_;
-  std::vector<std::pair<std::string, Error>> output_errors_;
+  std::string route_now_;
   std::uint64_t rss_start_ = 0;
 
   std::jthread worker_;  // last: it uses everything above
 };
 
+OutputGroupEvents RecordingImpl::output_events() {
+  return {
+      .keyframe_wanted = [this] { request_keyframe(); },
+      .failed =
+          [this](const std::string& name, const Error& error, bool fatal) {
+            if (options_.events != nullptr) options_.events->on_output(name, error, fatal);
+          },
+      .all_failed = [this](const Error& error) { end_with(EndReason::OutputsFailed, Failure{Part::Output, error}); }};
+}
+
+Result<std::unique_ptr<Source>> RecordingImpl::open_source(std::stop_token stop) {
+  options_.source_options.stop = stop;
+  auto first = make_source(options_.source, options_.source_options);
+  if (!first || !options_.reconnect) return first;
+  // The specification is good: later ones are made of it as well.
+  return make_reconnecting_source({.make =
+                                       [this](std::stop_token ends) {
+                                         SourceOptions anew = options_.source_options;
+                                         anew.stop = std::move(ends);
+                                         return make_source(options_.source, anew);
+                                       },
+                                   .changed = [this](const Error* lost) { on_source_change(lost); },
+                                   .stop = std::move(stop)});
+}
+
 std::expected<void, Failure> RecordingImpl::open(std::stop_token stop) {
-  if (options_.outputs.empty()) {
+  if (options_.outputs.empty() && !options_.replay) {
     return failed(Part::Settings, fail(ErrorKind::Invalid, "start recording", "no output was named").error());
   }
   auto importer = open_importer(options_.toggles.zerocopy);
   if (!importer) return failed(Part::Settings, std::move(importer.error()));
   importer_ = std::move(*importer);
-  options_.source_options.stop = std::move(stop);
-  auto source = make_source(options_.source, options_.source_options);
+  auto source = open_source(std::move(stop));
   if (!source) return failed(Part::Settings, std::move(source.error()));
   // Paths are opened before the desktop's dialog: nobody should choose a monitor for a file that cannot be written.
   for (const OutputSpec& spec : options_.outputs) {
@@ -142,9 +191,7 @@ std::expected<void, Failure> RecordingImpl::open(std::stop_token stop) {
         return failed(Part::Output, std::move(fits.error()));
       }
     }
-    auto runner = make_sink_runner(spec, *this);
-    if (!runner) return failed(Part::Output, std::move(runner.error()));
-    outputs_.push_back(std::move(*runner));
+    if (auto claimed = outputs_.claim(spec); !claimed) return failed(Part::Output, std::move(claimed.error()));
   }
   source_ = std::move(*source);
   if (auto started = source_->start(importer_->offer(), *this); !started) {
@@ -181,8 +228,9 @@ VideoParameters RecordingImpl::video_parameters(const Frame& first) const {
   video.size = options_.size.value_or(first.visible_size());
   if (options_.encoder.chroma == Chroma::Yuv420) video.size = even(video.size);
   const auto takes_new_headers = [](const OutputSpec& spec) { return info(spec.container).takes_new_headers; };
-  video.in_band_headers = std::ranges::any_of(options_.outputs, takes_new_headers);
-  video.fixed_headers = !std::ranges::all_of(options_.outputs, takes_new_headers);
+  const bool any = options_.outputs_change || options_.replay;  // outputs of any kind may come
+  video.in_band_headers = any || std::ranges::any_of(options_.outputs, takes_new_headers);
+  video.fixed_headers = any || !std::ranges::all_of(options_.outputs, takes_new_headers);
   video.device = importer_->device_for(first);
   return video;
 }
@@ -194,21 +242,14 @@ std::expected<void, Failure> RecordingImpl::open_stage(const Frame& first) {
     return failed(Part::Encoder, std::move(configured.error()));
   }
   const StreamParameters& stream = encoders_.stream();
-  for (const OutputSpec& spec : options_.outputs) {
-    if (auto fits = check_codec(spec.container, stream.codec); !fits) {
-      return failed(Part::Output, std::move(fits.error()));
-    }
-  }
-  for (const auto& output : outputs_) {
-    if (auto started = output->start(stream); !started) return failed(Part::Output, std::move(started.error()));
-  }
+  if (auto started = outputs_.start(stream); !started) return failed(Part::Output, std::move(started.error()));
+  size_ = stream.size;
+  codec_ = stream.codec;
   const std::size_t frames = ring_frames(**encoder);
   stage_ = std::make_unique<EncodeStage>(
       std::move(*encoder), frames,
       options_.ring_policy.value_or(options_.live ? RingPolicy::DropOldest : RingPolicy::Block),
-      [this](const Packet& packet) {
-        for (const auto& output : outputs_) output->push(packet);
-      },
+      [this](const Packet& packet) { outputs_.push(packet); },
       [this](const Error& error) { end_with(EndReason::Failed, Failure{Part::Encoder, error}); }, &encoders_,
       options_.patience);
   logger("session").info("{} -> {} ({}) {}x{}", source_->info().description, encoders_.encoder(), importer_->route(),
@@ -254,11 +295,14 @@ void RecordingImpl::run_worker(const std::stop_token& stop) {
   config.crop = options_.crop;
   config.even_size = options_.encoder.chroma == Chroma::Yuv420;
   config.renegotiate = [this](const FormatOffer& offer) { return source_->renegotiate(offer); };
+  config.on_route = [this](std::string_view now) { on_route_change(now); };
   pictures_ = std::make_unique<PictureWorker>(config, mailbox_, *importer_, *stage_);
   overwritten_before_ = mailbox_.overwritten();
   cpu_start_ = process_cpu_time();
   encoder_cpu_start_ = EncodeStage::encoder_cpu_time();
+  on_route_change(importer_->route());
   stage_ready_.store(true);
+  pictures_->set_paused(paused_.load());
   // What was asked for before there was anything to change.
   if (const auto changed = encoders_.bit_rate()) stage_->set_bitrate(*changed);
   if (const auto changed = encoders_.rate()) {
@@ -285,20 +329,30 @@ void RecordingImpl::on_state(SourceState state, const Error* error) {
   end_with(EndReason::SourceEnded, std::move(why));
 }
 
-void RecordingImpl::on_error(const std::string& output, const Error& error, bool fatal) {
-  if (!fatal) return;  // the runner has said it and tries again
-  if (note_output_error(output, error)) end_with(EndReason::OutputsFailed, Failure{Part::Output, error});
-}
-
-bool RecordingImpl::note_output_error(const std::string& output, const Error& error) {
-  const std::lock_guard lock(mutex_);
-  if (std::ranges::find(output_errors_, output, &std::pair<std::string, Error>::first) == output_errors_.end()) {
-    output_errors_.emplace_back(output, error);
+void RecordingImpl::on_source_change(const Error* lost) {
+  if (lost == nullptr) {
+    source_reconnects_.fetch_add(1, std::memory_order_relaxed);
+    request_keyframe();
   }
-  return output_errors_.size() >= outputs_.size();
+  if (options_.events != nullptr) options_.events->on_source(lost);
 }
 
-void RecordingImpl::on_keyframe_wanted(const std::string& /*output*/) { request_keyframe(); }
+void RecordingImpl::on_route_change(std::string_view now) {
+  std::string before;
+  {
+    const std::lock_guard lock(mutex_);
+    before = std::exchange(route_now_, std::string(now));
+  }
+  if (before.empty() || before == now) return;
+  route_changes_.fetch_add(1, std::memory_order_relaxed);
+  logger("session").warn("pictures go by {} instead of {}", now, before);
+  if (options_.events != nullptr) options_.events->on_route(before, now);
+}
+
+void RecordingImpl::set_paused(bool on) {
+  paused_.store(on);
+  if (stage_ready_.load()) pictures_->set_paused(on);
+}
 
 void RecordingImpl::request_keyframe() {
   if (stage_ready_.load(std::memory_order_acquire)) stage_->request_keyframe();
@@ -361,12 +415,17 @@ RecordingStatus RecordingImpl::status() const {
   {
     const std::lock_guard lock(mutex_);
     status.end = end_;
+    status.route = route_now_;
   }
-  for (const auto& output : outputs_) {
-    const SinkStats stats = output->stats();
-    status.output_queue = std::max(status.output_queue, stats.queued);
-    status.output_dropped += stats.dropped;
+  status.outputs = outputs_.status();
+  for (const OutputStatus& output : status.outputs) {
+    status.output_queue = std::max(status.output_queue, output.stats.queued);
+    status.output_dropped += output.stats.dropped;
   }
+  status.replay_held = outputs_.replay_held();
+  status.paused = paused_.load();
+  status.source_reconnects = source_reconnects_.load(std::memory_order_relaxed);
+  status.route_changes = route_changes_.load(std::memory_order_relaxed);
   status.first_picture = stage_ready_.load(std::memory_order_acquire);
   if (!status.first_picture) return status;
   const PictureWorker::Counters pictures = pictures_->counters();
@@ -396,14 +455,7 @@ void RecordingImpl::close() {
   worker_.request_stop();
   if (worker_.joinable()) worker_.join();
   if (source_) source_->stop();
-  const Nanoseconds deadline = monotonic_now() + kCloseTimeout;
-  for (const auto& output : outputs_) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - monotonic_now());
-    // A failure was told through on_error() when it happened; one of closing itself is kept for the report.
-    if (const auto closed = output->stop(std::max(left, std::chrono::milliseconds(1))); !closed) {
-      note_output_error(output->name(), closed.error());
-    }
-  }
+  outputs_.close();
 }
 
 RecordingReport RecordingImpl::finish() {
@@ -443,13 +495,7 @@ RecordingReport RecordingImpl::finish() {
   report.end = end_;
   report.failure = failure_;
   report.rss_kib_start = rss_start_ == 0 ? report.rss_kib_end : rss_start_;
-  for (const auto& output : outputs_) {
-    const SinkStats stats = output->stats();
-    OutputReport& entry =
-        report.outputs.emplace_back(output->name(), stats.bytes, stats.packets, stats.dropped, output->further_files());
-    const auto found = std::ranges::find(output_errors_, output->name(), &std::pair<std::string, Error>::first);
-    if (found != output_errors_.end()) entry.error = found->second;
-  }
+  report.outputs = outputs_.reports();
   return report;
 }
 

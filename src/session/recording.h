@@ -12,6 +12,7 @@
 #include "session/encode_metrics.h"
 #include "session/encode_ring.h"
 #include "session/encoder_choice.h"
+#include "session/output_group.h"
 #include "session/pacer.h"
 #include "session/takeover.h"
 
@@ -25,10 +26,23 @@
 
 namespace zc {
 
+/// What a recording tells as it happens, to whoever does not want to compare two states. Calls come from its threads
+/// and must return soon.
+class RecordingEvents {
+ public:
+  virtual ~RecordingEvents() = default;
+  /// The source is gone and waited for (its error), or it is back (null).
+  virtual void on_source(const Error* lost) = 0;
+  /// Pictures take another way from the source to the encoder.
+  virtual void on_route(std::string_view before, std::string_view now) = 0;
+  /// An output failed for good, or (not fatal) its peer is looked for.
+  virtual void on_output(const std::string& name, const Error& error, bool fatal) = 0;
+};
+
 struct RecordingOptions {
   SourceSpec source;
   SourceOptions source_options;
-  std::vector<OutputSpec> outputs;  ///< at least one
+  std::vector<OutputSpec> outputs;  ///< at least one, or a replay
   EncoderSettings encoder;
   EncoderProofs proofs;      ///< which encoders are known to work here
   std::optional<Size> size;  ///< of the coded picture; unset: the first picture's, cut to even numbers
@@ -42,6 +56,10 @@ struct RecordingOptions {
   bool live = false;                      ///< latency before completeness
   std::optional<RingPolicy> ring_policy;  ///< unset: a live ring drops its oldest surface, another one blocks
   EncoderPatience patience;
+  bool reconnect = false;             ///< a source that is lost is waited for, and the outputs go on when it is back
+  std::optional<Nanoseconds> replay;  ///< keep so much of the newest in memory
+  bool outputs_change = false;        ///< add_output() will be used: the stream suits every container
+  RecordingEvents* events = nullptr;  ///< outlives the recording
   Toggles toggles;
 };
 
@@ -84,16 +102,13 @@ struct RecordingStatus {
   std::size_t output_queue = 0;            ///< packets in the fullest output queue
   std::uint64_t output_dropped = 0;        ///< packets live outputs left out
   Nanoseconds latency_p50{};               ///< producer's timestamp to packet
+  bool paused = false;
+  std::string route;  ///< at work now; empty before the first picture
+  std::uint64_t route_changes = 0;
+  std::uint64_t source_reconnects = 0;
+  Nanoseconds replay_held{};  ///< of the stream, in memory
+  std::vector<OutputStatus> outputs;
   EndReason end = EndReason::Running;
-};
-
-struct OutputReport {
-  std::string name;
-  std::uint64_t bytes = 0;
-  std::uint64_t packets = 0;
-  std::uint64_t dropped = 0;
-  std::vector<std::string> further_files;  ///< that follow the first, each begun where an encoder was replaced
-  std::optional<Error> error;
 };
 
 struct RecordingReport {
@@ -147,6 +162,25 @@ class Recording {
   [[nodiscard]] virtual Result<void> set_bitrate(std::int64_t bits_per_second) = 0;
   /// Any thread: another constant rate, likewise. Unsupported: the rate is variable.
   [[nodiscard]] virtual Result<void> set_rate(Rational rate) = 0;
+  /// Any thread: while it is on nothing is recorded, and stream time stands still.
+  virtual void set_paused(bool on) = 0;
+  /// Any thread. Errors as OutputGroup's.
+  [[nodiscard]] virtual Result<void> add_output(const OutputSpec& spec) = 0;
+  [[nodiscard]] virtual Result<void> remove_output(const std::string& name) = 0;
+  /// Any thread; takes as long as writing does. Errors as OutputGroup's.
+  [[nodiscard]] virtual Result<std::string> save_replay(const OutputSpec& spec) = 0;
+  /// Any thread: what the source is, as far as it is known.
+  [[nodiscard]] virtual SourceInfo source() const = 0;
+  /// Any thread; nullopt before the first picture.
+  [[nodiscard]] virtual std::optional<Size> size() const = 0;
+  [[nodiscard]] virtual std::optional<Codec> codec() const = 0;
+  /// Any thread: those so far.
+  [[nodiscard]] virtual std::vector<Takeover> takeovers() const = 0;
+  /// Any thread; null before the first picture: time from a picture's turn until its surface is made.
+  [[nodiscard]] virtual const DurationHistogram* import_times() const = 0;
+  /// Any thread: from the producer's timestamp until the picture was here.
+  [[nodiscard]] virtual const DurationHistogram& capture_times() const = 0;
+
   /// Ends capture, encodes what is under way, closes every output. Once.
   [[nodiscard]] virtual RecordingReport finish() = 0;
 

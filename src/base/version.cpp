@@ -1,0 +1,7 @@
+#include "base/version.h"
+
+namespace zc {
+
+std::string_view version() { return ZEROCAST_VERSION; }
+
+}  // namespace zc

@@ -1,0 +1,186 @@
+#include "capture/reconnecting_source.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/process_stats.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+
+namespace zc {
+namespace {
+
+constexpr Nanoseconds kFirstBackOff = std::chrono::milliseconds(100);
+constexpr Nanoseconds kLongestBackOff = std::chrono::seconds(5);
+
+/// What may be different the next time.
+bool may_come_back(ErrorKind kind) {
+  return kind != ErrorKind::Denied && kind != ErrorKind::Cancelled && kind != ErrorKind::Invalid;
+}
+
+SourceStats sum(const SourceStats& a, const SourceStats& b) {
+  return {.delivered = a.delivered + b.delivered,
+          .cursor_updates = a.cursor_updates + b.cursor_updates,
+          .skipped = a.skipped + b.skipped,
+          .corrupt = a.corrupt + b.corrupt,
+          .bad_pts = a.bad_pts + b.bad_pts};
+}
+
+class ReconnectingSource final : public Source, private SourceListener {
+ public:
+  explicit ReconnectingSource(ReconnectingOptions options) : options_(std::move(options)) {}
+  ReconnectingSource(const ReconnectingSource&) = delete;
+  ReconnectingSource& operator=(const ReconnectingSource&) = delete;
+  ~ReconnectingSource() override { stop(); }
+
+  Result<void> start(const FormatOffer& offer, SourceListener& listener) override {
+    listener_ = &listener;
+    offer_ = offer;
+    const std::stop_callback pass_on(options_.stop, [this] { stop_.request_stop(); });
+    if (auto begun = begin(); !begun) return begun;
+    keeper_ = std::jthread([this] {
+      name_this_thread("zc-source");
+      keep();
+    });
+    return {};
+  }
+
+  Result<void> renegotiate(const FormatOffer& offer) override {
+    const std::shared_ptr<Source> source = current(&offer);
+    // A source that is only being started, which may take as long as a person thinks, is asked when that is done.
+    const std::unique_lock calls(calls_, std::try_to_lock);
+    return calls && source && !lost() ? source->renegotiate(offer) : Result<void>{};
+  }
+
+  void stop() override {
+    stop_.request_stop();
+    changed_.notify_all();
+    if (keeper_.joinable()) keeper_.join();
+    if (const std::shared_ptr<Source> source = current()) source->stop();
+  }
+
+  SourceInfo info() const override {
+    const std::shared_ptr<Source> source = current();
+    return source ? source->info() : SourceInfo{};
+  }
+
+  SourceStats stats() const override {
+    const std::shared_ptr<Source> source = current();
+    const std::lock_guard lock(mutex_);
+    return source ? sum(before_, source->stats()) : before_;
+  }
+
+ private:
+  // The present source's thread.
+  void on_frame(Frame frame) override { listener_->on_frame(std::move(frame)); }
+  void on_state(SourceState state, const Error* error) override {
+    if (state != SourceState::Ended) return listener_->on_state(state, nullptr);
+    if (error == nullptr || error->kind != ErrorKind::Lost) return listener_->on_state(state, error);
+    {
+      const std::lock_guard lock(mutex_);
+      lost_ = *error;
+    }
+    changed_.notify_all();
+  }
+
+  /// Also keeps what the next source is to be offered.
+  [[nodiscard]] std::shared_ptr<Source> current(const FormatOffer* offer = nullptr) const {
+    const std::lock_guard lock(mutex_);
+    if (offer != nullptr) {
+      offer_ = *offer;
+      ++offer_version_;
+    }
+    return source_;
+  }
+  [[nodiscard]] bool lost() const {
+    const std::lock_guard lock(mutex_);
+    return lost_.has_value();
+  }
+
+  /// Makes a source and starts it.
+  [[nodiscard]] Result<void> begin() {
+    auto made = options_.make(stop_.get_token());
+    if (!made) return std::unexpected(std::move(made.error()));
+    FormatOffer offer;
+    std::uint64_t version = 0;
+    {
+      const std::lock_guard lock(mutex_);
+      if (source_) before_ = sum(before_, source_->stats());
+      source_ = std::move(*made);
+      lost_.reset();
+      offer = offer_;
+      version = offer_version_;
+    }
+    if (auto started = source_->start(offer, *this); !started) return started;
+    {
+      const std::lock_guard lock(mutex_);
+      if (version == offer_version_) return {};
+      offer = offer_;
+    }
+    return source_->renegotiate(offer);
+  }
+
+  /// Keeper thread.
+  void keep() {
+    const std::stop_token stop = stop_.get_token();
+    while (true) {
+      std::optional<Error> why;
+      {
+        std::unique_lock lock(mutex_);
+        changed_.wait(lock, stop, [this] { return lost_.has_value(); });
+        if (stop.stop_requested()) return;
+        why = lost_;
+      }
+      logger("capture").warn("{}; waiting for it to come back", why->message());
+      options_.changed(&*why);
+      if (const auto back = look_again(stop); !back) {
+        if (!stop.stop_requested()) listener_->on_state(SourceState::Ended, &back.error());
+        return;
+      }
+      logger("capture").info("{} is back", info().description);
+      options_.changed(nullptr);
+    }
+  }
+
+  [[nodiscard]] Result<void> look_again(const std::stop_token& stop) {
+    for (Nanoseconds wait = kFirstBackOff;; wait = std::min(wait * 2, kLongestBackOff)) {
+      {
+        std::unique_lock lock(mutex_);
+        changed_.wait_for(lock, stop, wait, [] { return false; });
+      }
+      const std::lock_guard calls(calls_);
+      if (stop.stop_requested()) return fail(ErrorKind::Cancelled, "look for the source", "stopped");
+      if (const std::shared_ptr<Source> gone = current()) gone->stop();
+      auto begun = begin();
+      if (begun || !may_come_back(begun.error().kind)) return begun;
+      logger("capture").debug("not yet: {}", begun.error().message());
+    }
+  }
+
+  const ReconnectingOptions options_;
+  std::stop_source stop_;
+  SourceListener* listener_ = nullptr;
+
+  std::mutex calls_;  ///< start, stop and renegotiate of a source, one after the other
+  mutable std::mutex mutex_;
+  mutable FormatOffer offer_;
+  mutable std::uint64_t offer_version_ = 0;
+  std::shared_ptr<Source> source_;
+  std::optional<Error> lost_;
+  SourceStats before_;  ///< of those that are gone
+  std::condition_variable_any changed_;
+  std::jthread keeper_;
+};
+
+}  // namespace
+
+std::unique_ptr<Source> make_reconnecting_source(ReconnectingOptions options) {
+  return std::make_unique<ReconnectingSource>(std::move(options));
+}
+
+}  // namespace zc

@@ -1,0 +1,27 @@
+#pragma once
+
+#include "capture/source.h"
+
+#include <functional>
+#include <memory>
+#include <stop_token>
+
+namespace zc {
+
+struct ReconnectingOptions {
+  /// A new source of the same description; `stop` ends the waits in its start().
+  std::function<Result<std::unique_ptr<Source>>(std::stop_token stop)> make;
+  /// A thread of the source's: it is gone and looked for (its error), or it is back (null).
+  std::function<void(const Error* lost)> changed;
+  std::stop_token stop;  ///< ends the waits in the first start()
+};
+
+/// A source that outlives what it captures from: when that is lost (PipeWire or the portal restarted, a node gone), it
+/// is looked for again with back-off until it is there or stop() is called, and frames go on. It ends only when the
+/// source comes to its own end or its permission is taken back.
+///
+/// The first start() is not repeated: what is wrong there is told. Infos are those of the newest source, statistics the
+/// sum of all.
+[[nodiscard]] std::unique_ptr<Source> make_reconnecting_source(ReconnectingOptions options);
+
+}  // namespace zc

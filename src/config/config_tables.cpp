@@ -1,0 +1,166 @@
+#include "config/config_tables.h"
+
+#include "base/quote.h"
+#include "base/unique_fd.h"
+#include "config/names.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <toml++/toml.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <exception>
+#include <utility>
+
+namespace zc {
+namespace {
+
+constexpr std::size_t kMaxFileBytes = std::size_t{256} * 1024;
+constexpr std::array<std::string_view, 3> kTables{"record", "stream", "daemon"};
+constexpr std::string_view kSessions = "sessions";
+
+std::unexpected<Error> invalid(std::string where, std::string detail) {
+  return fail(ErrorKind::Invalid, std::move(where), std::move(detail));
+}
+
+std::string place(std::string_view name, const toml::source_region& source) {
+  return fmt::format("{}:{}:{}", name, source.begin.line, source.begin.column);
+}
+
+/// nullopt: of a type that no setting has.
+std::optional<SettingValue> setting_value(const toml::node& node) {
+  if (const auto* on = node.as_boolean()) return SettingValue(on->get());
+  if (const auto* whole = node.as_integer()) return SettingValue(whole->get());
+  if (const auto* real = node.as_floating_point()) return SettingValue(real->get());
+  if (const auto* text = node.as_string()) return SettingValue(text->get());
+  const toml::array* array = node.as_array();
+  if (array == nullptr) return std::nullopt;
+  std::vector<std::string> texts;
+  for (const toml::node& item : *array) {
+    const auto* text = item.as_string();
+    if (text == nullptr) return std::nullopt;
+    texts.push_back(text->get());
+  }
+  return SettingValue(std::move(texts));
+}
+
+Result<ConfigTable> read_table(const toml::table& table, std::string table_name, const toml::key& key,
+                               std::string_view file) {
+  ConfigTable result{.name = std::move(table_name), .where = place(file, key.source()), .settings = {}};
+  for (const auto& [name, node] : table) {
+    auto value = setting_value(node);
+    std::string where = place(file, name.source());
+    if (!value) {
+      return invalid(fmt::format("{}: {}", where, name.str()), "it takes true, false, a number, text or texts");
+    }
+    result.settings.push_back(
+        {.name = std::string(name.str()), .value = *std::move(value), .where = std::move(where)});
+  }
+  return result;
+}
+
+Result<void> read_sessions(const toml::table& sessions, std::string_view file, std::vector<ConfigTable>& tables) {
+  for (const auto& [key, node] : sessions) {
+    const toml::table* table = node.as_table();
+    if (table == nullptr) {
+      return invalid(place(file, key.source()), fmt::format("{} is no table: write [sessions.NAME]", in_quotes(key.str())));
+    }
+    if (auto good = check_session_name(key.str()); !good) {
+      return invalid(place(file, key.source()), good.error().detail);
+    }
+    auto read = read_table(*table, fmt::format("{}.{}", kSessions, key.str()), key, file);
+    if (!read) return std::unexpected(std::move(read.error()));
+    tables.push_back(*std::move(read));
+  }
+  return {};
+}
+
+Result<std::vector<ConfigTable>> read_tables(const toml::table& root, std::string_view file) {
+  std::vector<ConfigTable> tables;
+  for (const auto& [key, node] : root) {
+    const toml::table* table = node.as_table();
+    if (table != nullptr && key.str() == kSessions) {
+      if (auto read = read_sessions(*table, file, tables); !read) return std::unexpected(std::move(read.error()));
+      continue;
+    }
+    if (table == nullptr || std::ranges::find(kTables, key.str()) == kTables.end()) {
+      return invalid(place(file, key.source()), fmt::format("{} is not one of the tables [{}], [{}.NAME]", in_quotes(key.str()),
+                                                            fmt::join(kTables, "], ["), kSessions));
+    }
+    auto read = read_table(*table, std::string(key.str()), key, file);
+    if (!read) return std::unexpected(std::move(read.error()));
+    tables.push_back(*std::move(read));
+  }
+  // toml++ sorts by name; people expect what comes first to be first.
+  std::ranges::stable_sort(tables, {}, [&](const ConfigTable& one) {
+    return std::ranges::find(kTables, one.name) - kTables.begin();
+  });
+  return tables;
+}
+
+/// nullopt: there is no such file.
+Result<std::optional<std::string>> read_text(const std::string& path) {
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+  if (!file && (errno == ENOENT || errno == ENOTDIR)) return std::nullopt;
+  if (!file) return fail_errno(errno, path);
+  std::string text(kMaxFileBytes + 1, '\0');
+  std::size_t length = 0;
+  while (length < text.size()) {
+    const ssize_t got = ::read(file.get(), text.data() + length, text.size() - length);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail_errno(errno, path);
+    if (got == 0) break;
+    length += static_cast<std::size_t>(got);
+  }
+  if (length > kMaxFileBytes) return invalid(path, fmt::format("it is larger than {} bytes", kMaxFileBytes));
+  text.resize(length);
+  return text;
+}
+
+std::string_view environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? std::string_view{} : std::string_view(value);
+}
+
+}  // namespace
+
+std::optional<std::string> config_path() {
+  constexpr std::string_view kBelow = "zerocast/zerocast.toml";
+  if (const auto path = environment("ZEROCAST_CONFIG"); !path.empty()) return std::string(path);
+  // XDG Base Directory Specification: a relative path is as if it were not set.
+  if (const auto home = environment("XDG_CONFIG_HOME"); home.starts_with('/'))
+    return fmt::format("{}/{}", home, kBelow);
+  if (const auto home = environment("HOME"); !home.empty()) return fmt::format("{}/.config/{}", home, kBelow);
+  return std::nullopt;
+}
+
+Result<std::vector<ConfigTable>> parse_config_tables(std::string_view text, std::string_view name) {
+  try {
+    return read_tables(toml::parse(text), name);
+  } catch (const toml::parse_error& error) {
+    return invalid(place(name, error.source()), std::string(error.description()));
+  } catch (const std::exception& error) {
+    return fail(ErrorKind::Internal, std::string(name), error.what());
+  }
+}
+
+Result<ConfigTables> read_config_tables() {
+  const auto path = config_path();
+  if (!path) return ConfigTables{};
+  const auto text = read_text(*path);
+  if (!text) return std::unexpected(text.error());
+  if (!*text) {
+    if (environment("ZEROCAST_CONFIG").empty()) return ConfigTables{};
+    return fail(ErrorKind::NotFound, "ZEROCAST_CONFIG", fmt::format("there is no file {}", in_quotes(*path)));
+  }
+  auto tables = parse_config_tables(**text, *path);
+  if (!tables) return std::unexpected(std::move(tables.error()));
+  return ConfigTables{.path = *path, .tables = *std::move(tables)};
+}
+
+}  // namespace zc

@@ -1,0 +1,29 @@
+#include "config/setting_value.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace zc {
+
+bool is_url(std::string_view sink) { return sink.find("://") != std::string_view::npos; }
+
+std::string sink_name(std::string_view sink) {
+  return std::string(is_url(sink) ? sink.substr(0, sink.find('?')) : sink);
+}
+
+std::string setting_text(const SettingValue& value) {
+  struct Writer {
+    std::string operator()(bool on) const { return on ? "true" : "false"; }
+    std::string operator()(std::int64_t whole) const { return fmt::format("{}", whole); }
+    std::string operator()(double real) const { return fmt::format("{}", real); }
+    std::string operator()(const std::string& text) const { return fmt::format("\"{}\"", sink_name(text)); }
+    std::string operator()(const std::vector<std::string>& texts) const {
+      std::vector<std::string> quoted;
+      for (const std::string& text : texts) quoted.push_back((*this)(text));
+      return fmt::format("[{}]", fmt::join(quoted, ", "));
+    }
+  };
+  return std::visit(Writer{}, value);
+}
+
+}  // namespace zc

@@ -1,0 +1,197 @@
+#include "control/message.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <array>
+#include <exception>
+#include <utility>
+
+namespace zc {
+
+using Json = nlohmann::json;
+
+// NOLINTBEGIN(readability-identifier-naming): names that nlohmann-json looks for.
+NLOHMANN_JSON_SERIALIZE_ENUM(OrderKind, {{OrderKind::Start, "start"},
+                                         {OrderKind::Stop, "stop"},
+                                         {OrderKind::Pause, "pause"},
+                                         {OrderKind::Resume, "resume"},
+                                         {OrderKind::Keyframe, "keyframe"},
+                                         {OrderKind::Bitrate, "bitrate"},
+                                         {OrderKind::Framerate, "framerate"},
+                                         {OrderKind::AddSink, "add-sink"},
+                                         {OrderKind::RemoveSink, "remove-sink"},
+                                         {OrderKind::SaveReplay, "save-replay"},
+                                         {OrderKind::Sleep, "sleep"},
+                                         {OrderKind::Wake, "wake"}})
+NLOHMANN_JSON_SERIALIZE_ENUM(SessionState, {{SessionState::Starting, "starting"},
+                                            {SessionState::Recording, "recording"},
+                                            {SessionState::Paused, "paused"},
+                                            {SessionState::Reconnecting, "reconnecting"},
+                                            {SessionState::Stopping, "stopping"},
+                                            {SessionState::Ended, "ended"},
+                                            {SessionState::Failed, "failed"}})
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StateNote, state, reason)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(FactsNote, source, route, encoder, codec, width, height)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ChangeNote, what, before, now, reason)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SinkNote, sink, error, fatal)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StallNote, stalled, seconds)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SinkStatistics, name, state, packets, bytes, dropped, queued, reconnects, error)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StageTimes, stage, count, sum_seconds, within)
+// NOLINTEND(readability-identifier-naming)
+
+static void to_json(Json& json, const Error& error) {
+  json = {{"kind", static_cast<unsigned>(error.kind)},
+          {"domain", static_cast<unsigned>(error.domain)},
+          {"code", error.code},
+          {"operation", error.operation},
+          {"detail", error.detail}};
+}
+static void from_json(const Json& json, Error& error) {
+  error.kind = static_cast<ErrorKind>(std::min(json.at("kind").get<unsigned>(), static_cast<unsigned>(ErrorKind::Internal)));
+  error.domain = static_cast<ErrorDomain>(std::min(json.at("domain").get<unsigned>(), static_cast<unsigned>(ErrorDomain::Gpu)));
+  json.at("code").get_to(error.code);
+  json.at("operation").get_to(error.operation);
+  json.at("detail").get_to(error.detail);
+}
+
+namespace {
+
+void put(Json& json, const char* name, const std::optional<Error>& error) {
+  if (error) json[name] = *error;
+}
+std::optional<Error> find_error(const Json& json) {
+  const auto found = json.find("error");
+  return found == json.end() ? std::nullopt : std::optional(found->get<Error>());
+}
+
+Json value_json(const SettingValue& value) {
+  return std::visit([](const auto& one) { return Json(one); }, value);
+}
+/// Throws for what no setting can be.
+SettingValue value_from(const Json& json) {
+  if (json.is_boolean()) return json.get<bool>();
+  if (json.is_number_integer()) return json.get<std::int64_t>();
+  if (json.is_number()) return json.get<double>();
+  if (json.is_string()) return json.get<std::string>();
+  return json.get<std::vector<std::string>>();
+}
+
+Json statistics_json(const Statistics& statistics) {
+  Json json;
+  for (const StatisticRow& row : statistic_rows()) {
+    Json& place = json[std::string(row.name)];
+    if (row.count != nullptr) place = statistics.*(row.count);
+    if (row.real != nullptr) place = statistics.*(row.real);
+  }
+  if (statistics.gpu_encoder_load) json["gpu_encoder_load"] = *statistics.gpu_encoder_load;
+  json["sinks"] = statistics.sinks;
+  json["stages"] = statistics.stages;
+  return json;
+}
+Statistics statistics_from(const Json& json) {
+  Statistics statistics;
+  for (const StatisticRow& row : statistic_rows()) {
+    const Json& place = json.at(std::string(row.name));
+    if (row.count != nullptr) place.get_to(statistics.*(row.count));
+    if (row.real != nullptr) place.get_to(statistics.*(row.real));
+  }
+  if (const auto load = json.find("gpu_encoder_load"); load != json.end()) {
+    statistics.gpu_encoder_load = load->get<double>();
+  }
+  json.at("sinks").get_to(statistics.sinks);
+  json.at("stages").get_to(statistics.stages);
+  return statistics;
+}
+
+/// One kind of note: the key it stands under.
+struct NoteRow {
+  const char* key;
+  Note (*parse)(const Json& json);
+};
+constexpr std::array kNotes{
+    NoteRow{"answer",
+            [](const Json& json) -> Note {
+              return Answer{.id = json.at("id").get<std::uint64_t>(),
+                            .error = find_error(json),
+                            .text = json.at("text").get<std::string>()};
+            }},
+    NoteRow{"state", [](const Json& json) -> Note { return json.get<StateNote>(); }},
+    NoteRow{"facts", [](const Json& json) -> Note { return json.get<FactsNote>(); }},
+    NoteRow{"change", [](const Json& json) -> Note { return json.get<ChangeNote>(); }},
+    NoteRow{"sink", [](const Json& json) -> Note { return json.get<SinkNote>(); }},
+    NoteRow{"stall", [](const Json& json) -> Note { return json.get<StallNote>(); }},
+    NoteRow{"statistics", [](const Json& json) -> Note { return statistics_from(json); }},
+    NoteRow{"end",
+            [](const Json& json) -> Note {
+              return EndNote{.end = json.at("end").get<std::string>(),
+                             .error = find_error(json),
+                             .report = json.at("report").get<std::string>()};
+            }},
+};
+static_assert(kNotes.size() == std::variant_size_v<Note>);
+
+struct NoteWriter {
+  Json operator()(const Answer& answer) const {
+    Json json{{"id", answer.id}, {"text", answer.text}};
+    put(json, "error", answer.error);
+    return json;
+  }
+  Json operator()(const Statistics& statistics) const { return statistics_json(statistics); }
+  Json operator()(const EndNote& end) const {
+    Json json{{"end", end.end}, {"report", end.report}};
+    put(json, "error", end.error);
+    return json;
+  }
+  template <class T>
+  Json operator()(const T& note) const {
+    return note;
+  }
+};
+
+std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+}  // namespace
+
+std::string_view to_string(SessionState state) {
+  constexpr std::array<std::string_view, 7> kNames{"starting", "recording", "paused", "reconnecting",
+                                                   "stopping", "ended",     "failed"};
+  return kNames.at(static_cast<std::size_t>(state));
+}
+
+std::string to_text(const Order& order) {
+  Json arguments = Json::object();
+  for (const Setting& setting : order.arguments) arguments[setting.name] = value_json(setting.value);
+  return dump({{"order", order.kind}, {"id", order.id}, {"arguments", std::move(arguments)}});
+}
+
+std::string to_text(const Note& note) {
+  return dump(Json{{kNotes.at(note.index()).key, std::visit(NoteWriter{}, note)}});
+}
+
+Result<Order> parse_order(std::string_view text) {
+  try {
+    const Json json = Json::parse(text);
+    Order order{.kind = json.at("order").get<OrderKind>(), .id = json.at("id").get<std::uint64_t>(), .arguments = {}};
+    for (const auto& [name, value] : json.at("arguments").items()) {
+      order.arguments.push_back({.name = name, .value = value_from(value), .where = {}});
+    }
+    return order;
+  } catch (const std::exception& error) {
+    return fail(ErrorKind::Invalid, "read an order", error.what());
+  }
+}
+
+Result<Note> parse_note(std::string_view text) {
+  try {
+    const Json json = Json::parse(text);
+    for (const NoteRow& row : kNotes) {
+      if (const auto found = json.find(row.key); found != json.end()) return row.parse(*found);
+    }
+    return fail(ErrorKind::Invalid, "read a session's message", "it is of no known kind");
+  } catch (const std::exception& error) {
+    return fail(ErrorKind::Invalid, "read a session's message", error.what());
+  }
+}
+
+}  // namespace zc

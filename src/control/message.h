@@ -1,0 +1,117 @@
+// What the daemon and a session's process say to each other: one JSON object per message.
+#pragma once
+
+#include "base/error.h"
+#include "config/setting_value.h"
+#include "control/statistics.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace zc {
+
+enum class OrderKind : std::uint8_t {
+  Start,       ///< first and once; the session's settings, "zerocopy", and "continuation" (int) after a crash
+  Stop,        ///< answered when every file is complete
+  Pause,
+  Resume,
+  Keyframe,
+  Bitrate,     ///< "bitrate", as the setting
+  Framerate,   ///< "fps", as the setting
+  AddSink,     ///< "sink"
+  RemoveSink,  ///< "sink": its name; answered when it is complete
+  SaveReplay,  ///< "file"; answered with the path when that is complete
+  Sleep,       ///< the machine is about to sleep
+  Wake,
+};
+
+/// Daemon to process. Every order is answered once.
+struct Order {
+  OrderKind kind = OrderKind::Stop;
+  std::uint64_t id = 0;
+  std::vector<Setting> arguments;
+};
+
+struct Answer {
+  std::uint64_t id = 0;
+  std::optional<Error> error;
+  std::string text;
+};
+
+enum class SessionState : std::uint8_t {
+  Starting,  ///< asks the desktop, or waits for a first picture
+  Recording,
+  Paused,
+  Reconnecting,  ///< the source is gone and waited for; or the process crashed and begins anew
+  Stopping,
+  Ended,   ///< as asked, or its source came to its end
+  Failed,  ///< Ended::error says why
+};
+[[nodiscard]] std::string_view to_string(SessionState state);
+
+struct StateNote {
+  SessionState state = SessionState::Starting;
+  std::string reason;
+};
+
+/// What is at work; told when it is known and whenever it changes.
+struct FactsNote {
+  std::string source;  ///< for a person
+  std::string route;
+  std::string encoder;
+  std::string codec;
+  std::uint32_t width = 0;
+  std::uint32_t height = 0;
+};
+
+struct ChangeNote {
+  enum class What : std::uint8_t { Route, Encoder };
+  What what = What::Route;
+  std::string before;
+  std::string now;
+  std::string reason;
+};
+
+struct SinkNote {
+  std::string sink;
+  std::string error;
+  bool fatal = false;
+};
+
+/// No picture came out for too long, or does again.
+struct StallNote {
+  bool stalled = false;
+  double seconds = 0;
+};
+
+/// The last message: the recording is over and its files are complete.
+struct EndNote {
+  std::string end;  ///< as EndReason's names
+  std::optional<Error> error;
+  std::string report;  ///< JSON, as `zerocast record --json` prints it; empty: it never began
+};
+
+/// Process to daemon.
+using Note = std::variant<Answer, StateNote, FactsNote, ChangeNote, SinkNote, StallNote, Statistics, EndNote>;
+
+/// One line without a line feed. Bytes that are no UTF-8 are replaced.
+[[nodiscard]] std::string to_text(const Order& order);
+[[nodiscard]] std::string to_text(const Note& note);
+/// Invalid: it is no such message. Takes any bytes.
+[[nodiscard]] Result<Order> parse_order(std::string_view text);
+[[nodiscard]] Result<Note> parse_note(std::string_view text);
+
+/// An order's argument; nullptr: it has none of that name and type.
+template <class T>
+[[nodiscard]] const T* argument(const Order& order, std::string_view name) {
+  for (const Setting& setting : order.arguments) {
+    if (setting.name == name) return std::get_if<T>(&setting.value);
+  }
+  return nullptr;
+}
+
+}  // namespace zc

@@ -1,0 +1,82 @@
+// What a session counts, in one table: D-Bus, metrics and reports are made from it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace zc {
+
+/// Of one file or network peer.
+struct SinkStatistics {
+  std::string name;   ///< path, or URL without its options
+  std::string state;  ///< as SinkState's names
+  std::uint64_t packets = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t dropped = 0;
+  std::uint64_t queued = 0;  ///< packets
+  std::uint64_t reconnects = 0;
+  std::string error;  ///< empty: none
+};
+
+/// How long one stage takes, cumulative as Prometheus counts.
+struct StageTimes {
+  std::string stage;  ///< capture_to_packet, import, encode, sink_write, buffer_hold
+  std::uint64_t count = 0;
+  double sum_seconds = 0;
+  std::vector<std::uint64_t> within;  ///< for each of stage_bounds(): how many took at most so long
+};
+/// Upper bounds in seconds, rising.
+[[nodiscard]] std::span<const double> stage_bounds();
+
+struct Statistics {
+  double seconds = 0;  ///< of stream time
+  std::uint64_t captured = 0;
+  std::uint64_t encoded = 0;
+  std::uint64_t duplicated = 0;
+  std::uint64_t dropped_slow = 0;     ///< replaced by a newer picture before anybody took them, or lost in a stage
+  std::uint64_t dropped_ring = 0;     ///< by a full ring that does not block
+  std::uint64_t dropped_network = 0;  ///< packets that live sinks left out
+  std::uint64_t thinned = 0;          ///< left out to hold a constant rate
+  std::uint64_t bytes = 0;
+  std::uint64_t keyframes = 0;
+  std::uint64_t encoder_reopens = 0;
+  std::uint64_t encoder_takeovers = 0;
+  std::uint64_t route_changes = 0;
+  std::uint64_t source_reconnects = 0;
+  std::uint64_t worker_restarts = 0;  ///< counted by the daemon
+  std::uint64_t encode_queue = 0;
+  std::uint64_t encode_queue_size = 0;
+  std::uint64_t sink_queue = 0;  ///< packets in the fullest
+  double fps = 0;                ///< encoded since the report before
+  double bit_rate = 0;           ///< bit/s, likewise
+  double latency_p50_ms = 0;     ///< producer's timestamp to packet
+  double replay_seconds = 0;     ///< kept in memory
+  std::uint64_t rss_kib = 0;
+  std::uint64_t open_files = 0;
+  std::uint64_t threads = 0;
+  double cpu_seconds = 0;
+  std::optional<double> gpu_encoder_load;  ///< 0..1; unset where nobody tells
+
+  std::vector<SinkStatistics> sinks;
+  std::vector<StageTimes> stages;
+};
+
+enum class StatisticKind : std::uint8_t { Counter, Gauge };
+/// One number of Statistics; exactly one of the members is set.
+struct StatisticRow {
+  std::string_view name;  ///< "frames_captured"
+  StatisticKind kind;
+  std::string_view help;
+  std::uint64_t Statistics::* count = nullptr;
+  double Statistics::* real = nullptr;
+  std::string_view metric{};  ///< name of the metric that joins several rows under a label; empty: `name` itself
+  std::string_view reason{};  ///< and its label "reason"
+};
+/// All but the optional ones, sinks and stages.
+[[nodiscard]] std::span<const StatisticRow> statistic_rows();
+
+}  // namespace zc

@@ -1,0 +1,218 @@
+// The daemon's life: configuration, signals, sleep, its end. What it is asked: daemon_operations.cpp.
+#include "daemon/daemon.h"
+
+#include "base/log.h"
+#include "base/version.h"
+
+#include <fmt/format.h>
+#include <systemd/sd-daemon.h>
+
+#include <algorithm>
+#include <csignal>
+#include <utility>
+
+namespace zc::daemon {
+namespace {
+
+constexpr std::string_view kSessionPrefix = "sessions.";
+/// Files are complete within two seconds; whoever takes longer finishes without us.
+constexpr Nanoseconds kShutdownLimit = std::chrono::seconds(5);
+constexpr Nanoseconds kCheckLimit = std::chrono::seconds(20);
+
+bool is_on(const std::vector<Setting>& settings, std::string_view name) {
+  const auto found = std::ranges::find(settings, name, &Setting::name);
+  const bool* on = found == settings.end() ? nullptr : std::get_if<bool>(&found->value);
+  return on != nullptr && *on;
+}
+
+}  // namespace
+
+Daemon::Daemon(EventLoop loop, std::string program)
+    : loop_(std::move(loop)),
+      program_(std::move(program)),
+      context_{loop_, *this, program_},
+      bus_(loop_, *this) {}
+
+Daemon::~Daemon() = default;
+
+Result<std::unique_ptr<Daemon>> Daemon::create(std::string program) {
+  auto loop = EventLoop::create();
+  if (!loop) return std::unexpected(std::move(loop.error()));
+  std::unique_ptr<Daemon> daemon(new Daemon(*std::move(loop), std::move(program)));
+  if (auto watched = daemon->watch_signals(); !watched) return std::unexpected(std::move(watched.error()));
+  auto tables = read_config_tables();
+  if (!tables) return std::unexpected(std::move(tables.error()));
+  if (auto applied = daemon->apply(*tables); !applied) return std::unexpected(std::move(applied.error()));
+  if (auto connected = daemon->bus_.connect(); !connected) return std::unexpected(std::move(connected.error()));
+  return daemon;
+}
+
+Result<void> Daemon::watch_signals() {
+  const auto watch = [this](int signal, std::function<void()> call) -> Result<void> {
+    auto source = loop_.on_signal(signal, std::move(call));
+    if (!source) return std::unexpected(std::move(source.error()));
+    signals_.push_back(*std::move(source));
+    return {};
+  };
+  const auto reload_now = [this] {
+    reload([](const Result<void>& result) {
+      if (!result) logger("daemon").error("the configuration stays as it was: {}", result.error().message());
+    });
+  };
+  for (const int signal : {SIGTERM, SIGINT}) {
+    if (auto good = watch(signal, [this] { shut_down(); }); !good) return good;
+  }
+  if (auto good = watch(SIGHUP, reload_now); !good) return good;
+  const auto path = config_path();
+  if (!path) return {};
+  auto file = ConfigWatch::start(loop_, *path, reload_now);
+  if (file) {
+    watch_ = *std::move(file);
+  } else if (file.error().kind != ErrorKind::NotFound) {
+    logger("daemon").warn("{}; SIGHUP and 'zerocast reload' work", file.error().message());
+  }
+  return {};
+}
+
+Result<void> Daemon::run() {
+  if (auto fed = loop_.feed_watchdog(); !fed) logger("daemon").warn("{}", fed.error().message());
+  auto sleep = SleepMonitor::start(loop_, [this](bool sleeping) { sleep_or_wake(sleeping); });
+  if (sleep) {
+    sleep_ = *std::move(sleep);
+  } else {
+    logger("daemon").debug("{}", sleep.error().message());
+  }
+  logger("daemon").info("zerocast {} serves", version());
+  sd_notify(0, "READY=1");
+  tell_systemd();
+  start_autostarts();
+  return loop_.run();
+}
+
+// ---- Configuration
+
+Result<void> Daemon::apply(const ConfigTables& tables) {
+  DaemonSettings settings;
+  std::vector<Template> templates;
+  for (const ConfigTable& table : tables.tables) {
+    if (table.name == "daemon") {
+      auto read = daemon_settings_from(table.settings);
+      if (!read) return std::unexpected(std::move(read.error()));
+      settings = *std::move(read);
+    } else if (table.name.starts_with(kSessionPrefix)) {
+      templates.push_back({.name = table.name.substr(kSessionPrefix.size()),
+                           .settings = table.settings,
+                           .autostart = is_on(table.settings, "autostart")});
+    }
+  }
+  if (auto served = serve_metrics(settings); !served) return served;
+  settings_ = std::move(settings);
+  const std::vector<Template> before = std::exchange(templates_, std::move(templates));
+  for (const Template& now : templates_) {
+    const auto old = std::ranges::find(before, now.name, &Template::name);
+    if (old != before.end()) follow_template(now, *old);
+  }
+  bus_.templates_changed();
+  return {};
+}
+
+Result<void> Daemon::serve_metrics(const DaemonSettings& wanted) {
+  if (wanted.metrics == settings_.metrics) return {};
+  if (!wanted.metrics) {
+    metrics_.reset();
+    return {};
+  }
+  auto server = MetricsServer::start(*wanted.metrics);
+  if (!server) return std::unexpected(std::move(server.error()));
+  metrics_ = *std::move(server);
+  show_metrics();
+  return {};
+}
+
+void Daemon::follow_template(const Template& now, const Template& before) {
+  Session* session = find(now.name);
+  if (session == nullptr || session->over()) return;
+  std::vector<Setting> changed;
+  for (const Setting& setting : now.settings) {
+    const auto old = std::ranges::find(before.settings, setting.name, &Setting::name);
+    if (setting.name != "autostart" && (old == before.settings.end() || old->value != setting.value)) {
+      changed.push_back(setting);
+    }
+  }
+  for (Setting& setting : changed) {
+    const std::string what = fmt::format("{}: {} of session {}", setting.where, setting.name, now.name);
+    reconfigure(*session, {std::move(setting)}, [what](const Result<void>& result) {
+      if (result) {
+        logger("daemon").info("{}: changed as it runs", what);
+      } else {
+        logger("daemon").warn("{}: holds from its next start on ({})", what, result.error().detail);
+      }
+    });
+  }
+}
+
+void Daemon::reload(std::function<void(Result<void>)> done) {
+  // The meaning of sessions' settings is known to `zerocast`, which this process is kept apart from.
+  run_command({"config", "check"}, kCheckLimit, [this, done = std::move(done)](const Result<std::string>& checked) {
+    if (!checked) return done(std::unexpected(checked.error()));
+    const auto tables = read_config_tables();
+    if (!tables) return done(std::unexpected(tables.error()));
+    auto applied = apply(*tables);
+    if (applied) logger("daemon").info("the configuration was read anew");
+    done(std::move(applied));
+  });
+}
+
+void Daemon::start_autostarts() {
+  for (const Template& one : templates_) {
+    if (!one.autostart) continue;
+    start_session({{.name = "template", .value = one.name, .where = {}}},
+                  [name = one.name](const Result<std::string>& started) {
+                    if (!started) logger("daemon").error("session {}: {}", name, started.error().message());
+                  });
+  }
+}
+
+// ---- Sleep and end
+
+void Daemon::sleep_or_wake(bool sleeping) {
+  logger("daemon").info(sleeping ? "the machine is about to sleep" : "the machine has woken up");
+  auto pending = std::make_shared<std::size_t>(1);
+  const auto answered = [this, pending, sleeping](const Result<std::string>& /*result*/) {
+    if (--*pending == 0 && sleeping && sleep_) sleep_->ready();
+  };
+  for (Session* session : sessions()) {
+    if (session->over()) continue;
+    ++*pending;
+    session->order(sleeping ? OrderKind::Sleep : OrderKind::Wake, {}, answered);
+  }
+  answered(std::string());
+}
+
+void Daemon::shut_down() {
+  if (shutting_down_) return;
+  shutting_down_ = true;
+  sd_notify(0, "STOPPING=1\nSTATUS=Completing files");
+  if (auto timer = loop_.after(kShutdownLimit, [this] { loop_.quit(); })) deadline_ = *std::move(timer);
+  for (Session* session : sessions()) {
+    if (!session->over()) session->stop([](const Result<std::string>&) {});
+  }
+  quit_when_over();
+}
+
+void Daemon::quit_when_over() {
+  if (!shutting_down_) return;
+  const std::vector<Session*> all = sessions();
+  if (std::ranges::all_of(all, [](const Session* one) { return one->over(); })) loop_.quit();
+}
+
+void Daemon::tell_systemd() {
+  std::string text;
+  for (const Session* session : sessions()) {
+    if (session->over()) continue;
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", session->name(), to_string(session->state()));
+  }
+  if (!shutting_down_) sd_notifyf(0, "STATUS=%s", text.empty() ? "No session" : text.c_str());
+}
+
+}  // namespace zc::daemon

@@ -1,0 +1,157 @@
+#include "daemon/metrics_server.h"
+
+#include "base/process_stats.h"
+#include "base/version.h"
+
+#include <fmt/format.h>
+#include <prometheus/collectable.h>
+#include <prometheus/exposer.h>
+#include <prometheus/metric_family.h>
+
+#include <exception>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+namespace zc::daemon {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+using Labels = std::vector<ClientMetric::Label>;
+
+constexpr std::size_t kThreads = 2;
+constexpr double kKib = 1024.0;
+
+/// Families by name, in the order of their first metric's name.
+class Families {
+ public:
+  void add(const std::string& name, std::string_view help, MetricType type, ClientMetric metric) {
+    const auto [place, fresh] = families_.try_emplace(name);
+    if (fresh) place->second = MetricFamily{name, std::string(help), type, {}};
+    place->second.metric.push_back(std::move(metric));
+  }
+  void number(const std::string& name, std::string_view help, MetricType type, Labels labels, double value) {
+    ClientMetric metric;
+    metric.label = std::move(labels);
+    if (type == MetricType::Counter) {
+      metric.counter.value = value;
+    } else {
+      metric.gauge.value = value;
+    }
+    add(name, help, type, std::move(metric));
+  }
+  [[nodiscard]] std::vector<MetricFamily> take() && {
+    std::vector<MetricFamily> list;
+    for (auto& [name, family] : families_) list.push_back(std::move(family));
+    return list;
+  }
+
+ private:
+  std::map<std::string, MetricFamily> families_;
+};
+
+Labels with(Labels labels, std::string name, std::string value) {
+  labels.push_back({std::move(name), std::move(value)});
+  return labels;
+}
+
+void add_row(Families& families, const StatisticRow& row, const Statistics& statistics, const Labels& labels) {
+  const bool counter = row.kind == StatisticKind::Counter;
+  const std::string name = fmt::format("zerocast_{}{}", row.metric.empty() ? row.name : row.metric,
+                                       counter ? "_total" : "");
+  const double value =
+      row.count != nullptr ? static_cast<double>(statistics.*(row.count)) : statistics.*(row.real);
+  families.number(name, row.help, counter ? MetricType::Counter : MetricType::Gauge,
+                  row.reason.empty() ? labels : with(labels, "reason", std::string(row.reason)), value);
+}
+
+void add_stage(Families& families, const StageTimes& stage, const Labels& labels) {
+  ClientMetric metric;
+  metric.label = with(labels, "stage", stage.stage);
+  metric.histogram.sample_count = stage.count;
+  metric.histogram.sample_sum = stage.sum_seconds;
+  for (std::size_t i = 0; i < stage.within.size() && i < stage_bounds().size(); ++i) {
+    metric.histogram.bucket.push_back({stage.within[i], stage_bounds()[i]});
+  }
+  families.add("zerocast_stage_seconds", "Time that each stage takes", MetricType::Histogram, std::move(metric));
+}
+
+void add_sink(Families& families, const SinkStatistics& sink, const Labels& session) {
+  const Labels labels = with(with(session, "sink", sink.name), "state", sink.state);
+  const auto count = [&](const char* name, const char* help, std::uint64_t value) {
+    families.number(name, help, MetricType::Counter, labels, static_cast<double>(value));
+  };
+  count("zerocast_sink_packets_total", "Packets written", sink.packets);
+  count("zerocast_sink_bytes_total", "Coded bytes written", sink.bytes);
+  count("zerocast_sink_dropped_total", "Packets left out", sink.dropped);
+  count("zerocast_sink_reconnects_total", "Peers lost and found again", sink.reconnects);
+}
+
+class Sampler final : public prometheus::Collectable {
+ public:
+  void show(std::vector<SessionSample> sessions) {
+    const std::lock_guard lock(mutex_);
+    sessions_ = std::move(sessions);
+  }
+
+  [[nodiscard]] std::vector<MetricFamily> Collect() const override {
+    Families families;
+    families.number("zerocast_build_info", "The daemon's version", MetricType::Gauge,
+                    {{"version", std::string(version())}}, 1);
+    families.number("zerocast_daemon_resident_bytes", "Resident memory of the daemon itself", MetricType::Gauge, {},
+                    static_cast<double>(resident_kib()) * kKib);
+    const std::lock_guard lock(mutex_);
+    families.number("zerocast_sessions", "Sessions the daemon holds", MetricType::Gauge, {},
+                    static_cast<double>(sessions_.size()));
+    for (const SessionSample& session : sessions_) add_session(families, session);
+    return std::move(families).take();
+  }
+
+ private:
+  static void add_session(Families& families, const SessionSample& session) {
+    const Labels name{{"session", session.name}};
+    families.number("zerocast_session_state", "1 for the state that the session is in", MetricType::Gauge,
+                    with(name, "state", std::string(to_string(session.state))), 1);
+    const Labels labels = with(with(name, "encoder_type", session.encoder), "route", session.route);
+    for (const StatisticRow& row : statistic_rows()) add_row(families, row, session.statistics, labels);
+    if (session.statistics.gpu_encoder_load) {
+      families.number("zerocast_encoder_gpu_utilization", "Load of the GPU's encoding engines, 0 to 1",
+                      MetricType::Gauge, labels, *session.statistics.gpu_encoder_load);
+    }
+    for (const StageTimes& stage : session.statistics.stages) add_stage(families, stage, labels);
+    for (const SinkStatistics& sink : session.statistics.sinks) add_sink(families, sink, name);
+  }
+
+  mutable std::mutex mutex_;
+  std::vector<SessionSample> sessions_;
+};
+
+class PrometheusServer final : public MetricsServer {
+ public:
+  explicit PrometheusServer(const std::string& address)
+      : sampler_(std::make_shared<Sampler>()), exposer_(std::in_place, address, kThreads) {
+    exposer_->RegisterCollectable(sampler_);
+  }
+  void show(std::vector<SessionSample> sessions) override { sampler_->show(std::move(sessions)); }
+
+ private:
+  std::shared_ptr<Sampler> sampler_;
+  std::optional<prometheus::Exposer> exposer_;  // its threads end first
+};
+
+}  // namespace
+
+Result<std::unique_ptr<MetricsServer>> MetricsServer::start(const MetricsAddress& address) {
+  const bool six = address.host.find(':') != std::string::npos;
+  const std::string text = fmt::format("{}{}{}:{}", six ? "[" : "", address.host, six ? "]" : "", address.port);
+  try {
+    return std::make_unique<PrometheusServer>(text);
+  } catch (const std::exception& error) {
+    return fail(ErrorKind::Busy, "serve metrics at " + text, error.what());
+  }
+}
+
+}  // namespace zc::daemon

@@ -1,0 +1,239 @@
+#include "daemon/session.h"
+
+#include "base/log.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <type_traits>
+#include <utility>
+
+namespace zc::daemon {
+namespace {
+
+/// A process that ran so long was in order; a later crash is a new one.
+constexpr Nanoseconds kSteady = std::chrono::seconds(60);
+constexpr Nanoseconds kFirstRestart = std::chrono::milliseconds(200);
+/// Files are complete within two seconds; a process that takes longer hangs.
+constexpr Nanoseconds kStopLimit = std::chrono::seconds(10);
+
+Error lost(const std::string& what, std::string detail) {
+  return {.kind = ErrorKind::Lost, .operation = what, .detail = std::move(detail)};
+}
+
+}  // namespace
+
+Session::Session(const SessionContext& context, std::string name, std::vector<Setting> settings)
+    : context_(context), name_(std::move(name)), settings_(std::move(settings)) {}
+
+std::vector<Setting> Session::start_arguments() const {
+  std::vector<Setting> arguments = settings_;
+  std::erase_if(arguments, [](const Setting& one) { return one.name == "autostart"; });
+  if (restarts_ > 0) arguments.push_back({.name = "continuation", .value = std::int64_t{restarts_}, .where = {}});
+  return arguments;
+}
+
+Result<void> Session::start_process() {
+  process_start_ = monotonic_now();
+  auto worker = WorkerProcess::start(context_.loop, context_.worker_program,
+                                     {.on_note = [this](Note note) { on_note(std::move(note)); },
+                                      .on_exit = [this](const std::string& how) { on_exit(how); }});
+  if (!worker) return std::unexpected(std::move(worker.error()));
+  worker_ = *std::move(worker);
+  return {};
+}
+
+void Session::start(Done done) {
+  auto started = start_process();
+  if (started) {
+    started = send(OrderKind::Start, start_arguments(), [this, done](Result<std::string> answer) {
+      accepted_ = accepted_ || answer.has_value();
+      if (!answer) error_ = answer.error();
+      done(std::move(answer));
+    });
+  }
+  if (!started) {
+    error_ = started.error();
+    end(SessionState::Failed, error_->message());
+    done(std::unexpected(started.error()));
+  }
+}
+
+void Session::stop(Done done) {
+  if (over()) return done(report_);
+  if (stopping_) return done(fail(ErrorKind::Busy, "stop " + name_, "it is being stopped"));
+  stopping_ = true;
+  restart_.reset();
+  set_state(SessionState::Stopping, "asked to stop");
+  if (!worker_) {  // between two processes
+    end(SessionState::Ended, "asked to stop");
+    return done(report_);
+  }
+  stopped_ = std::move(done);
+  auto timer = context_.loop.after(kStopLimit, [this] {
+    logger("daemon").error("session {} does not stop: its process is killed", name_);
+    if (worker_) worker_->kill();
+  });
+  if (timer) kill_ = *std::move(timer);
+  if (auto sent = send(OrderKind::Stop, {}, [](const Result<std::string>&) {}); !sent) worker_->kill();
+}
+
+void Session::order(OrderKind kind, std::vector<Setting> arguments, Done done) {
+  if (!worker_ || !accepted_ || stopping_ || over()) {
+    return done(fail(ErrorKind::Busy, fmt::format("reach session {}", name_),
+                     fmt::format("it is {}", to_string(state_))));
+  }
+  const std::vector<Setting> kept = arguments;
+  auto sent = send(kind, std::move(arguments), [this, kind, kept, done](Result<std::string> answer) {
+    if (answer) remember(kind, kept);
+    done(std::move(answer));
+  });
+  if (!sent) done(std::unexpected(std::move(sent.error())));
+}
+
+Result<void> Session::send(OrderKind kind, std::vector<Setting> arguments, Done done) {
+  const Order order{.kind = kind, .id = next_id_++, .arguments = std::move(arguments)};
+  if (auto sent = worker_->send(order); !sent) return sent;
+  waiting_.emplace(order.id, std::move(done));
+  return {};
+}
+
+Setting& Session::setting(std::string_view name, SettingValue otherwise) {
+  const auto found = std::ranges::find(settings_, name, &Setting::name);
+  if (found != settings_.end()) return *found;
+  return settings_.emplace_back(std::string(name), std::move(otherwise), std::string());
+}
+
+std::size_t Session::sink_count() const {
+  const auto found = std::ranges::find(settings_, "sinks", &Setting::name);
+  if (found == settings_.end()) return 0;
+  const auto* list = std::get_if<std::vector<std::string>>(&found->value);
+  return list == nullptr ? 1 : list->size();
+}
+
+std::vector<std::string> Session::sinks() const {
+  const auto found = std::ranges::find(settings_, "sinks", &Setting::name);
+  std::vector<std::string> names;
+  if (found == settings_.end()) return names;
+  if (const auto* one = std::get_if<std::string>(&found->value)) names.push_back(sink_name(*one));
+  if (const auto* list = std::get_if<std::vector<std::string>>(&found->value)) {
+    for (const std::string& sink : *list) names.push_back(sink_name(sink));
+  }
+  return names;
+}
+
+void Session::remember(OrderKind kind, const std::vector<Setting>& arguments) {
+  switch (kind) {
+    case OrderKind::Bitrate:
+    case OrderKind::Framerate: setting(arguments.front().name, {}).value = arguments.front().value; break;
+    case OrderKind::AddSink:
+    case OrderKind::RemoveSink: {
+      Setting& sinks = setting("sinks", std::vector<std::string>());
+      if (const auto* one = std::get_if<std::string>(&sinks.value)) sinks.value = std::vector{*one};
+      auto& list = std::get<std::vector<std::string>>(sinks.value);
+      const auto& sink = std::get<std::string>(arguments.front().value);
+      if (kind == OrderKind::AddSink) list.push_back(sink);
+      if (kind == OrderKind::RemoveSink) {
+        std::erase_if(list, [&](const std::string& one) { return sink_name(one) == sink_name(sink); });
+      }
+      context_.observer.on_facts(*this);
+      break;
+    }
+    default: break;
+  }
+}
+
+void Session::on_note(Note note) {
+  struct Reader {
+    Session& s;
+    void operator()(const Answer& answer) const {
+      const auto found = s.waiting_.find(answer.id);
+      if (found == s.waiting_.end()) return;
+      const Done done = std::move(found->second);
+      s.waiting_.erase(found);
+      done(answer.error ? Result<std::string>(std::unexpected(*answer.error)) : Result<std::string>(answer.text));
+    }
+    void operator()(const StateNote& note) const {
+      if (!s.stopping_) s.set_state(note.state, note.reason);
+    }
+    void operator()(FactsNote& note) const {
+      s.facts_ = std::move(note);
+      s.context_.observer.on_facts(s);
+    }
+    void operator()(const ChangeNote& note) const { s.context_.observer.on_change(s, note); }
+    void operator()(const SinkNote& note) const { s.context_.observer.on_sink_error(s, note); }
+    void operator()(const StallNote& note) const {
+      s.stalled_ = note.stalled;
+      s.context_.observer.on_stall(s, note);
+    }
+    void operator()(Statistics& statistics) const {
+      s.statistics_ = std::move(statistics);
+      s.statistics_.worker_restarts = s.restarts_;
+      s.context_.observer.on_statistics(s);
+    }
+    void operator()(EndNote& note) const { s.last_words_ = std::move(note); }
+  };
+  std::visit(Reader{*this}, note);
+}
+
+void Session::on_exit(const std::string& how) {
+  kill_.reset();
+  worker_.reset();
+  const std::optional<EndNote> words = std::exchange(last_words_, std::nullopt);
+  if (words && !words->report.empty()) report_ = words->report;
+  answer_all(lost("reach session " + name_, words ? "it is over" : "its process " + how));
+  if (words) {
+    if (words->error) error_ = words->error;
+    // What was written before an error is complete too; the state tells which of the two it was.
+    return end(words->error ? SessionState::Failed : SessionState::Ended,
+               words->error ? words->error->message() : words->end);
+  }
+  if (stopping_) {
+    error_ = lost("stop " + name_, "its process " + how);
+    return end(SessionState::Failed, error_->message());
+  }
+  if (!accepted_) {
+    if (!error_) error_ = lost("start " + name_, "its process " + how);
+    return end(SessionState::Failed, error_->message());
+  }
+  begin_anew(how);
+}
+
+void Session::begin_anew(const std::string& how) {
+  if (monotonic_now() - process_start_ >= kSteady) crashes_ = 0;
+  ++crashes_;
+  if (crashes_ > kMostCrashes) {
+    error_ = lost("record", fmt::format("its process {}, {} times in a row", how, crashes_));
+    return end(SessionState::Failed, error_->message());
+  }
+  ++restarts_;
+  logger("daemon").error("session {}: its process {}; it begins anew", name_, how);
+  set_state(SessionState::Reconnecting, "its process " + how);
+  auto timer = context_.loop.after(kFirstRestart * (1U << (crashes_ - 1)), [this] {
+    restart_.reset();
+    start([](const Result<std::string>&) {});
+  });
+  if (timer) restart_ = *std::move(timer);
+}
+
+void Session::set_state(SessionState state, const std::string& reason) {
+  if (state == state_ && state != SessionState::Starting) return;
+  const SessionState before = std::exchange(state_, state);
+  context_.observer.on_state(*this, before, reason);
+}
+
+void Session::end(SessionState state, const std::string& reason) {
+  set_state(state, reason);
+  if (stopped_) {
+    const Done done = std::exchange(stopped_, nullptr);
+    done(state == SessionState::Ended || !error_ ? Result<std::string>(report_)
+                                                 : Result<std::string>(std::unexpected(*error_)));
+  }
+}
+
+void Session::answer_all(const Error& error) {
+  const auto waiting = std::exchange(waiting_, {});
+  for (const auto& [id, done] : waiting) done(std::unexpected(error));
+}
+
+}  // namespace zc::daemon

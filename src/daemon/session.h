@@ -1,0 +1,115 @@
+#pragma once
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "control/message.h"
+#include "daemon/event_loop.h"
+#include "daemon/worker_process.h"
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace zc::daemon {
+
+class Session;
+
+/// What a session tells whoever shows it; calls come from the loop.
+class SessionObserver {
+ public:
+  virtual ~SessionObserver() = default;
+  virtual void on_state(const Session& session, SessionState before, const std::string& reason) = 0;
+  virtual void on_facts(const Session& session) = 0;
+  virtual void on_change(const Session& session, const ChangeNote& change) = 0;
+  virtual void on_sink_error(const Session& session, const SinkNote& note) = 0;
+  virtual void on_stall(const Session& session, const StallNote& note) = 0;
+  virtual void on_statistics(const Session& session) = 0;
+};
+
+/// What every session needs of its daemon; outlives them.
+struct SessionContext {
+  EventLoop& loop;
+  SessionObserver& observer;
+  std::string worker_program;  ///< path
+};
+
+/// One session: its settings, the process that runs it, and what that says. Of the loop's thread.
+///
+/// A process that crashes is started again with the same settings, and its files go on in further ones ("clip-2.mkv");
+/// after kMostCrashes in a row the session has failed.
+class Session {
+ public:
+  /// Called once with what the process answered, or why it never will.
+  using Done = std::function<void(Result<std::string>)>;
+  static constexpr unsigned kMostCrashes = 5;
+
+  Session(const SessionContext& context, std::string name, std::vector<Setting> settings);
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  /// Starts the process. `done` hears that it accepted the settings; the desktop may still be asked for its permission.
+  void start(Done done);
+  /// `done` hears when every file is complete; the report, as `zerocast record --json` prints it.
+  void stop(Done done);
+  /// Any other order than Start and Stop. Lost: the process is gone.
+  void order(OrderKind kind, std::vector<Setting> arguments, Done done);
+
+  [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] const std::vector<Setting>& settings() const { return settings_; }
+  [[nodiscard]] SessionState state() const { return state_; }
+  [[nodiscard]] bool over() const { return state_ == SessionState::Ended || state_ == SessionState::Failed; }
+  [[nodiscard]] bool accepted() const { return accepted_; }
+  [[nodiscard]] const FactsNote& facts() const { return facts_; }
+  [[nodiscard]] const Statistics& statistics() const { return statistics_; }
+  [[nodiscard]] const std::optional<Error>& error() const { return error_; }
+  [[nodiscard]] const std::string& report() const { return report_; }
+  [[nodiscard]] bool stalled() const { return stalled_; }
+  [[nodiscard]] pid_t pid() const { return worker_ ? worker_->pid() : 0; }
+  /// Files and URLs without their options.
+  [[nodiscard]] std::vector<std::string> sinks() const;
+  [[nodiscard]] std::size_t sink_count() const;
+
+ private:
+  [[nodiscard]] Result<void> start_process();
+  [[nodiscard]] Result<void> send(OrderKind kind, std::vector<Setting> arguments, Done done);
+  [[nodiscard]] std::vector<Setting> start_arguments() const;
+  void on_note(Note note);
+  void on_exit(const std::string& how);
+  void begin_anew(const std::string& how);
+  void set_state(SessionState state, const std::string& reason);
+  void end(SessionState state, const std::string& reason);
+  void answer_all(const Error& error);
+  /// Follows a successful order with what a new process must know.
+  void remember(OrderKind kind, const std::vector<Setting>& arguments);
+  [[nodiscard]] Setting& setting(std::string_view name, SettingValue otherwise);
+
+  const SessionContext& context_;
+  const std::string name_;
+  std::vector<Setting> settings_;
+  SessionState state_ = SessionState::Starting;
+  bool accepted_ = false;
+  bool stopping_ = false;
+  bool stalled_ = false;
+  FactsNote facts_;
+  Statistics statistics_;
+  std::optional<Error> error_;
+  std::string report_;
+  std::optional<EndNote> last_words_;
+
+  std::unique_ptr<WorkerProcess> worker_;
+  std::uint64_t next_id_ = 1;
+  std::map<std::uint64_t, Done> waiting_;
+  Done stopped_;
+  unsigned crashes_ = 0;  ///< since it last ran for kSteady
+  unsigned restarts_ = 0;
+  Nanoseconds process_start_{};
+  EventSource restart_;
+  EventSource kill_;
+};
+
+}  // namespace zc::daemon

@@ -1,0 +1,190 @@
+#include "session/output_group.h"
+
+#include "base/clock.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace zc {
+namespace {
+
+/// An output that cannot be finished in this time is given up.
+constexpr Nanoseconds kCloseTimeout = std::chrono::seconds(2);
+
+}  // namespace
+
+OutputGroup::OutputGroup(std::optional<Nanoseconds> replay, OutputGroupEvents events)
+    : events_(std::move(events)),
+      replay_(replay ? std::make_unique<ReplayBuffer>(*replay) : nullptr),
+      outputs_(std::make_shared<const Outputs>()) {}
+
+OutputGroup::~OutputGroup() { close(); }
+
+std::shared_ptr<const OutputGroup::Outputs> OutputGroup::outputs() const {
+  const std::lock_guard lock(mutex_);
+  return outputs_;
+}
+
+Result<OutputGroup::OutputPtr> OutputGroup::make(const OutputSpec& spec) {
+  auto runner = make_sink_runner(spec, *this);
+  if (!runner) return std::unexpected(std::move(runner.error()));
+  auto output = std::make_shared<Output>();
+  output->runner = *std::move(runner);
+  output->container = spec.container;
+  return output;
+}
+
+Result<void> OutputGroup::claim(const OutputSpec& spec) {
+  auto output = make(spec);
+  if (!output) return std::unexpected(std::move(output.error()));
+  const std::lock_guard lock(mutex_);
+  auto more = std::make_shared<Outputs>(*outputs_);
+  more->push_back(*std::move(output));
+  outputs_ = std::move(more);
+  return {};
+}
+
+Result<void> OutputGroup::start(const StreamParameters& stream) {
+  const std::lock_guard lock(mutex_);
+  for (const OutputPtr& output : *outputs_) {
+    if (auto fits = check_codec(output->container, stream.codec); !fits) return fits;
+  }
+  for (const OutputPtr& output : *outputs_) {
+    if (auto started = output->runner->start(stream); !started) return started;
+  }
+  if (replay_) replay_->start(stream);
+  stream_ = stream;
+  return {};
+}
+
+void OutputGroup::push(const Packet& packet) {
+  if (packet.new_stream) {
+    const std::lock_guard lock(mutex_);
+    stream_ = *packet.new_stream;
+  }
+  if (replay_) replay_->push(packet);
+  const std::shared_ptr<const Outputs> all = outputs();
+  for (const OutputPtr& output : *all) {
+    if (output->from_keyframe && !packet.keyframe) continue;
+    output->from_keyframe = false;
+    output->runner->push(packet);
+  }
+}
+
+Result<void> OutputGroup::add(const OutputSpec& spec) {
+  const std::string name = spec.name();
+  {
+    const std::lock_guard lock(mutex_);
+    if (std::ranges::any_of(*outputs_, [&](const OutputPtr& one) { return one->runner->name() == name; })) {
+      return fail(ErrorKind::Invalid, "add " + name, "it is a sink of this session already");
+    }
+    if (stream_) {
+      if (auto fits = check_codec(spec.container, stream_->codec); !fits) return fits;
+    }
+  }
+  auto output = make(spec);
+  if (!output) return std::unexpected(std::move(output.error()));
+  {
+    const std::lock_guard lock(mutex_);
+    if (stream_) {
+      (*output)->from_keyframe = true;
+      if (auto started = (*output)->runner->start(*stream_); !started) return started;
+    }
+    auto more = std::make_shared<Outputs>(*outputs_);
+    more->push_back(*std::move(output));
+    outputs_ = std::move(more);
+  }
+  events_.keyframe_wanted();
+  return {};
+}
+
+Result<void> OutputGroup::remove(const std::string& name) {
+  OutputPtr output;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = std::ranges::find(
+        *outputs_, name, [](const OutputPtr& one) -> const std::string& { return one->runner->name(); });
+    if (found == outputs_->end()) {
+      std::vector<std::string> names;
+      for (const OutputPtr& one : *outputs_) names.push_back(one->runner->name());
+      return fail(ErrorKind::NotFound, "remove " + name,
+                  names.empty() ? "the session has no sink"
+                                : fmt::format("the session's sinks are {}", fmt::join(names, ", ")));
+    }
+    output = *found;
+    auto fewer = std::make_shared<Outputs>(*outputs_);
+    std::erase(*fewer, output);
+    outputs_ = std::move(fewer);
+  }
+  finish(*output, std::chrono::ceil<std::chrono::milliseconds>(kCloseTimeout));
+  const std::lock_guard lock(mutex_);
+  removed_.push_back(report(*output));
+  return output->error ? Result<void>(std::unexpected(*output->error)) : Result<void>{};
+}
+
+Result<std::string> OutputGroup::save_replay(const OutputSpec& spec) const {
+  if (!replay_) {
+    return fail(ErrorKind::Unsupported, "save the replay", "the session keeps none; start it with replay-seconds");
+  }
+  return replay_->save(spec);
+}
+
+void OutputGroup::finish(Output& output, std::chrono::milliseconds limit) {
+  // A failure was told through on_error() when it happened; one of closing itself is kept for the report.
+  const auto closed = output.runner->stop(limit);
+  const std::lock_guard lock(mutex_);
+  if (!closed && !output.error) output.error = closed.error();
+}
+
+void OutputGroup::close() {
+  const Nanoseconds deadline = monotonic_now() + kCloseTimeout;
+  for (const OutputPtr& output : *outputs()) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - monotonic_now());
+    finish(*output, std::max(left, std::chrono::milliseconds(1)));
+  }
+}
+
+void OutputGroup::on_error(const std::string& name, const Error& error, bool fatal) {
+  bool last = false;
+  if (fatal) {
+    const std::lock_guard lock(mutex_);
+    for (const OutputPtr& output : *outputs_) {
+      if (output->runner->name() == name && !output->error) output->error = error;
+    }
+    last =
+        !replay_ && std::ranges::all_of(*outputs_, [](const OutputPtr& output) { return output->error.has_value(); });
+  }
+  events_.failed(name, error, fatal);
+  if (last) events_.all_failed(error);
+}
+
+void OutputGroup::on_keyframe_wanted(const std::string& /*name*/) { events_.keyframe_wanted(); }
+
+std::vector<OutputStatus> OutputGroup::status() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<OutputStatus> all;
+  for (const OutputPtr& output : *outputs_) {
+    all.push_back({output->runner->name(), output->runner->stats(), output->error});
+  }
+  return all;
+}
+
+OutputReport OutputGroup::report(const Output& output) const {
+  const SinkStats stats = output.runner->stats();
+  return {output.runner->name(),          stats.bytes, stats.packets, stats.dropped,
+          output.runner->further_files(), output.error};
+}
+
+std::vector<OutputReport> OutputGroup::reports() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<OutputReport> all = removed_;
+  for (const OutputPtr& output : *outputs_) all.push_back(report(*output));
+  return all;
+}
+
+Nanoseconds OutputGroup::replay_held() const { return replay_ ? replay_->held() : Nanoseconds{}; }
+
+}  // namespace zc

@@ -1,0 +1,102 @@
+#pragma once
+
+#include "base/error.h"
+#include "media/packet.h"
+#include "output/output_spec.h"
+#include "output/replay_buffer.h"
+#include "output/sink_runner.h"
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace zc {
+
+struct OutputReport {
+  std::string name;
+  std::uint64_t bytes = 0;
+  std::uint64_t packets = 0;
+  std::uint64_t dropped = 0;
+  std::vector<std::string> further_files;  ///< that follow the first, each begun where an encoder was replaced
+  std::optional<Error> error;
+};
+
+struct OutputStatus {
+  std::string name;
+  SinkStats stats;
+  std::optional<Error> error;
+};
+
+/// What outputs need of their recording; calls come from outputs' threads.
+struct OutputGroupEvents {
+  std::function<void()> keyframe_wanted;
+  /// An output's first error, or that its peer is looked for again (not fatal).
+  std::function<void(const std::string& name, const Error& error, bool fatal)> failed;
+  /// None is left; why the last one failed.
+  std::function<void(const Error& error)> all_failed;
+};
+
+/// Where a recording's packets go: files and peers, which may come and go as it runs, and a replay in memory. push()
+/// belongs to one thread; the rest may be called from any.
+class OutputGroup final : private SinkEvents {
+ public:
+  OutputGroup(std::optional<Nanoseconds> replay, OutputGroupEvents events);
+  OutputGroup(const OutputGroup&) = delete;
+  OutputGroup& operator=(const OutputGroup&) = delete;
+  ~OutputGroup() override;
+
+  /// Takes a path or port, before the stream is known. Errors as make_sink_runner().
+  [[nodiscard]] Result<void> claim(const OutputSpec& spec);
+  /// The stream is known: claimed outputs open. Once. Unsupported: a container cannot hold the codec.
+  [[nodiscard]] Result<void> start(const StreamParameters& stream);
+  /// May wait for a file; never for a peer.
+  void push(const Packet& packet);
+
+  /// Another output; before start() as claim(), then from the next keyframe on. Invalid: there is one of that name.
+  [[nodiscard]] Result<void> add(const OutputSpec& spec);
+  /// Completes and removes an output, within two seconds. NotFound: there is none of that name, naming those there are.
+  [[nodiscard]] Result<void> remove(const std::string& name);
+  /// Errors as ReplayBuffer::save(); Unsupported: there is no replay.
+  [[nodiscard]] Result<std::string> save_replay(const OutputSpec& spec) const;
+
+  /// Completes every output, in two seconds at most. push() is over.
+  void close();
+
+  [[nodiscard]] std::vector<OutputStatus> status() const;
+  /// Those that were removed too; after close().
+  [[nodiscard]] std::vector<OutputReport> reports() const;
+  [[nodiscard]] Nanoseconds replay_held() const;
+
+ private:
+  struct Output {
+    std::unique_ptr<SinkRunner> runner;
+    Container container{};
+    bool from_keyframe = false;  ///< push(): nothing before one; of the pushing thread once it is visible
+    std::optional<Error> error;
+  };
+  using OutputPtr = std::shared_ptr<Output>;
+  using Outputs = std::vector<OutputPtr>;
+
+  // Outputs' threads.
+  void on_error(const std::string& name, const Error& error, bool fatal) override;
+  void on_keyframe_wanted(const std::string& name) override;
+
+  [[nodiscard]] std::shared_ptr<const Outputs> outputs() const;
+  [[nodiscard]] Result<OutputPtr> make(const OutputSpec& spec);
+  void finish(Output& output, std::chrono::milliseconds limit);
+  [[nodiscard]] OutputReport report(const Output& output) const;
+
+  const OutputGroupEvents events_;
+  std::unique_ptr<ReplayBuffer> replay_;
+  mutable std::mutex mutex_;
+  std::shared_ptr<const Outputs> outputs_;  ///< replaced as a whole
+  std::optional<StreamParameters> stream_;  ///< as the newest packet has it
+  std::vector<OutputReport> removed_;
+};
+
+}  // namespace zc
