@@ -6,6 +6,7 @@
 #include <ctime>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 
 namespace zc {
@@ -37,6 +38,12 @@ Nanoseconds thread_cpu_time(std::string_view name) {
     if (std::ifstream(task.path() / "schedstat") >> on_cpu_ns) total += Nanoseconds(on_cpu_ns);
   }
   return total;
+}
+
+std::uint64_t entries_of(const char* folder) {
+  std::error_code error;
+  const std::filesystem::directory_iterator all(folder, error);
+  return static_cast<std::uint64_t>(std::distance(begin(all), end(all)));
 }
 
 std::uint64_t resident_kib() {

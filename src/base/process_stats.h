@@ -20,6 +20,9 @@ void name_this_thread(const char* name) noexcept;
 /// Libraries' worker threads inherit the name of the thread that made them, so "zc-encode" covers an encoder's pool.
 [[nodiscard]] Nanoseconds thread_cpu_time(std::string_view name);
 
+/// Entries of a folder, such as /proc/self/fd (the one that reads it included); 0 when it is not there.
+[[nodiscard]] std::uint64_t entries_of(const char* folder);
+
 /// Resident memory in KiB; 0 when /proc is not there.
 [[nodiscard]] std::uint64_t resident_kib();
 

@@ -1,5 +1,6 @@
 #include "cli/command_line.h"
 
+#include "base/version.h"
 #include "cli/command_table.h"
 #include "cli/help.h"
 #include "settings/values.h"
@@ -238,6 +239,6 @@ std::string_view program_summary() {
   return "Record and stream a Wayland desktop, a window or a camera through PipeWire";
 }
 
-std::string_view program_version() { return ZEROCAST_VERSION; }
+std::string_view program_version() { return version(); }
 
 }  // namespace zc

@@ -58,8 +58,7 @@ Result<ConfigTable> read_table(const toml::table& table, std::string table_name,
     if (!value) {
       return invalid(fmt::format("{}: {}", where, name.str()), "it takes true, false, a number, text or texts");
     }
-    result.settings.push_back(
-        {.name = std::string(name.str()), .value = *std::move(value), .where = std::move(where)});
+    result.settings.push_back({.name = std::string(name.str()), .value = *std::move(value), .where = std::move(where)});
   }
   return result;
 }
@@ -68,7 +67,8 @@ Result<void> read_sessions(const toml::table& sessions, std::string_view file, s
   for (const auto& [key, node] : sessions) {
     const toml::table* table = node.as_table();
     if (table == nullptr) {
-      return invalid(place(file, key.source()), fmt::format("{} is no table: write [sessions.NAME]", in_quotes(key.str())));
+      return invalid(place(file, key.source()),
+                     fmt::format("{} is no table: write [sessions.NAME]", in_quotes(key.str())));
     }
     if (auto good = check_session_name(key.str()); !good) {
       return invalid(place(file, key.source()), good.error().detail);
@@ -89,17 +89,17 @@ Result<std::vector<ConfigTable>> read_tables(const toml::table& root, std::strin
       continue;
     }
     if (table == nullptr || std::ranges::find(kTables, key.str()) == kTables.end()) {
-      return invalid(place(file, key.source()), fmt::format("{} is not one of the tables [{}], [{}.NAME]", in_quotes(key.str()),
-                                                            fmt::join(kTables, "], ["), kSessions));
+      return invalid(place(file, key.source()),
+                     fmt::format("{} is not one of the tables [{}], [{}.NAME]", in_quotes(key.str()),
+                                 fmt::join(kTables, "], ["), kSessions));
     }
     auto read = read_table(*table, std::string(key.str()), key, file);
     if (!read) return std::unexpected(std::move(read.error()));
     tables.push_back(*std::move(read));
   }
   // toml++ sorts by name; people expect what comes first to be first.
-  std::ranges::stable_sort(tables, {}, [&](const ConfigTable& one) {
-    return std::ranges::find(kTables, one.name) - kTables.begin();
-  });
+  std::ranges::stable_sort(
+      tables, {}, [&](const ConfigTable& one) { return std::ranges::find(kTables, one.name) - kTables.begin(); });
   return tables;
 }
 

@@ -2,32 +2,35 @@
 #pragma once
 
 #include "base/error.h"
+#include "config/config_tables.h"
 #include "settings/setting.h"
 
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace zc {
 
-/// What it says, checked.
-struct Config {
-  std::string path;             ///< where it was read from; empty: there is none
-  std::vector<Setting> record;  ///< of its table [record]: defaults of `zerocast record`
-  std::vector<Setting> stream;  ///< of its table [stream]
+/// The settings of one session that the daemon starts by its name.
+struct SessionTemplate {
+  std::string name;
+  std::vector<Setting> settings;  ///< of the scope Template
 };
 
-/// $ZEROCAST_CONFIG, else $XDG_CONFIG_HOME/zerocast/zerocast.toml, else $HOME/.config/zerocast/zerocast.toml. nullopt:
-/// none of these variables is set.
-[[nodiscard]] std::optional<std::string> config_path();
+/// What the file says, checked.
+struct Config {
+  std::string path;                       ///< where it was read from; empty: there is none
+  std::vector<Setting> record;            ///< of its table [record]: defaults of `zerocast record`
+  std::vector<Setting> stream;            ///< of its table [stream]
+  std::vector<Setting> daemon;            ///< of its table [daemon]
+  std::vector<SessionTemplate> sessions;  ///< of its tables [sessions.NAME]
+};
 
-/// `text` as TOML 1.0; `name` opens messages, with line and column. Invalid: it is none, or has a table, a setting or a
-/// value that zerocast does not know, naming those it does. Takes any bytes.
+/// parse_config_tables(), and every setting checked. Invalid: a setting or a value that zerocast does not know, naming
+/// those it does. Takes any bytes.
 [[nodiscard]] Result<Config> parse_config(std::string_view text, std::string_view name);
 
-/// The file at config_path(). No such file is an empty configuration, but an error when $ZEROCAST_CONFIG names it.
-/// Errors as parse_config(), and those of reading.
+/// read_config_tables(), checked likewise.
 [[nodiscard]] Result<Config> read_config();
 
 }  // namespace zc

@@ -306,6 +306,7 @@ std::optional<Codec> wanted_codec(const EncoderSettings& settings) {
 /// FILE or URL and every --tee, parsed and checked against each other.
 Result<std::vector<OutputSpec>> parse_outputs(const RecordWords& words) {
   const bool live = words.options.live;
+  if (words.mixed_outputs && words.output.empty()) return std::vector<OutputSpec>{};
   auto main = parse_output(words.output, words.container, words.overwrite);
   if (!main) return std::unexpected(std::move(main.error()));
   if (!words.mixed_outputs && live && !main->live()) {

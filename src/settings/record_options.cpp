@@ -19,6 +19,8 @@ RecordingOptions recording_options(const RecordOptions& options, const Toggles& 
   recording.ring_frames = options.ring_frames;
   recording.ring_policy = options.ring_policy;
   recording.live = options.live;
+  recording.reconnect = options.reconnect;
+  recording.replay = options.replay;
   recording.toggles = toggles;
   return recording;
 }

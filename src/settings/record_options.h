@@ -19,7 +19,7 @@ namespace zc {
 /// `zerocast record FILE` and `zerocast stream URL`: the same job with other defaults.
 struct RecordOptions {
   bool live = false;                ///< `stream`: low-latency defaults, a full queue drops instead of waiting
-  std::vector<OutputSpec> outputs;  ///< FILE or URL first, then each --tee; never empty once parsed
+  std::vector<OutputSpec> outputs;  ///< FILE or URL first, then each --tee; empty only with `replay`
 
   SourceSpec source;
   CursorMode cursor = CursorMode::Embedded;
@@ -34,6 +34,8 @@ struct RecordOptions {
   std::optional<Nanoseconds> duration;     ///< nullopt: until stopped
   std::optional<std::size_t> ring_frames;  ///< as RecordingOptions'
   std::optional<RingPolicy> ring_policy;   ///< likewise
+  bool reconnect = false;                  ///< as RecordingOptions'
+  std::optional<Nanoseconds> replay;       ///< likewise
 
   bool json = false;   ///< one JSON object as the last line of stdout
   bool quiet = false;  ///< no status line, no closing report

@@ -8,13 +8,39 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 namespace zc {
 namespace {
 
 constexpr std::string_view kSinks = "sinks";
 constexpr std::string_view kLive = "live";
+constexpr std::string_view kReplay = "replay-seconds";
+constexpr std::string_view kReconnect = "reconnect";
+constexpr std::string_view kAutostart = "autostart";
+constexpr unsigned kLongestReplay = 3600;
+
+constexpr std::array kSessionSettings{
+    SessionSettingInfo{.name = kSinks,
+                       .help = "Where the session goes: absolute paths of files, and URLs as 'zerocast stream' takes "
+                               "them. May be empty with replay-seconds.",
+                       .fallback = ""},
+    SessionSettingInfo{.name = kLive,
+                       .help = "true: low delay before completeness, as 'zerocast stream' has it. Without it, true "
+                               "when every sink is a network peer.",
+                       .fallback = ""},
+    SessionSettingInfo{.name = kReplay,
+                       .help = "Keep the newest so many seconds in memory, for 'zerocast replay save'.",
+                       .fallback = ""},
+    SessionSettingInfo{.name = kReconnect,
+                       .help =
+                           "Wait for a source that goes away to come back, and go on in the same files and streams. "
+                           "false: the session ends.",
+                       .fallback = "true"},
+    SessionSettingInfo{.name = kAutostart, .help = "Start with the daemon.", .fallback = "false"},
+};
 constexpr std::string_view kNegation = "--no-";
 /// What only means something to who types it, or has another form here.
 constexpr std::array<std::string_view, 4> kNotSettings{"--tee", "--json", "--quiet", "--reprobe"};
@@ -100,10 +126,7 @@ const SettingRow* find_row(std::string_view name, SettingScope scope) {
   return found == rows.end() ? nullptr : &*found;
 }
 
-bool is_url(std::string_view text) { return text.find("://") != std::string_view::npos; }
-
 Result<void> check_sinks(const Setting& setting, const std::vector<std::string>& sinks) {
-  if (sinks.empty()) return invalid(setting, "it names no file and no URL");
   for (const std::string& sink : sinks) {
     if (!is_url(sink) && !sink.starts_with('/')) {
       return invalid(setting, fmt::format("{} is neither a URL nor an absolute path", in_quotes(sink)));
@@ -160,14 +183,44 @@ bool overruled(const Setting& setting, std::span<const std::string_view> given, 
   });
 }
 
-Result<void> check_one(const Setting& setting, SettingScope scope) {
-  if (scope == SettingScope::Session && setting.name == kLive) {
-    const auto on = switch_value(setting);
-    return on ? Result<void>{} : std::unexpected(on.error());
+/// What sessions have beyond the options of the command line.
+struct SessionWords {
+  std::vector<std::string> sinks;
+  std::optional<bool> live;
+  std::optional<Nanoseconds> replay;
+  bool reconnect = true;
+};
+
+Result<void> set_session_word(const Setting& setting, SessionWords& words) {
+  if (setting.name == kSinks) {
+    auto sinks = text_list(setting);
+    if (!sinks) return std::unexpected(std::move(sinks.error()));
+    if (auto good = check_sinks(setting, *sinks); !good) return good;
+    words.sinks = *std::move(sinks);
+    return {};
   }
-  if (scope == SettingScope::Session && setting.name == kSinks) {
-    const auto sinks = text_list(setting);
-    return sinks ? check_sinks(setting, *sinks) : std::unexpected(sinks.error());
+  if (setting.name == kReplay) {
+    const auto text = single_text(setting.value);
+    if (!text) return invalid(setting, "it takes a number of seconds");
+    return store(seconds_value(place(setting), *text, kLongestReplay), words.replay);
+  }
+  const auto on = switch_value(setting);
+  if (!on) return std::unexpected(on.error());
+  if (setting.name == kLive) words.live = *on;
+  if (setting.name == kReconnect) words.reconnect = *on;
+  return {};
+}
+
+bool of_sessions(std::string_view name, SettingScope scope) {
+  if (scope != SettingScope::Session && scope != SettingScope::Template) return false;
+  if (name == kAutostart && scope != SettingScope::Template) return false;
+  return std::ranges::find(kSessionSettings, name, &SessionSettingInfo::name) != kSessionSettings.end();
+}
+
+Result<void> check_one(const Setting& setting, SettingScope scope) {
+  if (of_sessions(setting.name, scope)) {
+    SessionWords scratch;
+    return set_session_word(setting, scratch);
   }
   const SettingRow* row = find_row(setting.name, scope);
   if (row == nullptr) {
@@ -182,10 +235,14 @@ Result<void> check_one(const Setting& setting, SettingScope scope) {
 
 std::vector<std::string_view> setting_names(SettingScope scope) {
   std::vector<std::string_view> names;
-  if (scope == SettingScope::Session) names = {kSinks, kLive};
+  for (const SessionSettingInfo& info : kSessionSettings) {
+    if (of_sessions(info.name, scope)) names.push_back(info.name);
+  }
   for (const SettingRow& row : setting_rows(scope)) names.push_back(row.name);
   return names;
 }
+
+std::span<const SessionSettingInfo> session_setting_infos() { return kSessionSettings; }
 
 std::vector<SettingInfo> setting_infos(SettingScope scope) {
   std::vector<SettingInfo> infos;
@@ -201,25 +258,29 @@ Result<void> check_settings(std::span<const Setting> settings, SettingScope scop
 }
 
 Result<RecordOptions> record_options_from(std::span<const Setting> settings) {
-  if (auto good = check_settings(settings, SettingScope::Session); !good) {
+  if (auto good = check_settings(settings, SettingScope::Template); !good) {
     return std::unexpected(std::move(good.error()));
   }
   const std::vector<const Setting*> chosen = last_of_each(settings);
-  std::vector<std::string> sinks;
-  std::optional<bool> live;
+  SessionWords session;
   for (const Setting* setting : chosen) {
-    if (setting->name == kSinks) sinks = *text_list(*setting);
-    if (setting->name == kLive) live = *switch_value(*setting);
+    if (!of_sessions(setting->name, SettingScope::Template)) continue;
+    if (auto set = set_session_word(*setting, session); !set) return std::unexpected(std::move(set.error()));
   }
-  if (sinks.empty()) return fail(ErrorKind::Invalid, std::string(kSinks), "at least one file or URL is needed");
-  RecordWords words = record_defaults(live.value_or(std::ranges::all_of(sinks, is_url)));
+  if (session.sinks.empty() && !session.replay) {
+    return fail(ErrorKind::Invalid, std::string(kSinks), "at least one file or URL is needed, or replay-seconds");
+  }
+  const bool only_peers = !session.sinks.empty() && std::ranges::all_of(session.sinks, is_url);
+  RecordWords words = record_defaults(session.live.value_or(only_peers));
   for (const Setting* setting : chosen) {
     const SettingRow* row = find_row(setting->name, SettingScope::Session);
     if (row == nullptr) continue;
     if (auto set = apply(*row, *setting, words); !set) return std::unexpected(std::move(set.error()));
   }
-  words.output = std::move(sinks.front());
-  words.tees.assign(std::make_move_iterator(sinks.begin() + 1), std::make_move_iterator(sinks.end()));
+  words.options.reconnect = session.reconnect;
+  words.options.replay = session.replay;
+  if (!session.sinks.empty()) words.output = std::move(session.sinks.front());
+  for (std::size_t i = 1; i < session.sinks.size(); ++i) words.tees.push_back(std::move(session.sinks.at(i)));
   words.mixed_outputs = true;
   return finish_record(std::move(words));
 }
@@ -232,23 +293,6 @@ Result<void> apply_defaults(std::span<const Setting> settings, std::span<const s
     if (auto set = apply(*find_row(setting.name, scope), setting, words); !set) return set;
   }
   return {};
-}
-
-std::string setting_text(const SettingValue& value) {
-  struct Writer {
-    std::string operator()(bool on) const { return on ? "true" : "false"; }
-    std::string operator()(std::int64_t whole) const { return fmt::format("{}", whole); }
-    std::string operator()(double real) const { return fmt::format("{}", real); }
-    std::string operator()(const std::string& text) const {
-      return fmt::format("\"{}\"", is_url(text) ? text.substr(0, text.find('?')) : text);
-    }
-    std::string operator()(const std::vector<std::string>& texts) const {
-      std::vector<std::string> quoted;
-      for (const std::string& text : texts) quoted.push_back((*this)(text));
-      return fmt::format("[{}]", fmt::join(quoted, ", "));
-    }
-  };
-  return std::visit(Writer{}, value);
 }
 
 }  // namespace zc

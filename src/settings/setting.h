@@ -2,38 +2,36 @@
 #pragma once
 
 #include "base/error.h"
+#include "config/setting_value.h"
 #include "settings/argument.h"
 #include "settings/record_arguments.h"
 #include "settings/record_options.h"
 
 #include <cstdint>
 #include <span>
-#include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 namespace zc {
-
-using SettingValue = std::variant<bool, std::int64_t, double, std::string, std::vector<std::string>>;
-
-/// One option by name.
-struct Setting {
-  std::string name;
-  SettingValue value;
-  std::string where;  ///< opens the message of an error: "zerocast.toml:12:3"; empty: nothing
-};
 
 /// Which settings there are, all named as the options of the command line without their dashes; a flag "--no-X" is the
 /// switch "X". What concerns one call alone (--json, --quiet, --reprobe) is not among
 /// them.
 enum class SettingScope : std::uint8_t {
-  Record,  ///< defaults of `zerocast record`: its options but for --tee
-  Stream,  ///< likewise of `zerocast stream`
-  /// A recording as a whole: the options of `record`, "sinks" (an array of files and URLs) and "live" (latency before
-  /// completeness, as `stream` has it; the default when every sink is a network peer).
-  Session,
+  Record,    ///< defaults of `zerocast record`: its options but for --tee
+  Stream,    ///< likewise of `zerocast stream`
+  Session,   ///< a recording as a whole: the options of `record` and session_setting_infos()
+  Template,  ///< of a session that waits to be started by its name: those of Session and "autostart"
 };
+/// A setting of sessions that no option of the command line is.
+struct SessionSettingInfo {
+  std::string_view name;
+  std::string_view help;      ///< sentences
+  std::string_view fallback;  ///< the default, as one would write it; empty: unset
+};
+/// In the order the documentation shows them; "autostart", of templates only, is the last.
+[[nodiscard]] std::span<const SessionSettingInfo> session_setting_infos();
+
 /// A setting as the documentation sees it.
 struct SettingInfo {
   std::string_view name;
@@ -50,17 +48,13 @@ struct SettingInfo {
 /// other; of sinks also none at all and relative paths (a service has no folder of its own that its user would know).
 [[nodiscard]] Result<void> check_settings(std::span<const Setting> settings, SettingScope scope);
 
-/// Settings of the scope Session as a recording's options. Later ones win over earlier ones of the same name. Invalid:
-/// as check_settings(); no sink.
+/// Settings of the scope Template as a recording's options. Later ones win over earlier ones of the same name. Invalid:
+/// as check_settings(); neither a sink nor a replay.
 [[nodiscard]] Result<RecordOptions> record_options_from(std::span<const Setting> settings);
 
 /// Puts settings of the scope Record or Stream in the place of the built-in defaults, but for those that are among the
 /// options `given` ("--codec") or excluded by one of them. Errors as check_settings().
 [[nodiscard]] Result<void> apply_defaults(std::span<const Setting> settings, std::span<const std::string_view> given,
                                           SettingScope scope, RecordWords& words);
-
-/// As one would write it in the configuration file: true, 30, "hevc", ["a.mkv"]. The options of URLs, which may hold a
-/// passphrase, are left out.
-[[nodiscard]] std::string setting_text(const SettingValue& value);
 
 }  // namespace zc

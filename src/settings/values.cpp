@@ -40,14 +40,6 @@ constexpr std::int64_t kMilli = 1'000;
 
 }  // namespace
 
-std::string in_quotes(std::string_view text) {
-  constexpr std::size_t kLongest = 80;
-  std::string result = "'";
-  for (const char c : text.substr(0, kLongest)) result += std::iscntrl(static_cast<unsigned char>(c)) != 0 ? '?' : c;
-  result += text.size() > kLongest ? "...'" : "'";
-  return result;
-}
-
 Result<Size> size_value(std::string_view option, std::string_view text) {
   const auto size = parse_size(text);
   if (!size) return invalid(option, fmt::format("{} is not WIDTHxHEIGHT, such as 1280x720", in_quotes(text)));

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/quote.h"
 #include "media/geometry.h"
 #include "media/hdr.h"
 
@@ -53,9 +54,6 @@ inline constexpr unsigned kMaxSeconds = 31 * 24 * 3600;
 [[nodiscard]] Result<std::string> name_value(std::string_view option, std::string_view text);
 /// Names joined by commas, at least one.
 [[nodiscard]] Result<std::vector<std::string>> list_value(std::string_view option, std::string_view text);
-
-/// What came in, fit for a message: quoted, control characters replaced, cut when very long.
-[[nodiscard]] std::string in_quotes(std::string_view text);
 
 /// One word of a closed list and what it stands for.
 template <class T>
