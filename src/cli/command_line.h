@@ -24,7 +24,7 @@ struct ShowText {
 
 /// What to do. RecordOptions::live tells `stream` from `record`.
 using Invocation = std::variant<ShowText, RecordOptions, SourcesOptions, EncodersOptions, ZerocopyProbeOptions,
-                                VerifyCommandOptions, CompletionOptions, ConfigOptions>;
+                                VerifyCommandOptions, CompletionOptions, ConfigOptions, DaemonOptions>;
 
 /// Asked for the defaults of a command, and only for a command that has any.
 using ConfigReader = std::function<Result<Config>()>;

@@ -416,8 +416,10 @@ std::unique_ptr<Command> completion_command() {
       [](CompletionOptions options) -> Result<Invocation> { return options; });
 }
 
-constexpr std::array<Choice<ConfigAction>, 3> kConfigActions{
-    {{"show", ConfigAction::Show}, {"path", ConfigAction::Path}, {"example", ConfigAction::Example}}};
+constexpr std::array<Choice<ConfigAction>, 4> kConfigActions{{{"show", ConfigAction::Show},
+                                                              {"path", ConfigAction::Path},
+                                                              {"example", ConfigAction::Example},
+                                                              {"check", ConfigAction::Check}}};
 constexpr auto kConfigActionWords = words(kConfigActions);
 constexpr std::array kConfigExamples{
     Example{"zerocast config show", "Print what is in force, and where each value comes from."},
@@ -429,7 +431,8 @@ std::unique_ptr<Command> config_command() {
   std::vector<Row> rows{{{.name = "ACTION",
                           .value = "ACTION",
                           .group = "Configuration",
-                          .help = "What to print: the values in force, the file's path, or an example of a file.",
+                          .help = "What to print: the values in force, the file's path, or an example of a file; "
+                                  "or only check the file.",
                           .fallback = "",
                           .choices = kConfigActionWords},
                          [](ConfigOptions& o, std::string_view option, std::string_view text) {
@@ -439,11 +442,31 @@ std::unique_ptr<Command> config_command() {
       CommandInfo{.name = "config",
                   .summary = "Show the configuration in force",
                   .details = "The configuration file holds the user's own defaults of 'record' and 'stream', under the "
-                             "names of their options. What is typed wins over it.",
+                             "names of their options, what the daemon is to do, and sessions that it starts by their "
+                             "names. What is typed wins over it.",
                   .arguments = {},
                   .examples = kConfigExamples},
       std::move(rows), std::span<const Conflict>{}, ConfigOptions{},
       [](ConfigOptions options) -> Result<Invocation> { return options; });
+}
+
+constexpr std::array kDaemonExamples{
+    Example{"systemctl --user enable --now zerocast", "Let systemd run it, from now on and at every login."},
+    Example{"zerocast daemon", "Run it in the foreground."},
+};
+
+std::unique_ptr<Command> daemon_command() {
+  return std::make_unique<TableCommand<DaemonOptions>>(
+      CommandInfo{.name = "daemon",
+                  .summary = "Run the daemon, which holds sessions and is driven over D-Bus",
+                  .details = "Each session runs in a process of its own; what a driver or a library does there touches "
+                             "neither the daemon nor other sessions. Everything is set up in the configuration file: "
+                             "see 'zerocast config example'. SIGHUP reads it anew, SIGTERM completes every file and "
+                             "ends. Exit codes: 2 a wrong configuration, 3 no session bus or another daemon.",
+                  .arguments = {},
+                  .examples = kDaemonExamples},
+      std::vector<ArgumentRow<DaemonOptions>>{}, std::span<const Conflict>{}, DaemonOptions{},
+      [](DaemonOptions options) -> Result<Invocation> { return options; });
 }
 
 }  // namespace
@@ -456,6 +479,7 @@ std::vector<std::unique_ptr<Command>> make_commands() {
   commands.push_back(encoders_command());
   commands.push_back(zerocopy_probe_command());
   commands.push_back(verify_command());
+  commands.push_back(daemon_command());
   commands.push_back(config_command());
   commands.push_back(completion_command());
   return commands;

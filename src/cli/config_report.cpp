@@ -1,6 +1,7 @@
 #include "cli/config_report.h"
 
 #include "cli/help.h"
+#include "config/daemon_settings.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -33,15 +34,14 @@ std::string default_text(const SettingInfo& setting) {
   return number || text.empty() ? std::string(text) : fmt::format("\"{}\"", text);
 }
 
-std::string in_force(const SettingInfo& setting, const std::vector<Setting>& settings) {
-  const auto found = std::ranges::find(settings, setting.name, &Setting::name);
+std::string in_force(std::string_view name, const std::string& value, const std::vector<Setting>& settings) {
+  const auto found = std::ranges::find(settings, name, &Setting::name);
   if (found != settings.end()) {
-    return fmt::format("{:<{}}  # {}\n", fmt::format("{} = {}", setting.name, setting_text(found->value)),
-                       kValueColumns, found->where);
+    return fmt::format("{:<{}}  # {}\n", fmt::format("{} = {}", name, setting_text(found->value)), kValueColumns,
+                       found->where);
   }
   // A comment: a default may be at odds with what is set beside it, which wins over it.
-  const std::string value = default_text(setting);
-  const std::string line = fmt::format("# {}{}{}", setting.name, value.empty() ? "" : " = ", value);
+  const std::string line = fmt::format("# {}{}{}", name, value.empty() ? "" : " = ", value);
   return fmt::format("{:<{}}  # {}\n", line, kValueColumns, value.empty() ? "not set" : "default");
 }
 
@@ -65,6 +65,13 @@ std::string explained(const SettingInfo& setting) {
   return comment(text) + fmt::format("#{} = {}\n\n", setting.name, value);
 }
 
+/// A setting that no option of the command line is.
+template <class Info>
+std::string explained_plainly(const Info& setting) {
+  return comment(setting.help) +
+         fmt::format("#{} ={}{}\n\n", setting.name, setting.fallback.empty() ? "" : " ", setting.fallback);
+}
+
 std::string_view zerocopy_text(ZerocopyMode mode) {
   switch (mode) {
     case ZerocopyMode::Off: return "0";
@@ -83,8 +90,16 @@ std::string config_text(const Config& config, std::string_view path, const Toggl
   for (const Section& section : kSections) {
     text += fmt::format("\n[{}]\n", section.name);
     for (const SettingInfo& setting : setting_infos(section.scope)) {
-      text += in_force(setting, config.*(section.settings));
+      text += in_force(setting.name, default_text(setting), config.*(section.settings));
     }
+  }
+  text += "\n[daemon]\n";
+  for (const DaemonSettingInfo& setting : daemon_setting_infos()) {
+    text += in_force(setting.name, std::string(setting.fallback), config.daemon);
+  }
+  for (const SessionTemplate& session : config.sessions) {
+    text += fmt::format("\n[sessions.{}]\n", session.name);
+    for (const Setting& setting : session.settings) text += in_force(setting.name, "", session.settings);
   }
   return text;
 }
@@ -98,6 +113,14 @@ std::string config_example() {
     text += fmt::format("\n[{}]\n\n", section.name);
     for (const SettingInfo& setting : setting_infos(section.scope)) text += explained(setting);
   }
+  text += "\n[daemon]\n\n";
+  for (const DaemonSettingInfo& setting : daemon_setting_infos()) text += explained_plainly(setting);
+  text += "\n" + comment(
+                     "A session that the daemon starts by its name: 'zerocast start --template meeting'. Each has a "
+                     "table of its own. "
+                     "Besides the settings of [record] there are:");
+  text += "#[sessions.meeting]\n\n";
+  for (const SessionSettingInfo& setting : session_setting_infos()) text += explained_plainly(setting);
   while (text.ends_with("\n\n")) text.pop_back();
   return text;
 }

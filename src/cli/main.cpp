@@ -3,6 +3,7 @@
 #include "cli/command_line.h"
 #include "cli/completion.h"
 #include "cli/config_command.h"
+#include "cli/daemon_command.h"
 #include "cli/encoders_command.h"
 #include "cli/exit_codes.h"
 #include "cli/record_command.h"
@@ -11,10 +12,12 @@
 #include "cli/verify_command.h"
 #include "cli/zerocopy_probe_command.h"
 #include "settings/record_arguments.h"
+#include "worker/session_process.h"
 
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <optional>
 #include <span>
 #include <variant>
 
@@ -43,6 +46,7 @@ struct Dispatch {
   int operator()(const ShowText& show) const { return to_int(print_out(show.text)); }
   int operator()(const CompletionOptions& options) const { return to_int(print_out(completion_file(options.shell))); }
   int operator()(const ConfigOptions& options) const { return run_config(options, toggles); }
+  int operator()(const DaemonOptions& /*options*/) const { return run_daemon(); }
   int operator()(const SourcesOptions& options) const { return run_sources(options); }
   int operator()(const EncodersOptions& options) const { return run_encoders(options, toggles); }
   int operator()(const ZerocopyProbeOptions& options) const { return run_zerocopy_probe(options, toggles); }
@@ -57,9 +61,19 @@ struct Dispatch {
   }
 };
 
+/// Where the daemon has started this process for a session.
+std::optional<int> session_process(std::span<const char* const> arguments) {
+  if (!is_session_process(arguments)) return std::nullopt;
+  init_logging();
+  const auto toggles = read_toggles();
+  if (!toggles) return to_int(report_error(toggles.error(), Stage::Arguments));
+  return run_session_process(*toggles);
+}
+
 int run(std::span<const char* const> arguments) {
   ignore_write_signals();
   if (const auto code = run_probe_child(arguments)) return *code;
+  if (const auto code = session_process(arguments)) return *code;
   const auto invocation = parse_command_line(arguments, read_config);
   if (!invocation) return to_int(report_error(invocation.error(), Stage::Arguments));
   if (const auto* show = std::get_if<ShowText>(&*invocation)) return to_int(print_out(show->text));

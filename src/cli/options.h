@@ -33,11 +33,13 @@ struct VerifyCommandOptions {
   bool json = false;
 };
 
-enum class ConfigAction : std::uint8_t { Show, Path, Example };
+enum class ConfigAction : std::uint8_t { Show, Path, Example, Check };
 
 struct ConfigOptions {
   ConfigAction action = ConfigAction::Show;
 };
+
+struct DaemonOptions {};
 
 enum class Shell : std::uint8_t { Bash, Zsh, Fish };
 

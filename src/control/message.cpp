@@ -48,8 +48,10 @@ static void to_json(Json& json, const Error& error) {
           {"detail", error.detail}};
 }
 static void from_json(const Json& json, Error& error) {
-  error.kind = static_cast<ErrorKind>(std::min(json.at("kind").get<unsigned>(), static_cast<unsigned>(ErrorKind::Internal)));
-  error.domain = static_cast<ErrorDomain>(std::min(json.at("domain").get<unsigned>(), static_cast<unsigned>(ErrorDomain::Gpu)));
+  error.kind =
+      static_cast<ErrorKind>(std::min(json.at("kind").get<unsigned>(), static_cast<unsigned>(ErrorKind::Internal)));
+  error.domain =
+      static_cast<ErrorDomain>(std::min(json.at("domain").get<unsigned>(), static_cast<unsigned>(ErrorDomain::Gpu)));
   json.at("code").get_to(error.code);
   json.at("operation").get_to(error.operation);
   json.at("detail").get_to(error.detail);

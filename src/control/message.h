@@ -15,8 +15,8 @@
 namespace zc {
 
 enum class OrderKind : std::uint8_t {
-  Start,       ///< first and once; the session's settings, "zerocopy", and "continuation" (int) after a crash
-  Stop,        ///< answered when every file is complete
+  Start,  ///< first and once; the session's settings, "zerocopy", and "continuation" (int) after a crash
+  Stop,   ///< answered when every file is complete
   Pause,
   Resume,
   Keyframe,

@@ -62,8 +62,8 @@ Result<void> BusService::publish() {
   if (r >= 0) r = keep(sd_bus_add_object_manager(bus, &slot, kManagerPath));
   if (r >= 0) r = keep(sd_bus_add_object_vtable(bus, &slot, kManagerPath, kManagerInterface, manager_table(), this));
   if (r >= 0) {
-    r = keep(sd_bus_add_fallback_vtable(bus, &slot, kSessionsPath, kSessionInterface, session_table(), find_session,
-                                        this));
+    r = keep(
+        sd_bus_add_fallback_vtable(bus, &slot, kSessionsPath, kSessionInterface, session_table(), find_session, this));
   }
   if (r >= 0) r = keep(sd_bus_add_node_enumerator(bus, &slot, kSessionsPath, list_session_nodes, this));
   if (r >= 0) {

@@ -133,13 +133,13 @@ int get_encoders(sd_bus* /*bus*/, const char* /*path*/, const char* /*interface*
   return append_texts(out, service(data).operations().encoders());
 }
 
-int get_templates(sd_bus* /*bus*/, const char* /*path*/, const char* /*interface*/, const char* /*property*/,
-                  Call* out, void* data, sd_bus_error* /*error*/) {
+int get_templates(sd_bus* /*bus*/, const char* /*path*/, const char* /*interface*/, const char* /*property*/, Call* out,
+                  void* data, sd_bus_error* /*error*/) {
   return append_texts(out, service(data).operations().templates());
 }
 
-int get_capturing(sd_bus* /*bus*/, const char* /*path*/, const char* /*interface*/, const char* /*property*/,
-                  Call* out, void* data, sd_bus_error* /*error*/) {
+int get_capturing(sd_bus* /*bus*/, const char* /*path*/, const char* /*interface*/, const char* /*property*/, Call* out,
+                  void* data, sd_bus_error* /*error*/) {
   return sd_bus_message_append(out, "b", static_cast<int>(service(data).operations().capturing()));
 }
 
@@ -297,14 +297,10 @@ const sd_bus_vtable kSessionTable[] = {
     SD_BUS_METHOD_WITH_NAMES("RemoveSink", "s", SD_BUS_PARAM(sink), "", , remove_sink, 0),
     SD_BUS_METHOD_WITH_NAMES("SaveReplay", "s", SD_BUS_PARAM(file), "s", SD_BUS_PARAM(path), save_replay, 0),
     SD_BUS_METHOD_WITH_NAMES("Reconfigure", "a{sv}", SD_BUS_PARAM(options), "", , reconfigure, 0),
-    SD_BUS_SIGNAL_WITH_NAMES("StateChanged", "sss",
-                             SD_BUS_PARAM(before) SD_BUS_PARAM(now) SD_BUS_PARAM(reason), 0),
-    SD_BUS_SIGNAL_WITH_NAMES("RouteChanged", "sss",
-                             SD_BUS_PARAM(before) SD_BUS_PARAM(now) SD_BUS_PARAM(reason), 0),
-    SD_BUS_SIGNAL_WITH_NAMES("EncoderChanged", "sss",
-                             SD_BUS_PARAM(before) SD_BUS_PARAM(now) SD_BUS_PARAM(reason), 0),
-    SD_BUS_SIGNAL_WITH_NAMES("SinkError", "ssb",
-                             SD_BUS_PARAM(sink) SD_BUS_PARAM(error) SD_BUS_PARAM(fatal), 0),
+    SD_BUS_SIGNAL_WITH_NAMES("StateChanged", "sss", SD_BUS_PARAM(before) SD_BUS_PARAM(now) SD_BUS_PARAM(reason), 0),
+    SD_BUS_SIGNAL_WITH_NAMES("RouteChanged", "sss", SD_BUS_PARAM(before) SD_BUS_PARAM(now) SD_BUS_PARAM(reason), 0),
+    SD_BUS_SIGNAL_WITH_NAMES("EncoderChanged", "sss", SD_BUS_PARAM(before) SD_BUS_PARAM(now) SD_BUS_PARAM(reason), 0),
+    SD_BUS_SIGNAL_WITH_NAMES("SinkError", "ssb", SD_BUS_PARAM(sink) SD_BUS_PARAM(error) SD_BUS_PARAM(fatal), 0),
     SD_BUS_SIGNAL_WITH_NAMES("Stalled", "d", SD_BUS_PARAM(seconds), 0),
     SD_BUS_SIGNAL("Restored", "", 0),
     SD_BUS_PROPERTY("Name", "s", property<put_name>, 0, SD_BUS_VTABLE_PROPERTY_CONST),

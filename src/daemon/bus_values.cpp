@@ -247,11 +247,11 @@ int append_objects(sd_bus_message* message, std::string_view json, const std::st
 }
 
 const char* error_name(ErrorKind kind) {
-  constexpr std::array<const char*, 10> kNames{
-      "org.zerocast.Error.Unsupported", "org.zerocast.Error.Lost",      "org.zerocast.Error.Busy",
-      "org.zerocast.Error.Invalid",     "org.zerocast.Error.Denied",    "org.zerocast.Error.NotFound",
-      "org.zerocast.Error.NoSpace",     "org.zerocast.Error.Cancelled", "org.zerocast.Error.Timeout",
-      "org.zerocast.Error.Internal"};
+  constexpr std::array<const char*, 10> kNames{"org.zerocast.Error.Unsupported", "org.zerocast.Error.Lost",
+                                               "org.zerocast.Error.Busy",        "org.zerocast.Error.Invalid",
+                                               "org.zerocast.Error.Denied",      "org.zerocast.Error.NotFound",
+                                               "org.zerocast.Error.NoSpace",     "org.zerocast.Error.Cancelled",
+                                               "org.zerocast.Error.Timeout",     "org.zerocast.Error.Internal"};
   return kNames.at(static_cast<std::size_t>(kind));
 }
 

@@ -27,14 +27,14 @@ using MessagePtr = std::unique_ptr<sd_bus_message, MessageUnref>;
 
 /// Each appends one value; < 0: negative errno of sd-bus. Texts go through bus_text().
 [[nodiscard]] int append_text(sd_bus_message* message, std::string_view text);
-[[nodiscard]] int append_texts(sd_bus_message* message, const std::vector<std::string>& texts);  ///< as
-[[nodiscard]] int append_variant(sd_bus_message* message, const SettingValue& value);            ///< v
+[[nodiscard]] int append_texts(sd_bus_message* message, const std::vector<std::string>& texts);    ///< as
+[[nodiscard]] int append_variant(sd_bus_message* message, const SettingValue& value);              ///< v
 [[nodiscard]] int append_settings(sd_bus_message* message, const std::vector<Setting>& settings);  ///< a{sv}
 [[nodiscard]] int append_statistics(sd_bus_message* message, const Statistics& statistics);        ///< a{sv}
 /// aa{sv}: one per sink.
 [[nodiscard]] int append_sinks(sd_bus_message* message, const Statistics& statistics);
-/// The array of objects that the JSON object has under `member`, as aa{sv}: numbers, texts, switches and arrays of texts
-/// as themselves, null left out, anything else as its JSON text.
+/// The array of objects that the JSON object has under `member`, as aa{sv}: numbers, texts, switches and arrays of
+/// texts as themselves, null left out, anything else as its JSON text.
 [[nodiscard]] int append_objects(sd_bus_message* message, std::string_view json, const std::string& member);
 /// Fit for a D-Bus string: bytes that are no UTF-8 become '?'.
 [[nodiscard]] std::string bus_text(std::string_view text);

@@ -28,10 +28,7 @@ bool is_on(const std::vector<Setting>& settings, std::string_view name) {
 }  // namespace
 
 Daemon::Daemon(EventLoop loop, std::string program)
-    : loop_(std::move(loop)),
-      program_(std::move(program)),
-      context_{loop_, *this, program_},
-      bus_(loop_, *this) {}
+    : loop_(std::move(loop)), program_(std::move(program)), context_{loop_, *this, program_}, bus_(loop_, *this) {}
 
 Daemon::~Daemon() = default;
 

@@ -132,8 +132,7 @@ void Daemon::start_session(std::vector<Setting> options, TextDone done) {
     } while (find(name) != nullptr);
   }
   if (auto good = check_session_name(name); !good) return refuse(std::move(good.error()));
-  const auto live =
-      std::ranges::count_if(sessions_, [](const auto& entry) { return !entry.second->over(); });
+  const auto live = std::ranges::count_if(sessions_, [](const auto& entry) { return !entry.second->over(); });
   if (std::cmp_greater_equal(live, settings_.max_sessions)) {
     return refuse({.kind = ErrorKind::Busy,
                    .operation = "start",
@@ -141,8 +140,8 @@ void Daemon::start_session(std::vector<Setting> options, TextDone done) {
   }
   if (Session* old = find(name)) {
     if (!old->over()) {
-      return refuse({.kind = ErrorKind::Busy, .operation = "start", .detail = fmt::format("session {} runs already",
-                                                                                         name)});
+      return refuse(
+          {.kind = ErrorKind::Busy, .operation = "start", .detail = fmt::format("session {} runs already", name)});
     }
     bury(*old);
   }
@@ -183,8 +182,8 @@ void Daemon::reconfigure(Session& session, std::vector<Setting> options, std::fu
   if (options.empty()) return done({});
   const Setting first = std::move(options.front());
   options.erase(options.begin());
-  const auto go_on = [this, name = session.name(), options = std::move(options), done](
-                         const Result<std::string>& result) mutable {
+  const auto go_on = [this, name = session.name(), options = std::move(options),
+                      done](const Result<std::string>& result) mutable {
     Session* one = find(name);
     if (!result || one == nullptr) {
       return done(result ? Result<void>(fail(ErrorKind::Lost, "reach session " + name, "it is over"))
@@ -195,8 +194,9 @@ void Daemon::reconfigure(Session& session, std::vector<Setting> options, std::fu
   if (first.name == "bitrate" || first.name == "fps") {
     return session.order(first.name == "fps" ? OrderKind::Framerate : OrderKind::Bitrate, {first}, go_on);
   }
-  done(invalid(in_quotes(first.name), "it cannot change as the session runs; bitrate and fps can, sinks have AddSink "
-                                      "and RemoveSink"));
+  done(invalid(in_quotes(first.name),
+               "it cannot change as the session runs; bitrate and fps can, sinks have AddSink "
+               "and RemoveSink"));
 }
 
 void Daemon::bury(Session& session) {
@@ -230,30 +230,29 @@ void Daemon::run_command(std::vector<std::string> arguments, Nanoseconds limit, 
   }
   const std::uint64_t id = next_job_++;
   const std::string what = fmt::format("zerocast {}", fmt::join(arguments, " "));
-  auto job = ChildJob::start(loop_, program_, arguments, limit,
-                             [this, id, what, done](const ChildJob::Outcome& outcome) {
-                               const auto keep = jobs_.extract(id);  // until this returns
-                               if (!outcome.out.empty() || outcome.exit_code == 0) return done(outcome.out);
-                               const std::string line = first_line(outcome.errors);
-                               const ErrorKind kind = outcome.exit_code == 2   ? ErrorKind::Invalid
-                                                      : outcome.exit_code == -1 ? ErrorKind::Timeout
-                                                                                : ErrorKind::Internal;
-                               done(fail(kind, line.empty() ? what : std::string(), line.empty() ? "it failed" : line));
-                             });
+  auto job =
+      ChildJob::start(loop_, program_, arguments, limit, [this, id, what, done](const ChildJob::Outcome& outcome) {
+        const auto keep = jobs_.extract(id);  // until this returns
+        if (!outcome.out.empty() || outcome.exit_code == 0) return done(outcome.out);
+        const std::string line = first_line(outcome.errors);
+        const ErrorKind kind = outcome.exit_code == 2    ? ErrorKind::Invalid
+                               : outcome.exit_code == -1 ? ErrorKind::Timeout
+                                                         : ErrorKind::Internal;
+        done(fail(kind, line.empty() ? what : std::string(), line.empty() ? "it failed" : line));
+      });
   if (!job) return done(std::unexpected(std::move(job.error())));
   jobs_.emplace(id, *std::move(job));
 }
 
 void Daemon::ask(Question question, TextDone done) {
   const auto row = std::ranges::find(kQuestions, question, &QuestionRow::question);
-  run_command(row->arguments(), row->limit,
-              [this, question, done = std::move(done)](Result<std::string> json) {
-                if (json && question == Question::Encoders) {
-                  encoders_ = usable_encoders(*json);
-                  bus_.encoders_changed();
-                }
-                done(std::move(json));
-              });
+  run_command(row->arguments(), row->limit, [this, question, done = std::move(done)](Result<std::string> json) {
+    if (json && question == Question::Encoders) {
+      encoders_ = usable_encoders(*json);
+      bus_.encoders_changed();
+    }
+    done(std::move(json));
+  });
 }
 
 // ---- What sessions tell

@@ -54,8 +54,7 @@ Result<EventSource> EventLoop::after(Nanoseconds time, std::function<void()> fun
     return 0;
   };
   const auto us = static_cast<std::uint64_t>(std::chrono::ceil<std::chrono::microseconds>(time).count());
-  if (const int r =
-          sd_event_add_time_relative(loop_.get(), &source, CLOCK_MONOTONIC, us, 0, on_time, &handler->call);
+  if (const int r = sd_event_add_time_relative(loop_.get(), &source, CLOCK_MONOTONIC, us, 0, on_time, &handler->call);
       r < 0) {
     return fail_errno(-r, kOperation);
   }

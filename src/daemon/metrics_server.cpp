@@ -60,10 +60,9 @@ Labels with(Labels labels, std::string name, std::string value) {
 
 void add_row(Families& families, const StatisticRow& row, const Statistics& statistics, const Labels& labels) {
   const bool counter = row.kind == StatisticKind::Counter;
-  const std::string name = fmt::format("zerocast_{}{}", row.metric.empty() ? row.name : row.metric,
-                                       counter ? "_total" : "");
-  const double value =
-      row.count != nullptr ? static_cast<double>(statistics.*(row.count)) : statistics.*(row.real);
+  const std::string name =
+      fmt::format("zerocast_{}{}", row.metric.empty() ? row.name : row.metric, counter ? "_total" : "");
+  const double value = row.count != nullptr ? static_cast<double>(statistics.*(row.count)) : statistics.*(row.real);
   families.number(name, row.help, counter ? MetricType::Counter : MetricType::Gauge,
                   row.reason.empty() ? labels : with(labels, "reason", std::string(row.reason)), value);
 }

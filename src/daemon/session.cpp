@@ -80,8 +80,8 @@ void Session::stop(Done done) {
 
 void Session::order(OrderKind kind, std::vector<Setting> arguments, Done done) {
   if (!worker_ || !accepted_ || stopping_ || over()) {
-    return done(fail(ErrorKind::Busy, fmt::format("reach session {}", name_),
-                     fmt::format("it is {}", to_string(state_))));
+    return done(
+        fail(ErrorKind::Busy, fmt::format("reach session {}", name_), fmt::format("it is {}", to_string(state_))));
   }
   const std::vector<Setting> kept = arguments;
   auto sent = send(kind, std::move(arguments), [this, kind, kept, done](Result<std::string> answer) {

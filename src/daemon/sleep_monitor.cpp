@@ -32,8 +32,8 @@ Result<std::unique_ptr<SleepMonitor>> SleepMonitor::start(EventLoop& loop, std::
 }
 
 void SleepMonitor::inhibit() {
-  sd_bus_call_method_async(bus_.get(), nullptr, kLogind, kPath, kManager, "Inhibit", on_inhibitor, this, "ssss", "sleep",
-                           "zerocast", "Recordings let go of the graphics card", "delay");
+  sd_bus_call_method_async(bus_.get(), nullptr, kLogind, kPath, kManager, "Inhibit", on_inhibitor, this, "ssss",
+                           "sleep", "zerocast", "Recordings let go of the graphics card", "delay");
 }
 
 int SleepMonitor::on_inhibitor(sd_bus_message* message, void* data, sd_bus_error* /*error*/) {

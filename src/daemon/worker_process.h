@@ -11,8 +11,8 @@
 
 namespace zc::daemon {
 
-/// The process that runs one session. Of the loop's thread. A process whose owner goes away finds its channel closed and
-/// finishes its files by itself.
+/// The process that runs one session. Of the loop's thread. A process whose owner goes away finds its channel closed
+/// and finishes its files by itself.
 class WorkerProcess {
  public:
   struct Events {

@@ -1,0 +1,119 @@
+#include "worker/session_process.h"
+
+#include "base/log.h"
+#include "control/channel.h"
+#include "control/message.h"
+#include "control/worker_arguments.h"
+#include "media/av_log.h"
+#include "session/recording.h"
+#include "settings/record_arguments.h"
+#include "settings/setting.h"
+#include "worker/continuation.h"
+#include "worker/order_desk.h"
+#include "worker/reporter.h"
+
+#include <fcntl.h>
+#include <poll.h>
+
+#include <csignal>
+#include <cstdint>
+#include <cstdlib>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace zc {
+namespace {
+
+constexpr Nanoseconds kTick = std::chrono::milliseconds(250);
+constexpr int kOk = 0;
+constexpr int kRefused = 2;
+
+/// The first message; nullopt: the daemon is gone.
+std::optional<Order> first_order(const Channel& channel) {
+  while (true) {
+    const auto text = channel.receive();
+    if (!text) return std::nullopt;
+    if (*text) {
+      auto order = parse_order(**text);
+      return order && order->kind == OrderKind::Start ? std::optional(*std::move(order)) : std::nullopt;
+    }
+    pollfd readable{channel.fd(), POLLIN, 0};
+    ::poll(&readable, 1, -1);
+  }
+}
+
+/// Settings that are the daemon's word to this process, not the user's.
+std::int64_t take_continuation(std::vector<Setting>& settings) {
+  std::int64_t number = 0;
+  std::erase_if(settings, [&](const Setting& setting) {
+    if (setting.name != "continuation") return false;
+    if (const auto* given = std::get_if<std::int64_t>(&setting.value)) number = *given;
+    return true;
+  });
+  return number;
+}
+
+int run_session(Channel channel, const Toggles& toggles) {
+  auto order = first_order(channel);
+  if (!order) return kRefused;
+  const std::int64_t continuation = take_continuation(order->arguments);
+  Reporter reporter(channel);
+  auto options = record_options_from(order->arguments);
+  if (options) {
+    if (auto encodable = check_encoder(*options); !encodable) options = std::unexpected(std::move(encodable.error()));
+  }
+  if (!options) {
+    reporter.answer(order->id, std::unexpected(options.error()));
+    reporter.end(options.error());
+    return kRefused;
+  }
+  RecordingOptions recording_options_now = recording_options(*options, toggles);
+  if (continuation > 0) continue_files(recording_options_now.outputs);
+  recording_options_now.outputs_change = true;
+  recording_options_now.events = &reporter;
+  reporter.answer(order->id, std::string());
+  reporter.state(SessionState::Starting, "");
+
+  // Orders are read from here on, also while the desktop asks its user: Stop ends that.
+  OrderDesk desk(channel, reporter);
+  auto recording = Recording::start(std::move(recording_options_now), desk.stop_token());
+  if (!recording) {
+    if (desk.stop_token().stop_requested()) {
+      reporter.end("stopped");
+    } else {
+      reporter.end(recording.error().error);
+    }
+    return kOk;
+  }
+  desk.serve(recording->get());
+  while (!(*recording)->wait(kTick)) reporter.look_at(**recording);
+  desk.serve(nullptr);
+  const RecordingReport report = (*recording)->finish();
+  reporter.end(report);
+  if (report.stuck_threads > 0) std::_Exit(kOk);  // a driver keeps a thread in a call for good
+  return kOk;
+}
+
+}  // namespace
+
+bool is_session_process(std::span<const char* const> arguments) {
+  return arguments.size() == 1 && std::string_view(arguments.front()) == kWorkerArgument;
+}
+
+int run_session_process(const Toggles& toggles) {
+  if (::fcntl(kWorkerFd, F_SETFD, FD_CLOEXEC) != 0) {
+    logger("session").error("this command is the daemon's alone: it starts sessions with it");
+    return kRefused;
+  }
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1}) sigaddset(&signals, signal);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  set_ffmpeg_logging(toggles.ffmpeg_debug);
+  return run_session(Channel(UniqueFd(kWorkerFd)), toggles);
+}
+
+}  // namespace zc

@@ -2,13 +2,15 @@
 
 #include "base/toggles.h"
 
-#include <optional>
 #include <span>
 
 namespace zc {
 
-/// Runs one session for the daemon, which has started this process (worker_arguments.h), and returns the process's exit
-/// code; nullopt: the command line is another one's. Signals are blocked in every thread when this is called.
-[[nodiscard]] std::optional<int> run_session_process(std::span<const char* const> arguments, const Toggles& toggles);
+/// Whether the daemon has started this process to run a session.
+[[nodiscard]] bool is_session_process(std::span<const char* const> arguments);
+
+/// Runs one session for the daemon at the other end of the channel; the process's exit code. Blocks signals in every
+/// thread: the daemon ends it by word, so that files are completed.
+[[nodiscard]] int run_session_process(const Toggles& toggles);
 
 }  // namespace zc

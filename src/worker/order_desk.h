@@ -1,0 +1,57 @@
+#pragma once
+
+#include "base/unique_fd.h"
+#include "control/channel.h"
+#include "control/message.h"
+#include "session/recording.h"
+#include "worker/reporter.h"
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <stop_token>
+#include <thread>
+#include <vector>
+
+namespace zc {
+
+/// Reads the daemon's orders on a thread of its own, carries them out and has them answered. A daemon that is gone
+/// means Stop.
+class OrderDesk {
+ public:
+  OrderDesk(const Channel& channel, Reporter& reporter);
+  OrderDesk(const OrderDesk&) = delete;
+  OrderDesk& operator=(const OrderDesk&) = delete;
+  ~OrderDesk();
+
+  /// Requested by Stop.
+  [[nodiscard]] std::stop_token stop_token() const { return stop_.get_token(); }
+  /// Whom orders are for from now on; it outlives its being set. nullptr: nobody yet, or nobody any more.
+  void serve(Recording* recording);
+
+ private:
+  struct Aside {
+    std::shared_ptr<std::atomic<bool>> over;
+    std::jthread thread;
+  };
+
+  void run();
+  void carry_out(Order order);
+  [[nodiscard]] Result<std::string> do_now(const Order& order);
+  /// Saves a replay or removes a sink, which may take as long as a disk does.
+  void do_aside(Order order);
+  void stop();
+
+  const Channel& channel_;
+  Reporter& reporter_;
+  UniqueFd quit_;  ///< eventfd
+  std::stop_source stop_;
+  std::mutex mutex_;
+  Recording* recording_ = nullptr;
+  bool paused_by_user_ = false;
+  bool asleep_ = false;
+  std::vector<Aside> aside_;
+  std::jthread thread_;  // last: it uses everything above
+};
+
+}  // namespace zc

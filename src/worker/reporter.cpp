@@ -1,0 +1,139 @@
+#include "worker/reporter.h"
+
+#include "base/log.h"
+#include "base/process_stats.h"
+#include "session/report_json.h"
+#include "worker/session_statistics.h"
+
+#include <utility>
+
+namespace zc {
+namespace {
+
+constexpr Nanoseconds kFiguresEvery = std::chrono::seconds(1);
+/// A still screen is repeated once a second; nothing at all for so long is a fault.
+constexpr Nanoseconds kStall = std::chrono::seconds(5);
+
+double seconds(Nanoseconds time) { return static_cast<double>(time.count()) / 1e9; }
+
+bool differ(const FactsNote& a, const FactsNote& b) {
+  return a.source != b.source || a.route != b.route || a.encoder != b.encoder || a.codec != b.codec ||
+         a.width != b.width || a.height != b.height;
+}
+
+}  // namespace
+
+void Reporter::tell(const Note& note) const {
+  // Lost: the order desk notices too, and ends the recording.
+  if (const auto sent = channel_.send(to_text(note)); !sent && sent.error().kind != ErrorKind::Lost) {
+    logger("session").warn("the daemon was not told: {}", sent.error().message());
+  }
+}
+
+void Reporter::answer(std::uint64_t id, const Result<std::string>& result) {
+  tell(Answer{.id = id,
+              .error = result ? std::nullopt : std::optional(result.error()),
+              .text = result ? *result : std::string()});
+}
+
+void Reporter::state(SessionState state, const std::string& reason) {
+  tell(StateNote{.state = state, .reason = reason});
+}
+
+void Reporter::end(const Error& error) { tell(EndNote{.end = "failed", .error = error, .report = {}}); }
+
+void Reporter::end(std::string_view reason) {
+  tell(EndNote{.end = std::string(reason), .error = std::nullopt, .report = {}});
+}
+
+void Reporter::end(const RecordingReport& report) {
+  tell(EndNote{
+      .end = std::string(to_string(report.end)), .error = recording_error(report), .report = report_json(report)});
+}
+
+void Reporter::on_source(const Error* lost) {
+  const std::lock_guard lock(mutex_);
+  source_lost_ = lost != nullptr;
+  loss_ = lost != nullptr ? lost->message() : std::string();
+}
+
+void Reporter::on_route(std::string_view before, std::string_view now) {
+  tell(ChangeNote{.what = ChangeNote::What::Route,
+                  .before = std::string(before),
+                  .now = std::string(now),
+                  .reason = "the route before failed or a better one was found; the log says which"});
+}
+
+void Reporter::on_output(const std::string& name, const Error& error, bool fatal) {
+  tell(SinkNote{.sink = name, .error = error.message(), .fatal = fatal});
+}
+
+void Reporter::look_at(const Recording& recording) {
+  const RecordingStatus status = recording.status();
+  const Nanoseconds now = monotonic_now();
+  SessionState state = SessionState::Recording;
+  std::string reason;
+  if (!status.first_picture) state = SessionState::Starting;
+  if (status.paused) state = SessionState::Paused;
+  {
+    const std::lock_guard lock(mutex_);
+    if (source_lost_) {
+      state = SessionState::Reconnecting;
+      reason = loss_;
+    }
+  }
+  if (status.first_picture) {
+    tell_facts(recording, status);
+    tell_takeovers(recording);
+  }
+  if (state != told_) {
+    told_ = state;
+    this->state(state, reason);
+  }
+  if (state == SessionState::Recording) {
+    watch_for_stall(status);
+  } else {
+    newest_at_ = now;
+  }
+  if (now - figures_at_ < kFiguresEvery) return;
+  const Nanoseconds since = std::exchange(figures_at_, now);
+  tell(make_statistics(recording, status, before_ ? &*before_ : nullptr, seconds(now - since)));
+  before_ = status;
+}
+
+void Reporter::tell_facts(const Recording& recording, const RecordingStatus& status) {
+  FactsNote facts;
+  facts.source = recording.source().description;
+  facts.route = status.route;
+  facts.encoder = status.encoder;
+  if (const auto codec = recording.codec()) facts.codec = to_string(*codec);
+  if (const auto size = recording.size()) {
+    facts.width = size->width;
+    facts.height = size->height;
+  }
+  if (!differ(facts, facts_)) return;
+  facts_ = facts;
+  tell(std::move(facts));
+}
+
+void Reporter::tell_takeovers(const Recording& recording) {
+  const std::vector<Takeover> all = recording.takeovers();
+  for (; takeovers_ < all.size(); ++takeovers_) {
+    const Takeover& one = all[takeovers_];
+    tell(ChangeNote{.what = ChangeNote::What::Encoder, .before = one.failed, .now = one.encoder, .reason = one.reason});
+  }
+}
+
+void Reporter::watch_for_stall(const RecordingStatus& status) {
+  const Nanoseconds now = monotonic_now();
+  if (status.packets != newest_packets_ || newest_at_ == Nanoseconds{}) {
+    newest_packets_ = status.packets;
+    newest_at_ = now;
+    if (std::exchange(stalled_, false)) tell(StallNote{.stalled = false, .seconds = 0});
+  } else if (!stalled_ && now - newest_at_ >= kStall) {
+    stalled_ = true;
+    tell(StallNote{.stalled = true, .seconds = seconds(now - newest_at_)});
+  }
+}
+
+}  // namespace zc

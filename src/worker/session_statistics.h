@@ -1,0 +1,12 @@
+#pragma once
+
+#include "control/statistics.h"
+#include "session/recording.h"
+
+namespace zc {
+
+/// The figures of a recording now. Rates are those since `before`, `seconds` ago; nullptr: there are none yet.
+[[nodiscard]] Statistics make_statistics(const Recording& recording, const RecordingStatus& now,
+                                         const RecordingStatus* before, double seconds);
+
+}  // namespace zc
