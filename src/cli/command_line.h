@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "cli/daemon_options.h"
 #include "cli/options.h"
 #include "settings/argument.h"
 #include "settings/config_file.h"
@@ -23,8 +24,9 @@ struct ShowText {
 };
 
 /// What to do. RecordOptions::live tells `stream` from `record`.
-using Invocation = std::variant<ShowText, RecordOptions, SourcesOptions, EncodersOptions, ZerocopyProbeOptions,
-                                VerifyCommandOptions, CompletionOptions, ConfigOptions, DaemonOptions>;
+using Invocation =
+    std::variant<ShowText, RecordOptions, SourcesOptions, EncodersOptions, ZerocopyProbeOptions, VerifyCommandOptions,
+                 CompletionOptions, ConfigOptions, DaemonOptions, StartOptions, StatusOptions, ActionOptions>;
 
 /// Asked for the defaults of a command, and only for a command that has any.
 using ConfigReader = std::function<Result<Config>()>;

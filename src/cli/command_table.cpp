@@ -1,5 +1,7 @@
 #include "cli/command_table.h"
 
+#include "cli/daemon_command_table.h"
+#include "cli/table_command.h"
 #include "settings/record_arguments.h"
 #include "settings/values.h"
 
@@ -9,86 +11,6 @@
 
 namespace zc {
 namespace {
-
-/// `Words` collects the values of the rows, `finish` makes options of them.
-template <class Words>
-class TableCommand final : public Command {
- public:
-  using Finish = Result<Invocation> (*)(Words words);
-  /// Puts the user's own defaults into `words`, but for what is `given`.
-  using Configure = Result<void> (*)(const Config& config, std::span<const std::string_view> given, Words& words);
-
-  TableCommand(CommandInfo info, std::vector<ArgumentRow<Words>> rows, std::span<const Conflict> conflicts,
-               Words defaults, Finish finish, Configure configure = nullptr)
-      : info_(std::move(info)),
-        rows_(std::move(rows)),
-        conflicts_(conflicts),
-        defaults_(std::move(defaults)),
-        finish_(finish),
-        configure_(configure) {
-    for (const ArgumentRow<Words>& row : rows_) info_.arguments.push_back(row.argument);
-  }
-
-  [[nodiscard]] const CommandInfo& info() const override { return info_; }
-
-  [[nodiscard]] Result<Invocation> interpret(std::span<const Occurrences> given,
-                                             const ConfigReader& config) const override {
-    if (auto good = check_presence(given); !good) return std::unexpected(std::move(good.error()));
-    Words words = defaults_;
-    if (configure_ != nullptr && config) {
-      if (auto good = apply_config(given, config, words); !good) return std::unexpected(std::move(good.error()));
-    }
-    for (const Occurrences& occurrence : given) {
-      const ArgumentRow<Words>& row = rows_.at(occurrence.row);
-      for (const std::string& value : occurrence.values) {
-        if (auto set = row.set(words, row.argument.name, value); !set) return std::unexpected(std::move(set.error()));
-      }
-    }
-    return finish_(std::move(words));
-  }
-
- private:
-  [[nodiscard]] Result<void> apply_config(std::span<const Occurrences> given, const ConfigReader& reader,
-                                          Words& words) const {
-    const auto config = reader();
-    if (!config) return std::unexpected(config.error());
-    std::vector<std::string_view> names;
-    for (const Occurrences& occurrence : given) names.push_back(rows_.at(occurrence.row).argument.name);
-    return configure_(*config, names, words);
-  }
-
-  [[nodiscard]] Result<void> check_presence(std::span<const Occurrences> given) const {
-    const auto has = [&](std::string_view name) {
-      return std::ranges::any_of(given, [&](const Occurrences& o) { return rows_.at(o.row).argument.name == name; });
-    };
-    for (const Argument& argument : info_.arguments) {
-      if (argument.positional() && !has(argument.name)) {
-        return fail(ErrorKind::Invalid, std::string(info_.name),
-                    fmt::format("{} is missing; see 'zerocast {} --help'", argument.name, info_.name));
-      }
-    }
-    for (const Occurrences& occurrence : given) {
-      const Argument& argument = rows_.at(occurrence.row).argument;
-      if (occurrence.values.size() > 1 && !argument.repeatable && !argument.flag()) {
-        return fail(ErrorKind::Invalid, std::string(argument.name), "it is given more than once");
-      }
-    }
-    for (const Conflict& conflict : conflicts_) {
-      if (has(conflict.first) && has(conflict.second)) {
-        return fail(ErrorKind::Invalid, fmt::format("{} and {}", conflict.first, conflict.second),
-                    fmt::format("only one of them can be given: {}", conflict.why));
-      }
-    }
-    return {};
-  }
-
-  CommandInfo info_;
-  std::vector<ArgumentRow<Words>> rows_;
-  std::span<const Conflict> conflicts_;
-  Words defaults_;
-  Finish finish_;
-  Configure configure_;
-};
 
 constexpr std::array kRecordExamples{
     Example{"zerocast record desktop.mkv", "Record the desktop until Ctrl-C."},
@@ -170,15 +92,6 @@ std::unique_ptr<Command> record_command(bool live) {
         return apply_defaults(stream ? config.stream : config.record, given,
                               stream ? SettingScope::Stream : SettingScope::Record, words);
       });
-}
-
-template <class Options>
-ArgumentRow<Options> json_row(std::string_view help) {
-  return {{.name = "--json", .value = "", .group = "Report", .help = help, .fallback = ""},
-          [](Options& options, std::string_view, std::string_view) -> Result<void> {
-            options.json = true;
-            return {};
-          }};
 }
 
 std::unique_ptr<Command> sources_command() {
@@ -450,25 +363,6 @@ std::unique_ptr<Command> config_command() {
       [](ConfigOptions options) -> Result<Invocation> { return options; });
 }
 
-constexpr std::array kDaemonExamples{
-    Example{"systemctl --user enable --now zerocast", "Let systemd run it, from now on and at every login."},
-    Example{"zerocast daemon", "Run it in the foreground."},
-};
-
-std::unique_ptr<Command> daemon_command() {
-  return std::make_unique<TableCommand<DaemonOptions>>(
-      CommandInfo{.name = "daemon",
-                  .summary = "Run the daemon, which holds sessions and is driven over D-Bus",
-                  .details = "Each session runs in a process of its own; what a driver or a library does there touches "
-                             "neither the daemon nor other sessions. Everything is set up in the configuration file: "
-                             "see 'zerocast config example'. SIGHUP reads it anew, SIGTERM completes every file and "
-                             "ends. Exit codes: 2 a wrong configuration, 3 no session bus or another daemon.",
-                  .arguments = {},
-                  .examples = kDaemonExamples},
-      std::vector<ArgumentRow<DaemonOptions>>{}, std::span<const Conflict>{}, DaemonOptions{},
-      [](DaemonOptions options) -> Result<Invocation> { return options; });
-}
-
 }  // namespace
 
 std::vector<std::unique_ptr<Command>> make_commands() {
@@ -479,7 +373,7 @@ std::vector<std::unique_ptr<Command>> make_commands() {
   commands.push_back(encoders_command());
   commands.push_back(zerocopy_probe_command());
   commands.push_back(verify_command());
-  commands.push_back(daemon_command());
+  for (auto& command : make_daemon_commands()) commands.push_back(std::move(command));
   commands.push_back(config_command());
   commands.push_back(completion_command());
   return commands;

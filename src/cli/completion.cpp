@@ -42,14 +42,13 @@ std::vector<std::string_view> option_names(const std::vector<Argument>& argument
 constexpr std::string_view kBashHead = R"(_zerocast() {
   # The line itself, not COMP_WORDS: readline splits words at ':' and '=', which our values contain.
   local line=${COMP_LINE:0:COMP_POINT}
-  local value=${line##*[[:blank:]]} option='' command='' word
+  local value=${line##*[[:blank:]]} option='' command='' position=1 word
   local -a words
   read -ra words <<<"${line%"$value"}"
   for word in "${words[@]:1}"; do
-    if [[ $word != -* ]]; then
-      command=$word
-      break
-    fi
+    [[ $word == -* ]] && continue
+    [[ -n $command ]] && position=$((position + 1))
+    command=${command:-$word}
   done
   if [[ $value == --*=* ]]; then
     option=${value%%=*} value=${value#*=}
@@ -83,6 +82,24 @@ std::string bash_branch(std::string_view pattern, const Argument& argument) {
                      single_quoted(fmt::format("{}", fmt::join(argument.completions(), " "))));
 }
 
+/// What positional arguments are completed to; with several, by how many words stand before the one in question.
+std::string bash_positionals(const CommandInfo& command) {
+  std::vector<const Argument*> all;
+  for (const Argument& argument : command.arguments) {
+    if (argument.positional()) all.push_back(&argument);
+  }
+  if (all.empty()) return {};
+  const auto offers = [](const Argument& argument) {
+    return argument.files
+               ? std::string("files=1")
+               : fmt::format("candidates={}", single_quoted(fmt::format("{}", fmt::join(argument.completions(), " "))));
+  };
+  if (all.size() == 1) return fmt::format("      else\n        {}\n", offers(*all.front()));
+  std::string text = "      else\n        case $position in\n";
+  for (std::size_t i = 0; i < all.size(); ++i) text += fmt::format("          {}) {} ;;\n", i + 1, offers(*all[i]));
+  return text + "        esac\n";
+}
+
 std::string bash_file() {
   std::string text = fmt::format("{}{}", kHeader, kBashHead);
   std::vector<std::string_view> names;
@@ -98,12 +115,7 @@ std::string bash_file() {
     options.push_back(help_option().name);
     text += fmt::format("    {}:*)\n      if [[ $value == -* ]]; then\n        candidates={}\n", command.name,
                         single_quoted(fmt::format("{}", fmt::join(options, " "))));
-    for (const Argument& argument : command.arguments) {
-      if (!argument.positional()) continue;
-      text += argument.files ? std::string("      else\n        files=1\n")
-                             : fmt::format("      else\n        candidates={}\n",
-                                           single_quoted(fmt::format("{}", fmt::join(argument.completions(), " "))));
-    }
+    text += bash_positionals(command);
     text += "      fi\n      ;;\n";
   }
   text += fmt::format(

@@ -18,6 +18,8 @@ constexpr std::array kExitCodes{
                  "An output failed: unwritable, disk full, no such host. What was written is playable."},
     ExitCodeInfo{ExitCode::SourceEnded, "The source ended while recording. The file is complete and playable."},
     ExitCodeInfo{ExitCode::Faults, "'zerocast verify' read a stream that has faults."},
+    ExitCodeInfo{ExitCode::Daemon,
+                 "No daemon runs, it has no such session, the session failed, or it cannot do that now."},
 };
 
 ExitCode source_exit_code(ErrorKind kind) {
@@ -62,6 +64,7 @@ ExitCode exit_code(const Error& error, Stage stage) {
     case Stage::Source: return source_exit_code(error.kind);
     case Stage::Encoder: return encoder_exit_code(error.kind);
     case Stage::Output: return output_exit_code(error);
+    case Stage::Daemon: return error.kind == ErrorKind::Invalid ? ExitCode::Usage : ExitCode::Daemon;
     case Stage::Recording: return error.kind == ErrorKind::Cancelled ? ExitCode::Ok : ExitCode::SourceEnded;
   }
   return ExitCode::Internal;

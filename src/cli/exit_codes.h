@@ -19,6 +19,7 @@ enum class ExitCode : std::uint8_t {
   Output = 6,
   SourceEnded = 7,
   Faults = 8,
+  Daemon = 9,
 };
 
 struct ExitCodeInfo {
@@ -36,6 +37,7 @@ enum class Stage : std::uint8_t {
   Encoder,    ///< choosing, opening and feeding an encoder
   Output,     ///< opening, writing and closing outputs
   Recording,  ///< the source, after its first frame
+  Daemon,     ///< asking the daemon
 };
 
 /// Never Ok, but for a source that came to its own end (Stage::Recording, ErrorKind::Cancelled).

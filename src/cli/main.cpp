@@ -8,6 +8,7 @@
 #include "cli/exit_codes.h"
 #include "cli/record_command.h"
 #include "cli/report.h"
+#include "cli/session_commands.h"
 #include "cli/sources_command.h"
 #include "cli/verify_command.h"
 #include "cli/zerocopy_probe_command.h"
@@ -47,6 +48,9 @@ struct Dispatch {
   int operator()(const CompletionOptions& options) const { return to_int(print_out(completion_file(options.shell))); }
   int operator()(const ConfigOptions& options) const { return run_config(options, toggles); }
   int operator()(const DaemonOptions& /*options*/) const { return run_daemon(); }
+  int operator()(const StartOptions& options) const { return run_start(options); }
+  int operator()(const StatusOptions& options) const { return run_status(options); }
+  int operator()(const ActionOptions& options) const { return run_action(options); }
   int operator()(const SourcesOptions& options) const { return run_sources(options); }
   int operator()(const EncodersOptions& options) const { return run_encoders(options, toggles); }
   int operator()(const ZerocopyProbeOptions& options) const { return run_zerocopy_probe(options, toggles); }

@@ -127,7 +127,7 @@ void BusService::signal(const Session& session, const char* member, const char* 
 void BusService::on_state(const Session& session, SessionState before, const std::string& reason) {
   if (!bus_) return;
   signal(session, "StateChanged", "sss", std::string(to_string(before)).c_str(),
-         std::string(to_string(session.state())).c_str(), bus_text(reason).c_str());
+         std::string(to_string(session.state())).c_str(), bus::good_text(reason).c_str());
   sd_bus_emit_properties_changed(bus_.get(), path_of(session).c_str(), kSessionInterface, "State", "Error", nullptr);
   if (before == SessionState::Reconnecting && session.state() == SessionState::Recording) {
     signal(session, "Restored", "");
@@ -146,11 +146,12 @@ void BusService::on_facts(const Session& session) {
 
 void BusService::on_change(const Session& session, const ChangeNote& change) {
   signal(session, change.what == ChangeNote::What::Route ? "RouteChanged" : "EncoderChanged", "sss",
-         bus_text(change.before).c_str(), bus_text(change.now).c_str(), bus_text(change.reason).c_str());
+         bus::good_text(change.before).c_str(), bus::good_text(change.now).c_str(),
+         bus::good_text(change.reason).c_str());
 }
 
 void BusService::on_sink_error(const Session& session, const SinkNote& note) {
-  signal(session, "SinkError", "ssb", bus_text(note.sink).c_str(), bus_text(note.error).c_str(),
+  signal(session, "SinkError", "ssb", bus::good_text(note.sink).c_str(), bus::good_text(note.error).c_str(),
          static_cast<int>(note.fatal));
 }
 

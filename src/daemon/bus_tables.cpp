@@ -45,18 +45,18 @@ void reply_text(const std::shared_ptr<Call>& call, const Result<std::string>& te
   if (!text) {
     reply_error(call.get(), text.error());
   } else {
-    sd_bus_reply_method_return(call.get(), "s", bus_text(*text).c_str());
+    sd_bus_reply_method_return(call.get(), "s", bus::good_text(*text).c_str());
   }
 }
 
 /// Keeps the call until it is answered.
-std::shared_ptr<Call> hold(Call* call) { return {keep(call).release(), MessageUnref()}; }
+std::shared_ptr<Call> hold(Call* call) { return {bus::keep(call).release(), bus::MessageUnref()}; }
 
 // ---- Manager
 
 int start_session(Call* call, void* data, sd_bus_error* /*error*/) {
   return guarded(call, [&] {
-    auto options = read_settings(call);
+    auto options = bus::read_settings(call);
     if (!options) return reply_error(call, options.error());
     BusService& bus = service(data);
     bus.operations().start_session(*std::move(options), [held = hold(call), &bus](const Result<std::string>& name) {
@@ -81,7 +81,7 @@ int list(Call* call, void* data, Operations::Question question, const char* memb
       }
       sd_bus_message* answer = nullptr;
       if (sd_bus_message_new_method_return(held.get(), &answer) < 0) return;
-      const MessagePtr owner(answer);
+      const bus::MessagePtr owner(answer);
       if (append_objects(answer, *json, member) < 0) {
         reply_error(held.get(), {.kind = ErrorKind::Internal, .operation = "list", .detail = "unexpected output"});
         return;
@@ -116,7 +116,7 @@ int reload(Call* call, void* data, sd_bus_error* /*error*/) {
 
 int get_version(sd_bus* /*bus*/, const char* /*path*/, const char* /*interface*/, const char* /*property*/, Call* out,
                 void* /*data*/, sd_bus_error* /*error*/) {
-  return append_text(out, version());
+  return bus::append_text(out, version());
 }
 
 int get_sessions(sd_bus* /*bus*/, const char* /*path*/, const char* /*interface*/, const char* /*property*/, Call* out,
@@ -130,12 +130,12 @@ int get_sessions(sd_bus* /*bus*/, const char* /*path*/, const char* /*interface*
 
 int get_encoders(sd_bus* /*bus*/, const char* /*path*/, const char* /*interface*/, const char* /*property*/, Call* out,
                  void* data, sd_bus_error* /*error*/) {
-  return append_texts(out, service(data).operations().encoders());
+  return bus::append_texts(out, service(data).operations().encoders());
 }
 
 int get_templates(sd_bus* /*bus*/, const char* /*path*/, const char* /*interface*/, const char* /*property*/, Call* out,
                   void* data, sd_bus_error* /*error*/) {
-  return append_texts(out, service(data).operations().templates());
+  return bus::append_texts(out, service(data).operations().templates());
 }
 
 int get_capturing(sd_bus* /*bus*/, const char* /*path*/, const char* /*interface*/, const char* /*property*/, Call* out,
@@ -221,7 +221,7 @@ int save_replay(Call* call, void* data, sd_bus_error* /*error*/) {
 
 int reconfigure(Call* call, void* data, sd_bus_error* /*error*/) {
   return guarded(call, [&] {
-    auto options = read_settings(call);
+    auto options = bus::read_settings(call);
     if (!options) return reply_error(call, options.error());
     const Found found = *static_cast<Found*>(data);
     found.bus->operations().reconfigure(*found.session, *std::move(options),
@@ -237,24 +237,24 @@ int property(sd_bus* /*bus*/, const char* /*path*/, const char* /*interface*/, c
   return Get(out, session_of(data));
 }
 
-int put_name(Call* out, const Session& session) { return append_text(out, session.name()); }
-int put_state(Call* out, const Session& session) { return append_text(out, to_string(session.state())); }
-int put_source(Call* out, const Session& session) { return append_text(out, session.facts().source); }
-int put_route(Call* out, const Session& session) { return append_text(out, session.facts().route); }
-int put_encoder(Call* out, const Session& session) { return append_text(out, session.facts().encoder); }
-int put_codec(Call* out, const Session& session) { return append_text(out, session.facts().codec); }
+int put_name(Call* out, const Session& session) { return bus::append_text(out, session.name()); }
+int put_state(Call* out, const Session& session) { return bus::append_text(out, to_string(session.state())); }
+int put_source(Call* out, const Session& session) { return bus::append_text(out, session.facts().source); }
+int put_route(Call* out, const Session& session) { return bus::append_text(out, session.facts().route); }
+int put_encoder(Call* out, const Session& session) { return bus::append_text(out, session.facts().encoder); }
+int put_codec(Call* out, const Session& session) { return bus::append_text(out, session.facts().codec); }
 int put_size(Call* out, const Session& session) {
   return sd_bus_message_append(out, "(uu)", session.facts().width, session.facts().height);
 }
-int put_sinks(Call* out, const Session& session) { return append_texts(out, session.sinks()); }
+int put_sinks(Call* out, const Session& session) { return bus::append_texts(out, session.sinks()); }
 int put_sink_statistics(Call* out, const Session& session) { return append_sinks(out, session.statistics()); }
 int put_statistics(Call* out, const Session& session) { return append_statistics(out, session.statistics()); }
 int put_process(Call* out, const Session& session) {
   return sd_bus_message_append(out, "u", static_cast<std::uint32_t>(session.pid()));
 }
 int put_error(Call* out, const Session& session) {
-  const std::string name = session.error() ? error_name(session.error()->kind) : "";
-  const std::string text = session.error() ? bus_text(session.error()->message()) : "";
+  const std::string name = session.error() ? bus::error_name(session.error()->kind) : "";
+  const std::string text = session.error() ? bus::good_text(session.error()->message()) : "";
   return sd_bus_message_append(out, "(ss)", name.c_str(), text.c_str());
 }
 int put_settings(Call* out, const Session& session) {
@@ -263,7 +263,7 @@ int put_settings(Call* out, const Session& session) {
     // URLs may hold a passphrase.
     if (setting.name == "sinks") setting.value = session.sinks();
   }
-  return append_settings(out, shown);
+  return bus::append_settings(out, shown);
 }
 
 constexpr std::uint64_t kChanges = SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE;

@@ -1,46 +1,25 @@
-// Between D-Bus messages and the project's own types.
+// What only the daemon puts into D-Bus messages.
 #pragma once
 
 #include "base/error.h"
-#include "config/setting_value.h"
+#include "bus/values.h"
 #include "control/statistics.h"
 
 #include <systemd/sd-bus.h>
 
-#include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace zc::daemon {
 
-struct MessageUnref {
-  void operator()(sd_bus_message* message) const { sd_bus_message_unref(message); }
-};
-using MessagePtr = std::unique_ptr<sd_bus_message, MessageUnref>;
-/// One more reference.
-[[nodiscard]] MessagePtr keep(sd_bus_message* message);
-
-/// The a{sv} that comes next in `message`. Values: b, any integer, d, s, as; Invalid: another type (naming key and
-/// type), an integer beyond int64, too many or too long values, a key twice.
-[[nodiscard]] Result<std::vector<Setting>> read_settings(sd_bus_message* message);
-
-/// Each appends one value; < 0: negative errno of sd-bus. Texts go through bus_text().
-[[nodiscard]] int append_text(sd_bus_message* message, std::string_view text);
-[[nodiscard]] int append_texts(sd_bus_message* message, const std::vector<std::string>& texts);    ///< as
-[[nodiscard]] int append_variant(sd_bus_message* message, const SettingValue& value);              ///< v
-[[nodiscard]] int append_settings(sd_bus_message* message, const std::vector<Setting>& settings);  ///< a{sv}
-[[nodiscard]] int append_statistics(sd_bus_message* message, const Statistics& statistics);        ///< a{sv}
+// Each appends one value; < 0: negative errno of sd-bus.
+[[nodiscard]] int append_statistics(sd_bus_message* message, const Statistics& statistics);  ///< a{sv}
 /// aa{sv}: one per sink.
 [[nodiscard]] int append_sinks(sd_bus_message* message, const Statistics& statistics);
 /// The array of objects that the JSON object has under `member`, as aa{sv}: numbers, texts, switches and arrays of
 /// texts as themselves, null left out, anything else as its JSON text.
 [[nodiscard]] int append_objects(sd_bus_message* message, std::string_view json, const std::string& member);
-/// Fit for a D-Bus string: bytes that are no UTF-8 become '?'.
-[[nodiscard]] std::string bus_text(std::string_view text);
 
-/// "org.zerocast.Error.Invalid" and so on: one for each kind of error.
-[[nodiscard]] const char* error_name(ErrorKind kind);
 /// Answers a call with an error.
 int reply_error(sd_bus_message* call, const Error& error);
 

@@ -12,8 +12,8 @@ void notify_user(sd_bus* bus, const std::string& summary, const std::string& bod
   const auto ignore = [](sd_bus_message*, void*, sd_bus_error*) { return 0; };
   sd_bus_call_method_async(bus, nullptr, "org.freedesktop.Notifications", "/org/freedesktop/Notifications",
                            "org.freedesktop.Notifications", "Notify", ignore, nullptr, "susssasa{sv}i", "zerocast",
-                           std::uint32_t{0}, "media-record", bus_text(summary).c_str(), bus_text(body).c_str(), 0, 0,
-                           kDefaultTime);
+                           std::uint32_t{0}, "media-record", bus::good_text(summary).c_str(),
+                           bus::good_text(body).c_str(), 0, 0, kDefaultTime);
 }
 
 }  // namespace zc::daemon

@@ -154,7 +154,10 @@ void Session::on_note(Note note) {
       done(answer.error ? Result<std::string>(std::unexpected(*answer.error)) : Result<std::string>(answer.text));
     }
     void operator()(const StateNote& note) const {
-      if (!s.stopping_) s.set_state(note.state, note.reason);
+      if (s.stopping_) return;
+      const bool still_away = note.state == SessionState::Starting && s.state_ == SessionState::Reconnecting;
+      if (!still_away) s.set_state(note.state, note.reason);
+      if (note.state != SessionState::Starting && !s.listen_) s.listen();
     }
     void operator()(FactsNote& note) const {
       s.facts_ = std::move(note);
@@ -173,11 +176,26 @@ void Session::on_note(Note note) {
     }
     void operator()(EndNote& note) const { s.last_words_ = std::move(note); }
   };
+  heard_at_ = monotonic_now();
   std::visit(Reader{*this}, note);
+}
+
+void Session::listen() {
+  auto timer = context_.loop.after(kSilence / 2, [this] {
+    listen_.reset();
+    if (!worker_ || stopping_ || over()) return;
+    const Nanoseconds silence = monotonic_now() - heard_at_;
+    if (silence < kSilence) return listen();
+    logger("daemon").error("session {}: its process hangs", name_);
+    context_.observer.on_stall(*this, {.stalled = true, .seconds = static_cast<double>(silence.count()) / 1e9});
+    worker_->kill();
+  });
+  if (timer) listen_ = *std::move(timer);
 }
 
 void Session::on_exit(const std::string& how) {
   kill_.reset();
+  listen_.reset();
   worker_.reset();
   const std::optional<EndNote> words = std::exchange(last_words_, std::nullopt);
   if (words && !words->report.empty()) report_ = words->report;

@@ -40,13 +40,15 @@ struct SessionContext {
 
 /// One session: its settings, the process that runs it, and what that says. Of the loop's thread.
 ///
-/// A process that crashes is started again with the same settings, and its files go on in further ones ("clip-2.mkv");
-/// after kMostCrashes in a row the session has failed.
+/// A process that crashes, or says nothing for kSilence where it should every second, is started again with the settings
+/// as they are by then, and its files go on in further ones ("clip-2.mkv"); after kMostCrashes in a row the session has
+/// failed.
 class Session {
  public:
   /// Called once with what the process answered, or why it never will.
   using Done = std::function<void(Result<std::string>)>;
   static constexpr unsigned kMostCrashes = 5;
+  static constexpr Nanoseconds kSilence = std::chrono::seconds(10);
 
   Session(const SessionContext& context, std::string name, std::vector<Setting> settings);
   Session(const Session&) = delete;
@@ -81,6 +83,8 @@ class Session {
   void on_note(Note note);
   void on_exit(const std::string& how);
   void begin_anew(const std::string& how);
+  /// Looks now and then whether the process still speaks.
+  void listen();
   void set_state(SessionState state, const std::string& reason);
   void end(SessionState state, const std::string& reason);
   void answer_all(const Error& error);
@@ -108,6 +112,8 @@ class Session {
   unsigned crashes_ = 0;  ///< since it last ran for kSteady
   unsigned restarts_ = 0;
   Nanoseconds process_start_{};
+  Nanoseconds heard_at_{};  ///< its newest note
+  EventSource listen_;
   EventSource restart_;
   EventSource kill_;
 };

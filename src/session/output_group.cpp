@@ -13,6 +13,8 @@ namespace {
 
 /// An output that cannot be finished in this time is given up.
 constexpr Nanoseconds kCloseTimeout = std::chrono::seconds(2);
+/// A stream that stands still gives no keyframe.
+constexpr Nanoseconds kLeaveTimeout = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -68,10 +70,19 @@ void OutputGroup::push(const Packet& packet) {
   if (replay_) replay_->push(packet);
   const std::shared_ptr<const Outputs> all = outputs();
   for (const OutputPtr& output : *all) {
-    if (output->from_keyframe && !packet.keyframe) continue;
-    output->from_keyframe = false;
-    output->runner->push(packet);
+    if (admit(*output, packet)) output->runner->push(packet);
   }
+}
+
+bool OutputGroup::admit(Output& output, const Packet& packet) {
+  if (output.from_keyframe && !packet.keyframe) return false;
+  output.from_keyframe = false;
+  if (!packet.keyframe) return !output.left;
+  const std::lock_guard lock(mutex_);
+  if (!output.leaving) return true;
+  output.left = true;
+  left_.notify_all();
+  return false;
 }
 
 Result<void> OutputGroup::add(const OutputSpec& spec) {
@@ -115,6 +126,12 @@ Result<void> OutputGroup::remove(const std::string& name) {
                                 : fmt::format("the session's sinks are {}", fmt::join(names, ", ")));
     }
     output = *found;
+    if (std::exchange(output->leaving, true)) return fail(ErrorKind::Busy, "remove " + name, "it is being removed");
+  }
+  events_.keyframe_wanted();
+  {
+    std::unique_lock lock(mutex_);
+    left_.wait_for(lock, kLeaveTimeout, [&] { return output->left || output->error; });
     auto fewer = std::make_shared<Outputs>(*outputs_);
     std::erase(*fewer, output);
     outputs_ = std::move(fewer);

@@ -7,6 +7,7 @@
 #include "output/sink_runner.h"
 
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -59,7 +60,8 @@ class OutputGroup final : private SinkEvents {
 
   /// Another output; before start() as claim(), then from the next keyframe on. Invalid: there is one of that name.
   [[nodiscard]] Result<void> add(const OutputSpec& spec);
-  /// Completes and removes an output, within two seconds. NotFound: there is none of that name, naming those there are.
+  /// Completes and removes an output, within three seconds: it ends before the next keyframe, which is asked for, so that
+  /// no picture within it is missing. NotFound: there is none of that name, naming those there are.
   [[nodiscard]] Result<void> remove(const std::string& name);
   /// Errors as ReplayBuffer::save(); Unsupported: there is no replay.
   [[nodiscard]] Result<std::string> save_replay(const OutputSpec& spec) const;
@@ -78,6 +80,8 @@ class OutputGroup final : private SinkEvents {
     Container container{};
     bool from_keyframe = false;  ///< push(): nothing before one; of the pushing thread once it is visible
     std::optional<Error> error;
+    bool leaving = false;  ///< ends before the next keyframe
+    bool left = false;     ///< has done so
   };
   using OutputPtr = std::shared_ptr<Output>;
   using Outputs = std::vector<OutputPtr>;
@@ -87,6 +91,8 @@ class OutputGroup final : private SinkEvents {
   void on_keyframe_wanted(const std::string& name) override;
 
   [[nodiscard]] std::shared_ptr<const Outputs> outputs() const;
+  /// Whether the packet is this output's.
+  [[nodiscard]] bool admit(Output& output, const Packet& packet);
   [[nodiscard]] Result<OutputPtr> make(const OutputSpec& spec);
   void finish(Output& output, std::chrono::milliseconds limit);
   [[nodiscard]] OutputReport report(const Output& output) const;
@@ -97,6 +103,7 @@ class OutputGroup final : private SinkEvents {
   std::shared_ptr<const Outputs> outputs_;  ///< replaced as a whole
   std::optional<StreamParameters> stream_;  ///< as the newest packet has it
   std::vector<OutputReport> removed_;
+  std::condition_variable left_;
 };
 
 }  // namespace zc

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <string_view>
 #include <utility>
 
 namespace zc {
@@ -19,7 +21,12 @@ Result<void> check_table(const ConfigTable& table) {
   if (table.name == "record") return check_settings(table.settings, SettingScope::Record);
   if (table.name == "stream") return check_settings(table.settings, SettingScope::Stream);
   if (auto good = check_settings(table.settings, SettingScope::Template); !good) return good;
-  // What only shows when the settings are put together: an unknown source, a container that cannot hold the codec.
+  // What only shows when the settings are put together: an unknown source, a container that cannot hold the codec. A
+  // template may leave its sinks to whoever starts it.
+  const auto has = [&](std::string_view name) {
+    return std::ranges::find(table.settings, name, &Setting::name) != table.settings.end();
+  };
+  if (!has("sinks") && !has("replay-seconds")) return {};
   auto options = record_options_from(table.settings);
   if (options) return {};
   Error error = std::move(options.error());

@@ -57,6 +57,7 @@ void OrderDesk::serve(Recording* recording) {
   const std::lock_guard lock(mutex_);
   recording_ = recording;
   if (recording_ != nullptr && (paused_by_user_ || asleep_)) recording_->set_paused(true);
+  if (recording_ != nullptr && stop_.stop_requested()) recording_->request_stop();  // it came before there was one
   if (recording_ == nullptr) aside = std::move(aside_);  // waits for them: they use the recording
 }
 

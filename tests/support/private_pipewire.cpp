@@ -85,8 +85,7 @@ class PolicyWatch {
 }  // namespace
 
 Result<std::unique_ptr<PrivatePipeWire>> PrivatePipeWire::start(SessionManager manager) {
-  const auto deadline = Clock::now() + kPatience;
-  std::unique_ptr<PrivatePipeWire> p(new PrivatePipeWire);
+  std::unique_ptr<PrivatePipeWire> p(new PrivatePipeWire(manager));
   std::string pattern = (std::filesystem::temp_directory_path() / "zc-pipewire.XXXXXX").string();
   if (::mkdtemp(pattern.data()) == nullptr) return fail_errno(errno, "make " + pattern);
   p->folder_ = pattern;
@@ -99,23 +98,31 @@ Result<std::unique_ptr<PrivatePipeWire>> PrivatePipeWire::start(SessionManager m
   // An address that nothing answers at: without it libdbus would try to start a bus of its own.
   p->set_variable("DBUS_SESSION_BUS_ADDRESS", "unix:path=" + (p->folder_ / "no-bus").string());
 
-  auto daemon = ChildProcess::start({"pipewire"}, p->folder_ / "pipewire.log");
+  if (auto runs = p->restart(); !runs) return std::unexpected(std::move(runs.error()));
+  return p;
+}
+
+Result<void> PrivatePipeWire::restart() {
+  const auto deadline = Clock::now() + kPatience;
+  manager_.reset();
+  daemon_.reset();
+  auto daemon = ChildProcess::start({"pipewire"}, folder_ / "pipewire.log");
   if (!daemon) return std::unexpected(daemon.error());
-  p->daemon_.emplace(std::move(*daemon));
-  while (!p->connect()) {
-    if (!p->daemon_->running() || Clock::now() > deadline) {
+  daemon_.emplace(std::move(*daemon));
+  while (!connect()) {
+    if (!daemon_->running() || Clock::now() > deadline) {
       return fail(ErrorKind::Timeout, "start pipewire", "its socket does not answer");
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
-  if (manager == SessionManager::None) return p;
-  auto wireplumber = ChildProcess::start({"wireplumber", "--profile=policy"}, p->folder_ / "wireplumber.log");
+  if (wanted_ == SessionManager::None) return {};
+  auto wireplumber = ChildProcess::start({"wireplumber", "--profile=policy"}, folder_ / "wireplumber.log");
   if (!wireplumber) return std::unexpected(wireplumber.error());
-  p->manager_.emplace(std::move(*wireplumber));
+  manager_.emplace(std::move(*wireplumber));
   if (!PolicyWatch().ready_by(deadline)) {
     return fail(ErrorKind::Timeout, "start wireplumber", "it does not provide its linking policy");
   }
-  return p;
+  return {};
 }
 
 PrivatePipeWire::~PrivatePipeWire() {

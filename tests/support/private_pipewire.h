@@ -30,15 +30,18 @@ class PrivatePipeWire {
   [[nodiscard]] Result<UniqueFd> connect() const;
   /// SIGKILL.
   void kill_daemon() noexcept;
+  /// Both processes anew, in the same folder, as start().
+  [[nodiscard]] Result<void> restart();
 
  private:
   struct SavedVariable {
     std::string name;
     std::optional<std::string> value;
   };
-  PrivatePipeWire() = default;
+  explicit PrivatePipeWire(SessionManager manager) : wanted_(manager) {}
   void set_variable(const std::string& name, const std::optional<std::string>& value);
 
+  const SessionManager wanted_;
   std::filesystem::path folder_;
   std::vector<SavedVariable> saved_;
   std::optional<ChildProcess> daemon_;

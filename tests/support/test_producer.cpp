@@ -322,7 +322,7 @@ void TestProducer::Impl::emit(bool picture) {
   pw_buffer* buffer = pw_stream_dequeue_buffer(stream_.get());
   if (buffer == nullptr) return;  // the consumer holds all
   const auto found = buffers_.find(buffer);
-  const TestMark mark{static_cast<std::uint32_t>(sent_), monotonic_now()};
+  const TestMark mark{options_.first_number + static_cast<std::uint32_t>(sent_), monotonic_now()};
   if (first_time_.count() == 0) first_time_ = mark.time;
   ProducerBuffer& memory = *found->second;
   const bool synced = memory.synced();

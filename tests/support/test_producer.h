@@ -70,8 +70,9 @@ struct ProducerOptions {
   std::vector<std::uint64_t> modifiers{0, 0x00ff'ffff'ffff'ffff};
   Sync sync = Sync::Implicit;
 
-  std::uint64_t frames = 0;  ///< stops sending after that many; 0: never
-  std::uint64_t die_at = 0;  ///< the node goes away instead of sending this frame; 0: never
+  std::uint32_t first_number = 0;  ///< in the first frame's mark
+  std::uint64_t frames = 0;        ///< stops sending after that many; 0: never
+  std::uint64_t die_at = 0;        ///< the node goes away instead of sending this frame; 0: never
   struct Change {
     std::uint64_t at = 0;  ///< the first frame with the new values
     std::optional<Size> size;

@@ -15,6 +15,7 @@ class MarkCounter {
     ++report.marked;
     if (!report.first_mark) report.first_mark = mark.frame;
     if (report.last_mark && mark.frame == *report.last_mark) ++report.duplicates;
+    if (report.last_mark && mark.frame != *report.last_mark && mark.frame != *report.last_mark + 1) ++report.jumps;
     if (!seen_.empty() && mark.frame < *seen_.rbegin()) ++report.out_of_order;
     report.last_mark = mark.frame;
     seen_.insert(mark.frame);

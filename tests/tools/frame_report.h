@@ -21,6 +21,7 @@ struct FrameReport {
   std::uint64_t distinct = 0;        ///< different frame numbers among them
   std::uint64_t duplicates = 0;      ///< pictures with the frame number of the one before
   std::uint64_t out_of_order = 0;    ///< pictures with a lower frame number than one before
+  std::uint64_t jumps = 0;           ///< pictures whose frame number is not the one after the one before, nor that one
   std::uint64_t missing = 0;         ///< frame numbers between the lowest and the highest that never came
   std::uint64_t pts_not_rising = 0;  ///< pictures whose time is not after the one before
   double first_seconds = 0;

@@ -5,7 +5,7 @@
 
 #include "capture/portal_session.h"
 #include "integration/portal/portal_stand_in.h"
-#include "integration/portal/private_bus.h"
+#include "support/private_bus.h"
 
 using namespace zc;
 using namespace zc::test;

@@ -11,7 +11,7 @@
 
 #include "capture/portal_session.h"
 #include "integration/portal/portal_stand_in.h"
-#include "integration/portal/private_bus.h"
+#include "support/private_bus.h"
 
 using namespace zc;
 using namespace zc::test;
@@ -237,7 +237,7 @@ TEST_CASE("the desktop ends the session while the user thinks") {
   const auto portal = stand_in(silent_dialog());
   const auto helper = when_asked(*portal, [&] { portal->close_session(); });
   const Error error = refused();
-  CHECK(error.kind == ErrorKind::Lost);
+  CHECK(error.kind == ErrorKind::Denied);
   CHECK(contains(error.message(), "the desktop ended the capture"));
 }
 
@@ -304,7 +304,7 @@ TEST_CASE("the desktop ends the capture later") {
     }
     session.reset();
     REQUIRE(ends.size() == 1);
-    CHECK(ends.front().kind == ErrorKind::Lost);
+    CHECK(ends.front().kind == ErrorKind::Denied);
     CHECK(contains(ends.front().message(), "the desktop ended the capture"));
   }
   SECTION("another session's end is none of ours") {

@@ -9,7 +9,7 @@
 #include "capture/test_source.h"
 #include "integration/portal/log_listener.h"
 #include "integration/portal/portal_stand_in.h"
-#include "integration/portal/private_bus.h"
+#include "support/private_bus.h"
 #include "support/recording_listener.h"
 
 using namespace zc;
@@ -203,7 +203,7 @@ TEST_CASE("the desktop ends the capture") {
   REQUIRE(listener.wait_state(SourceState::Ended));
   const std::uint64_t pictures = listener.pictures();
   REQUIRE(listener.error());
-  CHECK(listener.error()->kind == ErrorKind::Lost);
+  CHECK(listener.error()->kind == ErrorKind::Denied);
   CHECK(contains(listener.error()->message(), "the desktop ended the capture"));
   // The stream itself would go on.
   const std::uint64_t delivered = source->stats().delivered;

@@ -172,9 +172,9 @@ TEST_CASE("wrong words get one clear line") {
   };
   const Row rows[] = {
       {{},
-       "no command: it is one of record, stream, sources, encoders, zerocopy-probe, verify, config, completion; see "
-       "'zerocast "
-       "--help'"},
+       "no command: it is one of record, stream, sources, encoders, zerocopy-probe, verify, daemon, start, list, "
+       "status, stop, pause, resume, keyframe, bitrate, framerate, add-sink, remove-sink, replay, reload, config, "
+       "completion; see 'zerocast --help'"},
       {{"recrod", "a.mkv"}, "command line: unknown command 'recrod'; did you mean 'record'?"},
       {{"frobnicate"}, "command line: unknown command 'frobnicate'; see 'zerocast --help'"},
       {{"--verson"}, "command line: unknown option '--verson'; did you mean '--version'?"},

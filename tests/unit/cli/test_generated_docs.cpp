@@ -130,9 +130,14 @@ TEST_CASE("each shell accepts its completion file") {
 
 TEST_CASE("bash completes commands, options and values") {
   need("bash");
-  CHECK(bash_offers("zerocast ") == Words{"record", "stream", "sources", "encoders", "zerocopy-probe", "verify",
-                                          "config", "completion", "--help", "--version"});
-  CHECK(bash_offers("zerocast s") == Words{"stream", "sources"});
+  CHECK(bash_offers("zerocast ") == Words{"record",    "stream",     "sources",     "encoders", "zerocopy-probe",
+                                          "verify",    "daemon",     "start",       "list",     "status",
+                                          "stop",      "pause",      "resume",      "keyframe", "bitrate",
+                                          "framerate", "add-sink",   "remove-sink", "replay",   "reload",
+                                          "config",    "completion", "--help",      "--version"});
+  CHECK(bash_offers("zerocast so") == Words{"sources"});
+  CHECK(bash_offers("zerocast replay ") == Words{"save"});
+  CHECK(bash_offers("zerocast replay save ").empty());
   CHECK(bash_offers("zerocast record --co") == Words{"--codec", "--colour", "--container"});
   CHECK(bash_offers("zerocast record --json --codec ") == Words{"auto", "h264", "hevc", "av1"});
   CHECK(bash_offers("zerocast record --codec h") == Words{"h264", "hevc"});
@@ -161,7 +166,7 @@ TEST_CASE("bash completes file names where files are meant") {
 
 TEST_CASE("fish completes commands, options and values") {
   need("fish");
-  CHECK(fish_offers("zerocast s") == Words{"stream", "sources"});
+  CHECK(fish_offers("zerocast so") == Words{"sources"});
   CHECK(fish_offers("zerocast record --codec ") == Words{"auto", "h264", "hevc", "av1"});
   CHECK(fish_offers("zerocast record --code") == Words{"--codec"});
   CHECK(fish_offers("zerocast completion ") == Words{"bash", "zsh", "fish"});

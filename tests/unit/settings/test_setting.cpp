@@ -76,8 +76,9 @@ TEST_CASE("the later of two settings of one name wins") {
 }
 
 TEST_CASE("a setting that is wrong is named with its place and what is valid") {
-  CHECK_THAT(refusal({file(), setting("coded", "hevc")}),
-             StartsWith("here:3: coded") && ContainsSubstring("sinks, live, source"));
+  CHECK_THAT(
+      refusal({file(), setting("coded", "hevc")}),
+      StartsWith("here:3: coded") && ContainsSubstring("sinks, live, replay-seconds, reconnect, autostart, source"));
   CHECK_THAT(refusal({file(), setting("codec", "mpeg2")}),
              StartsWith("here:3: codec") && ContainsSubstring("auto, h264, hevc, av1"));
   CHECK_THAT(refusal({file(), setting("codec", true)}), ContainsSubstring("one text or number"));
@@ -87,7 +88,7 @@ TEST_CASE("a setting that is wrong is named with its place and what is valid") {
   CHECK_THAT(refusal({file(), setting("json", true)}), ContainsSubstring("no such setting"));
   CHECK_THAT(refusal({setting("sinks", "relative.mkv")}), ContainsSubstring("absolute path"));
   CHECK_THAT(refusal({setting("sinks", "-")}), ContainsSubstring("absolute path"));
-  CHECK_THAT(refusal({setting("sinks", Texts{})}), ContainsSubstring("no file"));
+  CHECK_THAT(refusal({setting("sinks", Texts{})}), ContainsSubstring("at least one file or URL"));
   CHECK_THAT(refusal({setting("sinks", std::int64_t{3})}), ContainsSubstring("array of texts"));
   CHECK_THAT(refusal({setting("codec", "hevc")}), StartsWith("sinks"));
   CHECK_THAT(refusal({file(), setting("crf", std::int64_t{20}), setting("bitrate", "6M")}),

@@ -1,4 +1,4 @@
-#include "integration/portal/private_bus.h"
+#include "support/private_bus.h"
 
 #include <fmt/format.h>
 #include <sys/socket.h>
@@ -52,20 +52,29 @@ Result<std::unique_ptr<PrivateBus>> PrivateBus::start() {
 </busconfig>
 )",
       socket.native());
-  auto daemon = ChildProcess::start({"dbus-daemon", "--nofork", "--nosyslog", "--config-file=" + config.native()},
-                                    bus->folder_ / "bus.log");
+  if (auto listens = bus->restart(); !listens) return std::unexpected(std::move(listens.error()));
+  if (const char* before = std::getenv(kVariable)) bus->address_before_ = before;
+  ::setenv(kVariable, ("unix:path=" + socket.native()).c_str(), 1);
+  return bus;
+}
+
+Result<void> PrivateBus::restart() {
+  const auto socket = folder_ / "bus";
+  std::error_code ignored;
+  std::filesystem::remove(socket, ignored);
+  auto daemon =
+      ChildProcess::start({"dbus-daemon", "--nofork", "--nosyslog", "--config-file=" + (folder_ / "bus.conf").native()},
+                          folder_ / "bus.log");
   if (!daemon) return std::unexpected(daemon.error());
-  bus->daemon_ = std::move(*daemon);
+  daemon_ = std::move(*daemon);
   const Nanoseconds deadline = monotonic_now() + std::chrono::seconds(20);
   while (!can_connect(socket)) {
-    if (!bus->daemon_->running() || monotonic_now() > deadline) {
+    if (!daemon_->running() || monotonic_now() > deadline) {
       return fail(ErrorKind::Timeout, "start dbus-daemon", "it does not listen");
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
-  if (const char* before = std::getenv(kVariable)) bus->address_before_ = before;
-  ::setenv(kVariable, ("unix:path=" + socket.native()).c_str(), 1);
-  return bus;
+  return {};
 }
 
 PrivateBus::~PrivateBus() {

@@ -21,6 +21,8 @@ class PrivateBus {
   [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
   /// SIGKILL: every connection breaks.
   void kill() noexcept { daemon_->end(/*kill_at_once=*/true); }
+  /// After kill(): another one at the same address.
+  [[nodiscard]] Result<void> restart();
 
  private:
   PrivateBus() = default;

@@ -1,0 +1,45 @@
+// What the commands that drive the daemon are asked, as plain data.
+#pragma once
+
+#include "config/setting_value.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace zc {
+
+struct StartOptions {
+  std::vector<Setting> settings;  ///< as StartSession takes them
+  bool wait = true;               ///< until it records or has failed
+  bool json = false;
+};
+
+struct StatusOptions {
+  std::string name;     ///< empty: all sessions, as a list
+  bool figures = true;  ///< else where they go
+  bool watch = false;
+  bool json = false;
+};
+
+enum class SessionAction : std::uint8_t {
+  Stop,
+  Pause,
+  Resume,
+  Keyframe,
+  Bitrate,
+  Framerate,
+  AddSink,
+  RemoveSink,
+  SaveReplay,
+  Reload,
+};
+
+struct ActionOptions {
+  SessionAction action = SessionAction::Stop;
+  std::string name;
+  std::string value;  ///< rate, sink or file
+  bool json = false;
+};
+
+}  // namespace zc

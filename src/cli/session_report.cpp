@@ -1,0 +1,116 @@
+#include "cli/session_report.h"
+
+#include "cli/status_line.h"
+#include "cli/text_table.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace zc {
+namespace {
+
+double number(const SessionView& session, std::string_view name) {
+  const auto found = std::ranges::find(session.statistics, name, &Setting::name);
+  if (found == session.statistics.end()) return 0;
+  if (const auto* real = std::get_if<double>(&found->value)) return *real;
+  const auto* whole = std::get_if<std::int64_t>(&found->value);
+  return whole == nullptr ? 0 : static_cast<double>(*whole);
+}
+
+std::string size_text(const SessionView& session) {
+  return session.width == 0 ? std::string("-") : fmt::format("{}x{}", session.width, session.height);
+}
+
+std::string or_dash(const std::string& text) { return text.empty() ? "-" : text; }
+
+std::vector<std::string> figures_of(const SessionView& session) {
+  const double dropped = number(session, "frames_dropped_slow") + number(session, "frames_dropped_ring");
+  const double time = number(session, "stream_seconds");
+  return {session.name,
+          session.state,
+          clock_text(Nanoseconds(static_cast<std::int64_t>(time * 1e9))),
+          fmt::format("{:.1f}", number(session, "encoder_fps")),
+          bit_rate_text(number(session, "encoder_bit_rate")),
+          fmt::format("{:.0f}", dropped),
+          fmt::format("{:.1f} ms", number(session, "latency_p50_ms")),
+          size_text(session),
+          or_dash(session.encoder),
+          or_dash(session.route)};
+}
+
+nlohmann::ordered_json values_json(const std::vector<Setting>& values) {
+  nlohmann::ordered_json json = nlohmann::ordered_json::object();
+  for (const Setting& one : values) {
+    std::visit([&](const auto& value) { json[one.name] = value; }, one.value);
+  }
+  return json;
+}
+
+nlohmann::ordered_json view_json(const SessionView& session) {
+  nlohmann::ordered_json json{{"name", session.name},     {"state", session.state}, {"error", session.error},
+                              {"source", session.source}, {"route", session.route}, {"encoder", session.encoder},
+                              {"codec", session.codec},   {"width", session.width}, {"height", session.height},
+                              {"sinks", session.sinks}};
+  json["statistics"] = values_json(session.statistics);
+  json["sink_statistics"] = nlohmann::ordered_json::array();
+  for (const auto& sink : session.sink_statistics) json["sink_statistics"].push_back(values_json(sink));
+  return json;
+}
+
+std::string dump(const nlohmann::ordered_json& json) {
+  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+}  // namespace
+
+std::string sessions_text(std::span<const SessionView> sessions, bool figures) {
+  if (sessions.empty()) return "no session\n";
+  std::vector<std::vector<std::string>> rows;
+  for (const SessionView& session : sessions) {
+    if (figures) {
+      rows.push_back(figures_of(session));
+    } else {
+      rows.push_back({session.name, session.state,
+                      session.error.empty() ? fmt::format("{}", fmt::join(session.sinks, ", ")) : session.error});
+    }
+  }
+  constexpr std::array<std::string_view, 10> kFigures{"NAME",    "STATE", "TIME",    "FPS",  "RATE",
+                                                      "DROPPED", "DELAY", "PICTURE", "WITH", "ROUTE"};
+  constexpr std::array<std::string_view, 3> kPlaces{"NAME", "STATE", "SINKS"};
+  return figures ? text_table(kFigures, rows) : text_table(kPlaces, rows);
+}
+
+std::string session_text(const SessionView& session) {
+  std::string text;
+  const auto line = [&](std::string_view name, const std::string& value) {
+    if (!value.empty()) text += fmt::format("{:<24}{}\n", name, value);
+  };
+  line("name", session.name);
+  line("state", session.state);
+  line("error", session.error);
+  line("source", session.source);
+  line("route", session.route);
+  line("encoder", session.encoder);
+  line("picture", session.width == 0 ? "" : size_text(session));
+  for (const std::string& sink : session.sinks) line("sink", sink);
+  for (const Setting& one : session.statistics) line(one.name, setting_text(one.value));
+  return text;
+}
+
+std::string sessions_json(std::span<const SessionView> sessions) {
+  nlohmann::ordered_json json;
+  json["sessions"] = nlohmann::ordered_json::array();
+  for (const SessionView& session : sessions) json["sessions"].push_back(view_json(session));
+  return dump(json) + "\n";
+}
+
+std::string session_json(const SessionView& session) { return dump(view_json(session)) + "\n"; }
+
+}  // namespace zc
