@@ -3,17 +3,15 @@
 #include "base/log.h"
 #include "gpu/render_nodes.h"
 #include "gpu/vaapi/device.h"
-#include "media/av_log.h"
 #include "zerocopy/cpu/cursor_painter.h"
 #include "zerocopy/cpu/yuv_coefficients.h"
 #include "zerocopy/cpu_importer.h"
-#include "zerocopy/dmabuf_converter.h"
+#include "zerocopy/host_pictures.h"
 #include "zerocopy/vaapi/cursor_patch.h"
 #include "zerocopy/vaapi/dmabuf_surfaces.h"
 #include "zerocopy/vaapi/processor.h"
 #include "zerocopy/vaapi/va_trial.h"
 #include "zerocopy/vaapi/vaapi_pool.h"
-#include "zerocopy/vulkan_importer.h"
 
 #include <fmt/format.h>
 
@@ -44,14 +42,13 @@ class VaapiImporter final : public Importer {
         device_(std::move(device)),
         formats_(std::move(formats)),
         plain_offer_(make_cpu_importer()->offer()),
+        host_(options_.strict),
         sources_(device_) {}
 
   [[nodiscard]] std::size_t surface_limit() const override { return options_.surface_limit; }
-  [[nodiscard]] std::string_view route() const override { return on_host_ ? host_->route() : made_by_; }
+  [[nodiscard]] std::string_view route() const override { return on_host_ ? host_.route() : made_by_; }
   [[nodiscard]] FormatOffer offer() const override;
-  [[nodiscard]] std::uint64_t offer_version() const override {
-    return narrowed_ + (host_ ? host_->offer_version() : 0);
-  }
+  [[nodiscard]] std::uint64_t offer_version() const override { return narrowed_ + host_.version(); }
   [[nodiscard]] std::shared_ptr<const PictureDevice> device_for(const Frame& frame) const override;
   [[nodiscard]] Result<void> configure(const SurfaceFormat& target) override;
   [[nodiscard]] Result<Surface> import(Frame frame) override;
@@ -69,9 +66,6 @@ class VaapiImporter final : public Importer {
   [[nodiscard]] bool gpu_works() const { return !gpu_left_; }
   [[nodiscard]] bool reads(PixelFormat format, std::uint64_t modifier) const;
   [[nodiscard]] bool takes(const Dmabuf& dmabuf, const PicturePlan& plan) const;
-  /// Makes pictures in host memory: for an encoder that takes these, and for the upload of what the GPU does not make.
-  [[nodiscard]] Importer& host();
-  void drop_host();
   [[nodiscard]] Result<Surface> import_picture(Frame& frame);
   /// nullopt: the GPU does not make it, the next way is to be tried.
   [[nodiscard]] std::optional<Result<Surface>> import_on_gpu(Frame& frame, const PicturePlan& plan,
@@ -97,11 +91,8 @@ class VaapiImporter final : public Importer {
   std::uint64_t narrowed_ = 0;               ///< how often offer() has become smaller
   bool gpu_left_ = false;
   bool device_left_ = false;
-  bool on_host_ = false;            ///< configured for host memory
-  std::unique_ptr<Importer> host_;  ///< null until it is needed
-  bool host_current_ = false;       ///< it has seen every picture so far, for surfaces in this format
-  std::optional<SurfaceFormat> host_format_;
-  Surface uploaded_from_;  ///< the host's surface that the newest one is a copy of
+  bool on_host_ = false;  ///< configured for host memory
+  HostPictures host_;
   SurfaceFormat target_;
   CursorPainter painter_;
   std::optional<CursorState> cursor_;
@@ -115,10 +106,7 @@ class VaapiImporter final : public Importer {
 };
 
 FormatOffer VaapiImporter::offer() const {
-  if (on_host_ || gpu_left_) {
-    if (host_) return host_->offer();
-    return plain_offer_;
-  }
+  if (on_host_ || gpu_left_) return host_.offer().value_or(plain_offer_);
   FormatOffer offer = plain_offer_;
   for (FormatOffer::Entry& entry : offer.formats) {
     const auto known = std::ranges::find(formats_, entry.format, &FormatOffer::Entry::format);
@@ -151,40 +139,20 @@ std::shared_ptr<const PictureDevice> VaapiImporter::device_for(const Frame& fram
   return plan && takes(**dmabuf, *plan) ? device_ : nullptr;
 }
 
-Importer& VaapiImporter::host() {
-  if (host_) return *host_;
-  // For a picture now and then that the GPU does not take, no other driver is loaded.
-  if (on_host_ || gpu_left_) {
-    if (auto vulkan = make_vulkan_importer({.strict = options_.strict})) host_ = std::move(*vulkan);
-  }
-  if (!host_) host_ = make_host_importer(kDefaultSurfaceLimit, nullptr, options_.strict);
-  return *host_;
-}
-
-void VaapiImporter::drop_host() {
-  if (host_) narrowed_ += host_->offer_version();
-  host_.reset();
-  host_format_.reset();
-  host_current_ = false;
-}
-
 Result<void> VaapiImporter::configure(const SurfaceFormat& target) {
   const bool was_on_host = std::exchange(on_host_, target.memory == MemoryKind::Host);
   if (on_host_) {
     newest_ = {};
-    uploaded_from_ = {};
     patch_.reset();
     processor_.reset();
     pool_.reset();
     if (!was_on_host) {
       sources_ = DmabufSurfaces(device_);
-      drop_host();
+      host_.make_all();
       // It may read fewer layouts than the GPU did.
       if (!gpu_left_) ++narrowed_;
     }
-    host_format_ = target;
-    host_current_ = false;
-    return host().configure(target);
+    return host_.configure(target);
   }
   if (target.format != PixelFormat::NV12 && target.format != PixelFormat::P010) {
     return fail(ErrorKind::Unsupported, "configure the VA-API importer",
@@ -200,8 +168,7 @@ Result<void> VaapiImporter::configure(const SurfaceFormat& target) {
   if (resolved.colour.range == ColourRange::Unknown) resolved.colour.range = ColourRange::Limited;
   if (pool_ && target_ == resolved) return {};
   newest_ = {};
-  uploaded_from_ = {};
-  host_format_.reset();
+  host_.forget();
   patch_.reset();
   processor_.reset();
   target_ = resolved;
@@ -230,17 +197,14 @@ Result<void> VaapiImporter::configure(const SurfaceFormat& target) {
 
 Result<Surface> VaapiImporter::import(Frame frame) {
   if (frame.cursor) cursor_ = frame.cursor;
-  if (on_host_) {
-    if (!std::exchange(host_current_, true)) frame.cursor = cursor_;
-    return host().import(std::move(frame));
-  }
+  if (on_host_) return host_.import(std::move(frame), cursor_);
   if (target_.size.empty()) return fail(ErrorKind::Invalid, "import frame", "the importer has not been configured");
   if (device_left_) return import_on_host(std::move(frame));
   if (!frame.has_image()) return redraw(std::move(frame));
   auto surface = import_picture(frame);
   if (!surface) {
     newest_.current = false;
-    host_current_ = false;
+    host_.missed();
   }
   return surface;
 }
@@ -338,8 +302,7 @@ std::optional<Surface> VaapiImporter::hand_through(Frame& frame, const AVFrame& 
 }
 
 Result<Surface> VaapiImporter::publish(Surface surface, const PicturePlan& plan, const CursorPlacement& cursor) {
-  host_current_ = false;
-  uploaded_from_ = {};
+  host_.missed();
   newest_ = {.surface = surface.share(), .by_gpu = true, .plan = plan, .cursor = cursor, .current = true};
   if (!newest_.surface) newest_ = {};  // out of memory: start afresh
   return surface;
@@ -391,22 +354,9 @@ Result<Surface> VaapiImporter::redraw(Frame frame) {
 }
 
 Result<Surface> VaapiImporter::import_on_host(Frame frame) {
-  SurfaceFormat format = target_;
-  format.memory = MemoryKind::Host;
-  if (host_format_ != format) {
-    if (auto configured = host().configure(format); !configured) return std::unexpected(std::move(configured.error()));
-    host_format_ = format;
-    host_current_ = false;
-  }
-  if (!host_current_) {
-    frame.damage = Damage::all();
-    uploaded_from_ = {};
-  }
-  if (!frame.cursor) frame.cursor = cursor_;
   const auto* held = std::get_if<std::shared_ptr<const Dmabuf>>(&frame.image);
   const bool tiled = held != nullptr && *held && (*held)->modifier != kModifierLinear;
-  auto picture = host().import(std::move(frame));
-  host_current_ = picture.has_value();
+  auto picture = host_.import_as(target_, std::move(frame), cursor_);
   if (!picture && tiled && picture.error().kind == ErrorKind::Unsupported && gpu_works()) {
     // Only the GPU reads its layout, and does not take the picture: LINEAR ones, everybody reads.
     bool fewer = false;
@@ -423,20 +373,14 @@ Result<Surface> VaapiImporter::import_on_host(Frame frame) {
 }
 
 Result<Surface> VaapiImporter::upload(const Surface& picture) {
-  // The host's importer gives the same surface again when nothing has changed; holding it keeps its memory as it is.
-  const bool same = uploaded_from_ && !newest_.by_gpu && newest_.surface &&
-                    uploaded_from_.av_frame()->data[0] == picture.av_frame()->data[0];
-  if (same) return repeat();
+  if (!newest_.by_gpu && newest_.surface && host_.uploaded(picture)) return repeat();
   auto taken = pool_->take();
   if (!taken) return taken;
-  const AvLogCapture log;
-  if (const int code = av_hwframe_transfer_data(taken->av_frame(), picture.av_frame(), 0); code < 0) {
-    return std::unexpected(
-        Error{ErrorKind::Lost, ErrorDomain::FFmpeg, code, "upload a picture with VA-API", log.text()});
+  if (auto done = host_.upload(picture, *taken, "upload a picture with VA-API"); !done) {
+    return std::unexpected(std::move(done.error()));
   }
   newest_ = {.surface = taken->share(), .by_gpu = false, .plan = {}, .cursor = {}, .current = true};
-  uploaded_from_ = picture.share();
-  made_by_ = host().route() == "vulkan" ? "vulkan+vaapi" : "cpu+vaapi";
+  made_by_ = host_.route() == "vulkan" ? "vulkan+vaapi" : "cpu+vaapi";
   return taken;
 }
 
@@ -454,7 +398,7 @@ void VaapiImporter::leave_gpu(const Error& error) {
             options_.strict ? "" : ", they are made in host memory and uploaded", error.message());
   gpu_left_ = true;
   ++narrowed_;
-  drop_host();
+  host_.make_all();
 }
 
 void VaapiImporter::leave_device(const Error& error) {
@@ -462,7 +406,7 @@ void VaapiImporter::leave_device(const Error& error) {
   device_left_ = true;
   if (!std::exchange(gpu_left_, true)) ++narrowed_;
   newest_ = {};
-  uploaded_from_ = {};
+  host_.missed();
   patch_.reset();
   processor_.reset();
   pool_.reset();

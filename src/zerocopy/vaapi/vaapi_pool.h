@@ -4,6 +4,7 @@
 #include "gpu/vaapi/device.h"
 #include "media/buffer_lease.h"
 #include "media/surface.h"
+#include "zerocopy/surface_places.h"
 
 #include <cstddef>
 #include <memory>
@@ -29,17 +30,16 @@ class VaapiPool {
   /// last reference to it does. Busy, and the lease is untouched: `limit` are out.
   [[nodiscard]] Result<Surface> lend(const AVFrame& frame, BufferLease& lease);
   /// Surfaces out that hold a lease.
-  [[nodiscard]] std::size_t lent() const;
+  [[nodiscard]] std::size_t lent() const { return places_.lent(); }
 
  private:
-  struct State;
-  VaapiPool(const SurfaceFormat& format, AvBufferPtr frames, std::shared_ptr<State> state);
+  VaapiPool(const SurfaceFormat& format, AvBufferPtr frames, std::size_t limit);
   /// Adds what counts the frame while it lives.
   [[nodiscard]] Result<Surface> counted(AvFramePtr frame, BufferLease* lease);
 
   SurfaceFormat format_;
   AvBufferPtr frames_;  ///< AVHWFramesContext
-  std::shared_ptr<State> state_;
+  SurfacePlaces places_;
 };
 
 /// The surface behind a frame.

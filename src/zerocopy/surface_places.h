@@ -1,0 +1,37 @@
+#pragma once
+
+#include "base/error.h"
+#include "media/buffer_lease.h"
+
+#include <cstddef>
+#include <memory>
+
+struct AVFrame;
+
+namespace zc {
+
+/// Counts the surfaces that are out, for pools whose memory is libavutil's: one place for each that may be. It rides
+/// along with the frame as a buffer of its own (AVFrame::buf[1]) and is free again when the last reference to the frame
+/// is gone, on whichever thread, after this object's end as well. One thread makes every call.
+class SurfacePlaces {
+ public:
+  explicit SurfacePlaces(std::size_t limit);
+  SurfacePlaces(const SurfacePlaces&) = delete;
+  SurfacePlaces& operator=(const SurfacePlaces&) = delete;
+  ~SurfacePlaces();
+
+  /// Busy: all places are taken.
+  [[nodiscard]] Result<void> check() const;
+  /// Gives the frame a place. The lease, if there is one, goes back when the place is free again. Busy, and the lease
+  /// is untouched: all places are taken.
+  [[nodiscard]] Result<void> seat(AVFrame& frame, BufferLease* lease = nullptr);
+  /// Places that hold a lease.
+  [[nodiscard]] std::size_t lent() const;
+  [[nodiscard]] std::size_t taken() const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace zc
