@@ -115,6 +115,7 @@ AVPixelFormat device_pixel_format(MemoryKind memory, AVPixelFormat layout) {
   switch (memory) {
     case MemoryKind::Cuda: return AV_PIX_FMT_CUDA;
     case MemoryKind::Vaapi: return AV_PIX_FMT_VAAPI;
+    case MemoryKind::Vulkan: return AV_PIX_FMT_VULKAN;
     case MemoryKind::Host: break;
   }
   return layout;

@@ -13,6 +13,7 @@ std::string_view to_string(MemoryKind memory) {
     case MemoryKind::Host: return "host";
     case MemoryKind::Cuda: return "cuda";
     case MemoryKind::Vaapi: return "vaapi";
+    case MemoryKind::Vulkan: return "vulkan";
   }
   return "unknown";
 }

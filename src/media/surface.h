@@ -16,11 +16,12 @@ namespace zc {
 
 /// Where a surface's pixels lie.
 enum class MemoryKind : std::uint8_t {
-  Host,   ///< AVFrame::data are host pointers
-  Cuda,   ///< AV_PIX_FMT_CUDA: AVFrame::data are device pointers of hw_frames_ctx's CUDA context
-  Vaapi,  ///< AV_PIX_FMT_VAAPI: AVFrame::data[3] is a VASurfaceID of hw_frames_ctx's display
+  Host,    ///< AVFrame::data are host pointers
+  Cuda,    ///< AV_PIX_FMT_CUDA: AVFrame::data are device pointers of hw_frames_ctx's CUDA context
+  Vaapi,   ///< AV_PIX_FMT_VAAPI: AVFrame::data[3] is a VASurfaceID of hw_frames_ctx's display
+  Vulkan,  ///< AV_PIX_FMT_VULKAN: AVFrame::data[0] is an AVVkFrame of hw_frames_ctx's device
 };
-/// "host", "cuda", "vaapi"
+/// "host", "cuda", "vaapi", "vulkan"
 [[nodiscard]] std::string_view to_string(MemoryKind memory);
 
 /// What an encoder wants to be fed and an importer must produce.

@@ -2,8 +2,8 @@
 
 #include "zerocopy/vulkan/conversion_pass.h"
 #include "zerocopy/vulkan/dmabuf_sources.h"
+#include "zerocopy/vulkan/known_modifiers.h"
 
-#include <algorithm>
 #include <utility>
 
 namespace zc {
@@ -15,17 +15,16 @@ class VulkanRoute final : public DeviceConverter {
       : device_(device), sources_(device), pass_(std::move(pass)) {}
 
   [[nodiscard]] std::string_view route() const override { return "vulkan"; }
-  [[nodiscard]] std::vector<std::uint64_t> modifiers(PixelFormat format) const override { return known(format); }
+  [[nodiscard]] std::vector<std::uint64_t> modifiers(PixelFormat format) const override { return known_.of(format); }
   [[nodiscard]] bool takes(const Dmabuf& dmabuf, const PicturePlan& plan) const override {
-    const auto& modifiers = known(plan.format);
-    return pass_takes(plan) && std::ranges::find(modifiers, dmabuf.modifier) != modifiers.end();
+    return pass_takes(plan) && known_.has(plan.format, dmabuf.modifier);
   }
   [[nodiscard]] bool records_cursor() const override { return true; }
 
   [[nodiscard]] Result<void> convert(const DevicePicture& picture) override {
     const auto source = sources_.find_or_import(picture.dmabuf);
     if (!source) {
-      if (source.error().kind == ErrorKind::Unsupported) known_.clear();  // one modifier less
+      if (source.error().kind == ErrorKind::Unsupported) known_.ask_again();  // one modifier less
       return std::unexpected(source.error());
     }
     return pass_->run(*source, picture.plan, *picture.target.buffer, picture.layout, picture.colour,
@@ -33,17 +32,9 @@ class VulkanRoute final : public DeviceConverter {
   }
 
  private:
-  /// Asked of the driver once per format.
-  [[nodiscard]] const std::vector<std::uint64_t>& known(PixelFormat format) const {
-    const auto found = std::ranges::find(known_, format, &Known::first);
-    if (found != known_.end()) return found->second;
-    return known_.emplace_back(format, sources_.modifiers(format)).second;
-  }
-
-  using Known = std::pair<PixelFormat, std::vector<std::uint64_t>>;
   std::shared_ptr<VulkanDevice> device_;
   DmabufSources sources_;
-  mutable std::vector<Known> known_;
+  KnownModifiers known_{sources_};
   std::unique_ptr<ConversionPass> pass_;  ///< dies first: it knows whether the GPU still reads from the sources
 };
 

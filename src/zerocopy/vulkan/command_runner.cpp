@@ -1,12 +1,28 @@
 #include "zerocopy/vulkan/command_runner.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace zc {
 namespace {
 
+/// Points as the parallel arrays that a submission wants.
+struct Points {
+  explicit Points(std::span<const GpuPoint> points)
+      : count(static_cast<std::uint32_t>(std::min(points.size(), GpuSync::kMostPoints))) {
+    for (std::uint32_t i = 0; i < count; ++i) {
+      semaphores.at(i) = points[i].semaphore;
+      values.at(i) = points[i].value;
+    }
+  }
+  std::uint32_t count;
+  std::array<VkSemaphore, GpuSync::kMostPoints> semaphores{};
+  std::array<std::uint64_t, GpuSync::kMostPoints> values{};
+};
+
 constexpr VkPipelineStageFlags kWork = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT;
+constexpr std::array<VkPipelineStageFlags, GpuSync::kMostPoints> kWaitStages = {kWork, kWork, kWork, kWork};
 /// How long an end is waited for when a GPU did not answer in time before.
 constexpr Nanoseconds kLastWait = std::chrono::seconds(2);
 
@@ -96,33 +112,39 @@ Result<void> CommandRunner::end(VkCommandBuffer command) {
   return {};
 }
 
-Result<void> CommandRunner::finish(const GpuWait& wait, Nanoseconds timeout) {
+Result<void> CommandRunner::finish(const GpuSync& sync, Nanoseconds timeout) {
   if (auto ended = end(command_); !ended) return ended;
-  return submit(command_, wait, timeout);
+  return submit(command_, sync, timeout);
 }
 
-Result<void> CommandRunner::submit(VkCommandBuffer command, const GpuWait& wait, Nanoseconds timeout) {
+Result<void> CommandRunner::submit(VkCommandBuffer command, const GpuSync& sync, Nanoseconds timeout) {
   const VulkanDeviceFunctions& fn = device_->fn();
+  const Points waits(sync.waits);
+  const Points signals(sync.signals);
   VkTimelineSemaphoreSubmitInfo timeline{};
   timeline.sType = VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO;
-  timeline.waitSemaphoreValueCount = 1;
-  timeline.pWaitSemaphoreValues = &wait.value;
+  timeline.waitSemaphoreValueCount = waits.count;
+  timeline.pWaitSemaphoreValues = waits.values.data();
+  timeline.signalSemaphoreValueCount = signals.count;
+  timeline.pSignalSemaphoreValues = signals.values.data();
   VkSubmitInfo submit{};
   submit.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO;
   submit.commandBufferCount = 1;
   submit.pCommandBuffers = &command;
-  if (wait.semaphore != VK_NULL_HANDLE) {
+  if (waits.count + signals.count > 0) {
     submit.pNext = &timeline;
-    submit.waitSemaphoreCount = 1;
-    submit.pWaitSemaphores = &wait.semaphore;
-    submit.pWaitDstStageMask = &kWork;
+    submit.waitSemaphoreCount = waits.count;
+    submit.pWaitSemaphores = waits.semaphores.data();
+    submit.pWaitDstStageMask = kWaitStages.data();
+    submit.signalSemaphoreCount = signals.count;
+    submit.pSignalSemaphores = signals.semaphores.data();
   }
   // Here and not after the wait: a reset that fails then would leave a signalled fence for the next work.
   VkFence fence = fence_.get();
   if (const VkResult r = fn.ResetFences(device_->handle(), 1, &fence); r != VK_SUCCESS) {
     return fail_vk(r, "convert on the GPU");
   }
-  if (const VkResult r = fn.QueueSubmit(device_->queue(), 1, &submit, fence); r != VK_SUCCESS) {
+  if (const VkResult r = device_->submit(submit, fence); r != VK_SUCCESS) {
     return fail_vk(r, "convert on the GPU");
   }
   device_->counters().submissions.fetch_add(1, std::memory_order_relaxed);

@@ -6,13 +6,21 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 
 namespace zc {
 
-/// Work starts when this timeline semaphore has reached the value.
-struct GpuWait {
+/// A point on a timeline semaphore.
+struct GpuPoint {
   VkSemaphore semaphore = VK_NULL_HANDLE;
   std::uint64_t value = 0;
+};
+/// Compute and transfer work starts when `waits` are reached; `signals` are reached when all of it is over. At most
+/// kMostPoints of each.
+struct GpuSync {
+  static constexpr std::size_t kMostPoints = 4;
+  std::span<const GpuPoint> waits;
+  std::span<const GpuPoint> signals;
 };
 
 /// One command buffer at a time, recorded for one submission or kept for many, submitted and waited for on the caller's
@@ -31,7 +39,7 @@ class CommandRunner {
   [[nodiscard]] Result<VkCommandBuffer> begin(Nanoseconds timeout);
   /// Submits what was recorded and waits at most `timeout` for it. Lost: the device is gone. Timeout: not over yet;
   /// what it works on stays in use.
-  [[nodiscard]] Result<void> finish(const GpuWait& wait, Nanoseconds timeout);
+  [[nodiscard]] Result<void> finish(const GpuSync& sync, Nanoseconds timeout);
 
   /// A command buffer that the caller records, again and again if he likes, between keep() and submit(). It goes with
   /// this object.
@@ -41,7 +49,7 @@ class CommandRunner {
   /// Ends the recording that keep() began.
   [[nodiscard]] Result<void> end(VkCommandBuffer command);
   /// As finish(), for one that was recorded before. Nothing may be running: see settle().
-  [[nodiscard]] Result<void> submit(VkCommandBuffer command, const GpuWait& wait, Nanoseconds timeout);
+  [[nodiscard]] Result<void> submit(VkCommandBuffer command, const GpuSync& sync, Nanoseconds timeout);
 
   /// Waits for work that an earlier call left behind with Timeout. Timeout: it still is not over.
   [[nodiscard]] Result<void> settle(Nanoseconds timeout) { return pending_ ? await(timeout) : Result<void>{}; }

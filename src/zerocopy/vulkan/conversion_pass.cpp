@@ -145,7 +145,19 @@ void ConversionPass::barrier_after(VkCommandBuffer command, const Source& source
 
 Result<void> ConversionPass::run(const Source& source, const PicturePlan& plan, const VulkanBuffer& target,
                                  const SurfaceLayout& layout, const ColourDescription& colour, Nanoseconds timeout,
-                                 const GpuWait& wait, CursorPass* cursor) {
+                                 const GpuSync& sync, CursorPass* cursor) {
+  return run(source, plan, target, layout, colour, timeout, sync, cursor, nullptr);
+}
+
+Result<void> ConversionPass::run(const Source& source, const PicturePlan& plan, const VulkanBuffer& target,
+                                 const SurfaceLayout& layout, const ColourDescription& colour, Nanoseconds timeout,
+                                 CursorPass* cursor, const PassTail& tail) {
+  return run(source, plan, target, layout, colour, timeout, tail.sync(), cursor, &tail);
+}
+
+Result<void> ConversionPass::run(const Source& source, const PicturePlan& plan, const VulkanBuffer& target,
+                                 const SurfaceLayout& layout, const ColourDescription& colour, Nanoseconds timeout,
+                                 const GpuSync& sync, CursorPass* cursor, const PassTail* tail) {
   if (auto fine = check(source, plan, target, layout); !fine) return fine;
   const bool image = source.image != nullptr;
   const PassVariant variant =
@@ -157,10 +169,10 @@ Result<void> ConversionPass::run(const Source& source, const PicturePlan& plan, 
                            .target = target.id(),
                            .pipeline = *pipe,
                            .geometry = pass_geometry(plan, source.plane, layout)};
-  if (cursor == nullptr) {
+  if (cursor == nullptr && tail == nullptr) {
     const auto command = recorded(key, source, target, layout);
     if (!command) return std::unexpected(command.error());
-    return runner_->submit(*command, wait, timeout);
+    return runner_->submit(*command, sync, timeout);
   }
   const auto begun = runner_->begin(timeout);
   if (!begun) return std::unexpected(begun.error());
@@ -168,9 +180,10 @@ Result<void> ConversionPass::run(const Source& source, const PicturePlan& plan, 
   bind(source, target, program.set);
   barrier_before(*begun, source);
   dispatch(*begun, key, program, program.set, layout, image);
-  cursor->record(*begun);
+  if (cursor != nullptr) cursor->record(*begun);
+  if (tail != nullptr) tail->record(*begun);
   barrier_after(*begun, source);
-  return runner_->finish(wait, timeout);
+  return runner_->finish(sync, timeout);
 }
 
 void ConversionPass::dispatch(VkCommandBuffer command, const Recording::Key& key, const Program& program,

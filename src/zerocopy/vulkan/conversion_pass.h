@@ -16,6 +16,20 @@ namespace zc {
 
 class CursorPass;
 
+/// What a picture goes on to in the submission that makes it.
+class PassTail {
+ public:
+  PassTail() = default;
+  virtual ~PassTail() = default;
+  PassTail(const PassTail&) = delete;
+  PassTail& operator=(const PassTail&) = delete;
+
+  /// Behind what made the picture in its buffer, whose writes are to be waited for.
+  virtual void record(VkCommandBuffer command) const = 0;
+  /// What all of the submission waits for and signals. Valid until it has been submitted.
+  [[nodiscard]] virtual GpuSync sync() const = 0;
+};
+
 /// The one compute pass from a picture in GPU memory to a surface. Waits for its end on the caller's thread. One thread
 /// makes every call. After warm-up (the first picture of each variant) nothing is allocated.
 class ConversionPass {
@@ -52,7 +66,11 @@ class ConversionPass {
   /// first.
   [[nodiscard]] Result<void> run(const Source& source, const PicturePlan& plan, const VulkanBuffer& target,
                                  const SurfaceLayout& layout, const ColourDescription& colour, Nanoseconds timeout,
-                                 const GpuWait& wait = {}, CursorPass* cursor = nullptr);
+                                 const GpuSync& sync = {}, CursorPass* cursor = nullptr);
+  /// The same, and `tail` behind it all in the same submission.
+  [[nodiscard]] Result<void> run(const Source& source, const PicturePlan& plan, const VulkanBuffer& target,
+                                 const SurfaceLayout& layout, const ColourDescription& colour, Nanoseconds timeout,
+                                 CursorPass* cursor, const PassTail& tail);
   /// vkCmdCopyBuffer of the first `bytes`, waited for the same way.
   [[nodiscard]] Result<void> copy(const VulkanBuffer& source, const VulkanBuffer& target, std::size_t bytes,
                                   Nanoseconds timeout);
@@ -95,6 +113,9 @@ class ConversionPass {
 
   ConversionPass(std::shared_ptr<VulkanDevice> device, const Options& options)
       : device_(std::move(device)), options_(options) {}
+  [[nodiscard]] Result<void> run(const Source& source, const PicturePlan& plan, const VulkanBuffer& target,
+                                 const SurfaceLayout& layout, const ColourDescription& colour, Nanoseconds timeout,
+                                 const GpuSync& sync, CursorPass* cursor, const PassTail* tail);
   [[nodiscard]] Result<void> make_objects();
   [[nodiscard]] Result<void> make_program(bool image);
   [[nodiscard]] Result<VkPipeline> pipeline(const PassVariant& variant);

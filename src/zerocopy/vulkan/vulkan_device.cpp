@@ -1,5 +1,7 @@
 #include "zerocopy/vulkan/vulkan_device.h"
 
+#include "gpu/vulkan/device.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -148,10 +150,20 @@ Result<std::shared_ptr<VulkanInstance>> VulkanInstance::create(const char* libra
   }
   const auto functions = load_instance_functions(*global, handle);
   if (!functions) return std::unexpected(functions.error());
-  return std::shared_ptr<VulkanInstance>(new VulkanInstance(handle, *functions));
+  return std::shared_ptr<VulkanInstance>(new VulkanInstance(handle, *functions, true));
 }
 
-VulkanInstance::~VulkanInstance() { functions_.DestroyInstance(instance_, nullptr); }
+Result<std::shared_ptr<VulkanInstance>> VulkanInstance::adopt(PFN_vkGetInstanceProcAddr get_proc, VkInstance instance) {
+  VulkanGlobalFunctions global;
+  global.GetInstanceProcAddr = get_proc;
+  const auto functions = load_instance_functions(global, instance);
+  if (!functions) return std::unexpected(functions.error());
+  return std::shared_ptr<VulkanInstance>(new VulkanInstance(instance, *functions, false));
+}
+
+VulkanInstance::~VulkanInstance() {
+  if (own_) functions_.DestroyInstance(instance_, nullptr);
+}
 
 Result<std::vector<VulkanGpu>> VulkanInstance::gpus() const {
   std::uint32_t count = 0;
@@ -185,7 +197,6 @@ Result<std::shared_ptr<VulkanDevice>> VulkanDevice::create(std::shared_ptr<Vulka
   const VulkanInstanceFunctions& fn = self->instance_->fn();
   const auto family = compute_family(fn, gpu.handle);
   if (!family) return fail(ErrorKind::Unsupported, "open " + gpu.name, "it has no compute queue");
-  self->queue_family_ = *family;
 
   std::vector<const char*> enabled;
   const auto enable = [&](const char* extension) {
@@ -195,7 +206,6 @@ Result<std::shared_ptr<VulkanDevice>> VulkanDevice::create(std::shared_ptr<Vulka
   };
   for (const UseRow& row : kUses) std::ranges::for_each(row.extensions, enable);
   std::ranges::for_each(kOptional, enable);
-  if (gpu.has(VK_EXT_QUEUE_FAMILY_FOREIGN_EXTENSION_NAME)) self->foreign_family_ = VK_QUEUE_FAMILY_FOREIGN_EXT;
 
   const float priority = 1;
   VkDeviceQueueCreateInfo queue{};
@@ -216,20 +226,52 @@ Result<std::shared_ptr<VulkanDevice>> VulkanDevice::create(std::shared_ptr<Vulka
   if (const VkResult r = fn.CreateDevice(gpu.handle, &create, nullptr, &self->device_); r != VK_SUCCESS) {
     return fail_vk(r, "open " + gpu.name);
   }
-  auto functions = load_device_functions(fn, self->device_);
-  if (!functions) return std::unexpected(std::move(functions.error()));
-  self->functions_ = *functions;
-  self->functions_.GetDeviceQueue(self->device_, *family, 0, &self->queue_);
-  fn.GetPhysicalDeviceMemoryProperties(gpu.handle, &self->memory_);
-  VkPhysicalDeviceProperties2 properties{};
-  properties.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2;
-  fn.GetPhysicalDeviceProperties2(gpu.handle, &properties);
-  self->limits_ = properties.properties.limits;
+  if (auto looked = self->look(*family, 0); !looked) return std::unexpected(std::move(looked.error()));
   return self;
 }
 
+Result<std::shared_ptr<VulkanDevice>> VulkanDevice::adopt(std::shared_ptr<const vulkan::Device> device) {
+  const vulkan::Handles& handles = device->handles();
+  auto instance = VulkanInstance::adopt(handles.get_instance_proc, handles.instance);
+  if (!instance) return std::unexpected(std::move(instance.error()));
+  VulkanGpu gpu = describe((*instance)->fn(), handles.gpu);
+  if (gpu.api_version < kVersion)
+    return fail(ErrorKind::Unsupported, "share " + gpu.name, "its Vulkan is older than 1.2");
+  gpu.extensions = handles.extensions;
+  std::shared_ptr<VulkanDevice> self(new VulkanDevice(std::move(*instance), std::move(gpu)));
+  self->device_ = handles.device;
+  self->adopted_ = std::move(device);
+  if (auto looked = self->look(handles.compute_family, handles.compute_queue); !looked) {
+    return std::unexpected(std::move(looked.error()));
+  }
+  return self;
+}
+
+Result<void> VulkanDevice::look(std::uint32_t family, std::uint32_t queue) {
+  const VulkanInstanceFunctions& fn = instance_->fn();
+  if (gpu_.has(VK_EXT_QUEUE_FAMILY_FOREIGN_EXTENSION_NAME)) foreign_family_ = VK_QUEUE_FAMILY_FOREIGN_EXT;
+  auto functions = load_device_functions(fn, device_);
+  if (!functions) return std::unexpected(std::move(functions.error()));
+  functions_ = *functions;
+  queue_family_ = family;
+  functions_.GetDeviceQueue(device_, family, queue, &queue_);
+  fn.GetPhysicalDeviceMemoryProperties(gpu_.handle, &memory_);
+  VkPhysicalDeviceProperties2 properties{};
+  properties.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2;
+  fn.GetPhysicalDeviceProperties2(gpu_.handle, &properties);
+  limits_ = properties.properties.limits;
+  return {};
+}
+
+VkResult VulkanDevice::submit(const VkSubmitInfo& info, VkFence fence) {
+  if (adopted_) adopted_->lock_queue();
+  const VkResult result = functions_.QueueSubmit(queue_, 1, &info, fence);
+  if (adopted_) adopted_->unlock_queue();
+  return result;
+}
+
 VulkanDevice::~VulkanDevice() {
-  if (device_ == VK_NULL_HANDLE) return;
+  if (device_ == VK_NULL_HANDLE || adopted_) return;
   // Not from functions_: loading them may be what failed.
   const auto destroy =
       reinterpret_cast<PFN_vkDestroyDevice>(instance_->fn().GetDeviceProcAddr(device_, "vkDestroyDevice"));

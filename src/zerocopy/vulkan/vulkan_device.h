@@ -14,6 +14,10 @@
 #include <string>
 #include <vector>
 
+namespace zc::vulkan {
+class Device;
+}
+
 namespace zc {
 
 /// What a device is wanted for. Each needs its extensions; see missing_for().
@@ -65,6 +69,9 @@ class VulkanInstance {
  public:
   /// Unsupported where there is no Vulkan, or none of version 1.2.
   [[nodiscard]] static Result<std::shared_ptr<VulkanInstance>> create(const char* library = "libvulkan.so.1");
+  /// One that somebody else made and ends, after this.
+  [[nodiscard]] static Result<std::shared_ptr<VulkanInstance>> adopt(PFN_vkGetInstanceProcAddr get_proc,
+                                                                     VkInstance instance);
   ~VulkanInstance();
   VulkanInstance(const VulkanInstance&) = delete;
   VulkanInstance& operator=(const VulkanInstance&) = delete;
@@ -73,9 +80,10 @@ class VulkanInstance {
   [[nodiscard]] Result<std::vector<VulkanGpu>> gpus() const;
 
  private:
-  VulkanInstance(VkInstance instance, const VulkanInstanceFunctions& functions)
-      : instance_(instance), functions_(functions) {}
+  VulkanInstance(VkInstance instance, const VulkanInstanceFunctions& functions, bool own)
+      : instance_(instance), own_(own), functions_(functions) {}
   VkInstance instance_;
+  bool own_;
   VulkanInstanceFunctions functions_;
 };
 
@@ -89,13 +97,15 @@ struct VulkanCounters {
 };
 
 /// A logical device with one queue. What is made from it holds it by shared_ptr. The queue belongs to one thread at a
-/// time; making and destroying buffers is allowed from any.
+/// time (that of an adopted device to FFmpeg, too); making and destroying buffers is allowed from any.
 class VulkanDevice {
  public:
   [[nodiscard]] static Result<std::shared_ptr<VulkanDevice>> create(std::shared_ptr<VulkanInstance> instance,
                                                                     const VulkanGpu& gpu);
   /// The chosen device of a new instance.
   [[nodiscard]] static Result<std::shared_ptr<VulkanDevice>> open(const VulkanChoice& choice);
+  /// FFmpeg's own device, which lives as long as this; gpu().extensions are those that it has enabled.
+  [[nodiscard]] static Result<std::shared_ptr<VulkanDevice>> adopt(std::shared_ptr<const vulkan::Device> device);
   ~VulkanDevice();
   VulkanDevice(const VulkanDevice&) = delete;
   VulkanDevice& operator=(const VulkanDevice&) = delete;
@@ -107,6 +117,10 @@ class VulkanDevice {
   [[nodiscard]] const VulkanInstanceFunctions& instance_fn() const { return instance_->fn(); }
   [[nodiscard]] const VulkanGpu& gpu() const { return gpu_; }
   [[nodiscard]] VkQueue queue() const { return queue_; }
+  /// FFmpeg's device that this was made of; null: its own.
+  [[nodiscard]] const std::shared_ptr<const vulkan::Device>& adopted() const { return adopted_; }
+  /// vkQueueSubmit() to queue(), which an adopted device shares with FFmpeg.
+  [[nodiscard]] VkResult submit(const VkSubmitInfo& info, VkFence fence);
   [[nodiscard]] std::uint32_t queue_family() const { return queue_family_; }
   [[nodiscard]] const VkPhysicalDeviceLimits& limits() const { return limits_; }
   [[nodiscard]] const VkPhysicalDeviceMemoryProperties& memory() const { return memory_; }
@@ -132,6 +146,9 @@ class VulkanDevice {
  private:
   VulkanDevice(std::shared_ptr<VulkanInstance> instance, VulkanGpu gpu);
 
+  [[nodiscard]] Result<void> look(std::uint32_t family, std::uint32_t queue);
+
+  std::shared_ptr<const vulkan::Device> adopted_;  ///< dies last
   std::shared_ptr<VulkanInstance> instance_;
   VulkanGpu gpu_;
   VkDevice device_ = VK_NULL_HANDLE;

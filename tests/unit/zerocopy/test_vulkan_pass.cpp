@@ -204,11 +204,13 @@ TEST_CASE("a GPU that does not answer costs the timeout, not more, and may come 
   REQUIRE(target);
   const auto plan = make_picture_plan(PixelFormat::BGRx, {64, 36}, {}, Transform::Normal, {64, 36});
   REQUIRE(plan);
-  const auto run = [&](const GpuWait& wait) {
+  const auto run = [&](std::span<const GpuPoint> waits) {
     return (*pass)->run({.buffer = &source, .plane = {0, 256}}, *plan, *target, layout, kBt709Limited,
-                        wait.semaphore == VK_NULL_HANDLE ? kSoon : Nanoseconds(std::chrono::milliseconds(30)), wait);
+                        waits.empty() ? kSoon : Nanoseconds(std::chrono::milliseconds(30)),
+                        {.waits = waits, .signals = {}});
   };
-  const auto stuck = run({semaphore, 1});
+  const std::array reached{GpuPoint{semaphore, 1}};
+  const auto stuck = run(reached);
   REQUIRE_FALSE(stuck);
   CHECK(stuck.error().kind == ErrorKind::Timeout);
   CHECK((*pass)->pending());
