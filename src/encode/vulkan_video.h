@@ -1,4 +1,4 @@
-// Vulkan Video's encoders through libavcodec (from FFmpeg 7.1 on): options, and the device pictures are uploaded to.
+// Vulkan Video's encoders through libavcodec (from FFmpeg 7.1 on): options, and the device to upload pictures to.
 #pragma once
 
 #include "encode/encoder_table.h"

@@ -5,7 +5,9 @@
 #include "zerocopy/device_importer.h"
 #include "zerocopy/vaapi_importer.h"
 #include "zerocopy/vulkan_importer.h"
+#include "zerocopy/vulkan_video_importer.h"
 
+#include <algorithm>
 #include <array>
 #include <string>
 #include <string_view>
@@ -17,14 +19,18 @@ namespace {
 struct Route {
   std::string_view name;
   bool zero_copy;
+  MemoryKind memory;  ///< its surfaces'
   Result<std::unique_ptr<Importer>> (*make)(bool strict);
 };
 
 constexpr std::array kRoutes = {
-    Route{"cuda", true, [](bool strict) { return make_device_importer({.strict = strict}); }},
-    Route{"vaapi", true, [](bool strict) { return make_vaapi_importer({.strict = strict}); }},
-    Route{"vulkan", true, [](bool strict) { return make_vulkan_importer({.strict = strict}); }},
-    Route{"cpu", false, [](bool /*strict*/) -> Result<std::unique_ptr<Importer>> { return make_cpu_importer(); }},
+    Route{"cuda", true, MemoryKind::Cuda, [](bool strict) { return make_device_importer({.strict = strict}); }},
+    Route{"vaapi", true, MemoryKind::Vaapi, [](bool strict) { return make_vaapi_importer({.strict = strict}); }},
+    Route{"vulkan-video", true, MemoryKind::Vulkan,
+          [](bool strict) { return make_vulkan_video_importer({.strict = strict}); }},
+    Route{"vulkan", true, MemoryKind::Host, [](bool strict) { return make_vulkan_importer({.strict = strict}); }},
+    Route{"cpu", false, MemoryKind::Host,
+          [](bool /*strict*/) -> Result<std::unique_ptr<Importer>> { return make_cpu_importer(); }},
 };
 
 bool allowed(const Route& route, ZerocopyMode mode) {
@@ -38,9 +44,13 @@ bool allowed(const Route& route, ZerocopyMode mode) {
 
 }  // namespace
 
-Result<std::unique_ptr<Importer>> open_importer(ZerocopyMode mode) {
+Result<std::unique_ptr<Importer>> open_importer(ZerocopyMode mode, MemoryKind first) {
   std::string reasons;
-  for (const Route& route : kRoutes) {
+  auto routes = kRoutes;
+  if (first != MemoryKind::Host) {
+    std::ranges::stable_partition(routes, [first](const Route& route) { return route.memory == first; });
+  }
+  for (const Route& route : routes) {
     if (!allowed(route, mode)) continue;
     auto importer = route.make(mode == ZerocopyMode::Required);
     if (importer) return importer;

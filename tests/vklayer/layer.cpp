@@ -177,8 +177,11 @@ VKAPI_ATTR void VKAPI_CALL format_properties(VkPhysicalDevice gpu, VkFormat form
   const auto next = self.GetPhysicalDeviceFormatProperties2;
   auto* list = find_out<VkDrmFormatModifierPropertiesListEXT>(
       properties->pNext, VK_STRUCTURE_TYPE_DRM_FORMAT_MODIFIER_PROPERTIES_LIST_EXT);
-  if (list == nullptr || !ours(self, gpu)) return next(gpu, format, properties);
-  const std::uint32_t room = list->drmFormatModifierCount;
+  auto* list2 = find_out<VkDrmFormatModifierPropertiesList2EXT>(
+      properties->pNext, VK_STRUCTURE_TYPE_DRM_FORMAT_MODIFIER_PROPERTIES_LIST_2_EXT);
+  if ((list == nullptr && list2 == nullptr) || !ours(self, gpu)) return next(gpu, format, properties);
+  const std::uint32_t room = list == nullptr ? 0 : list->drmFormatModifierCount;
+  const std::uint32_t room2 = list2 == nullptr ? 0 : list2->drmFormatModifierCount;
   next(gpu, format, properties);
   VkFormatProperties2 plain{};
   plain.sType = VK_STRUCTURE_TYPE_FORMAT_PROPERTIES_2;
@@ -188,9 +191,18 @@ VKAPI_ATTR void VKAPI_CALL format_properties(VkPhysicalDevice gpu, VkFormat form
   const std::array<VkDrmFormatModifierPropertiesEXT, 3> rows{
       {{0, 1, features}, {kRefusedModifier, 1, features}, {kTiledModifier, 2, features}}};
   const auto total = static_cast<std::uint32_t>(features == 0 ? 0 : rows.size());
-  list->drmFormatModifierCount = list->pDrmFormatModifierProperties == nullptr ? total : std::min(room, total);
-  if (list->pDrmFormatModifierProperties != nullptr) {
-    std::copy_n(rows.begin(), list->drmFormatModifierCount, list->pDrmFormatModifierProperties);
+  if (list != nullptr) {
+    list->drmFormatModifierCount = list->pDrmFormatModifierProperties == nullptr ? total : std::min(room, total);
+    if (list->pDrmFormatModifierProperties != nullptr) {
+      std::copy_n(rows.begin(), list->drmFormatModifierCount, list->pDrmFormatModifierProperties);
+    }
+  }
+  if (list2 == nullptr) return;
+  list2->drmFormatModifierCount = list2->pDrmFormatModifierProperties == nullptr ? total : std::min(room2, total);
+  for (std::uint32_t i = 0; list2->pDrmFormatModifierProperties != nullptr && i < list2->drmFormatModifierCount; ++i) {
+    const VkDrmFormatModifierPropertiesEXT& row = rows.at(i);
+    list2->pDrmFormatModifierProperties[i] = {row.drmFormatModifier, row.drmFormatModifierPlaneCount,
+                                              row.drmFormatModifierTilingFeatures};
   }
 }
 
@@ -276,6 +288,11 @@ VKAPI_ATTR void VKAPI_CALL image_requirements(VkDevice device, const VkImageMemo
   self->fn<PFN_vkGetImageMemoryRequirements2>("vkGetImageMemoryRequirements2")(device, info, requirements);
   self->correct(info->image, requirements->memoryRequirements);
 }
+VKAPI_ATTR VkResult VKAPI_CALL image_modifier(VkDevice device, VkImage image,
+                                              VkImageDrmFormatModifierPropertiesEXT* properties) {
+  properties->drmFormatModifier = device_of(device)->modifier(image);
+  return VK_SUCCESS;
+}
 VKAPI_ATTR VkResult VKAPI_CALL allocate_memory(VkDevice device, const VkMemoryAllocateInfo* info,
                                                const VkAllocationCallbacks* /*alloc*/, VkDeviceMemory* memory) {
   const auto* import = find_in<VkImportMemoryFdInfoKHR>(info->pNext, VK_STRUCTURE_TYPE_IMPORT_MEMORY_FD_INFO_KHR);
@@ -312,6 +329,7 @@ PFN_vkVoidFunction device_hook(const char* name) {
       ZC_HOOK("vkDestroyImage", destroy_image),
       ZC_HOOK("vkGetImageMemoryRequirements", image_requirements_1),
       ZC_HOOK("vkGetImageMemoryRequirements2", image_requirements),
+      ZC_HOOK("vkGetImageDrmFormatModifierPropertiesEXT", image_modifier),
       ZC_HOOK("vkAllocateMemory", allocate_memory),
       ZC_HOOK("vkFreeMemory", free_memory),
       ZC_HOOK("vkBindImageMemory2", bind_images),

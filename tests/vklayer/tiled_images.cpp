@@ -13,10 +13,18 @@ namespace zc::test {
 VkResult TiledImages::create(const VkImageCreateInfo& info, VkImage* image) {
   const auto next = fn<PFN_vkCreateImage>("vkCreateImage");
   const VkImageDrmFormatModifierExplicitCreateInfoEXT* layout = nullptr;
+  bool listed = false;
   for (const auto* s = static_cast<const VkBaseInStructure*>(info.pNext); s != nullptr; s = s->pNext) {
     if (s->sType == VK_STRUCTURE_TYPE_IMAGE_DRM_FORMAT_MODIFIER_EXPLICIT_CREATE_INFO_EXT) {
       layout = reinterpret_cast<const VkImageDrmFormatModifierExplicitCreateInfoEXT*>(s);
     }
+    if (s->sType == VK_STRUCTURE_TYPE_IMAGE_DRM_FORMAT_MODIFIER_LIST_CREATE_INFO_EXT) listed = true;
+  }
+  if (active_ && listed) {  // the driver may choose of a list: LINEAR, which is always on it
+    VkImageCreateInfo linear = info;
+    linear.pNext = nullptr;
+    linear.tiling = VK_IMAGE_TILING_LINEAR;
+    return next(device_, &linear, nullptr, image);
   }
   if (!active_ || layout == nullptr || layout->drmFormatModifier == 0) return next(device_, &info, nullptr, image);
   if (layout->drmFormatModifier != kTiledModifier || layout->drmFormatModifierPlaneCount != 2) {
@@ -88,6 +96,11 @@ void TiledImages::destroy(VkImage image) {
   fn<PFN_vkDestroyImage>("vkDestroyImage")(device_, image, nullptr);
   if (gone.own != VK_NULL_HANDLE) fn<PFN_vkFreeMemory>("vkFreeMemory")(device_, gone.own, nullptr);
   if (gone.source != nullptr) ::munmap(const_cast<std::byte*>(gone.source), gone.source_bytes);  // NOLINT(*-const-cast)
+}
+
+std::uint64_t TiledImages::modifier(VkImage image) {
+  const std::lock_guard lock(mutex_);
+  return images_.contains(image) ? kTiledModifier : 0;
 }
 
 void TiledImages::correct(VkImage image, VkMemoryRequirements& requirements) {

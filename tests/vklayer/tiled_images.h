@@ -31,6 +31,8 @@ class TiledImages {
 
   VkResult create(const VkImageCreateInfo& info, VkImage* image);
   void destroy(VkImage image);
+  /// The layout that the image is in.
+  [[nodiscard]] std::uint64_t modifier(VkImage image);
   /// What the tiled layout needs, in the place of what the LINEAR image does.
   void correct(VkImage image, VkMemoryRequirements& requirements);
   VkResult allocate(const VkMemoryAllocateInfo& info, const VkImportMemoryFdInfoKHR* import, VkDeviceMemory* memory);

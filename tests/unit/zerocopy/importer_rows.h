@@ -82,6 +82,15 @@ struct VaapiRow {
   [[nodiscard]] static Frame frame(const RgbPicture& picture);
 };
 
+/// Surfaces of FFmpeg's Vulkan images: in a binary of its own, whose only devices are FFmpeg's.
+struct VulkanVideoRow {
+  static constexpr std::string_view kRoute = "vulkan-video";
+  static constexpr MemoryKind kMemory = MemoryKind::Vulkan;
+  static constexpr bool kDriver = true;
+  [[nodiscard]] static std::unique_ptr<Importer> make(std::size_t limit);
+  [[nodiscard]] static Frame frame(const RgbPicture& picture);
+};
+
 /// The rows share their devices; the calling thread lets go of what is bound to it. An importer of the program has
 /// devices of its own, which end with it.
 void leave_thread();

@@ -183,5 +183,9 @@ TEST_CASE("the chain has a route on every machine, and only the GPU's when told 
   } else {
     CHECK(required.error().kind == ErrorKind::Unsupported);
     CHECK(required.error().detail.find("vulkan: ") != std::string::npos);
+    // Where an encoder's memory is asked for, the route into that is tried first.
+    const auto for_vulkan = open_importer(ZerocopyMode::Required, MemoryKind::Vulkan);
+    REQUIRE_FALSE(for_vulkan);
+    CHECK(for_vulkan.error().detail.starts_with("vulkan-video: "));
   }
 }
