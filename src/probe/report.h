@@ -209,7 +209,7 @@ struct RouteReport {
   std::string uuid;
   std::string source_memory;   ///< what the frames lay in: "udmabuf", "memfd", ...
   std::string modifier;        ///< their layout, by name
-  std::string surface_memory;  ///< "host", "cuda" or "vaapi"
+  std::string surface_memory;  ///< "host", "cuda", "vaapi" or "vulkan"
   std::vector<RouteSize> sizes;
   /// It saves the CPU the pixels on this machine.
   [[nodiscard]] bool saves() const { return works && zero_copy && !software; }

@@ -15,6 +15,7 @@
 #include "zerocopy/vaapi_importer.h"
 #include "zerocopy/vulkan/vulkan_device.h"
 #include "zerocopy/vulkan_importer.h"
+#include "zerocopy/vulkan_video_importer.h"
 
 extern "C" {
 #include <libavutil/frame.h>
@@ -77,6 +78,23 @@ Result<OpenedRoute> open_vaapi() {
               reasons.empty() ? "there is no render node (/dev/dri/renderD*)" : reasons);
 }
 
+/// With a software renderer, which has no encoder, the way as far as FFmpeg's images.
+Result<OpenedRoute> open_vulkan_video() {
+  auto device = find_vulkan_video_device(true);
+  if (!device) return std::unexpected(std::move(device.error()));
+  const VulkanGpu& gpu = (*device)->gpu();
+  OpenedRoute route{.importer = nullptr,
+                    .device = gpu.name,
+                    .uuid = uuid_text(gpu.uuid),
+                    .software = gpu.type == VK_PHYSICAL_DEVICE_TYPE_CPU,
+                    .memory = MemoryKind::Vulkan};
+  auto importer =
+      make_vulkan_video_importer({.strict = true, .surface_limit = kSurfaces, .device = *std::move(device)});
+  if (!importer) return std::unexpected(std::move(importer.error()));
+  route.importer = *std::move(importer);
+  return route;
+}
+
 Result<OpenedRoute> open_cpu() {
   return OpenedRoute{.importer = make_cpu_importer(kSurfaces),
                      .device = "CPU",
@@ -119,6 +137,10 @@ std::vector<RouteRow> make_rows() {
                   .what = "dmabufs by the card's video processor into VA-API memory that its encoders take as it is",
                   .zero_copy = true,
                   .open = open_vaapi});
+  rows.push_back({.name = "vulkan-video",
+                  .what = "dmabufs by one vulkan pass into images that Vulkan Video's encoders take as they are",
+                  .zero_copy = true,
+                  .open = open_vulkan_video});
   rows.push_back({.name = "vulkan",
                   .what = "dmabufs by one vulkan pass into memory that software encoders read",
                   .zero_copy = true,

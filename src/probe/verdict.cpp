@@ -33,7 +33,8 @@ std::string time_text(const RouteReport& route) {
 /// An encoder that takes pictures from the memory this route makes them in.
 bool fits(const RouteReport& route, const EncoderFacts* encoder) {
   constexpr std::array kTakers = {std::pair<std::string_view, std::string_view>{"cuda", "nvenc"},
-                                  std::pair<std::string_view, std::string_view>{"vaapi", "vaapi"}};
+                                  std::pair<std::string_view, std::string_view>{"vaapi", "vaapi"},
+                                  std::pair<std::string_view, std::string_view>{"vulkan", "vulkan"}};
   const auto* of_device = std::ranges::find(kTakers, std::string_view(route.surface_memory),
                                             &std::pair<std::string_view, std::string_view>::first);
   return of_device == kTakers.end() || (encoder != nullptr && encoder->backend == of_device->second);

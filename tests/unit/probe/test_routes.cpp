@@ -60,6 +60,18 @@ TEST_CASE("the CPU route is last, is no zero-copy and works everywhere") {
   CHECK(report.sizes[0].median_us > 0);
 }
 
+TEST_CASE("the way into FFmpeg's Vulkan images gives the CPU's pixels, on a software renderer where there is no GPU") {
+  const RouteReport report = attempt(row("vulkan-video"));
+  if (report.device.empty()) SKIP(report.reason);
+  CAPTURE(report.reason);
+  CHECK(report.works);
+  CHECK(report.zero_copy);
+  CHECK(report.saves() == !report.software);
+  CHECK(report.surface_memory == "vulkan");
+  REQUIRE(report.sizes.size() == 1);
+  CHECK(report.sizes[0].different == 0);
+}
+
 TEST_CASE("the Vulkan route gives the CPU's pixels") {
   const RouteReport report = attempt(row("vulkan"));
   if (report.device.empty()) SKIP(report.reason);

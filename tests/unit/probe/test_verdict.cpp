@@ -126,6 +126,10 @@ TEST_CASE("a route whose pictures no encoder takes is passed over") {
   CHECK(make_verdict(report).route == "vulkan");
   report.routes[0].surface_memory = "vaapi";
   CHECK(make_verdict(report).route == "egl+cuda");
+  report.routes[0].surface_memory = "vulkan";
+  CHECK(make_verdict(report).route == "vulkan");
+  report.encoders[0].backend = "vulkan";
+  CHECK(make_verdict(report).route == "egl+cuda");
 }
 
 TEST_CASE("what keeps a desktop from zero-copy is told, the most useful first") {
