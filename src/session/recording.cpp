@@ -179,7 +179,9 @@ std::expected<void, Failure> RecordingImpl::open(std::stop_token stop) {
   if (options_.outputs.empty() && !options_.replay) {
     return failed(Part::Settings, fail(ErrorKind::Invalid, "start recording", "no output was named").error());
   }
-  auto importer = open_importer(options_.toggles.zerocopy);
+  // The route into the memory that the wanted encoder takes pictures from comes first.
+  const EncoderRow* wanted = options_.encoder.encoder ? find_encoder_row(*options_.encoder.encoder) : nullptr;
+  auto importer = open_importer(options_.toggles.zerocopy, wanted ? wanted->device_memory : MemoryKind::Host);
   if (!importer) return failed(Part::Settings, std::move(importer.error()));
   importer_ = std::move(*importer);
   auto source = open_source(std::move(stop));
