@@ -11,11 +11,13 @@ double seconds(std::int64_t ticks) { return static_cast<double>(ticks) / static_
 /// Counts frame numbers.
 class MarkCounter {
  public:
-  void add(const TestMark& mark, FrameReport& report) {
+  void add(const TestMark& mark, double time, FrameReport& report) {
     ++report.marked;
     if (!report.first_mark) report.first_mark = mark.frame;
     if (report.last_mark && mark.frame == *report.last_mark) ++report.duplicates;
-    if (report.last_mark && mark.frame != *report.last_mark && mark.frame != *report.last_mark + 1) ++report.jumps;
+    if (report.last_mark && mark.frame != *report.last_mark && mark.frame != *report.last_mark + 1) {
+      report.jumps.push_back({time, *report.last_mark, mark.frame});
+    }
     if (!seen_.empty() && mark.frame < *seen_.rbegin()) ++report.out_of_order;
     report.last_mark = mark.frame;
     seen_.insert(mark.frame);
@@ -57,7 +59,9 @@ Result<FrameReport> check_frames(Decoder decoder, Size painted) {
     report.max_keyframe_gap_seconds = std::max(report.max_keyframe_gap_seconds, seconds(frame.pts - last_keyframe));
     last = frame.pts;
     ++report.frames;
-    if (const auto mark = frame.mark(painted.empty() ? frame.size : painted)) marks.add(*mark, report);
+    if (const auto mark = frame.mark(painted.empty() ? frame.size : painted)) {
+      marks.add(*mark, seconds(frame.pts), report);
+    }
   }
   marks.finish(report);
   report.media = decoder.info();

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace zc::test {
 
@@ -14,14 +15,20 @@ struct FrameReport {
   MediaInfo media;
   ColourDescription colour;  ///< of the first picture
   unsigned bit_depth = 8;
-  std::uint64_t frames = 0;          ///< decoded pictures
-  std::uint64_t keyframes = 0;       ///< as the decoder saw them
-  std::uint64_t decode_errors = 0;   ///< damaged pictures and packets
-  std::uint64_t marked = 0;          ///< pictures with a legible mark
-  std::uint64_t distinct = 0;        ///< different frame numbers among them
-  std::uint64_t duplicates = 0;      ///< pictures with the frame number of the one before
-  std::uint64_t out_of_order = 0;    ///< pictures with a lower frame number than one before
-  std::uint64_t jumps = 0;           ///< pictures whose frame number is not the one after the one before, nor that one
+  std::uint64_t frames = 0;         ///< decoded pictures
+  std::uint64_t keyframes = 0;      ///< as the decoder saw them
+  std::uint64_t decode_errors = 0;  ///< damaged pictures and packets
+  std::uint64_t marked = 0;         ///< pictures with a legible mark
+  std::uint64_t distinct = 0;       ///< different frame numbers among them
+  std::uint64_t duplicates = 0;     ///< pictures with the frame number of the one before
+  std::uint64_t out_of_order = 0;   ///< pictures with a lower frame number than one before
+  /// A picture whose frame number is neither the one after the one before, nor that one.
+  struct Jump {
+    double seconds = 0;  ///< its time
+    std::uint32_t from = 0;
+    std::uint32_t to = 0;
+  };
+  std::vector<Jump> jumps;
   std::uint64_t missing = 0;         ///< frame numbers between the lowest and the highest that never came
   std::uint64_t pts_not_rising = 0;  ///< pictures whose time is not after the one before
   double first_seconds = 0;
