@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <exception>
+#include <stdexcept>
 #include <utility>
 
 namespace zc {
@@ -31,7 +32,6 @@ NLOHMANN_JSON_SERIALIZE_ENUM(SessionState, {{SessionState::Starting, "starting"}
                                             {SessionState::Stopping, "stopping"},
                                             {SessionState::Ended, "ended"},
                                             {SessionState::Failed, "failed"}})
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StateNote, state, reason)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(FactsNote, source, route, encoder, codec, width, height)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ChangeNote, what, before, now, reason)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SinkNote, sink, error, fatal)
@@ -106,6 +106,14 @@ Statistics statistics_from(const Json& json) {
   return statistics;
 }
 
+/// nlohmann-json takes an unknown word for the first of its table.
+template <class Enum>
+Enum known(const Json& json) {
+  const auto value = json.get<Enum>();
+  if (Json(value) != json) throw std::invalid_argument("unknown word");
+  return value;
+}
+
 /// One kind of note: the key it stands under.
 struct NoteRow {
   const char* key;
@@ -118,7 +126,11 @@ constexpr std::array kNotes{
                             .error = find_error(json),
                             .text = json.at("text").get<std::string>()};
             }},
-    NoteRow{"state", [](const Json& json) -> Note { return json.get<StateNote>(); }},
+    NoteRow{"state",
+            [](const Json& json) -> Note {
+              return StateNote{.state = known<SessionState>(json.at("state")),
+                               .reason = json.at("reason").get<std::string>()};
+            }},
     NoteRow{"facts", [](const Json& json) -> Note { return json.get<FactsNote>(); }},
     NoteRow{"change", [](const Json& json) -> Note { return json.get<ChangeNote>(); }},
     NoteRow{"sink", [](const Json& json) -> Note { return json.get<SinkNote>(); }},
@@ -145,6 +157,7 @@ struct NoteWriter {
     put(json, "error", end.error);
     return json;
   }
+  Json operator()(const StateNote& note) const { return {{"state", note.state}, {"reason", note.reason}}; }
   template <class T>
   Json operator()(const T& note) const {
     return note;
@@ -174,7 +187,7 @@ std::string to_text(const Note& note) {
 Result<Order> parse_order(std::string_view text) {
   try {
     const Json json = Json::parse(text);
-    Order order{.kind = json.at("order").get<OrderKind>(), .id = json.at("id").get<std::uint64_t>(), .arguments = {}};
+    Order order{.kind = known<OrderKind>(json.at("order")), .id = json.at("id").get<std::uint64_t>(), .arguments = {}};
     for (const auto& [name, value] : json.at("arguments").items()) {
       order.arguments.push_back({.name = name, .value = value_from(value), .where = {}});
     }

@@ -19,6 +19,12 @@
 
 namespace zc::test {
 
+#if defined(__SANITIZE_ADDRESS__)
+inline constexpr bool kMemoryCounts = false;  ///< AddressSanitizer keeps what was freed
+#else
+inline constexpr bool kMemoryCounts = true;
+#endif
+
 class DaemonRig {
  public:
   /// Starts both and waits until the daemon answers. `config`: its file's text.

@@ -110,7 +110,7 @@ TEST_CASE("ten thousand malformed and random calls: the daemon serves on and has
   CHECK(caller.unanswered == 0);
   REQUIRE(rig.process().running());
   CHECK(eventually([&] { return rig.open_files() <= files + 2; }));
-  CHECK(rig.resident_kib() <= memory + 2048);
+  if (kMemoryCounts) CHECK(rig.resident_kib() <= memory + 2048);
   CHECK(rig.client().session(name)->state != "failed");
   REQUIRE(rig.client().call(name, "Resume"));
   rig.wait_for_state(name, "recording");

@@ -1,0 +1,206 @@
+#include "capture/reconnecting_source.h"
+
+#include <catch2/catch_test_macros.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+using namespace zc;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// What all sources of a test did, in one place.
+struct World {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::vector<FormatOffer> offers;
+  unsigned made = 0;
+  unsigned running = 0;
+  unsigned failures = 0;  ///< of the next start() calls
+  ErrorKind failure = ErrorKind::NotFound;
+  SourceListener* listener = nullptr;  ///< of the newest
+
+  template <class Condition>
+  bool wait(Condition condition) {
+    std::unique_lock lock(mutex);
+    return changed.wait_for(lock, 30s, condition);
+  }
+};
+
+class FakeSource final : public Source {
+ public:
+  explicit FakeSource(World& world) : world_(world) {}
+  FakeSource(const FakeSource&) = delete;
+  FakeSource& operator=(const FakeSource&) = delete;
+  ~FakeSource() override { stop(); }
+  Result<void> start(const FormatOffer& offer, SourceListener& listener) override {
+    const std::lock_guard lock(world_.mutex);
+    world_.offers.push_back(offer);
+    if (world_.failures > 0) {
+      --world_.failures;
+      world_.changed.notify_all();
+      return fail(world_.failure, "start", "not now");
+    }
+    running_ = true;
+    ++world_.running;
+    world_.listener = &listener;
+    world_.changed.notify_all();
+    return {};
+  }
+  Result<void> renegotiate(const FormatOffer& offer) override {
+    const std::lock_guard lock(world_.mutex);
+    world_.offers.push_back(offer);
+    return {};
+  }
+  void stop() override {
+    const std::lock_guard lock(world_.mutex);
+    if (running_) --world_.running;
+    running_ = false;
+  }
+  SourceInfo info() const override { return {.kind = "fake", .description = "a source", .size = {}, .rate = {}}; }
+  SourceStats stats() const override { return {.delivered = 10}; }
+
+ private:
+  World& world_;
+  bool running_ = false;
+};
+
+struct Listener final : SourceListener {
+  void on_frame(Frame /*frame*/) override { ++frames; }
+  void on_state(SourceState state, const Error* error) override {
+    const std::lock_guard lock(mutex);
+    if (state == SourceState::Ended) ended = error == nullptr ? Error{} : *error;
+    changed.notify_all();
+  }
+  std::atomic<int> frames{0};
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::optional<Error> ended;
+};
+
+struct Changes {
+  std::atomic<int> lost{0};
+  std::atomic<int> back{0};
+};
+
+std::unique_ptr<Source> reconnecting(World& world, Changes& changes) {
+  return make_reconnecting_source({.make = [&](const std::stop_token&) -> Result<std::unique_ptr<Source>> {
+                                     const std::lock_guard lock(world.mutex);
+                                     ++world.made;
+                                     return std::make_unique<FakeSource>(world);
+                                   },
+                                   .changed =
+                                       [&](const Error* lost) {
+                                         ++(lost != nullptr ? changes.lost : changes.back);
+                                         const std::lock_guard lock(world.mutex);
+                                         world.changed.notify_all();
+                                       },
+                                   .stop = {}});
+}
+
+void lose(World& world, ErrorKind kind) {
+  const Error error{.kind = kind, .operation = "capture", .detail = "gone"};
+  SourceListener* listener = nullptr;
+  {
+    const std::lock_guard lock(world.mutex);
+    listener = world.listener;
+  }
+  listener->on_state(SourceState::Ended, &error);
+}
+
+}  // namespace
+
+TEST_CASE("a source that is lost is looked for until it is back, and frames go on") {
+  World world;
+  Changes changes;
+  Listener listener;
+  const auto source = reconnecting(world, changes);
+  REQUIRE(source->start({}, listener));
+  world.listener->on_frame(Frame{});
+  {
+    const std::lock_guard lock(world.mutex);
+    world.failures = 2;
+  }
+  lose(world, ErrorKind::Lost);
+  REQUIRE(world.wait([&] { return changes.back == 1; }));
+  CHECK(changes.lost == 1);
+  CHECK(world.made == 4);  // the first, two that failed, the one that is back
+  CHECK(world.running == 1);
+  world.listener->on_frame(Frame{});
+  CHECK(listener.frames == 2);
+  CHECK_FALSE(listener.ended);
+  CHECK(source->stats().delivered == 40);
+  source->stop();
+  CHECK(world.running == 0);
+}
+
+TEST_CASE("a permission that was taken back, and an end of its own, end the source") {
+  for (const ErrorKind kind : {ErrorKind::Denied, ErrorKind::Cancelled}) {
+    World world;
+    Changes changes;
+    Listener listener;
+    const auto source = reconnecting(world, changes);
+    REQUIRE(source->start({}, listener));
+    lose(world, kind);
+    REQUIRE(listener.ended);
+    CHECK(listener.ended->kind == kind);
+    CHECK(world.made == 1);
+  }
+}
+
+TEST_CASE("a source that may not come back is not looked for any longer") {
+  World world;
+  Changes changes;
+  Listener listener;
+  const auto source = reconnecting(world, changes);
+  REQUIRE(source->start({}, listener));
+  {
+    const std::lock_guard lock(world.mutex);
+    world.failures = 100;
+    world.failure = ErrorKind::Denied;
+  }
+  lose(world, ErrorKind::Lost);
+  std::unique_lock lock(listener.mutex);
+  REQUIRE(listener.changed.wait_for(lock, 30s, [&] { return listener.ended.has_value(); }));
+  CHECK(listener.ended->kind == ErrorKind::Denied);
+}
+
+TEST_CASE("what is wrong at the first start is told, and a stop ends the search at once") {
+  World world;
+  Changes changes;
+  Listener listener;
+  world.failures = 1;
+  CHECK(reconnecting(world, changes)->start({}, listener).error().kind == ErrorKind::NotFound);
+
+  const auto source = reconnecting(world, changes);
+  REQUIRE(source->start({}, listener));
+  {
+    const std::lock_guard lock(world.mutex);
+    world.failures = 1'000'000;
+  }
+  lose(world, ErrorKind::Lost);
+  REQUIRE(world.wait([&] { return world.made >= 4; }));
+  source->stop();
+  CHECK_FALSE(listener.ended);
+}
+
+TEST_CASE("the next source is offered what the last one was asked for") {
+  World world;
+  Changes changes;
+  Listener listener;
+  const auto source = reconnecting(world, changes);
+  REQUIRE(source->start({}, listener));
+  FormatOffer other;
+  other.formats.push_back({.format = PixelFormat::BGRx, .modifiers = {}});
+  REQUIRE(source->renegotiate(other));
+  lose(world, ErrorKind::Lost);
+  REQUIRE(world.wait([&] { return changes.back == 1; }));
+  REQUIRE(world.offers.size() == 3);
+  CHECK(world.offers.back().formats.size() == 1);
+}

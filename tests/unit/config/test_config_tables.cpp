@@ -1,0 +1,56 @@
+#include "config/config_tables.h"
+#include "config/names.h"
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/matchers/catch_matchers_string.hpp>
+
+#include <string>
+
+using namespace zc;
+using Catch::Matchers::ContainsSubstring;
+using Catch::Matchers::StartsWith;
+
+TEST_CASE("tables come with their names and places, sessions by theirs") {
+  const auto tables = parse_config_tables(
+      "[sessions.meeting]\nfps = 30\nsinks = [\"/tmp/a.mkv\"]\n[record]\ncodec = \"hevc\"\n[daemon]\nnotify = false\n",
+      "f.toml");
+  REQUIRE(tables);
+  REQUIRE(tables->size() == 3);
+  CHECK(tables->at(0).name == "record");
+  CHECK(tables->at(1).name == "daemon");
+  CHECK(tables->at(2).name == "sessions.meeting");
+  REQUIRE(tables->at(0).settings.size() == 1);
+  CHECK(tables->at(0).settings.front().where == "f.toml:5:1");
+  CHECK(std::get<std::int64_t>(tables->at(2).settings.front().value) == 30);
+}
+
+TEST_CASE("what is no configuration is refused with line and column") {
+  const auto refusal = [](const std::string& text) {
+    const auto tables = parse_config_tables(text, "f.toml");
+    return tables ? std::string() : tables.error().message();
+  };
+  CHECK_THAT(refusal("[deamon]\n"), StartsWith("f.toml:1:") && ContainsSubstring("[sessions.NAME]"));
+  CHECK_THAT(refusal("record = 3\n"), ContainsSubstring("'record' is not one of the tables"));
+  CHECK_THAT(refusal("[sessions]\nfps = 3\n"), ContainsSubstring("[sessions.NAME]"));
+  CHECK_THAT(refusal("[sessions.\"a/b\"]\n"), ContainsSubstring("no session's name"));
+  CHECK_THAT(refusal("[record]\nx = 1979-05-27\n"), ContainsSubstring("f.toml:2:1: x"));
+  CHECK_THAT(refusal("[record]\nx = [1]\n"), ContainsSubstring("f.toml:2:1: x"));
+  CHECK_THAT(refusal("[record\n"), StartsWith("f.toml:1:"));
+  CHECK_FALSE(refusal(std::string("\xff\0[", 3)).empty());
+}
+
+TEST_CASE("names of sessions are such as paths and files can have") {
+  for (const char* good : {"a", "meeting-1", "A_b", "0"}) CHECK(check_session_name(good));
+  for (const std::string& bad : {std::string(), std::string("a b"), std::string("a/b"), std::string("a.b"),
+                                 std::string("\xc3\xa9"), std::string(65, 'a')}) {
+    CHECK_FALSE(check_session_name(bad));
+  }
+}
+
+TEST_CASE("settings are shown as one would write them, and no passphrase with them") {
+  CHECK(setting_text(true) == "true");
+  CHECK(setting_text(std::int64_t{30}) == "30");
+  CHECK(setting_text(std::string("hevc")) == "\"hevc\"");
+  CHECK(setting_text(std::vector<std::string>{"/a", "srt://h:1?passphrase=correct-horse"}) ==
+        "[\"/a\", \"srt://h:1\"]");
+}

@@ -1,0 +1,112 @@
+#include "control/message.h"
+
+#include <catch2/catch_test_macros.hpp>
+
+#include <string>
+
+using namespace zc;
+
+namespace {
+
+template <class T>
+T there_and_back(T note) {
+  const auto back = parse_note(to_text(Note(std::move(note))));
+  if (!back) FAIL(back.error().message());
+  REQUIRE(std::holds_alternative<T>(*back));
+  return std::get<T>(*back);
+}
+
+}  // namespace
+
+TEST_CASE("an order arrives with its kind, number and arguments") {
+  const Order order{.kind = OrderKind::AddSink,
+                    .id = 7,
+                    .arguments = {{"sink", std::string("/tmp/a.mkv"), {}},
+                                  {"on", true, {}},
+                                  {"whole", std::int64_t{-3}, {}},
+                                  {"real", 1.5, {}},
+                                  {"list", std::vector<std::string>{"a", "b"}, {}}}};
+  const auto back = parse_order(to_text(order));
+  REQUIRE(back);
+  CHECK(back->kind == OrderKind::AddSink);
+  CHECK(back->id == 7);
+  REQUIRE(back->arguments.size() == 5);
+  CHECK(*argument<std::string>(*back, "sink") == "/tmp/a.mkv");
+  CHECK(*argument<bool>(*back, "on"));
+  CHECK(*argument<std::int64_t>(*back, "whole") == -3);
+  CHECK(*argument<double>(*back, "real") == 1.5);
+  CHECK(argument<std::vector<std::string>>(*back, "list")->size() == 2);
+  CHECK(argument<std::string>(*back, "whole") == nullptr);
+  CHECK(argument<std::string>(*back, "other") == nullptr);
+}
+
+TEST_CASE("every kind of order and note is understood again") {
+  for (unsigned kind = 0; kind <= static_cast<unsigned>(OrderKind::Wake); ++kind) {
+    const Order order{.kind = static_cast<OrderKind>(kind), .id = kind, .arguments = {}};
+    CHECK(parse_order(to_text(order))->kind == order.kind);
+  }
+  for (unsigned state = 0; state <= static_cast<unsigned>(SessionState::Failed); ++state) {
+    const StateNote note{.state = static_cast<SessionState>(state), .reason = "because"};
+    CHECK(there_and_back(note).state == note.state);
+    CHECK_FALSE(to_string(note.state).empty());
+  }
+  const Answer answer = there_and_back(
+      Answer{.id = 3,
+             .error = Error{ErrorKind::NoSpace, ErrorDomain::System, 28, "write a.mkv", "No space left on device"},
+             .text = "x"});
+  REQUIRE(answer.error);
+  CHECK(answer.error->kind == ErrorKind::NoSpace);
+  CHECK(answer.error->domain == ErrorDomain::System);
+  CHECK(answer.error->code == 28);
+  CHECK(answer.error->message() == "write a.mkv: No space left on device");
+  CHECK_FALSE(there_and_back(Answer{.id = 1, .error = {}, .text = {}}).error);
+  CHECK(there_and_back(FactsNote{"screen", "cpu", "libx264", "h264", 1280, 720}).width == 1280);
+  CHECK(there_and_back(ChangeNote{ChangeNote::What::Encoder, "a", "b", "c"}).what == ChangeNote::What::Encoder);
+  CHECK(there_and_back(SinkNote{"udp://h:1", "gone", true}).fatal);
+  CHECK(there_and_back(StallNote{true, 5.5}).seconds == 5.5);
+  CHECK(there_and_back(EndNote{"stopped", {}, "{}"}).report == "{}");
+}
+
+TEST_CASE("statistics arrive whole") {
+  Statistics statistics;
+  std::uint64_t number = 1;
+  for (const StatisticRow& row : statistic_rows()) {
+    if (row.count != nullptr) statistics.*(row.count) = number++;
+    if (row.real != nullptr) statistics.*(row.real) = static_cast<double>(number++);
+  }
+  statistics.gpu_encoder_load = 0.25;
+  statistics.sinks.push_back({"a.mkv", "running", 1, 2, 3, 4, 5, "error"});
+  statistics.stages.push_back({"encode", 9, 1.5, {1, 2, 3}});
+  const Statistics back = there_and_back(statistics);
+  for (const StatisticRow& row : statistic_rows()) {
+    CAPTURE(row.name);
+    CHECK((row.count != nullptr) != (row.real != nullptr));
+    if (row.count != nullptr) CHECK(back.*(row.count) == statistics.*(row.count));
+    if (row.real != nullptr) CHECK(back.*(row.real) == statistics.*(row.real));
+  }
+  CHECK(back.gpu_encoder_load == 0.25);
+  REQUIRE(back.sinks.size() == 1);
+  CHECK(back.sinks.front().error == "error");
+  REQUIRE(back.stages.size() == 1);
+  CHECK(back.stages.front().within == std::vector<std::uint64_t>{1, 2, 3});
+}
+
+TEST_CASE("what is no message is refused, whatever it is") {
+  for (const char* text :
+       {"", "{", "null", "[]", "3", "{}", R"({"order":"start"})", R"({"order":3,"id":1,"arguments":[]})",
+        R"({"note":{}})", R"({"state":{}})", R"({"statistics":{"sinks":3}})", R"({"answer":{"id":-1}})",
+        R"({"order":"start","id":1,"arguments":{"a":{"b":1}}})", "\xff\xfe"}) {
+    CAPTURE(text);
+    CHECK_FALSE(parse_note(text));
+    CHECK_FALSE(parse_order(text));
+  }
+}
+
+TEST_CASE("text that is no UTF-8 does not stop a message") {
+  const auto back =
+      parse_note(to_text(Note(SinkNote{"a\xff"
+                                       "b",
+                                       "c", false})));
+  REQUIRE(back);
+  CHECK(std::get<SinkNote>(*back).sink.starts_with("a"));
+}

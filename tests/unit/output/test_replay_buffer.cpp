@@ -1,0 +1,65 @@
+#include "output/replay_buffer.h"
+
+#include "media_support.h"
+
+#include <catch2/catch_test_macros.hpp>
+
+#include <chrono>
+#include <filesystem>
+
+using namespace zc;
+using namespace zc::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+OutputSpec file_spec(const std::string& path) { return parse_output(path, std::nullopt, false).value(); }
+
+}  // namespace
+
+TEST_CASE("a replay holds what was asked for, from a keyframe on, and can be saved again and again") {
+  const TestStream stream = make_stream({.frames = 600, .gop = 60, .b_frames = true});  // ten seconds
+  const TempDir folder;
+  ReplayBuffer replay(3s);
+  replay.start(stream.parameters);
+  CHECK(replay.save(file_spec(folder.file("early.mkv"))).error().kind == ErrorKind::Busy);
+  CHECK_FALSE(std::filesystem::exists(folder.file("early.mkv")));
+  for (const Packet& packet : stream.packets) replay.push(packet);
+  CHECK(replay.held() >= 2900ms);
+  CHECK(replay.held() <= 4100ms);
+  for (const char* name : {"replay.mkv", "replay.mp4", "replay.ts"}) {
+    const auto saved = replay.save(file_spec(folder.file(name)));
+    if (!saved) FAIL(saved.error().message());
+    CHECK(*saved == folder.file(name));
+    const ReadMedia media = read_media(*saved);
+    CHECK(media.error.empty());
+    CHECK(media.decode_errors == 0);
+    REQUIRE_FALSE(media.packets.empty());
+    CHECK(media.packets.front().keyframe);
+    CHECK(media.frame_pts.size() >= 180);
+    CHECK(media.frame_pts.size() <= 245);
+  }
+  CHECK_FALSE(replay.save(file_spec(folder.file("replay.mkv"))));  // it exists
+  CHECK(replay.save(parse_output("udp://127.0.0.1:9", std::nullopt, false).value()).error().kind == ErrorKind::Invalid);
+}
+
+TEST_CASE("a replay that would take too much memory is shorter") {
+  const TestStream stream = make_stream({.frames = 600, .gop = 30});
+  std::size_t bytes = 0;
+  for (const Packet& packet : stream.packets) bytes += packet.bytes().size();
+  ReplayBuffer replay(1h, bytes / 4);
+  replay.start(stream.parameters);
+  for (const Packet& packet : stream.packets) replay.push(packet);
+  CHECK(replay.held() < 4s);
+  CHECK(replay.held() > 500ms);
+}
+
+TEST_CASE("what comes before the first keyframe is not kept") {
+  const TestStream stream = make_stream({.frames = 120, .gop = 60});
+  ReplayBuffer replay(10s);
+  replay.start(stream.parameters);
+  for (std::size_t i = 5; i < 50; ++i) replay.push(stream.packets.at(i));
+  CHECK(replay.held() == Nanoseconds{});
+  for (std::size_t i = 50; i < 120; ++i) replay.push(stream.packets.at(i));
+  CHECK(replay.held() > 900ms);
+}
