@@ -24,7 +24,7 @@ struct SinkStatistics {
 
 /// How long one stage takes, cumulative as Prometheus counts.
 struct StageTimes {
-  std::string stage;  ///< capture_to_packet, import, encode, sink_write, buffer_hold
+  std::string stage;  ///< capture, import, buffer_hold, encode, capture_to_packet, sink
   std::uint64_t count = 0;
   double sum_seconds = 0;
   std::vector<std::uint64_t> within;  ///< for each of stage_bounds(): how many took at most so long

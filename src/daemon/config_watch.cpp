@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <system_error>
 #include <utility>
 
 namespace zc::daemon {
@@ -21,6 +22,11 @@ constexpr std::uint32_t kEvents = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM |
 Result<std::unique_ptr<ConfigWatch>> ConfigWatch::start(EventLoop& loop, const std::string& path,
                                                         std::function<void()> changed) {
   const std::filesystem::path file(path);
+  std::error_code error;
+  if (std::filesystem::exists(file, error) && !std::filesystem::is_regular_file(file, error)) {
+    // /dev/null, say: everybody writes to it, and it never changes.
+    return fail(ErrorKind::NotFound, "watch " + path, "it is no regular file");
+  }
   const std::string folder = file.parent_path().empty() ? "." : file.parent_path().string();
   UniqueFd inotify(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   if (!inotify) return fail_errno(errno, "watch " + folder);

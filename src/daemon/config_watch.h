@@ -14,7 +14,7 @@ namespace zc::daemon {
 /// thread.
 class ConfigWatch {
  public:
-  /// NotFound: the file's folder does not exist.
+  /// NotFound: the file's folder does not exist, or the file is a device or the like.
   [[nodiscard]] static Result<std::unique_ptr<ConfigWatch>> start(EventLoop& loop, const std::string& path,
                                                                   std::function<void()> changed);
   ConfigWatch(const ConfigWatch&) = delete;

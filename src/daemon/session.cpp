@@ -12,7 +12,7 @@ namespace zc::daemon {
 namespace {
 
 /// A process that ran so long was in order; a later crash is a new one.
-constexpr Nanoseconds kSteady = std::chrono::seconds(60);
+constexpr Nanoseconds kSteady = std::chrono::seconds(10);
 constexpr Nanoseconds kFirstRestart = std::chrono::milliseconds(200);
 /// Files are complete within two seconds; a process that takes longer hangs.
 constexpr Nanoseconds kStopLimit = std::chrono::seconds(10);

@@ -78,6 +78,7 @@ struct Frame {
   BufferLease lease;
   SyncPoint acquire;           ///< when the picture may be read; see wait_for_producer()
   Nanoseconds pts{};           ///< CLOCK_MONOTONIC, validated: strictly rising, never in the future, never ancient
+  Nanoseconds arrived{};       ///< CLOCK_MONOTONIC: when the session got it, and with it the producer's buffer
   Nanoseconds arrival{};       ///< when the source's thread got it
   std::uint64_t sequence = 0;  ///< counted by the source, rising by one per delivered frame
   Rect crop;                   ///< the part to show, in buffer coordinates; empty = everything

@@ -17,10 +17,12 @@ Result<std::unique_ptr<Sink>> make_sink(const OutputSpec& spec) {
   return FileSink::create(spec);
 }
 
-Result<std::unique_ptr<SinkRunner>> make_sink_runner(const OutputSpec& spec, SinkEvents& events) {
+Result<std::unique_ptr<SinkRunner>> make_sink_runner(const OutputSpec& spec, SinkEvents& events,
+                                                     DurationHistogram* write_times) {
   auto sink = make_sink(spec);
   if (!sink) return std::unexpected(sink.error());
   SinkRunnerOptions options;
+  options.write_times = write_times;
   if (spec.live()) {
     options.policy = QueuePolicy::DropToKeyframe;
     options.limits = kLiveLimits;

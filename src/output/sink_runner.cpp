@@ -1,5 +1,7 @@
 #include "output/sink_runner.h"
 
+#include "base/clock.h"
+
 #include "base/log.h"
 #include "output/muxer.h"
 
@@ -189,10 +191,12 @@ Result<void> SinkRunner::pump() {
         continue;
       case PacketQueue::Pop::Packet: break;
     }
+    const Nanoseconds begun = monotonic_now();
     if (auto written = sink_->write(packet); !written) {
       ++lost_;
       return written;
     }
+    if (options_.write_times != nullptr) options_.write_times->record(monotonic_now() - begun);
     ++packets_;
     bytes_ += packet.bytes().size();
     last_pts_ = packet.pts;

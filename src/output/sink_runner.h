@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "base/histogram.h"
 #include "media/packet.h"
 #include "output/output_spec.h"
 #include "output/packet_queue.h"
@@ -63,6 +64,7 @@ struct SinkRunnerOptions {
   bool reconnect = false;  ///< after a lost peer: open() again, with back-off, until stop()
   std::chrono::milliseconds first_backoff{250};
   std::chrono::milliseconds longest_backoff{5000};
+  DurationHistogram* write_times = nullptr;  ///< where each write is recorded; outlives the runner
 };
 
 /// Owns one sink, its queue and its thread. start(), push() and stop() are for one owner; push() may run on another
@@ -131,7 +133,8 @@ class SinkRunner {
 [[nodiscard]] Result<std::unique_ptr<Sink>> make_sink(const OutputSpec& spec);
 
 /// make_sink() with the queue that suits it: files never drop, network peers never hold anybody up and are called again
-/// when lost. `events` outlives the runner.
-[[nodiscard]] Result<std::unique_ptr<SinkRunner>> make_sink_runner(const OutputSpec& spec, SinkEvents& events);
+/// when lost. `events` and `write_times` outlive the runner.
+[[nodiscard]] Result<std::unique_ptr<SinkRunner>> make_sink_runner(const OutputSpec& spec, SinkEvents& events,
+                                                                   DurationHistogram* write_times = nullptr);
 
 }  // namespace zc

@@ -31,7 +31,7 @@ std::shared_ptr<const OutputGroup::Outputs> OutputGroup::outputs() const {
 }
 
 Result<OutputGroup::OutputPtr> OutputGroup::make(const OutputSpec& spec) {
-  auto runner = make_sink_runner(spec, *this);
+  auto runner = make_sink_runner(spec, *this, &write_times_);
   if (!runner) return std::unexpected(std::move(runner.error()));
   auto output = std::make_shared<Output>();
   output->runner = *std::move(runner);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "base/histogram.h"
 #include "media/packet.h"
 #include "output/output_spec.h"
 #include "output/replay_buffer.h"
@@ -60,8 +61,8 @@ class OutputGroup final : private SinkEvents {
 
   /// Another output; before start() as claim(), then from the next keyframe on. Invalid: there is one of that name.
   [[nodiscard]] Result<void> add(const OutputSpec& spec);
-  /// Completes and removes an output, within three seconds: it ends before the next keyframe, which is asked for, so that
-  /// no picture within it is missing. NotFound: there is none of that name, naming those there are.
+  /// Completes and removes an output, within three seconds: it ends before the next keyframe, which is asked for, so
+  /// that no picture within it is missing. NotFound: there is none of that name, naming those there are.
   [[nodiscard]] Result<void> remove(const std::string& name);
   /// Errors as ReplayBuffer::save(); Unsupported: there is no replay.
   [[nodiscard]] Result<std::string> save_replay(const OutputSpec& spec) const;
@@ -73,6 +74,8 @@ class OutputGroup final : private SinkEvents {
   /// Those that were removed too; after close().
   [[nodiscard]] std::vector<OutputReport> reports() const;
   [[nodiscard]] Nanoseconds replay_held() const;
+  /// Muxing and writing a packet, of all outputs.
+  [[nodiscard]] const DurationHistogram& write_times() const { return write_times_; }
 
  private:
   struct Output {
@@ -98,6 +101,7 @@ class OutputGroup final : private SinkEvents {
   [[nodiscard]] OutputReport report(const Output& output) const;
 
   const OutputGroupEvents events_;
+  DurationHistogram write_times_;  // outputs write into it
   std::unique_ptr<ReplayBuffer> replay_;
   mutable std::mutex mutex_;
   std::shared_ptr<const Outputs> outputs_;  ///< replaced as a whole

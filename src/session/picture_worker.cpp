@@ -170,9 +170,12 @@ Result<void> PictureWorker::import_newest(Nanoseconds time, const std::stop_toke
   if (damage_lost_) newest_.damage = Damage::all();
   Frame frame = std::exchange(newest_, Frame{});
   const Nanoseconds begun = monotonic_now();
+  const Nanoseconds arrived = frame.arrived;
   const auto ready = wait_for_producer(frame, kProducerPatience);
   Result<Surface> surface = ready ? importer_.import(std::move(frame)) : std::unexpected(ready.error());
-  import_times_.record(monotonic_now() - begun);
+  const Nanoseconds done = monotonic_now();
+  import_times_.record(done - begun);
+  if (arrived != Nanoseconds{}) hold_times_.record(done - arrived);
   note_route();
   if (auto kept = offer_.after_import(surface ? nullptr : &surface.error(), monotonic_now()); !kept) return kept;
   if (!surface) {

@@ -59,6 +59,8 @@ class PictureWorker {
   void set_paused(bool on);
   /// Time from a picture's turn to its surface, the wait for its producer included.
   [[nodiscard]] const DurationHistogram& import_times() const { return import_times_; }
+  /// From a picture's arrival until the importer had done with its buffer.
+  [[nodiscard]] const DurationHistogram& hold_times() const { return hold_times_; }
 
   /// Any thread: another constant rate from now on; nothing where the rate is variable.
   void set_rate(Rational rate);
@@ -95,6 +97,7 @@ class PictureWorker {
   std::atomic<std::uint64_t> thinned_{0};
   std::atomic<std::int64_t> elapsed_ns_{0};
   DurationHistogram import_times_;
+  DurationHistogram hold_times_;
   std::atomic<bool> paused_{false};
   std::atomic<std::uint64_t> wanted_rate_{0};  ///< num << 32 | den; 0: none
 };

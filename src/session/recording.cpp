@@ -84,12 +84,17 @@ class RecordingImpl final : public Recording, public SourceListener {
   std::vector<Takeover> takeovers() const override {
     return stage_ready_.load(std::memory_order_acquire) ? stage_->takeovers() : std::vector<Takeover>();
   }
+  const DurationHistogram* hold_times() const override {
+    return stage_ready_.load(std::memory_order_acquire) ? &pictures_->hold_times() : nullptr;
+  }
   const DurationHistogram& capture_times() const override { return capture_times_; }
+  const DurationHistogram& sink_times() const override { return outputs_.write_times(); }
   RecordingReport finish() override;
 
   // Source's thread.
   void on_frame(Frame frame) override {
-    if (frame.has_image()) capture_times_.record(monotonic_now() - frame.pts);
+    frame.arrived = monotonic_now();
+    if (frame.has_image()) capture_times_.record(frame.arrived - frame.pts);
     mailbox_.put(std::move(frame));
   }
   void on_state(SourceState state, const Error* error) override;

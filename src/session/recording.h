@@ -178,8 +178,12 @@ class Recording {
   [[nodiscard]] virtual std::vector<Takeover> takeovers() const = 0;
   /// Any thread; null before the first picture: time from a picture's turn until its surface is made.
   [[nodiscard]] virtual const DurationHistogram* import_times() const = 0;
+  /// Likewise: from a picture's arrival until the importer had done with the producer's buffer.
+  [[nodiscard]] virtual const DurationHistogram* hold_times() const = 0;
   /// Any thread: from the producer's timestamp until the picture was here.
   [[nodiscard]] virtual const DurationHistogram& capture_times() const = 0;
+  /// Any thread: muxing and writing a packet, of all outputs.
+  [[nodiscard]] virtual const DurationHistogram& sink_times() const = 0;
 
   /// Ends capture, encodes what is under way, closes every output. Once.
   [[nodiscard]] virtual RecordingReport finish() = 0;

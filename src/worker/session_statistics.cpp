@@ -65,6 +65,8 @@ Statistics make_statistics(const Recording& recording, const RecordingStatus& no
   }
   add_stage(statistics, "capture", &recording.capture_times());
   add_stage(statistics, "import", recording.import_times());
+  add_stage(statistics, "buffer_hold", recording.hold_times());
+  add_stage(statistics, "sink", &recording.sink_times());
   if (const EncodeMetrics* metrics = recording.metrics()) {
     add_stage(statistics, "encode", &metrics->encoding);
     add_stage(statistics, "capture_to_packet", &metrics->latency);
