@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the distribution packages of the named lists (tools/lib/packages/<distribution>/<list>):
 #
-#   tools/lib/install.sh LIST...        build, run, test, bench, lint, fresh-root
+#   tools/lib/install.sh LIST...        build, run, test, bench, lint, package, fresh-root
 #
 # Nothing to do takes no time, no network and no rights. Otherwise it needs root, or sudo without a password. Only
 # distribution packages, never with what they merely recommend, and never removing any.
@@ -38,7 +38,7 @@ as_root() {
 can_be_root() { ((EUID == 0)) || sudo -n true 2>/dev/null; }
 
 main() {
-  (($#)) || die "name the lists to install: build, run, test, bench, lint"
+  (($#)) || die "name the lists to install: build, run, test, bench, lint, package"
   [[ ${ZEROCAST_INSTALL:-1} != 0 ]] || return 0
   local lists
   lists=$root/tools/lib/packages/$(distribution) || exit 1
