@@ -365,8 +365,8 @@ VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL instance_function(VkInstance instance, 
 }  // namespace
 }  // namespace zc::test
 
-extern "C" VK_LAYER_EXPORT VKAPI_ATTR VkResult VKAPI_CALL
-vkNegotiateLoaderLayerInterfaceVersion(VkNegotiateLayerInterface* interface) {
+// Exported by layer.map; VK_LAYER_EXPORT is gone from newer headers.
+extern "C" VKAPI_ATTR VkResult VKAPI_CALL vkNegotiateLoaderLayerInterfaceVersion(VkNegotiateLayerInterface* interface) {
   interface->loaderLayerInterfaceVersion = std::min(interface->loaderLayerInterfaceVersion, 2U);
   interface->pfnGetInstanceProcAddr = zc::test::instance_function;
   interface->pfnGetDeviceProcAddr = zc::test::device_function;
