@@ -1,8 +1,9 @@
 #include "session/encode_stage.h"
 
+#include "base/bounded_call.h"
 #include "base/log.h"
+#include "base/parked_thread.h"
 #include "base/process_stats.h"
-#include "session/parked_thread.h"
 
 #include <fmt/format.h>
 
@@ -36,7 +37,7 @@ EncodeStage::EncodeStage(std::unique_ptr<Encoder> encoder, std::size_t ring_fram
       work_(std::make_shared<EncoderTenure>(std::move(encoder))) {
   begin_with(work_->encoder());
   abandonable_.store(watched(*work_), std::memory_order_relaxed);
-  thread_ = std::jthread([this, work = work_] { run(work, std::nullopt); });
+  start_thread(std::nullopt);
   watchdog_ = std::jthread([this](const std::stop_token& stop) { watch(stop); });
 }
 
@@ -61,10 +62,11 @@ void EncodeStage::finish() {
   if (thread_.joinable()) thread_.join();
   const Nanoseconds deadline = monotonic_now() + kLeavePatience;
   for (Abandoned& hung : abandoned_) {
-    while (!hung.work->left() && monotonic_now() < deadline) std::this_thread::sleep_for(kPoll);
-    if (!hung.work->left()) park(std::move(hung.thread));
+    while (!hung.left->load() && monotonic_now() < deadline) std::this_thread::sleep_for(kPoll);
+    if (!hung.left->load()) park(std::move(hung.thread), hung.left);
   }
   abandoned_.clear();
+  close(work_->replace(nullptr));
 }
 
 void EncodeStage::set_bitrate(std::int64_t bits_per_second) {
@@ -112,17 +114,26 @@ Nanoseconds EncodeStage::encoder_cpu_time() { return thread_cpu_time(kThreadName
 
 // --- the encoder thread ---------------------------------------------------------------------------------------------
 
+void EncodeStage::start_thread(std::optional<Error> failure) {
+  thread_left_ = make_left_flag();
+  thread_ = std::jthread([this, work = work_, left = thread_left_, failure = std::move(failure)]() mutable {
+    run(work, std::move(failure));
+    work.reset();  // a thread that was given up closes its encoder itself
+    left->store(true, std::memory_order_release);
+  });
+}
+
 void EncodeStage::run(const Work& work, std::optional<Error> failure) {
   name_this_thread(kThreadName);
   Result<void> result;
   if (failure) {
     result = replaceable() ? replace_encoder(*work, *std::move(failure)) : std::unexpected(*std::move(failure));
-    if (work->lost()) return work->mark_left();
+    if (work->lost()) return;
     if (!result) in_flight_.clear();
     if (!result) on_error_(result.error());
   }
-  if (!encode_all(*work, result)) return work->mark_left();
-  if (result && !finish_stream(*work)) return work->mark_left();
+  if (!encode_all(*work, result)) return;
+  if (result && !finish_stream(*work)) return;
   {
     const std::lock_guard lock(watch_mutex_);
     finished_ = true;
@@ -338,7 +349,7 @@ Result<void> EncodeStage::replace_encoder(EncoderTenure& work, Error why) {
       in_flight_.clear();
       return std::unexpected(std::move(next.error()));
     }
-    work.replace(std::move(*next));
+    auto failed = work.replace(std::move(*next));
     begin_with(work.encoder());
     adapter_.reset();
     new_stream_ = std::make_shared<const StreamParameters>(work.encoder().stream());
@@ -358,9 +369,21 @@ Result<void> EncodeStage::replace_encoder(EncoderTenure& work, Error why) {
       const std::lock_guard lock(mutex_);
       takeovers_.back().resumed = monotonic_now() - failed_at;
     }
+    close(std::move(failed));  // not before: the pictures come first
     if (result || !replaceable()) return result;
     why = std::move(result.error());
   }
+}
+
+void EncodeStage::close(std::unique_ptr<Encoder> encoder) const {
+  if (!encoder || !encoder->hardware()) return;
+  const std::string name(encoder->name());
+  // Closing is the driver's work too.
+  const auto closed = call_within(patience_.hang, [encoder = std::move(encoder)](const std::stop_token&) mutable {
+    encoder.reset();
+    return true;
+  });
+  if (!closed) logger("session").warn("{} hangs while it is closed", name);
 }
 
 Result<void> EncodeStage::encode_again(EncoderTenure& work) {
@@ -406,18 +429,18 @@ void EncodeStage::watch(const std::stop_token& stop) {
     seen = calls;
     if (looks < kLooks) continue;
     looks = 0;
-    if (work_->take_away()) hand_to_new_thread(work_);
+    if (work_->take_away()) hand_to_new_thread();
   }
 }
 
-void EncodeStage::hand_to_new_thread(Work hung) {
+void EncodeStage::hand_to_new_thread() {
   // From here on the hung thread touches nothing of the stage: all that belongs to the work is this thread's, then the
   // new one's.
   auto why = fail(ErrorKind::Timeout, fmt::format("encode with {}", encoder_name_),
                   fmt::format("it has not come back from a call for {:.1f} s", seconds(patience_.hang)));
-  abandoned_.push_back({std::move(thread_), std::move(hung)});
+  abandoned_.push_back({std::move(thread_), thread_left_});
   work_ = std::make_shared<EncoderTenure>(nullptr);
-  thread_ = std::jthread([this, work = work_, error = std::move(why.error())] { run(work, error); });
+  start_thread(std::move(why.error()));
 }
 
 }  // namespace zc

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/parked_thread.h"
 #include "encode/encoder.h"
 #include "encode/encoder_chain.h"
 #include "encode/settings.h"
@@ -124,17 +125,18 @@ class EncodeStage {
   };
   struct Abandoned {
     std::jthread thread;
-    std::shared_ptr<EncoderTenure> work;
+    LeftFlag left;
   };
   using Work = std::shared_ptr<EncoderTenure>;
 
-  /// `failure`: why this thread takes over from one that stands in a call.
+  /// A thread on which work_ is done. `failure`: why it takes over from one that stands in a call.
+  void start_thread(std::optional<Error> failure);
   void run(const Work& work, std::optional<Error> failure);
   /// False: the work was taken away.
   [[nodiscard]] bool encode_all(EncoderTenure& work, Result<void>& result);
   [[nodiscard]] bool finish_stream(EncoderTenure& work);
   void watch(const std::stop_token& stop);
-  void hand_to_new_thread(Work hung);
+  void hand_to_new_thread();
 
   [[nodiscard]] bool replaceable() const { return succession_ != nullptr && succession_->possible(); }
   /// Its pictures are kept until their packets are there.
@@ -153,6 +155,8 @@ class EncodeStage {
   /// Puts the next encoder in the failed one's place and gives it what that one still held, until one works.
   [[nodiscard]] Result<void> replace_encoder(EncoderTenure& work, Error why);
   [[nodiscard]] Result<void> encode_again(EncoderTenure& work);
+  /// Hardware's end is waited for as long as a call into it; one that does not come back is left to its thread.
+  void close(std::unique_ptr<Encoder> encoder) const;
   void begin_with(Encoder& encoder);
   /// The picture is gone with the device it lay on.
   void give_up(const EncodeJob& job);
@@ -194,6 +198,7 @@ class EncodeStage {
   bool finished_ = false;
   std::vector<Abandoned> abandoned_;
   Work work_;
+  LeftFlag thread_left_;
   std::jthread thread_;    // these two use everything above
   std::jthread watchdog_;  // may replace thread_
 };

@@ -29,8 +29,10 @@ class EncoderTenure {
     return result;
   }
   [[nodiscard]] bool lost() const { return state_.load(std::memory_order_acquire) == State::Lost; }
-  /// Encoder thread, outside of call().
-  void replace(std::unique_ptr<Encoder> encoder) { encoder_ = std::move(encoder); }
+  /// Encoder thread, outside of call(): the encoder before it.
+  [[nodiscard]] std::unique_ptr<Encoder> replace(std::unique_ptr<Encoder> encoder) {
+    return std::exchange(encoder_, std::move(encoder));
+  }
   [[nodiscard]] Encoder& encoder() { return *encoder_; }
 
   /// Watchdog: how many calls were begun, and whether one is under way.
@@ -41,10 +43,6 @@ class EncoderTenure {
     State expected = State::Inside;
     return state_.compare_exchange_strong(expected, State::Lost, std::memory_order_acq_rel);
   }
-
-  /// The thread has left its function but for destructors.
-  void mark_left() { left_.store(true, std::memory_order_release); }
-  [[nodiscard]] bool left() const { return left_.load(std::memory_order_acquire); }
 
  private:
   enum class State : std::uint8_t { Outside, Inside, Lost };
@@ -61,7 +59,6 @@ class EncoderTenure {
   std::unique_ptr<Encoder> encoder_;
   std::atomic<std::uint64_t> calls_{0};
   std::atomic<State> state_{State::Outside};
-  std::atomic<bool> left_{false};
 };
 
 }  // namespace zc

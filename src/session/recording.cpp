@@ -1,12 +1,12 @@
 #include "session/recording.h"
 
 #include "base/log.h"
+#include "base/parked_thread.h"
 #include "base/process_stats.h"
 #include "capture/reconnecting_source.h"
 #include "encode/engine_load.h"
 #include "session/encode_stage.h"
 #include "session/frame_mailbox.h"
-#include "session/parked_thread.h"
 #include "session/picture_worker.h"
 #include "zerocopy/importer_chain.h"
 

@@ -2,7 +2,7 @@
 #include "session/encode_stage.h"
 
 #include "base/error.h"
-#include "session/parked_thread.h"
+#include "base/parked_thread.h"
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>

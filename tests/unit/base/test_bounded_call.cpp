@@ -1,0 +1,70 @@
+#include "base/bounded_call.h"
+
+#include <array>
+#include <atomic>
+#include <catch2/catch_test_macros.hpp>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include <pthread.h>
+
+using namespace zc;
+using namespace std::chrono_literals;
+
+namespace {
+
+std::string this_threads_name() {
+  std::array<char, 16> name{};
+  pthread_getname_np(pthread_self(), name.data(), name.size());
+  return name.data();
+}
+
+template <class Condition>
+bool comes_true(const Condition& condition) {
+  for (int tries = 0; tries < 6000; ++tries) {
+    if (condition()) return true;
+    std::this_thread::sleep_for(10ms);
+  }
+  return false;
+}
+
+}  // namespace
+
+TEST_CASE("a call that returns gives its value, which may only be movable") {
+  const auto caller = std::this_thread::get_id();
+  const std::string name = this_threads_name();
+  auto made = call_within(1h, [&, text = std::make_unique<std::string>("whole")](const std::stop_token& given_up) {
+    CHECK(std::this_thread::get_id() != caller);
+    CHECK(this_threads_name() == name);
+    CHECK_FALSE(given_up.stop_requested());
+    return std::make_unique<std::string>(*text);
+  });
+  REQUIRE(made);
+  CHECK(**made == "whole");
+  CHECK(call_within(std::nullopt, [](const std::stop_token&) { return 7; }) == 7);
+  CHECK(parked_threads() == 0);
+}
+
+TEST_CASE("a call that does not return is left behind; what it brings after all dies with it") {
+  struct Gate {
+    std::atomic<bool> open{false};
+    std::atomic<bool> told{false};
+  };
+  const auto gate = std::make_shared<Gate>();
+  const auto value = std::make_shared<int>(1);
+  const std::weak_ptr<int> watched = value;
+  const auto result = call_within(40ms, [gate, kept = value](const std::stop_token& given_up) {
+    while (!gate->open) std::this_thread::sleep_for(1ms);
+    gate->told = given_up.stop_requested();
+    return kept;
+  });
+  CHECK_FALSE(result);
+  CHECK(parked_threads() == 1);
+  CHECK(watched.use_count() == 2);
+  gate->open = true;
+  CHECK(comes_true([] { return parked_threads() == 0; }));
+  CHECK(gate->told);
+  CHECK(watched.use_count() == 1);
+}
