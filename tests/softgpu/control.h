@@ -8,8 +8,20 @@
 namespace zc::softgpu {
 
 /// What can go wrong on request; README.md says what each value means.
-enum class Fault : unsigned { Alloc, Import, Register, RegisterImported, Open, Encode, Stall, Lost, SlowMs };
-inline constexpr std::size_t kFaultCount = 9;
+enum class Fault : unsigned {
+  Alloc,
+  Import,
+  Register,
+  RegisterImported,
+  Open,
+  HangOpen,
+  Encode,
+  Hang,
+  Stall,
+  Lost,
+  SlowMs
+};
+inline constexpr std::size_t kFaultCount = 11;
 
 /// What a program made and has not given back.
 struct LiveObjects {
@@ -53,6 +65,10 @@ std::uint64_t softgpu_fault(zc::softgpu::Fault fault);
 bool softgpu_device_lost();
 /// Counts a frame of any session towards the fault `lost`.
 void softgpu_count_frame();
+/// How many sessions were asked for since the faults were set, this one included.
+std::uint64_t softgpu_count_opening();
+/// Returns when the faults are set anew: a call that does not come back.
+void softgpu_hang();
 void softgpu_count_session(int change);
 void softgpu_count_registration();
 /// One line on stderr when SOFTGPU_LOG is set.

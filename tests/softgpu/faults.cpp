@@ -18,7 +18,9 @@ constexpr std::array<FaultName, kFaultCount> kNames{{
     {"register", Fault::Register, 23},  // NV_ENC_ERR_RESOURCE_REGISTER_FAILED
     {"register-imported", Fault::RegisterImported, 23},
     {"open", Fault::Open, 2},  // NV_ENC_ERR_UNSUPPORTED_DEVICE
+    {"hang-open", Fault::HangOpen, 1},
     {"encode", Fault::Encode, 1},
+    {"hang", Fault::Hang, 1},
     {"stall", Fault::Stall, 1},
     {"lost", Fault::Lost, 1},
     {"slow-ms", Fault::SlowMs, 1},

@@ -82,6 +82,9 @@ bool Driver::set_faults(const char* text) {
   lost = false;
   allocation_calls = 0;
   frames = 0;
+  openings = 0;
+  ++fault_settings;
+  faults_set.notify_all();
   return parsed.has_value();
 }
 
@@ -188,6 +191,18 @@ void softgpu_count_frame() {
   const std::lock_guard lock(driver.mutex);
   const std::uint64_t at = driver.faults[zc::softgpu::Fault::Lost];
   if (++driver.frames >= at && at != 0) driver.lost = true;
+}
+
+std::uint64_t softgpu_count_opening() {
+  Driver& driver = Driver::instance();
+  const std::lock_guard lock(driver.mutex);
+  return ++driver.openings;
+}
+
+void softgpu_hang() {
+  Driver& driver = Driver::instance();
+  std::unique_lock lock(driver.mutex);
+  driver.faults_set.wait(lock, [&driver, since = driver.fault_settings] { return driver.fault_settings != since; });
 }
 
 void softgpu_count_session(int change) {

@@ -5,6 +5,7 @@
 #include "softgpu/cuda/objects.h"
 #include "softgpu/faults.h"
 
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -75,6 +76,9 @@ struct Driver {
   Faults faults;
   std::uint64_t allocation_calls = 0;
   std::uint64_t frames = 0;
+  std::uint64_t openings = 0;
+  std::uint64_t fault_settings = 0;  ///< how often the faults were set
+  std::condition_variable faults_set;
   std::size_t encode_sessions = 0;
   std::uint64_t registrations = 0;
   std::size_t orphans = 0;

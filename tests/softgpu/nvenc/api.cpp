@@ -65,6 +65,8 @@ NVENCSTATUS NVENCAPI open_session(NV_ENC_OPEN_ENCODE_SESSION_EX_PARAMS* params, 
   if (const auto code = softgpu_fault(Fault::Open); code != 0) {
     return finish(__func__, {static_cast<NVENCSTATUS>(code), "fault 'open'"});
   }
+  const std::uint64_t opening = softgpu_count_opening();
+  if (const auto from = softgpu_fault(Fault::HangOpen); from != 0 && opening >= from) softgpu_hang();
   if (params->deviceType != NV_ENC_DEVICE_TYPE_CUDA || !softgpu_context_alive(params->device)) {
     return finish(__func__, {NV_ENC_ERR_INVALID_ENCODERDEVICE, "not a live CUDA context"});
   }

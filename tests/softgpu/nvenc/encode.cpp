@@ -35,6 +35,7 @@ EncodeStatus Session::encode_picture(NV_ENC_PIC_PARAMS* params) {
   ++submitted_;
   softgpu_count_frame();
   if (softgpu_device_lost()) return {NV_ENC_ERR_DEVICE_NOT_EXIST, "the device is lost"};
+  if (submitted_ == softgpu_fault(Fault::Hang)) softgpu_hang();
   if (submitted_ == softgpu_fault(Fault::Encode)) return {NV_ENC_ERR_GENERIC, "fault 'encode'"};
   ++input->in_flight;
   output->state = Output::State::Queued;
