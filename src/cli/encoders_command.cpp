@@ -1,10 +1,12 @@
 #include "cli/encoders_command.h"
 
+#include "base/parked_thread.h"
 #include "cli/encoders_report.h"
 #include "cli/report.h"
 #include "media/av_log.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <vector>
 
 namespace zc {
@@ -14,8 +16,11 @@ int run_encoders(const EncodersOptions& options, const Toggles& toggles) {
   const std::vector<EncoderReport> reports =
       probe_encoders(options.size, options.bit_depth, options.chroma, EncoderProofs::remembered(options.reprobe));
   const ExitCode printed = print_out(options.json ? encoders_json(options, reports) : encoders_text(reports));
-  if (printed != ExitCode::Ok) return to_int(printed);
-  return to_int(std::ranges::any_of(reports, &EncoderReport::usable) ? ExitCode::Ok : ExitCode::NoEncoder);
+  const bool any = std::ranges::any_of(reports, &EncoderReport::usable);
+  const int code = to_int(printed != ExitCode::Ok ? printed : any ? ExitCode::Ok : ExitCode::NoEncoder);
+  // A driver keeps a thread in a call for good; ending in an orderly way could wait for it.
+  if (parked_threads() > 0) std::_Exit(code);
+  return code;
 }
 
 }  // namespace zc

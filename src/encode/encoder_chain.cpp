@@ -1,16 +1,33 @@
 #include "encode/encoder_chain.h"
 
+#include "base/bounded_call.h"
+#include "base/log.h"
 #include "encode/encoder_order.h"
 #include "encode/encoder_table.h"
 #include "encode/ffmpeg_encoder.h"
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <chrono>
 #include <utility>
 
 namespace zc {
 
-Result<EncoderChain> EncoderChain::create(EncoderSettings settings, EncoderProofs proofs) {
+std::optional<Nanoseconds> open_patience(const EncoderRow& row, Nanoseconds patience) {
+  if (row.hardware()) return patience;
+  return parked_threads() > 0 ? std::optional(std::max(patience, kOpenPatience)) : std::nullopt;
+}
+
+Error hung(const EncoderRow& row, Nanoseconds patience) {
+  const double seconds = std::chrono::duration<double>(patience).count();
+  const std::string_view whose = row.hardware() ? "its driver" : "FFmpeg, in which another encoder's driver hangs,";
+  return fail(ErrorKind::Timeout, fmt::format("open {}", row.name),
+              fmt::format("{} has not come back from a call for {:.1f} s", whose, seconds))
+      .error();
+}
+
+Result<EncoderChain> EncoderChain::create(EncoderSettings settings, EncoderProofs proofs, Nanoseconds patience) {
   if (auto ok = validate(settings); !ok) return std::unexpected(std::move(ok.error()));
   if (auto ok = validate_order(settings.order); !ok) return std::unexpected(std::move(ok.error()));
   std::vector<const EncoderRow*> candidates;
@@ -28,7 +45,7 @@ Result<EncoderChain> EncoderChain::create(EncoderSettings settings, EncoderProof
     }
   }
   sort_encoders(candidates, settings.order, {});
-  return EncoderChain(std::move(settings), std::move(candidates), std::move(proofs));
+  return EncoderChain(std::move(settings), std::move(candidates), std::move(proofs), patience);
 }
 
 Result<std::unique_ptr<Encoder>> EncoderChain::open_first(const VideoParameters& video) {
@@ -39,18 +56,37 @@ Result<std::unique_ptr<Encoder>> EncoderChain::open_first(const VideoParameters&
 }
 
 Result<std::unique_ptr<Encoder>> EncoderChain::open(const EncoderRow& row, const VideoParameters& video) {
-  const auto proven = proofs_.check(row, settings_, video);
-  if (!proven) return std::unexpected(proven.error());
-  auto encoder = open_ffmpeg_encoder(row, settings_, video);
-  if (encoder || !proven->remembered) return encoder;
-  // What was true when it was written down is not any more.
-  proofs_.forget(row, settings_, video);
-  return encoder;
+  // It may outlive the chain: what it uses is its own.
+  const auto attempt = [&row, settings = settings_, proofs = proofs_,
+                        video](const std::stop_token& given_up) -> Result<std::unique_ptr<Encoder>> {
+    const auto proven = proofs.check(row, settings, video, given_up);
+    if (!proven) return std::unexpected(proven.error());
+    auto encoder = open_ffmpeg_encoder(row, settings, video);
+    // What was true when it was written down is not any more.
+    if (!encoder && proven->remembered) proofs.forget(row, settings, video);
+    return encoder;
+  };
+  const std::optional<Nanoseconds> patience = open_patience(row, patience_);
+  auto opened = call_within(patience, attempt);
+  if (opened) return *std::move(opened);
+  forget(row, video);
+  return std::unexpected(hung(row, patience.value_or(patience_)));
+}
+
+void EncoderChain::forget(const EncoderRow& row, const VideoParameters& video) {
+  if (!row.hardware()) return;
+  // What it is remembered under tells of the driver, which may hang again when it is asked.
+  const auto forgotten = call_within(
+      patience_, [&row, settings = settings_, proofs = proofs_, video](const std::stop_token& /*given_up*/) {
+        proofs.forget(row, settings, video);
+        return true;
+      });
+  if (!forgotten) logger("encode").warn("{} hangs when its driver is asked for its name", row.name);
 }
 
 Result<std::unique_ptr<Encoder>> EncoderChain::open_next(const VideoParameters& video) {
   refusals_.clear();
-  if (opened_ != nullptr) proofs_.forget(*std::exchange(opened_, nullptr), settings_, video);
+  if (opened_ != nullptr) forget(*std::exchange(opened_, nullptr), video);
   while (!exhausted()) {
     const EncoderRow& row = *candidates_[next_++];
     auto encoder = open(row, video);

@@ -1,11 +1,14 @@
 #pragma once
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "encode/encoder.h"
 #include "encode/encoder_proofs.h"
 #include "encode/settings.h"
 
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,8 +17,21 @@ namespace zc {
 
 struct EncoderRow;
 
+/// How long a driver may take to try and open one encoder. A machine whose driver starts with it takes some seconds.
+inline constexpr Nanoseconds kOpenPatience = std::chrono::seconds(20);
+
+/// How long `row` may take then. What software does is no driver's affair and takes its time, but for one thing: before
+/// version 6 FFmpeg opens most encoders under one lock, which one that hangs holds for good. nullopt: as long as it
+/// takes.
+[[nodiscard]] std::optional<Nanoseconds> open_patience(const EncoderRow& row, Nanoseconds patience);
+/// What is said of a row that took longer.
+[[nodiscard]] Error hung(const EncoderRow& row, Nanoseconds patience);
+
 /// The encoders that come into question for a user's settings, in the order they are tried (sort_encoders()). One that
 /// uses hardware is opened only after it has encoded a test picture with these settings.
+///
+/// Each is tried on a thread of its own, which inherits the caller's name. A driver that does not come back is left
+/// there (park()), nothing is remembered of it, and the next candidate is tried.
 class EncoderChain {
  public:
   /// Why an earlier candidate was passed over.
@@ -26,7 +42,8 @@ class EncoderChain {
 
   /// Rows of the wanted codec; "auto" is H.264, the codec a CPU encodes fastest and every player knows. Invalid: the
   /// forced encoder does not exist (naming those that do) or encodes another codec, or the order names what is none.
-  [[nodiscard]] static Result<EncoderChain> create(EncoderSettings settings, EncoderProofs proofs = {});
+  [[nodiscard]] static Result<EncoderChain> create(EncoderSettings settings, EncoderProofs proofs = {},
+                                                   Nanoseconds patience = kOpenPatience);
 
   /// The first candidate that opens. What is Invalid for one (its own options, its range of crf) may be valid for the
   /// next; when it is for the last as well, that is the error. Otherwise the error lists why each candidate was
@@ -46,12 +63,18 @@ class EncoderChain {
   [[nodiscard]] const std::vector<const EncoderRow*>& candidates() const { return candidates_; }
 
  private:
-  EncoderChain(EncoderSettings settings, std::vector<const EncoderRow*> candidates, EncoderProofs proofs)
-      : settings_(std::move(settings)), proofs_(std::move(proofs)), candidates_(std::move(candidates)) {}
+  EncoderChain(EncoderSettings settings, std::vector<const EncoderRow*> candidates, EncoderProofs proofs,
+               Nanoseconds patience)
+      : settings_(std::move(settings)),
+        proofs_(std::move(proofs)),
+        patience_(patience),
+        candidates_(std::move(candidates)) {}
   [[nodiscard]] Result<std::unique_ptr<Encoder>> open(const EncoderRow& row, const VideoParameters& video);
+  void forget(const EncoderRow& row, const VideoParameters& video);
 
   EncoderSettings settings_;
   EncoderProofs proofs_;
+  Nanoseconds patience_;
   std::vector<const EncoderRow*> candidates_;
   std::size_t next_ = 0;                ///< the candidate to try next
   const EncoderRow* opened_ = nullptr;  ///< the one opened last

@@ -54,7 +54,8 @@ std::string EncoderProofs::key(const EncoderRow& row, const EncoderSettings& set
 }
 
 Result<EncoderProofs::Outcome> EncoderProofs::check(const EncoderRow& row, const EncoderSettings& settings,
-                                                    const VideoParameters& video) const {
+                                                    const VideoParameters& video,
+                                                    const std::stop_token& given_up) const {
   if (!row.hardware()) return Outcome{};
   // What needs no trial needs no memory either.
   if (auto ok = validate_for(row, settings, video); !ok) return std::unexpected(std::move(ok.error()));
@@ -68,7 +69,7 @@ Result<EncoderProofs::Outcome> EncoderProofs::check(const EncoderRow& row, const
   }
   auto proven = prove_encoder(row, settings, video);
   const bool keep = proven || (proven.error().kind == ErrorKind::Unsupported && !passing(proven.error()));
-  if (cache_ && keep) {
+  if (cache_ && keep && !given_up.stop_requested()) {
     const Proof proof{proven.has_value(), proven ? *proven : proven.error().detail};
     if (auto stored = cache_->store(name, proof); !stored) {
       logger("encode").debug("not remembered: {}", stored.error().message());

@@ -7,6 +7,7 @@
 #include "encode/settings.h"
 
 #include <optional>
+#include <stop_token>
 #include <string>
 
 namespace zc {
@@ -31,9 +32,10 @@ class EncoderProofs {
     bool remembered = false;  ///< nothing was encoded now
     std::string remark;       ///< what could not be checked
   };
-  /// Errors as prove_encoder(); a remembered refusal is Unsupported.
+  /// Errors as prove_encoder(); a remembered refusal is Unsupported. Nothing is remembered of a trial whose end nobody
+  /// waited for: `given_up` is asked for when it ends.
   [[nodiscard]] Result<Outcome> check(const EncoderRow& row, const EncoderSettings& settings,
-                                      const VideoParameters& video) const;
+                                      const VideoParameters& video, const std::stop_token& given_up = {}) const;
   /// It failed although it is said to work: the next check() tries it again.
   void forget(const EncoderRow& row, const EncoderSettings& settings, const VideoParameters& video) const;
 

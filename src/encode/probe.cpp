@@ -1,5 +1,6 @@
 #include "encode/probe.h"
 
+#include "base/bounded_call.h"
 #include "encode/av_types.h"
 #include "encode/codec_context.h"
 #include "encode/ffmpeg_encoder.h"
@@ -163,25 +164,28 @@ Result<std::string> prove_encoder(const EncoderRow& row, const EncoderSettings& 
   const auto frame = decode_first((*encoder)->stream(), *packets);
   if (!frame) return wrong(frame.error().message());
   if (*frame == nullptr) return fmt::format("not checked: this FFmpeg has no {} decoder", to_string(row.codec));
-  if (std::string what = difference(**frame, (*encoder)->input()); !what.empty()) return wrong(std::move(what));
+  std::string what = difference(**frame, (*encoder)->input());
+  if (!what.empty()) return wrong(std::move(what));
   return std::string();
 }
 
 EncoderReport probe_encoder(const EncoderRow& row, Size size, unsigned bit_depth, Chroma chroma,
-                            const EncoderProofs& proofs) {
+                            const EncoderProofs& proofs, Nanoseconds patience) {
   EncoderSettings settings;
   settings.preset = Preset::LowLatency;
   settings.bit_depth = bit_depth;
   settings.chroma = chroma;
   const VideoParameters video{.size = size, .rate = {30, 1}};
   EncoderReport report{.row = &row, .reason = {}};
-  if (!row.hardware()) {
-    const auto proven = prove_encoder(row, settings, video);
-    report.usable = proven.has_value();
-    report.reason = proven ? *proven : proven.error().detail;
-    return report;
-  }
-  const auto checked = proofs.check(row, settings, video);
+  const auto trial = [&row, settings, video,
+                      proofs](const std::stop_token& given_up) -> Result<EncoderProofs::Outcome> {
+    if (row.hardware()) return proofs.check(row, settings, video, given_up);
+    auto proven = prove_encoder(row, settings, video);
+    if (!proven) return std::unexpected(std::move(proven.error()));
+    return EncoderProofs::Outcome{.remembered = false, .remark = std::move(*proven)};
+  };
+  const auto limit = open_patience(row, patience);
+  const auto checked = call_within(limit, trial).value_or(std::unexpected(hung(row, limit.value_or(patience))));
   report.usable = checked.has_value();
   report.reason = checked ? checked->remark : checked.error().detail;
   report.remembered = checked && checked->remembered;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "encode/encoder_chain.h"
 #include "encode/encoder_proofs.h"
 #include "encode/encoder_table.h"
 #include "encode/settings.h"
@@ -26,11 +27,12 @@ struct EncoderReport {
 };
 
 /// Proves every row of the table at this size, depth and chroma, with low latency at 30 pictures/s. Takes some 100 ms
-/// per row; hardware rows that `proofs` remembers take none. Reports rows in the table's order.
+/// per row; hardware rows that `proofs` remembers take none, one whose driver hangs kOpenPatience. Reports rows in the
+/// table's order.
 [[nodiscard]] std::vector<EncoderReport> probe_encoders(Size size, unsigned bit_depth, Chroma chroma,
                                                         const EncoderProofs& proofs = {});
-/// One row of them.
+/// One row of them; a driver that hangs is given up after `patience`.
 [[nodiscard]] EncoderReport probe_encoder(const EncoderRow& row, Size size, unsigned bit_depth, Chroma chroma,
-                                          const EncoderProofs& proofs = {});
+                                          const EncoderProofs& proofs = {}, Nanoseconds patience = kOpenPatience);
 
 }  // namespace zc

@@ -30,8 +30,9 @@ struct PassedOver {
 /// the settings have become meanwhile. Says in the log which one it is and why not those before it.
 class EncoderChoice final : public EncoderSuccession {
  public:
-  EncoderChoice(EncoderSettings settings, EncoderProofs proofs)
-      : settings_(std::move(settings)), proofs_(std::move(proofs)) {}
+  /// `patience`: with each candidate, as EncoderChain::create().
+  EncoderChoice(EncoderSettings settings, EncoderProofs proofs, Nanoseconds patience)
+      : settings_(std::move(settings)), proofs_(std::move(proofs)), patience_(patience) {}
 
   /// Session worker, once and before the stage runs: the first encoder that works. Errors as EncoderChain::create() and
   /// open_first().
@@ -63,6 +64,7 @@ class EncoderChoice final : public EncoderSuccession {
 
   const EncoderSettings settings_;
   const EncoderProofs proofs_;
+  const Nanoseconds patience_;
   std::optional<EncoderChain> chain_;
   VideoParameters video_;
   std::string encoder_;

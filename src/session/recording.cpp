@@ -51,7 +51,7 @@ class RecordingImpl final : public Recording, public SourceListener {
       : options_(std::move(options)),
         mailbox_(options_.toggles.latch ? kLatch : Nanoseconds{}),
         outputs_(options_.replay, output_events()),
-        encoders_(options_.encoder, options_.proofs) {}
+        encoders_(options_.encoder, options_.proofs, options_.patience.open) {}
   RecordingImpl(const RecordingImpl&) = delete;
   RecordingImpl& operator=(const RecordingImpl&) = delete;
   ~RecordingImpl() override { close(); }
@@ -475,6 +475,7 @@ RecordingReport RecordingImpl::finish() {
     report.source_stats = source_->stats();
   }
   close();
+  report.stuck_threads = parked_threads();
   report.counters = status();
   report.duration = report.counters.elapsed;
   if (stage_ready_.load(std::memory_order_acquire)) {
@@ -482,7 +483,6 @@ RecordingReport RecordingImpl::finish() {
     report.failed_encoders = encoders_.failed();
     report.passed_over = encoders_.passed_over();
     report.takeovers = stage_->takeovers();
-    report.stuck_threads = parked_threads();
     const DurationHistogram& encoding = stage_->metrics().encoding;
     report.encoding_p50 = encoding.quantile(0.50);
     report.encoding_p95 = encoding.quantile(0.95);

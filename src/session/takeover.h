@@ -2,17 +2,20 @@
 #pragma once
 
 #include "base/clock.h"
+#include "encode/encoder_chain.h"
 
 #include <string>
 
 namespace zc {
 
-/// How long an encoder may give nothing.
+/// How long an encoder may give nothing, or its driver keep a call.
 struct EncoderPatience {
   /// Hardware that keeps more pictures than it should (Encoder::most_held()) and gives none, or takes none.
   Nanoseconds stall = std::chrono::seconds(2);
   /// One call into an encoder that another one could replace, or into hardware.
   Nanoseconds hang = std::chrono::seconds(10);
+  /// Trying and opening one.
+  Nanoseconds open = kOpenPatience;
 };
 
 /// One encoder in the place of another.

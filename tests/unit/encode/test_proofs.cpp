@@ -1,4 +1,5 @@
 // Encoders are chosen by proof, on the software NVIDIA driver: what it refuses, lies about and repairs.
+#include "base/parked_thread.h"
 #include "encode/encoder_chain.h"
 #include "encode/encoder_proofs.h"
 #include "encode/probe.h"
@@ -9,11 +10,15 @@
 #include <unistd.h>
 
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 #include <filesystem>
+#include <stop_token>
 #include <string>
+#include <thread>
 
 using namespace zc;
+using namespace std::chrono_literals;
 using Catch::Matchers::ContainsSubstring;
 
 namespace {
@@ -48,13 +53,21 @@ class Cache {
 
 const EncoderRow& nvenc() { return *find_encoder_row("h264_nvenc"); }
 
+/// Lets calls that hang go on, and waits until they have.
+void end_hangs() {
+  set_faults("");
+  for (int tries = 0; tries < 6000 && parked_threads() > 0; ++tries) std::this_thread::sleep_for(10ms);
+  REQUIRE(parked_threads() == 0);
+}
+
 /// The first encoder that opens, and why those before it did not.
 struct Choice {
   std::string encoder;
   std::string refused;
 };
-Choice choose(const EncoderProofs& proofs, const VideoParameters& video = kVideo) {
-  auto chain = EncoderChain::create({}, proofs);
+Choice choose(const EncoderProofs& proofs, const VideoParameters& video = kVideo,
+              Nanoseconds patience = kOpenPatience) {
+  auto chain = EncoderChain::create({}, proofs, patience);
   REQUIRE(chain);
   const auto encoder = chain->open_first(video);
   REQUIRE(encoder);
@@ -146,4 +159,47 @@ TEST_CASE("the list of encoders says what was remembered") {
       probe_encoder(*find_encoder_row("libx264"), kVideo.size, 8, Chroma::Yuv420, cache.proofs());
   CHECK(software.usable);
   CHECK_FALSE(software.remembered);
+}
+
+TEST_CASE("a driver that hangs while an encoder is tried or opened costs its patience, no more") {
+  // The trial's session, the stream's session after the trial, the trial's first picture.
+  const std::string fault = GENERATE("hang-open", "hang-open=2", "hang");
+  const bool remembered = GENERATE(false, true);
+  CAPTURE(fault, remembered);
+  const Cache cache;
+  set_faults("");
+  if (remembered) REQUIRE(cache.proofs().check(nvenc(), {}, kVideo));
+  set_faults(fault.c_str());
+  // What is remembered to work is opened at once: its first session is the stream's.
+  const bool opens = remembered && fault != "hang-open";
+  const Choice choice = choose(cache.proofs(), kVideo, 4s);
+  CHECK((choice.encoder == "h264_nvenc") == opens);
+  if (!opens) CHECK_THAT(choice.refused, ContainsSubstring("its driver has not come back from a call for 4.0 s"));
+  CHECK((parked_threads() > 0) == !opens);
+  end_hangs();
+  // Neither the hang nor its late end is remembered, nor that it worked before.
+  const auto tried = cache.proofs().check(nvenc(), {}, kVideo);
+  REQUIRE(tried);
+  CHECK(tried->remembered == opens);
+}
+
+TEST_CASE("a trial whose end nobody waits for is not remembered") {
+  const Cache cache;
+  set_faults("");
+  std::stop_source given_up;
+  given_up.request_stop();
+  REQUIRE(cache.proofs().check(nvenc(), {}, kVideo, given_up.get_token()));
+  const auto again = cache.proofs().check(nvenc(), {}, kVideo);
+  REQUIRE(again);
+  CHECK_FALSE(again->remembered);
+}
+
+TEST_CASE("a list of encoders goes on behind a driver that hangs") {
+  const Cache cache;
+  set_faults("hang-open");
+  const EncoderReport report = probe_encoder(nvenc(), kVideo.size, 8, Chroma::Yuv420, cache.proofs(), 3s);
+  CHECK_FALSE(report.usable);
+  CHECK_THAT(report.reason, ContainsSubstring("has not come back"));
+  CHECK(probe_encoder(*find_encoder_row("libx264"), kVideo.size, 8, Chroma::Yuv420, cache.proofs()).usable);
+  end_hangs();
 }
