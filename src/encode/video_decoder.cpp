@@ -1,16 +1,20 @@
 #include "encode/video_decoder.h"
 
 #include "encode/av_types.h"
+#include "media/av_log.h"
 
 extern "C" {
 #include <libavutil/frame.h>
 #include <libavutil/hwcontext.h>
+#include <libavutil/pixdesc.h>
 }
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
+#include <string>
 #include <utility>
 
 namespace zc {
@@ -45,12 +49,28 @@ const AVCodec* find_decoder(const BackendRow& row, AVCodecID id) {
   return nullptr;
 }
 
-/// The device's pictures or nothing: libavcodec would go on in software otherwise.
+/// What a decoder on a device is asked about a stream.
+struct DeviceChoice {
+  AVPixelFormat memory;                  ///< the device's pictures
+  std::optional<std::string> refusal{};  ///< it does not decode this stream
+};
+
+/// "High 4:4:4 Predictive, yuv444p, 320x180"
+std::string stream_text(const AVCodecContext& context) {
+  const char* profile = avcodec_profile_name(context.codec_id, context.profile);
+  const char* layout = av_get_pix_fmt_name(context.sw_pix_fmt);
+  return fmt::format("{}{}{}, {}x{}", profile == nullptr ? "" : profile, profile == nullptr ? "" : ", ",
+                     layout == nullptr ? "an unknown layout" : layout, context.width, context.height);
+}
+
+/// The device's pictures or nothing: libavcodec would go on in software otherwise. libavcodec leaves the device's out
+/// where its hwaccel does not know the profile, and asks again without it where the driver refused the stream.
 AVPixelFormat only_device(AVCodecContext* context, const AVPixelFormat* offered) {
-  const auto wanted = *static_cast<const AVPixelFormat*>(context->opaque);
+  auto& choice = *static_cast<DeviceChoice*>(context->opaque);
   for (; *offered != AV_PIX_FMT_NONE; ++offered) {
-    if (*offered == wanted) return wanted;
+    if (*offered == choice.memory) return choice.memory;
   }
+  choice.refusal = stream_text(*context);
   return AV_PIX_FMT_NONE;
 }
 
@@ -71,11 +91,21 @@ Result<AvFramePtr> downloaded(AvFramePtr frame) {
 }  // namespace
 
 struct VideoDecoder::Impl {
-  explicit Impl(const BackendRow& backend_row) : row(backend_row), memory(backend_row.memory) {}
+  explicit Impl(const BackendRow& backend_row) : row(backend_row), choice{backend_row.memory} {}
+  [[nodiscard]] std::unexpected<Error> error(int code, const AvLogCapture& log) const;
+
   const BackendRow& row;
-  AVPixelFormat memory;  ///< what only_device() reads
+  DeviceChoice choice;  ///< of only_device()
   AvCodecContextPtr context;
 };
+
+std::unexpected<Error> VideoDecoder::Impl::error(int code, const AvLogCapture& log) const {
+  // libavcodec's own answer then is -1, which reads as "Operation not permitted".
+  if (!choice.refusal) return fail_av(code, "decode", log.text());
+  return fail(ErrorKind::Unsupported, fmt::format("decode {} with {}", avcodec_get_name(context->codec_id), row.name),
+              fmt::format("the device or its driver does not decode this stream ({}){}{}", *choice.refusal,
+                          log.lines().empty() ? "" : ": ", log.text()));
+}
 
 std::string_view to_string(DecoderBackend backend) { return row_of(backend).name; }
 
@@ -89,18 +119,20 @@ Result<std::unique_ptr<VideoDecoder>> VideoDecoder::open(DecoderBackend backend,
   const BackendRow& row = row_of(backend);
   const AVCodec* decoder = find_decoder(row, av_codec_id(codec));
   if (decoder == nullptr) {
-    return fail(ErrorKind::Unsupported, "find a decoder",
+    return fail(ErrorKind::Unsupported, fmt::format("decode {} with {}", zc::to_string(codec), row.name),
                 fmt::format("this FFmpeg has no {} decoder for {}", row.name, zc::to_string(codec)));
   }
-  const auto failed = [](int code, std::string what) {
-    auto failure = fail_av(code, std::move(what));
+  const AvLogCapture log;
+  const auto failed = [&](int code, std::string_view what = {}) {
+    auto failure = fail_av(code, fmt::format("decode {} with {}", zc::to_string(codec), row.name), log.text());
     failure.error().kind = ErrorKind::Unsupported;
+    failure.error().detail.insert(0, what);
     return failure;
   };
   auto impl = std::make_unique<Impl>(row);
   impl->context.reset(avcodec_alloc_context3(decoder));
   AVCodecContext* context = impl->context.get();
-  if (context == nullptr) return failed(AVERROR(ENOMEM), "open the decoder");
+  if (context == nullptr) return failed(AVERROR(ENOMEM));
   const bool hardware = row.device != AV_HWDEVICE_TYPE_NONE;
   context->thread_count = hardware ? 1 : static_cast<int>(options.threads);
   if (options.live) {
@@ -108,7 +140,7 @@ Result<std::unique_ptr<VideoDecoder>> VideoDecoder::open(DecoderBackend backend,
     context->thread_type = FF_THREAD_SLICE;
   }
   context->extradata = static_cast<std::uint8_t*>(av_mallocz(options.extradata.size() + AV_INPUT_BUFFER_PADDING_SIZE));
-  if (context->extradata == nullptr) return failed(AVERROR(ENOMEM), "open the decoder");
+  if (context->extradata == nullptr) return failed(AVERROR(ENOMEM));
   if (!options.extradata.empty()) {
     std::memcpy(context->extradata, options.extradata.data(), options.extradata.size());
   }
@@ -116,12 +148,12 @@ Result<std::unique_ptr<VideoDecoder>> VideoDecoder::open(DecoderBackend backend,
   if (hardware) {
     const char* name = options.device.empty() ? nullptr : options.device.c_str();
     if (const int code = av_hwdevice_ctx_create(&context->hw_device_ctx, row.device, name, nullptr, 0); code < 0) {
-      return failed(code, "open the device");
+      return failed(code, "its device cannot be opened: ");
     }
-    context->opaque = &impl->memory;
+    context->opaque = &impl->choice;
     context->get_format = only_device;
   }
-  if (const int code = avcodec_open2(context, decoder, nullptr); code < 0) return failed(code, "open the decoder");
+  if (const int code = avcodec_open2(context, decoder, nullptr); code < 0) return failed(code);
   return std::unique_ptr<VideoDecoder>(new VideoDecoder(std::move(impl)));
 }
 
@@ -133,8 +165,10 @@ DecoderBackend VideoDecoder::backend() const { return impl_->row.backend; }
 const AVCodecContext& VideoDecoder::context() const { return *impl_->context; }
 
 Result<void> VideoDecoder::send(const AVPacket& packet) {
+  AvLogCapture log;
   const int code = avcodec_send_packet(impl_->context.get(), &packet);
-  if (code < 0) return fail_av(code, "decode");
+  if (code < 0) return impl_->error(code, log);
+  log.pass_on();
   return {};
 }
 
@@ -147,9 +181,12 @@ Result<void> VideoDecoder::drain() {
 Result<AvFramePtr> VideoDecoder::receive() {
   AvFramePtr frame(av_frame_alloc());
   if (!frame) return fail_av(AVERROR(ENOMEM), "decode");
+  AvLogCapture log;
   const int code = avcodec_receive_frame(impl_->context.get(), frame.get());
-  if (code == AVERROR(EAGAIN) || code == AVERROR_EOF) return AvFramePtr();
-  if (code < 0) return fail_av(code, "decode");
+  const bool nothing = code == AVERROR(EAGAIN) || code == AVERROR_EOF;
+  if (code < 0 && !nothing) return impl_->error(code, log);
+  log.pass_on();
+  if (nothing) return AvFramePtr();
   return downloaded(std::move(frame));
 }
 

@@ -127,6 +127,8 @@ class Verifier {
   void look_at(const AVFrame& frame);
   void describe(const AVFrame& frame, const PictureView* picture);
   void compare(const PictureView& picture, const ColourDescription& colour, const TestMark& mark);
+  /// Why the decoder on trial is none.
+  [[nodiscard]] std::string trouble() const { return trouble_ ? trouble_->message() : "it gave no picture"; }
   [[nodiscard]] bool over() const;
   [[nodiscard]] bool on_trial() const { return report_.order.pictures == 0 && !last_candidate(); }
   [[nodiscard]] bool last_candidate() const { return next_candidate_ >= candidates_.size(); }
@@ -139,7 +141,7 @@ class Verifier {
   std::vector<DecoderBackend> candidates_;
   std::size_t next_candidate_ = 0;
   std::unique_ptr<VideoDecoder> decoder_;
-  std::optional<std::string> trouble_;  ///< the first error of a decoder on trial
+  std::optional<Error> trouble_;  ///< the first error of a decoder on trial
   std::vector<PacketPtr> kept_;
   FrameOrder order_;
   QualityCheck quality_;
@@ -177,7 +179,7 @@ Result<void> Verifier::take(const AVPacket& packet) {
   }
   give(packet);
   while (on_trial() && (trouble_ || kept_.size() >= kTrialPackets)) {
-    report_.refused.emplace_back(decoder_->backend(), trouble_.value_or("it gave no picture"));
+    report_.refused.emplace_back(decoder_->backend(), trouble());
     report_.decode_errors = 0;
     if (auto opened = open_next_decoder(); !opened) return opened;
     for (const PacketPtr& kept : kept_) give(*kept);
@@ -190,7 +192,7 @@ void Verifier::give(const AVPacket& packet) {
   if (on_trial() && trouble_) return;
   if (auto sent = decoder_->send(packet); !sent) {
     ++report_.decode_errors;
-    if (!trouble_) trouble_ = sent.error().message();
+    if (!trouble_) trouble_ = sent.error();
   }
   receive();
 }
@@ -201,7 +203,7 @@ void Verifier::receive() {
     if (!frame) {
       ++errors;
       ++report_.decode_errors;
-      if (!trouble_) trouble_ = frame.error().message();
+      if (!trouble_) trouble_ = frame.error();
       continue;
     }
     if (*frame == nullptr) return;
@@ -291,7 +293,7 @@ Result<VerifyReport> Verifier::run() {
       if (auto drained = decoder_->drain(); !drained) ++report_.decode_errors;
       receive();
       if (!on_trial()) break;
-      report_.refused.emplace_back(decoder_->backend(), trouble_.value_or("it gave no picture"));
+      report_.refused.emplace_back(decoder_->backend(), trouble());
       report_.decode_errors = 0;
       if (auto opened = open_next_decoder(); !opened) return std::unexpected(std::move(opened.error()));
       for (const PacketPtr& kept : kept_) give(*kept);
@@ -300,7 +302,10 @@ Result<VerifyReport> Verifier::run() {
   // Software judges the stream; hardware that was asked for and gives nothing may just not know its profile.
   const bool hardware = options_.decoder.value_or(DecoderBackend::Software) != DecoderBackend::Software;
   if (hardware && trouble_ && report_.order.pictures == 0) {
-    return fail(ErrorKind::Unsupported, fmt::format("decode with {}", zc::to_string(*options_.decoder)), *trouble_);
+    if (trouble_->kind == ErrorKind::Unsupported) return std::unexpected(*trouble_);
+    return fail(ErrorKind::Unsupported,
+                fmt::format("decode {} with {}", zc::to_string(input_.codec()), zc::to_string(*options_.decoder)),
+                trouble_->detail);
   }
   finish();
   return std::move(report_);
