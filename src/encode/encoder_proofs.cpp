@@ -46,6 +46,10 @@ std::string EncoderProofs::key(const EncoderRow& row, const EncoderSettings& set
                   std::to_underlying(settings.colour.range), std::to_underlying(settings.colour.primaries),
                   std::to_underlying(settings.colour.transfer), planned.plan.b_frames, settings.bit_rate.value_or(0),
                   planned.plan.max_bit_rate, planned.plan.buffer_bits);
+  if (const auto& light = settings.hdr.light) {
+    text += fmt::format("content light {}/{}\n", light->max_content, light->max_frame_average);
+  }
+  if (settings.hdr.mastering) text += "mastering display\n";
   for (const auto& [name, value] : planned.options.all()) text += fmt::format("{}={} ", name, value);
   text +=
       fmt::format("\nFFmpeg {} libavcodec {} libavutil {}\n", av_version_info(), avcodec_version(), avutil_version());

@@ -7,6 +7,7 @@
 #include "encode/vulkan_video.h"
 
 extern "C" {
+#include <libavcodec/version.h>
 #include <libavutil/pixfmt.h>
 }
 
@@ -38,6 +39,14 @@ constexpr std::array kNvencFeatures = {Feature::Lookahead,   Feature::SpatialAq,
 constexpr std::array kNvencAv1Features = {Feature::Lookahead, Feature::SpatialAq,    Feature::TemporalAq,
                                           Feature::Multipass, Feature::IntraRefresh, Feature::VariableRate};
 constexpr std::array kRateFeatures = {Feature::VariableRate};
+constexpr std::array kHdrFeatures = {Feature::VariableRate, Feature::HdrMetadata};
+// What libavcodec's wrappers read from beside the pictures: hevc_vaapi in every version, these here (in 7.1's source;
+// Quick Sync further asks for a recent runtime), NVENC's in none of them.
+#if LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(61, 19, 100)
+constexpr std::span<const Feature> kNewHdrFeatures = kHdrFeatures;
+#else
+constexpr std::span<const Feature> kNewHdrFeatures = kRateFeatures;
+#endif
 
 constexpr std::array kRows = {
     EncoderRow{"h264_nvenc",
@@ -139,7 +148,7 @@ constexpr std::array kRows = {
                .device_memory = MemoryKind::Vaapi,
                .open_device = open_vaapi_device,
                .device_format = AV_PIX_FMT_VAAPI,
-               .features = kRateFeatures},
+               .features = kHdrFeatures},
     EncoderRow{.name = "av1_vaapi",
                .codec = Codec::AV1,
                .backend = "vaapi",
@@ -159,7 +168,7 @@ constexpr std::array kRows = {
                .device_memory = MemoryKind::Vaapi,
                .open_device = open_vaapi_device,
                .device_format = AV_PIX_FMT_VAAPI,
-               .features = kRateFeatures},
+               .features = kNewHdrFeatures},
     EncoderRow{.name = "h264_qsv",
                .codec = Codec::H264,
                .backend = "qsv",
@@ -199,7 +208,7 @@ constexpr std::array kRows = {
                .device_memory = MemoryKind::Host,
                .open_device = nullptr,
                .device_format = -1,
-               .features = kRateFeatures},
+               .features = kNewHdrFeatures},
     EncoderRow{.name = "av1_qsv",
                .codec = Codec::AV1,
                .backend = "qsv",
@@ -219,7 +228,7 @@ constexpr std::array kRows = {
                .device_memory = MemoryKind::Host,
                .open_device = nullptr,
                .device_format = -1,
-               .features = kRateFeatures},
+               .features = kNewHdrFeatures},
     EncoderRow{.name = "h264_vulkan",
                .codec = Codec::H264,
                .backend = "vulkan",
@@ -259,7 +268,7 @@ constexpr std::array kRows = {
                .device_memory = MemoryKind::Vulkan,
                .open_device = open_vulkan_video_device,
                .device_format = AV_PIX_FMT_VULKAN,
-               .features = kRateFeatures},
+               .features = kNewHdrFeatures},
     EncoderRow{.name = "av1_vulkan",
                .codec = Codec::AV1,
                .backend = "vulkan",

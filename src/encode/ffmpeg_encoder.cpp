@@ -6,6 +6,7 @@
 #include "encode/parameter_sets.h"
 #include "gpu/cuda/av_device.h"
 #include "media/av_log.h"
+#include "media/hdr_side_data.h"
 
 extern "C" {
 #include <libavutil/frame.h>
@@ -222,6 +223,11 @@ Result<void> FfmpegEncoder::submit(const Surface& surface) {
 Result<void> FfmpegEncoder::send(const Surface& surface, std::int64_t pts, bool keyframe) {
   AvLogCapture log;
   if (auto ok = take_picture(surface); !ok) return ok;
+  // libavcodec's wrappers of hardware read it there; software has it among its parameters.
+  if (row_.hardware() && !attach_hdr(*frame_, settings_.hdr)) {
+    av_frame_unref(frame_.get());
+    return fail_av(AVERROR(ENOMEM), fmt::format("give {} a picture", row_.name));
+  }
   frame_->pts = pts;
   frame_->pict_type = keyframe ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
   const int result = avcodec_send_frame(codec_.context.get(), frame_.get());

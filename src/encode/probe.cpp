@@ -7,6 +7,7 @@
 #include "encode/hw_frames.h"
 #include "gpu/cuda/av_device.h"
 #include "media/av_log.h"
+#include "media/hdr_side_data.h"
 #include "media/picture_device.h"
 
 extern "C" {
@@ -104,7 +105,7 @@ Result<AvFramePtr> decode_first(const StreamParameters& stream, std::span<const 
 }
 
 /// What is wrong with the decoded picture; empty: nothing.
-std::string difference(const AVFrame& frame, const SurfaceFormat& asked) {
+std::string difference(const AVFrame& frame, const SurfaceFormat& asked, const HdrMetadata& asked_hdr) {
   const AVPixFmtDescriptor* layout = av_pix_fmt_desc_get(static_cast<AVPixelFormat>(frame.format));
   const PixelFormatInfo& wanted = info(asked.format);
   if (frame.width != static_cast<int>(asked.size.width) || frame.height != static_cast<int>(asked.size.height)) {
@@ -118,6 +119,11 @@ std::string difference(const AVFrame& frame, const SurfaceFormat& asked) {
       frame.color_primaries != av_primaries(asked.colour.primaries) ||
       frame.color_trc != av_transfer(asked.colour.transfer)) {
     return "its bitstream does not carry the colour description";
+  }
+  // How exactly it is carried differs between codecs.
+  const HdrMetadata hdr = read_hdr(frame);
+  if ((asked_hdr.mastering && !hdr.mastering) || (asked_hdr.light && !hdr.light)) {
+    return "its bitstream does not carry the HDR metadata";
   }
   return {};
 }
@@ -164,7 +170,7 @@ Result<std::string> prove_encoder(const EncoderRow& row, const EncoderSettings& 
   const auto frame = decode_first((*encoder)->stream(), *packets);
   if (!frame) return wrong(frame.error().message());
   if (*frame == nullptr) return fmt::format("not checked: this FFmpeg has no {} decoder", to_string(row.codec));
-  std::string what = difference(**frame, (*encoder)->input());
+  std::string what = difference(**frame, (*encoder)->input(), settings.hdr);
   if (!what.empty()) return wrong(std::move(what));
   return std::string();
 }

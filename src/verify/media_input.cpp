@@ -1,16 +1,17 @@
 #include "verify/media_input.h"
 
 #include "base/unique_fd.h"
+#include "media/hdr_side_data.h"
 #include "media/packet.h"
 #include "output/interrupt.h"
 #include "output/output_spec.h"
 #include "output/resolver.h"
-#include "verify/hdr_side_data.h"
 
 extern "C" {
 #include <libavcodec/packet.h>
 #include <libavformat/avformat.h>
 #include <libavutil/dict.h>
+#include <libavutil/mastering_display_metadata.h>
 #include <libavutil/mem.h>
 }
 

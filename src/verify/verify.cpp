@@ -1,7 +1,7 @@
 #include "verify/verify.h"
 
 #include "base/histogram.h"
-#include "verify/hdr_side_data.h"
+#include "media/hdr_side_data.h"
 #include "verify/media_input.h"
 #include "verify/picture_view.h"
 #include "verify/quality_check.h"
@@ -68,17 +68,6 @@ ColourDescription colour_of(const AVFrame& frame) {
     default: break;
   }
   return colour;
-}
-
-HdrMetadata hdr_of(const AVFrame& frame) {
-  HdrMetadata hdr;
-  if (const auto* data = av_frame_get_side_data(&frame, AV_FRAME_DATA_MASTERING_DISPLAY_METADATA)) {
-    hdr.mastering = from_av(*reinterpret_cast<const AVMasteringDisplayMetadata*>(data->data));
-  }
-  if (const auto* data = av_frame_get_side_data(&frame, AV_FRAME_DATA_CONTENT_LIGHT_LEVEL)) {
-    hdr.light = from_av(*reinterpret_cast<const AVContentLightMetadata*>(data->data));
-  }
-  return hdr;
 }
 
 bool is_keyframe(const AVFrame& frame) {
@@ -227,7 +216,7 @@ void Verifier::describe(const AVFrame& frame, const PictureView* picture) {
     }
     report_.colour_changes |= colour != report_.colour;
   }
-  const HdrMetadata hdr = hdr_of(frame);
+  const HdrMetadata hdr = read_hdr(frame);
   if (!report_.hdr.mastering) report_.hdr.mastering = hdr.mastering;
   if (!report_.hdr.light) report_.hdr.light = hdr.light;
 }

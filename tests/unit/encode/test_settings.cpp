@@ -104,6 +104,10 @@ TEST_CASE("RGB and HDR metadata want pictures that can carry them") {
   CHECK(refusal(row("libx264"), hdr).kind == ErrorKind::Unsupported);
   hdr.hdr.mastering = MasteringDisplay{};
   CHECK_THAT(refusal(row("libx265"), hdr).message(), ContainsSubstring("mastering display"));
+  hdr.hdr.mastering.reset();
+  CHECK(validate_for(row("libx265"), hdr, {.size = {320, 192}, .rate = {30, 1}}));
+  CHECK(validate_for(row("hevc_vaapi"), hdr, {.size = {320, 192}, .rate = {30, 1}}));
+  CHECK(refusal(row("hevc_nvenc"), hdr).message() == "hevc_nvenc: it has no HDR metadata here");
 }
 
 TEST_CASE("sizes") {
