@@ -70,6 +70,7 @@ std::string report_json(const RecordingReport& report) {
   json["captured"] = report.counters.captured;
   json["repeated"] = report.counters.repeated;
   json["dropped"] = report.counters.dropped;
+  if (report.counters.first_picture) json["ring_frames"] = report.counters.encode_queue_size;
   json["ring_dropped"] = report.counters.ring_dropped;
   json["thinned"] = report.counters.thinned;
   json["keyframes"] = report.counters.keyframes;

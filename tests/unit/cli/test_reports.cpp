@@ -1,5 +1,6 @@
-// What `sources` and `encoders` print.
+// What `sources`, `encoders` and `record` print.
 #include "cli/encoders_report.h"
+#include "cli/record_report.h"
 #include "cli/sources_report.h"
 
 #include <catch2/catch_test_macros.hpp>
@@ -122,4 +123,39 @@ TEST_CASE("the encoders, and why one is not usable") {
   CHECK(json["encoders"][0]["usable"] == true);
   CHECK(json["encoders"].back()["usable"] == false);
   CHECK(json["encoders"].back()["reason"] == "it does not feel like it");
+}
+
+TEST_CASE("a recording tells which encoders it had, what changing them took and what the ring lost") {
+  using namespace std::chrono_literals;
+  RecordingReport report;
+  report.encoder = "libx264";
+  CHECK(nlohmann::json::parse(report_json(report)).contains("takeovers") == false);
+  report.counters.first_picture = true;
+  report.counters.encode_queue_size = 4;
+  report.counters.ring_dropped = 3;
+  report.counters.reopens = 1;
+  report.counters.gpu_encoder_load = 0.25;
+  report.failed_encoders = {"h264_nvenc"};
+  report.passed_over = {{"h264_vaapi", "open h264_vaapi: there is no render node"}};
+  report.takeovers = {{.failed = "h264_nvenc",
+                       .reason = "the device is lost",
+                       .encoder = "libx264",
+                       .opened = 12ms,
+                       .resumed = 15ms,
+                       .first_packet = 14500us}};
+  const auto json = nlohmann::json::parse(report_json(report));
+  CHECK(json["encoder"] == "libx264");
+  CHECK(json["failed_encoders"] == nlohmann::json{"h264_nvenc"});
+  CHECK(json["passed_over"] ==
+        nlohmann::json::array({{{"encoder", "h264_vaapi"}, {"reason", "open h264_vaapi: there is no render node"}}}));
+  CHECK(json["takeovers"] == nlohmann::json::array({{{"failed", "h264_nvenc"},
+                                                     {"reason", "the device is lost"},
+                                                     {"encoder", "libx264"},
+                                                     {"open_ms", 12.0},
+                                                     {"resumed_ms", 15.0},
+                                                     {"first_packet_ms", 14.5}}}));
+  CHECK(json["ring_frames"] == 4);
+  CHECK(json["ring_dropped"] == 3);
+  CHECK(json["reopens"] == 1);
+  CHECK(json["gpu_encoder_load"] == 0.25);
 }
