@@ -33,17 +33,18 @@ template <class Action>
   };
   const auto meeting = std::make_shared<Meeting>();
   const LeftFlag left = make_left_flag();
-  const auto attend = [](Meeting& with, Action made, const std::stop_token& given_up) {
-    Value value = made(given_up);
-    const std::lock_guard lock(with.mutex);
-    if (with.given_up) return;
-    with.value.emplace(std::move(value));
-    with.returned.notify_all();
-  };
-  std::jthread thread([meeting, left, attend, action = std::move(action)](const std::stop_token& given_up) mutable {
-    attend(*meeting, std::move(action), given_up);
-    left->store(true, std::memory_order_release);
-  });
+  std::jthread thread(
+      [meeting, left, action = std::optional(std::move(action))](const std::stop_token& given_up) mutable {
+        std::optional<Value> value((*action)(given_up));
+        action.reset();  // what it owned dies before the thread has left
+        {
+          const std::lock_guard lock(meeting->mutex);
+          if (!meeting->given_up) meeting->value = std::exchange(value, std::nullopt);
+          meeting->returned.notify_all();
+        }
+        value.reset();
+        left->store(true, std::memory_order_release);
+      });
   {
     const auto has_returned = [&meeting] { return meeting->value.has_value(); };
     std::unique_lock lock(meeting->mutex);

@@ -401,7 +401,7 @@ std::string EncoderRow::capabilities() const {
 std::span<const EncoderRow> encoder_rows() { return kRows; }
 
 const EncoderRow* find_encoder_row(std::string_view name) {
-  const auto it = std::ranges::find(kRows, name, &EncoderRow::name);
+  const auto* const it = std::ranges::find(kRows, name, &EncoderRow::name);
   return it == kRows.end() ? nullptr : &*it;
 }
 

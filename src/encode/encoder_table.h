@@ -91,8 +91,8 @@ struct EncoderRow {
   /// The device (an AVHWDeviceContext) that pictures of host memory are uploaded to; nullptr: libavcodec's wrapper
   /// takes them as they are.
   Result<AvBufferPtr> (*open_device)() = nullptr;
-  int device_format = -1;               ///< AVPixelFormat of that device's pictures
-  std::span<const Feature> features{};  ///< what it has of what not every encoder has
+  int device_format = -1;             ///< AVPixelFormat of that device's pictures
+  std::span<const Feature> features;  ///< what it has of what not every encoder has
 
   [[nodiscard]] bool hardware() const { return backend != "software"; }
   /// The preferred input for a depth and chroma; nullopt when the encoder has none.

@@ -51,8 +51,8 @@ const AVCodec* find_decoder(const BackendRow& row, AVCodecID id) {
 
 /// What a decoder on a device is asked about a stream.
 struct DeviceChoice {
-  AVPixelFormat memory;                  ///< the device's pictures
-  std::optional<std::string> refusal{};  ///< it does not decode this stream
+  AVPixelFormat memory;                ///< the device's pictures
+  std::optional<std::string> refusal;  ///< it does not decode this stream
 };
 
 /// "High 4:4:4 Predictive, yuv444p, 320x180"
@@ -91,7 +91,7 @@ Result<AvFramePtr> downloaded(AvFramePtr frame) {
 }  // namespace
 
 struct VideoDecoder::Impl {
-  explicit Impl(const BackendRow& backend_row) : row(backend_row), choice{backend_row.memory} {}
+  explicit Impl(const BackendRow& backend_row) : row(backend_row), choice{backend_row.memory, std::nullopt} {}
   [[nodiscard]] std::unexpected<Error> error(int code, const AvLogCapture& log) const;
 
   const BackendRow& row;
@@ -136,7 +136,7 @@ Result<std::unique_ptr<VideoDecoder>> VideoDecoder::open(DecoderBackend backend,
   const bool hardware = row.device != AV_HWDEVICE_TYPE_NONE;
   context->thread_count = hardware ? 1 : static_cast<int>(options.threads);
   if (options.live) {
-    context->flags |= static_cast<int>(AV_CODEC_FLAG_LOW_DELAY);
+    context->flags |= AV_CODEC_FLAG_LOW_DELAY;
     context->thread_type = FF_THREAD_SLICE;
   }
   context->extradata = static_cast<std::uint8_t*>(av_mallocz(options.extradata.size() + AV_INPUT_BUFFER_PADDING_SIZE));

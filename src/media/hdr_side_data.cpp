@@ -7,6 +7,7 @@ extern "C" {
 }
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <limits>
 
@@ -18,7 +19,7 @@ constexpr int kLuminance = 10'000;     ///< of MasteringDisplay per cd/m^2
 
 std::uint32_t in_units(AVRational value, int per_one) {
   const double scaled = value.den == 0 ? 0 : av_q2d(value) * per_one;
-  return scaled <= 0 || scaled > 4e9 ? 0 : static_cast<std::uint32_t>(scaled + 0.5);
+  return scaled <= 0 || scaled > 4e9 ? 0 : static_cast<std::uint32_t>(std::llround(scaled));
 }
 
 AVRational rational(std::uint32_t units, int per_one) {

@@ -47,7 +47,7 @@ class EncoderChoice final : public EncoderSuccession {
   [[nodiscard]] std::optional<Rational> rate() const;
 
   // Encoder thread.
-  bool possible() const override { return !chain_->exhausted(); }
+  [[nodiscard]] bool possible() const override { return !chain_->exhausted(); }
   Result<std::unique_ptr<Encoder>> next(std::string_view failed, const Error& why) override;
   void reopened(const Encoder& encoder) override;
 
