@@ -93,8 +93,11 @@ std::vector<std::string> Daemon::templates() const {
 }
 
 bool Daemon::capturing() const {
-  return std::ranges::any_of(sessions_,
-                             [](const auto& entry) { return entry.second->state() == SessionState::Recording; });
+  // A pause records nothing, but the desktop still hands out its pictures.
+  return std::ranges::any_of(sessions_, [](const auto& entry) {
+    const SessionState state = entry.second->state();
+    return state == SessionState::Recording || state == SessionState::Paused;
+  });
 }
 
 void Daemon::start_session(std::vector<Setting> options, TextDone done) {

@@ -79,10 +79,12 @@ void add_stage(Families& families, const StageTimes& stage, const Labels& labels
 }
 
 void add_sink(Families& families, const SinkStatistics& sink, const Labels& session) {
-  const Labels labels = with(with(session, "sink", sink.name), "state", sink.state);
+  const Labels labels = with(session, "sink", sink.name);
   const auto count = [&](const char* name, const char* help, std::uint64_t value) {
     families.number(name, help, MetricType::Counter, labels, static_cast<double>(value));
   };
+  families.number("zerocast_sink_state", "1 for the state that the sink is in", MetricType::Gauge,
+                  with(labels, "state", sink.state), 1);
   count("zerocast_sink_packets_total", "Packets written", sink.packets);
   count("zerocast_sink_bytes_total", "Coded bytes written", sink.bytes);
   count("zerocast_sink_dropped_total", "Packets left out", sink.dropped);

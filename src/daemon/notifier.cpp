@@ -3,8 +3,27 @@
 #include "daemon/bus_values.h"
 
 #include <cstdint>
+#include <string_view>
 
 namespace zc::daemon {
+
+namespace {
+
+/// The body is markup (Desktop Notifications Specification): what is none must not look like it.
+std::string plain(std::string_view text) {
+  std::string result;
+  for (const char c : text) {
+    switch (c) {
+      case '&': result += "&amp;"; break;
+      case '<': result += "&lt;"; break;
+      case '>': result += "&gt;"; break;
+      default: result += c;
+    }
+  }
+  return result;
+}
+
+}  // namespace
 
 void notify_user(sd_bus* bus, const std::string& summary, const std::string& body) {
   if (bus == nullptr) return;
@@ -13,7 +32,7 @@ void notify_user(sd_bus* bus, const std::string& summary, const std::string& bod
   sd_bus_call_method_async(bus, nullptr, "org.freedesktop.Notifications", "/org/freedesktop/Notifications",
                            "org.freedesktop.Notifications", "Notify", ignore, nullptr, "susssasa{sv}i", "zerocast",
                            std::uint32_t{0}, "media-record", bus::good_text(summary).c_str(),
-                           bus::good_text(body).c_str(), 0, 0, kDefaultTime);
+                           plain(bus::good_text(body)).c_str(), 0, 0, kDefaultTime);
 }
 
 }  // namespace zc::daemon

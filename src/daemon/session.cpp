@@ -235,7 +235,7 @@ void Session::begin_anew(const std::string& how) {
 }
 
 void Session::set_state(SessionState state, const std::string& reason) {
-  if (state == state_ && state != SessionState::Starting) return;
+  if (state == state_) return;
   const SessionState before = std::exchange(state_, state);
   context_.observer.on_state(*this, before, reason);
 }

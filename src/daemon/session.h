@@ -40,9 +40,9 @@ struct SessionContext {
 
 /// One session: its settings, the process that runs it, and what that says. Of the loop's thread.
 ///
-/// A process that crashes, or says nothing for kSilence where it should every second, is started again with the settings
-/// as they are by then, and its files go on in further ones ("clip-2.mkv"); after kMostCrashes in a row the session has
-/// failed.
+/// A process that crashes, or says nothing for kSilence where it should every second, is started again with the
+/// settings as they are by then, and its files go on in further ones ("clip-2.mkv"); after kMostCrashes in a row the
+/// session has failed.
 class Session {
  public:
   /// Called once with what the process answered, or why it never will.
