@@ -13,8 +13,9 @@
 
 namespace zc::daemon {
 
-/// The daemon on the session bus: org.zerocast.Daemon1 as config/org.zerocast.Daemon1.xml describes it. Only processes
-/// of the same user are answered. A bus that goes away is looked for again, with back-off, until it is there.
+/// The daemon on the session bus: org.zerocast.Daemon1 as config/org.zerocast.Daemon1.xml describes it. Who may
+/// call is the bus's to say, which admits its own user alone. A bus that goes away is looked for again, with back-off,
+/// until it is there.
 class BusService : public SessionObserver {
  public:
   BusService(EventLoop& loop, Operations& operations) : loop_(loop), operations_(operations) {}
