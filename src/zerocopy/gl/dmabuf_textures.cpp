@@ -67,46 +67,21 @@ std::vector<std::uint64_t> DmabufTextures::modifiers(PixelFormat format) const {
   std::vector<std::uint64_t> found;
   if (!rgb_fields(format).valid) return found;
   for (const EglModifier& m : listed(format)) {
-    if (!refused(m.modifier)) found.push_back(m.modifier);
+    if (!refused_.has(m.modifier)) found.push_back(m.modifier);
   }
   return found;
 }
 
 bool DmabufTextures::takes(PixelFormat format, std::uint64_t modifier) const {
-  return rgb_fields(format).valid && !refused(modifier) &&
+  return rgb_fields(format).valid && !refused_.has(modifier) &&
          std::ranges::find(listed(format), modifier, &EglModifier::modifier) != listed(format).end();
 }
 
-bool DmabufTextures::refused(std::uint64_t modifier) const {
-  return std::ranges::find(refusals_, modifier) != refusals_.end();
-}
-
-void DmabufTextures::trim() {
-  std::erase_if(entries_, [](const Entry& entry) { return entry.dmabuf.expired(); });
-}
-
 Result<GlPicture> DmabufTextures::find_or_import(const std::shared_ptr<const Dmabuf>& dmabuf) {
-  trim();
-  // What is left is alive, so its address is its identity.
-  auto known = std::ranges::find(entries_, dmabuf.get(), &Entry::identity);
-  if (known == entries_.end()) {
-    if (auto valid = dmabuf->validate(); !valid) return std::unexpected(std::move(valid.error()));
-    if (!rgb_fields(dmabuf->format).valid) {
-      return fail(ErrorKind::Unsupported, "import a dmabuf", fmt::format("{} on the GPU", name(dmabuf->format)));
-    }
-    if (refused(dmabuf->modifier)) {
-      return fail(ErrorKind::Unsupported, "import a dmabuf",
-                  fmt::format("the driver has refused modifier {:#x}", dmabuf->modifier));
-    }
-    auto imported = import(*dmabuf);
-    if (!imported) {
-      if (imported.error().kind == ErrorKind::Unsupported) refusals_.push_back(dmabuf->modifier);
-      return std::unexpected(std::move(imported.error()));
-    }
-    entries_.push_back({dmabuf, dmabuf.get(), std::move(*imported)});
-    known = entries_.end() - 1;
-  }
-  return GlPicture{known->imported.texture.get(), known->imported.target};
+  const auto imported = imported_.find_or(
+      dmabuf, [this](const Dmabuf& found) { return refused_.attempt(found, [&] { return import(found); }); });
+  if (!imported) return std::unexpected(imported.error());
+  return GlPicture{(*imported)->texture.get(), (*imported)->target};
 }
 
 Result<DmabufTextures::Imported> DmabufTextures::import(const Dmabuf& dmabuf) const {

@@ -2,7 +2,9 @@
 
 #include "base/error.h"
 #include "media/dmabuf.h"
+#include "zerocopy/dmabuf_cache.h"
 #include "zerocopy/gl/gl_device.h"
+#include "zerocopy/refused_modifiers.h"
 
 #include <cstdint>
 #include <memory>
@@ -44,8 +46,7 @@ class EglImage {
   EGLImageKHR image_ = EGL_NO_IMAGE_KHR;
 };
 
-/// Dmabufs as textures. Each is imported once and stays so as long as its Dmabuf object lives. Looked up by the object,
-/// never by the number of its file descriptor, which the system gives to the next buffer. The context's thread.
+/// Dmabufs as textures, each imported once (DmabufCache). The context's thread.
 class DmabufTextures {
  public:
   explicit DmabufTextures(std::shared_ptr<GlDevice> device) : device_(std::move(device)) {}
@@ -61,8 +62,8 @@ class DmabufTextures {
   /// Lost: the context is gone.
   [[nodiscard]] Result<GlPicture> find_or_import(const std::shared_ptr<const Dmabuf>& dmabuf);
   /// Lets go of dmabufs whose object is gone.
-  void trim();
-  [[nodiscard]] std::size_t size() const { return entries_.size(); }
+  void trim() { imported_.trim(); }
+  [[nodiscard]] std::size_t size() const { return imported_.size(); }
 
  private:
   struct Imported {
@@ -70,18 +71,12 @@ class DmabufTextures {
     GlObject texture;
     GLenum target = GL_TEXTURE_2D;
   };
-  struct Entry {
-    std::weak_ptr<const Dmabuf> dmabuf;
-    const Dmabuf* identity = nullptr;
-    Imported imported;
-  };
-  [[nodiscard]] bool refused(std::uint64_t modifier) const;
   [[nodiscard]] const std::vector<EglModifier>& listed(PixelFormat format) const;
   [[nodiscard]] Result<Imported> import(const Dmabuf& dmabuf) const;
 
   std::shared_ptr<GlDevice> device_;
-  std::vector<Entry> entries_;
-  std::vector<std::uint64_t> refusals_;  ///< for every format: else the source tries them one after the other
+  DmabufCache<Imported> imported_;
+  RefusedModifiers refused_;
   using Listed = std::pair<PixelFormat, std::vector<EglModifier>>;
   mutable std::vector<Listed> listed_;  ///< asked of the driver once per format
 };

@@ -83,19 +83,10 @@ AvBufferPtr make_drm_device() {
 
 }  // namespace
 
-void DmabufSurfaces::trim() {
-  std::erase_if(entries_, [](const Entry& entry) { return entry.dmabuf.expired(); });
-}
-
 Result<const AVFrame*> DmabufSurfaces::find_or_map(const std::shared_ptr<const Dmabuf>& dmabuf) {
-  trim();
-  // What is left is alive, so its address is its identity.
-  const auto known = std::ranges::find(entries_, dmabuf.get(), &Entry::identity);
-  if (known != entries_.end()) return known->frame.get();
-  auto frame = map(*dmabuf);
-  if (!frame) return std::unexpected(std::move(frame.error()));
-  entries_.push_back({dmabuf, dmabuf.get(), std::move(*frame)});
-  return entries_.back().frame.get();
+  const auto frame = mapped_.find_or(dmabuf, [this](const Dmabuf& found) { return map(found); });
+  if (!frame) return std::unexpected(frame.error());
+  return (*frame)->get();
 }
 
 Result<const DmabufSurfaces::Views*> DmabufSurfaces::views(Size size, const VaFormat& format) {

@@ -4,6 +4,7 @@
 #include "gpu/vaapi/device.h"
 #include "media/dmabuf.h"
 #include "media/surface.h"
+#include "zerocopy/dmabuf_cache.h"
 
 #include <memory>
 #include <vector>
@@ -12,9 +13,7 @@ namespace zc {
 
 struct VaFormat;
 
-/// Dmabufs as VA-API surfaces: each is mapped once (AV_PIX_FMT_DRM_PRIME to AV_PIX_FMT_VAAPI) and stays so as long as
-/// its Dmabuf object lives. Looked up by the object, never by the number of its file descriptor, which the system gives
-/// to the next buffer. One thread.
+/// Dmabufs as VA-API surfaces, each mapped once (AV_PIX_FMT_DRM_PRIME to AV_PIX_FMT_VAAPI; DmabufCache). One thread.
 class DmabufSurfaces {
  public:
   explicit DmabufSurfaces(std::shared_ptr<const vaapi::Device> device) : device_(std::move(device)) {}
@@ -23,15 +22,10 @@ class DmabufSurfaces {
   /// Invalid: see Dmabuf::validate(). Unsupported: the driver or libavutil refuses it.
   [[nodiscard]] Result<const AVFrame*> find_or_map(const std::shared_ptr<const Dmabuf>& dmabuf);
   /// Lets go of dmabufs whose object is gone.
-  void trim();
-  [[nodiscard]] std::size_t size() const { return entries_.size(); }
+  void trim() { mapped_.trim(); }
+  [[nodiscard]] std::size_t size() const { return mapped_.size(); }
 
  private:
-  struct Entry {
-    std::weak_ptr<const Dmabuf> dmabuf;
-    const Dmabuf* identity = nullptr;
-    AvFramePtr frame;
-  };
   /// The pictures of one size and format, in libavutil's two views of them.
   struct Views {
     Size size;
@@ -45,7 +39,7 @@ class DmabufSurfaces {
   std::shared_ptr<const vaapi::Device> device_;
   AvBufferPtr drm_device_;  ///< AVHWDeviceContext without a device: the descriptors say it all
   std::vector<Views> views_;
-  std::vector<Entry> entries_;
+  DmabufCache<AvFramePtr> mapped_;
 };
 
 }  // namespace zc

@@ -4,8 +4,6 @@
 #include "zerocopy/vulkan/drm_modifiers.h"
 #include "zerocopy/vulkan/pass_geometry.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 namespace zc {
@@ -29,41 +27,15 @@ std::vector<std::uint64_t> DmabufSources::modifiers(PixelFormat format) const {
       device_->gpu().missing_for(VulkanUse::LinearDmabuf).empty()) {
     found.push_back(kModifierLinear);
   }
-  std::erase_if(found, [&](std::uint64_t modifier) { return refused(modifier); });
+  std::erase_if(found, [&](std::uint64_t modifier) { return refused_.has(modifier); });
   return found;
 }
 
-bool DmabufSources::refused(std::uint64_t modifier) const {
-  return std::ranges::find(refusals_, modifier) != refusals_.end();
-}
-
-void DmabufSources::trim() {
-  std::erase_if(entries_, [](const Entry& entry) { return entry.dmabuf.expired(); });
-}
-
 Result<ConversionPass::Source> DmabufSources::find_or_import(const std::shared_ptr<const Dmabuf>& dmabuf) {
-  trim();
-  // What is left is alive, so its address is its identity.
-  auto known = std::ranges::find(entries_, dmabuf.get(), &Entry::identity);
-  if (known == entries_.end()) {
-    if (auto valid = dmabuf->validate(); !valid) return std::unexpected(std::move(valid.error()));
-    if (!rgb_fields(dmabuf->format).valid) {
-      return fail(ErrorKind::Unsupported, "import a dmabuf", fmt::format("{} on the GPU", name(dmabuf->format)));
-    }
-    if (refused(dmabuf->modifier)) {
-      return fail(ErrorKind::Unsupported, "import a dmabuf",
-                  fmt::format("the driver has refused modifier {:#x}", dmabuf->modifier));
-    }
-    auto imported = import(*dmabuf);
-    if (!imported) {
-      if (imported.error().kind == ErrorKind::Unsupported) refusals_.push_back(dmabuf->modifier);
-      return std::unexpected(std::move(imported.error()));
-    }
-    entries_.push_back({dmabuf, dmabuf.get(), std::make_unique<Imported>(std::move(*imported))});
-    known = entries_.end() - 1;
-  }
-  return source_of(std::get_if<VulkanBuffer>(known->imported.get()), std::get_if<VulkanImage>(known->imported.get()),
-                   *dmabuf);
+  const auto imported = imported_.find_or(
+      dmabuf, [this](const Dmabuf& found) { return refused_.attempt(found, [&] { return import(found); }); });
+  if (!imported) return std::unexpected(imported.error());
+  return source_of(std::get_if<VulkanBuffer>(*imported), std::get_if<VulkanImage>(*imported), *dmabuf);
 }
 
 Result<DmabufSources::Imported> DmabufSources::import(const Dmabuf& dmabuf) const {

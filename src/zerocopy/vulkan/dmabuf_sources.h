@@ -2,6 +2,8 @@
 
 #include "base/error.h"
 #include "media/dmabuf.h"
+#include "zerocopy/dmabuf_cache.h"
+#include "zerocopy/refused_modifiers.h"
 #include "zerocopy/vulkan/conversion_pass.h"
 #include "zerocopy/vulkan/vulkan_buffer.h"
 #include "zerocopy/vulkan/vulkan_image.h"
@@ -14,8 +16,7 @@
 namespace zc {
 
 /// Dmabufs as what the conversion pass reads: LINEAR ones as buffers, others (and LINEAR ones the driver does not take
-/// as a buffer) as images. Each is imported once and stays so as long as its Dmabuf object lives. Looked up by the
-/// object, never by the number of its file descriptor, which the system gives to the next buffer. One thread.
+/// as a buffer) as images, each imported once (DmabufCache). One thread.
 class DmabufSources {
  public:
   explicit DmabufSources(std::shared_ptr<VulkanDevice> device) : device_(std::move(device)) {}
@@ -28,22 +29,16 @@ class DmabufSources {
   /// Lost: the device is gone.
   [[nodiscard]] Result<ConversionPass::Source> find_or_import(const std::shared_ptr<const Dmabuf>& dmabuf);
   /// Lets go of dmabufs whose object is gone. Nothing may be running on them.
-  void trim();
-  [[nodiscard]] std::size_t size() const { return entries_.size(); }
+  void trim() { imported_.trim(); }
+  [[nodiscard]] std::size_t size() const { return imported_.size(); }
 
  private:
   using Imported = std::variant<VulkanBuffer, VulkanImage>;
-  struct Entry {
-    std::weak_ptr<const Dmabuf> dmabuf;
-    const Dmabuf* identity = nullptr;
-    std::unique_ptr<Imported> imported;  ///< in place: the pass points at it
-  };
-  [[nodiscard]] bool refused(std::uint64_t modifier) const;
   [[nodiscard]] Result<Imported> import(const Dmabuf& dmabuf) const;
 
   std::shared_ptr<VulkanDevice> device_;
-  std::vector<Entry> entries_;
-  std::vector<std::uint64_t> refusals_;  ///< for every format: else the source tries them one after the other
+  DmabufCache<Imported> imported_;
+  RefusedModifiers refused_;
 };
 
 }  // namespace zc
