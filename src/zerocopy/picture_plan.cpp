@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <string>
 
 #include <fmt/format.h>
 
@@ -12,13 +13,24 @@ bool within_one(std::uint32_t a, std::uint32_t b) { return a + 1 >= b && b + 1 >
 
 }  // namespace
 
+Result<void> check_edges(Size size, std::string_view operation) {
+  if (!size.empty() && size.width <= kMaxEdge && size.height <= kMaxEdge) return {};
+  return fail(ErrorKind::Invalid, std::string(operation),
+              fmt::format("{}x{} is not a size (1 to {} px)", size.width, size.height, kMaxEdge));
+}
+
+Result<SurfaceFormat> resolve_target(const SurfaceFormat& target, std::string_view operation) {
+  if (auto good = check_edges(target.size, operation); !good) return std::unexpected(std::move(good.error()));
+  SurfaceFormat resolved = target;
+  if (resolved.colour.matrix == ColourMatrix::Unknown) resolved.colour.matrix = ColourMatrix::BT709;
+  if (resolved.colour.range == ColourRange::Unknown) resolved.colour.range = ColourRange::Limited;
+  return resolved;
+}
+
 Result<PicturePlan> make_picture_plan(PixelFormat format, Size buffer, const Rect& crop, Transform transform,
                                       Size surface) {
   for (const Size size : {buffer, surface}) {
-    if (size.empty() || size.width > kMaxEdge || size.height > kMaxEdge) {
-      return fail(ErrorKind::Invalid, "import frame",
-                  fmt::format("{}x{} is not a size (1 to {} px)", size.width, size.height, kMaxEdge));
-    }
+    if (auto good = check_edges(size, "import frame"); !good) return std::unexpected(std::move(good.error()));
   }
   if (static_cast<unsigned>(transform) > static_cast<unsigned>(Transform::Flipped270)) {
     return fail(ErrorKind::Invalid, "import frame", "its transform is unknown");

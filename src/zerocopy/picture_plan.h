@@ -5,6 +5,10 @@
 #include "media/frame.h"
 #include "media/geometry.h"
 #include "media/pixel_format.h"
+#include "media/surface.h"
+
+#include <cstdint>
+#include <string_view>
 
 namespace zc {
 
@@ -29,6 +33,11 @@ struct PicturePlan {
 
 /// Longest edge of a buffer or surface, px. Keeps every offset computed from it far from overflow.
 inline constexpr std::uint32_t kMaxEdge = 16384;
+
+/// Invalid: a size of zero or beyond kMaxEdge.
+[[nodiscard]] Result<void> check_edges(Size size, std::string_view operation);
+/// What an importer is configured for, with the colour said that it has where none was. Errors as check_edges().
+[[nodiscard]] Result<SurfaceFormat> resolve_target(const SurfaceFormat& target, std::string_view operation);
 
 /// Invalid: a size of zero or beyond kMaxEdge, a crop that shows nothing.
 [[nodiscard]] Result<PicturePlan> make_picture_plan(PixelFormat format, Size buffer, const Rect& crop,

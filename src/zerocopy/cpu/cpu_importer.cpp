@@ -98,17 +98,12 @@ Result<void> CpuImporter::configure(const SurfaceFormat& target) {
     return fail(ErrorKind::Unsupported, "configure the CPU importer",
                 fmt::format("{} surfaces (valid: NV12, I420, P010, I010, I444, I410)", name(target.format)));
   }
-  if (target.size.empty() || target.size.width > kMaxEdge || target.size.height > kMaxEdge) {
-    return fail(ErrorKind::Invalid, "configure the CPU importer",
-                fmt::format("{}x{} is not a size (1 to {} px)", target.size.width, target.size.height, kMaxEdge));
-  }
-  SurfaceFormat resolved = target;
-  if (resolved.colour.matrix == ColourMatrix::Unknown) resolved.colour.matrix = ColourMatrix::BT709;
-  if (resolved.colour.range == ColourRange::Unknown) resolved.colour.range = ColourRange::Limited;
-  if (pool_ && pool_->format() == resolved) return {};
+  const auto resolved = resolve_target(target, "configure the CPU importer");
+  if (!resolved) return std::unexpected(resolved.error());
+  if (pool_ && pool_->format() == *resolved) return {};
   plan_ = {};
-  painter_.configure(resolved);
-  make_pool(resolved);
+  painter_.configure(*resolved);
+  make_pool(*resolved);
   return {};
 }
 

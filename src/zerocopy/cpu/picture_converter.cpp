@@ -35,10 +35,7 @@ Result<void> validate(const HostImage& image) {
   if (!rgb && !is_camera_format(image.format)) {
     return fail(ErrorKind::Unsupported, "import frame", fmt::format("format {} on the CPU", name(image.format)));
   }
-  if (image.size.empty() || image.size.width > kMaxEdge || image.size.height > kMaxEdge) {
-    return fail(ErrorKind::Invalid, "import frame",
-                fmt::format("{}x{} is not a size (1 to {} px)", image.size.width, image.size.height, kMaxEdge));
-  }
+  if (auto good = check_edges(image.size, "import frame"); !good) return good;
   if (info(image.format).bytes_per_sample[0] == 2 && image.size.width < 2) {
     return fail(ErrorKind::Invalid, "import frame", "packed 4:2:2 is at least two pixels wide");
   }

@@ -8,6 +8,7 @@
 #include "zerocopy/device/cuda_surface_pool.h"
 #include "zerocopy/device/route_list.h"
 #include "zerocopy/dmabuf_converter.h"
+#include "zerocopy/dmabuf_offer.h"
 #include "zerocopy/vulkan/cursor_pass.h"
 
 #include <fmt/format.h>
@@ -111,15 +112,8 @@ FormatOffer DeviceImporter::offer() const {
   FormatOffer offer = host_->offer();
   if (on_host_) return offer;
   // Not the host's dmabufs: once it makes surfaces for CUDA it is the CPU's importer that is behind the routes.
-  for (FormatOffer::Entry& entry : offer.formats) entry.modifiers = routes_.modifiers(entry.format);
-  for (const PixelFormatInfo& format : pixel_formats()) {
-    auto modifiers = routes_.modifiers(format.format);
-    const auto known = std::ranges::find(offer.formats, format.format, &FormatOffer::Entry::format);
-    if (!modifiers.empty() && known == offer.formats.end())
-      offer.formats.push_back({format.format, std::move(modifiers)});
-  }
-  if (options_.strict) std::erase_if(offer.formats, [](const auto& entry) { return entry.modifiers.empty(); });
-  return offer;
+  return with_dmabufs(
+      std::move(offer), [this](PixelFormat format) { return routes_.modifiers(format); }, options_.strict);
 }
 
 std::shared_ptr<const PictureDevice> DeviceImporter::device_for(const Frame& frame) const {
@@ -146,17 +140,12 @@ Result<void> DeviceImporter::configure(const SurfaceFormat& target) {
   if (!yuv_layout(target.format).valid) {
     return fail(ErrorKind::Unsupported, "configure the CUDA importer", fmt::format("{} surfaces", name(target.format)));
   }
-  if (target.size.empty() || target.size.width > kMaxEdge || target.size.height > kMaxEdge) {
-    return fail(ErrorKind::Invalid, "configure the CUDA importer",
-                fmt::format("{}x{} is not a size (1 to {} px)", target.size.width, target.size.height, kMaxEdge));
-  }
-  SurfaceFormat resolved = target;
-  if (resolved.colour.matrix == ColourMatrix::Unknown) resolved.colour.matrix = ColourMatrix::BT709;
-  if (resolved.colour.range == ColourRange::Unknown) resolved.colour.range = ColourRange::Limited;
+  const auto resolved = resolve_target(target, "configure the CUDA importer");
+  if (!resolved) return std::unexpected(resolved.error());
   if (cuda_lost_) return fail(ErrorKind::Lost, "configure the CUDA importer", "CUDA is gone");
-  if (pool_ && target_ == resolved) return {};
-  target_ = resolved;
-  painter_.configure(resolved);
+  if (pool_ && target_ == *resolved) return {};
+  target_ = *resolved;
+  painter_.configure(target_);
   cpu_.reset();
   return make_pool(!routes_.empty());
 }

@@ -6,6 +6,7 @@
 #include "zerocopy/cpu/cursor_painter.h"
 #include "zerocopy/cpu/yuv_coefficients.h"
 #include "zerocopy/cpu_importer.h"
+#include "zerocopy/dmabuf_offer.h"
 #include "zerocopy/host_pictures.h"
 #include "zerocopy/vaapi/cursor_patch.h"
 #include "zerocopy/vaapi/dmabuf_surfaces.h"
@@ -64,6 +65,7 @@ class VaapiImporter final : public Importer {
   };
 
   [[nodiscard]] bool gpu_works() const { return !gpu_left_; }
+  [[nodiscard]] std::vector<std::uint64_t> modifiers(PixelFormat format) const;
   [[nodiscard]] bool reads(PixelFormat format, std::uint64_t modifier) const;
   [[nodiscard]] bool takes(const Dmabuf& dmabuf, const PicturePlan& plan) const;
   [[nodiscard]] Result<Surface> import_picture(Frame& frame);
@@ -107,19 +109,12 @@ class VaapiImporter final : public Importer {
 
 FormatOffer VaapiImporter::offer() const {
   if (on_host_ || gpu_left_) return host_.offer().value_or(plain_offer_);
-  FormatOffer offer = plain_offer_;
-  for (FormatOffer::Entry& entry : offer.formats) {
-    const auto known = std::ranges::find(formats_, entry.format, &FormatOffer::Entry::format);
-    if (known != formats_.end()) entry.modifiers = known->modifiers;
-  }
-  for (const FormatOffer::Entry& entry : formats_) {
-    if (std::ranges::find(offer.formats, entry.format, &FormatOffer::Entry::format) == offer.formats.end()) {
-      offer.formats.push_back(entry);
-    }
-  }
-  if (options_.strict) std::erase_if(offer.formats, [](const auto& entry) { return entry.modifiers.empty(); });
-  offer.shared_memory = !options_.strict;
-  return offer;
+  return with_dmabufs(plain_offer_, [this](PixelFormat format) { return modifiers(format); }, options_.strict);
+}
+
+std::vector<std::uint64_t> VaapiImporter::modifiers(PixelFormat format) const {
+  const auto known = std::ranges::find(formats_, format, &FormatOffer::Entry::format);
+  return known == formats_.end() ? std::vector<std::uint64_t>() : known->modifiers;
 }
 
 bool VaapiImporter::reads(PixelFormat format, std::uint64_t modifier) const {
@@ -158,32 +153,27 @@ Result<void> VaapiImporter::configure(const SurfaceFormat& target) {
     return fail(ErrorKind::Unsupported, "configure the VA-API importer",
                 fmt::format("{} surfaces", name(target.format)));
   }
-  if (target.size.empty() || target.size.width > kMaxEdge || target.size.height > kMaxEdge) {
-    return fail(ErrorKind::Invalid, "configure the VA-API importer",
-                fmt::format("{}x{} is not a size (1 to {} px)", target.size.width, target.size.height, kMaxEdge));
-  }
+  const auto resolved = resolve_target(target, "configure the VA-API importer");
+  if (!resolved) return std::unexpected(resolved.error());
   if (device_left_) return fail(ErrorKind::Lost, "configure the VA-API importer", "VA-API is gone");
-  SurfaceFormat resolved = target;
-  if (resolved.colour.matrix == ColourMatrix::Unknown) resolved.colour.matrix = ColourMatrix::BT709;
-  if (resolved.colour.range == ColourRange::Unknown) resolved.colour.range = ColourRange::Limited;
-  if (pool_ && target_ == resolved) return {};
+  if (pool_ && target_ == *resolved) return {};
   newest_ = {};
   host_.forget();
   patch_.reset();
   processor_.reset();
-  target_ = resolved;
-  painter_.configure(resolved);
-  auto pool = VaapiPool::create(resolved, options_.surface_limit, *device_);
+  target_ = *resolved;
+  painter_.configure(target_);
+  auto pool = VaapiPool::create(target_, options_.surface_limit, *device_);
   if (!pool) return std::unexpected(std::move(pool.error()));
   pool_ = std::move(*pool);
   if (gpu_left_) return {};
-  auto processor = VaProcessor::create(device_, resolved.size);
-  const bool tried = resolved.format == PixelFormat::NV12 && resolved.colour == kBt709Limited;
+  auto processor = VaProcessor::create(device_, target_.size);
+  const bool tried = target_.format == PixelFormat::NV12 && target_.colour == kBt709Limited;
   Result<void> right;
   if (!processor) {
     right = std::unexpected(std::move(processor.error()));
   } else if (!tried) {
-    right = try_va_colours(device_, resolved);
+    right = try_va_colours(device_, target_);
   }
   if (!right) {
     if (options_.strict) return right;
@@ -191,7 +181,7 @@ Result<void> VaapiImporter::configure(const SurfaceFormat& target) {
     return {};
   }
   processor_ = std::move(*processor);
-  patch_ = std::make_unique<CursorPatch>(device_, resolved);
+  patch_ = std::make_unique<CursorPatch>(device_, target_);
   return {};
 }
 

@@ -6,6 +6,7 @@
 #include "zerocopy/cpu/cursor_painter.h"
 #include "zerocopy/cpu/yuv_coefficients.h"
 #include "zerocopy/cpu_importer.h"
+#include "zerocopy/dmabuf_offer.h"
 #include "zerocopy/host_pictures.h"
 #include "zerocopy/vulkan/conversion_pass.h"
 #include "zerocopy/vulkan/cursor_pass.h"
@@ -114,16 +115,7 @@ class VulkanVideoImporter final : public Importer {
 
 FormatOffer VulkanVideoImporter::offer() const {
   if (on_host_ || gpu_left_) return host_.offer().value_or(plain_offer_);
-  FormatOffer offer = plain_offer_;
-  for (FormatOffer::Entry& entry : offer.formats) entry.modifiers = known_.of(entry.format);
-  for (const PixelFormatInfo& format : pixel_formats()) {
-    if (known_.of(format.format).empty()) continue;
-    if (std::ranges::find(offer.formats, format.format, &FormatOffer::Entry::format) != offer.formats.end()) continue;
-    offer.formats.push_back({format.format, known_.of(format.format)});
-  }
-  if (options_.strict) std::erase_if(offer.formats, [](const auto& entry) { return entry.modifiers.empty(); });
-  offer.shared_memory = !options_.strict;
-  return offer;
+  return with_dmabufs(plain_offer_, [this](PixelFormat format) { return known_.of(format); }, options_.strict);
 }
 
 bool VulkanVideoImporter::takes(const Dmabuf& dmabuf, const PicturePlan& plan) const {
@@ -162,18 +154,13 @@ Result<void> VulkanVideoImporter::configure(const SurfaceFormat& target) {
   if (target.format != PixelFormat::NV12 && target.format != PixelFormat::P010) {
     return fail(ErrorKind::Unsupported, kOperation, fmt::format("{} surfaces", name(target.format)));
   }
-  if (target.size.empty() || target.size.width > kMaxEdge || target.size.height > kMaxEdge) {
-    return fail(ErrorKind::Invalid, kOperation,
-                fmt::format("{}x{} is not a size (1 to {} px)", target.size.width, target.size.height, kMaxEdge));
-  }
+  const auto resolved = resolve_target(target, kOperation);
+  if (!resolved) return std::unexpected(resolved.error());
   if (device_left_) return fail(ErrorKind::Lost, kOperation, "the device is gone");
-  SurfaceFormat resolved = target;
-  if (resolved.colour.matrix == ColourMatrix::Unknown) resolved.colour.matrix = ColourMatrix::BT709;
-  if (resolved.colour.range == ColourRange::Unknown) resolved.colour.range = ColourRange::Limited;
-  if (pool_ && target_ == resolved) return {};
+  if (pool_ && target_ == *resolved) return {};
   drop_surfaces();
-  target_ = resolved;
-  painter_.configure(resolved);
+  target_ = *resolved;
+  painter_.configure(target_);
   return make_surfaces();
 }
 
