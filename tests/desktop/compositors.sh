@@ -5,6 +5,11 @@
 # for 60 Hz it gives 56. So its pause is half the period, and the client keeps the beat; the output sends frames only
 # when something changed, so the beat is the stream's rate.
 start_sway() {
+  start_sway_alone
+  start_wlr_portal HEADLESS-1
+}
+
+start_sway_alone() {
   local pause_ms=$((500 / ZEROCAST_DESKTOP_RATE))
   # shellcheck disable=SC2034 # the session's
   client_options=(--rate "$ZEROCAST_DESKTOP_RATE")
@@ -17,19 +22,35 @@ output HEADLESS-1 mode --custom ${ZEROCAST_DESKTOP_SIZE}@$(hertz $((pause_ms > 1
 EOF
   export SWAYSOCK=$XDG_RUNTIME_DIR/sway-ipc.sock
   start sway sway -c "$session/sway.conf"
+  leaves sway "$XDG_RUNTIME_DIR/wayland-*" "$SWAYSOCK"
   await_wayland sway
-  start_wlr_portal
+}
+
+# wlroots 0.15's headless outputs cannot be switched off; the windows of its Wayland backend can be closed, each of
+# which is a monitor that is unplugged: swaymsg -s "$ZEROCAST_DESKTOP_OUTER" '[title="wlroots - WL-1"] kill'.
+start_nested() {
+  start_sway_alone
+  export ZEROCAST_DESKTOP_OUTER=$SWAYSOCK SWAYSOCK=$XDG_RUNTIME_DIR/sway-inner.sock
+  cat >"$session/inner.conf" <<'EOF'
+xwayland disable
+swaybg_command -
+default_border none
+EOF
+  start inner env WLR_BACKENDS=wayland sway -c "$session/inner.conf"
+  until_ready inner 15 test -S "$XDG_RUNTIME_DIR/wayland-2"
+  export WAYLAND_DISPLAY=wayland-2
+  start_wlr_portal WL-1
 }
 
 # hertz MILLISECONDS: the rate of that period, rounded down to 1 mHz.
 hertz() { printf '%d.%03d' $((1000 / $1)) $((1000000 / $1 % 1000)); }
 
-# The backend first: the frontend looks for it when it starts.
+# start_wlr_portal OUTPUT: shares that. The backend first: the frontend looks for it when it starts.
 start_wlr_portal() {
   mkdir -p "$XDG_CONFIG_HOME/xdg-desktop-portal-wlr" "$XDG_CONFIG_HOME/xdg-desktop-portal"
   cat >"$XDG_CONFIG_HOME/xdg-desktop-portal-wlr/config" <<EOF
 [screencast]
-output_name=HEADLESS-1
+output_name=$1
 chooser_type=none
 EOF
   # Read by xdg-desktop-portal 1.17 and later; before, XDG_CURRENT_DESKTOP=sway chooses.

@@ -1,15 +1,28 @@
 # shellcheck shell=bash disable=SC2154 # the session that sources this file sets them
-# Starting, awaiting and ending the parts of a desktop session. Uses the session's: logs, pids, names, command_pid,
-# stopping.
+# Starting, awaiting and ending the parts of a desktop session. Uses the session's: session, logs, pids, names,
+# command_pid, stopping.
 
-# start NAME CMD...: runs it in the background, its output in $logs/NAME.log. It gets SIGTERM when this shell dies and
-# stays out of the terminal's process group, so that Ctrl-C reaches the session's command only.
+# By part: what it was started with, what until_ready was told of it, what it leaves behind.
+declare -A commands=() readiness=() leftovers=()
+
+# start NAME CMD...: runs it in the background, its output in $logs/NAME.log; that of its life before becomes
+# $logs/NAME.1.log. It gets SIGTERM when this shell dies and stays out of the terminal's process group, so that Ctrl-C
+# reaches the session's command only.
 start() {
   local name=$1
   shift
+  commands[$name]=${*@Q}
+  if [[ -e $logs/$name.log ]]; then mv "$logs/$name.log" "$logs/$name.1.log"; fi
   setsid setpriv --pdeathsig TERM -- "$@" </dev/null >"$logs/$name.log" 2>&1 &
   pids+=("$!")
   names+=("$name")
+}
+
+# leaves NAME GLOB...: files that the part NAME leaves behind when it is killed, and that its successor trips over.
+leaves() {
+  local name=$1
+  shift
+  leftovers[$name]=${*@Q}
 }
 
 # failed NAME WHY: one line, the end of the part's log, exit 125.
@@ -21,8 +34,9 @@ failed() {
 
 # until_ready NAME SECONDS TEST...: polls TEST; fails when it does not come true in time or the part NAME has ended.
 until_ready() {
-  local name=$1 deadline=$((SECONDS + $2 + 1)) i
+  local name=$1 seconds=$2 deadline=$((SECONDS + $2 + 1)) i
   shift 2
+  readiness[$name]="$seconds ${*@Q}"
   until "$@" >/dev/null 2>&1; do
     for i in "${!names[@]}"; do
       if [[ ${names[i]} == "$name" ]] && ! kill -0 "${pids[i]}" 2>/dev/null; then failed "$name" "ended at once"; fi
@@ -45,6 +59,43 @@ gone() {
     if ((SECONDS >= deadline)); then return 1; fi
     sleep 0.03
   done
+}
+
+# kill_part NAME: SIGKILL, if it still runs, and waits until it is gone.
+kill_part() {
+  local i leftover
+  for i in "${!names[@]}"; do
+    if [[ ${names[i]} != "$1" ]]; then continue; fi
+    kill -KILL "${pids[i]}" 2>/dev/null || true
+    wait "${pids[i]}" 2>/dev/null || true
+    unset "pids[$i]" "names[$i]"
+  done
+  pids=("${pids[@]}") names=("${names[@]}")
+  eval "set -- ${leftovers[$1]-}"
+  for leftover; do
+    # shellcheck disable=SC2086 # a pattern
+    rm -f $leftover
+  done
+}
+
+# start_again NAME: as it was started before, and until it is ready.
+start_again() {
+  eval "start $1 ${commands[$1]}"
+  if [[ -n ${readiness[$1]-} ]]; then eval "until_ready $1 ${readiness[$1]}"; fi
+}
+
+# What the command asked for by `part` (a trap of this shell): "kill NAME..." or "start NAME...", in $session/request.
+serve_request() {
+  local verb parts part
+  read -r verb parts <"$session/request" || return 0
+  rm -f "$session/request"
+  for part in $parts; do
+    case $verb in
+      kill) kill_part "$part" ;;
+      start) start_again "$part" ;;
+    esac
+  done
+  : >"$session/served"
 }
 
 # Ends every part, the last started first: each may rely on those before it while it ends.
@@ -78,6 +129,7 @@ await_command() {
     status=0
     wait "$command_pid" || status=$?
     if ! kill -0 "$command_pid" 2>/dev/null; then break; fi
+    if ((stopping == 0)); then continue; fi # it was a request that interrupted the wait
     deadline=${deadline:-$((SECONDS + 15))}
     if ((SECONDS >= deadline || stopping > 2)); then kill -KILL -- "-$command_pid" 2>/dev/null || true; fi
     sleep 0.05
