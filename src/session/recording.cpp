@@ -4,11 +4,11 @@
 #include "base/parked_thread.h"
 #include "base/process_stats.h"
 #include "capture/reconnecting_source.h"
-#include "encode/engine_load.h"
 #include "session/encode_stage.h"
+#include "session/equipment.h"
 #include "session/frame_mailbox.h"
 #include "session/picture_worker.h"
-#include "zerocopy/importer_chain.h"
+#include "session/recording_figures.h"
 
 #include <fmt/format.h>
 
@@ -28,20 +28,7 @@ constexpr Nanoseconds kFirstPictureTimeout = std::chrono::seconds(10);
 constexpr Nanoseconds kWarmUp = std::chrono::seconds(2);
 /// After this long every driver has painted a picture that it handed over too early.
 constexpr Nanoseconds kLatch = std::chrono::milliseconds(50);
-constexpr std::size_t kLiveRing = 4;
-constexpr std::size_t kRecordingRing = 10;
-/// Rate control's hint when the source names no rate, and the most it is believed.
-constexpr Rational kDefaultRate{60, 1};
-constexpr double kMaxNominalRate = 240.0;
 constexpr double kMaxConstantRate = 1000.0;
-
-Rational nominal_rate(const RecordingOptions& options, const SourceInfo& source) {
-  if (options.constant_rate) return *options.constant_rate;
-  if (source.rate.zero() || source.rate.value() > kMaxNominalRate) return kDefaultRate;
-  return source.rate;
-}
-
-Size even(Size size) { return {std::max(size.width & ~1U, 2U), std::max(size.height & ~1U, 2U)}; }
 
 std::unexpected<Failure> failed(Part part, Error error) { return std::unexpected(Failure{part, std::move(error)}); }
 
@@ -51,7 +38,7 @@ class RecordingImpl final : public Recording, public SourceListener {
       : options_(std::move(options)),
         mailbox_(options_.toggles.latch ? kLatch : Nanoseconds{}),
         outputs_(options_.replay, output_events()),
-        encoders_(options_.encoder, options_.proofs, options_.patience.open) {}
+        equipment_(options_) {}
   RecordingImpl(const RecordingImpl&) = delete;
   RecordingImpl& operator=(const RecordingImpl&) = delete;
   ~RecordingImpl() override { close(); }
@@ -103,8 +90,6 @@ class RecordingImpl final : public Recording, public SourceListener {
   void run_worker(const std::stop_token& stop);
   [[nodiscard]] Result<Frame> wait_for_picture(const std::stop_token& stop);
   [[nodiscard]] std::expected<void, Failure> open_stage(const Frame& first);
-  [[nodiscard]] VideoParameters video_parameters(const Frame& first) const;
-  [[nodiscard]] std::size_t ring_frames(const Encoder& encoder) const;
   void end_with(EndReason reason, std::optional<Failure> failure = std::nullopt);
   [[nodiscard]] OutputGroupEvents output_events();
   [[nodiscard]] Result<std::unique_ptr<Source>> open_source(std::stop_token stop);
@@ -115,12 +100,10 @@ class RecordingImpl final : public Recording, public SourceListener {
   RecordingOptions options_;
   FrameMailbox mailbox_;
   DurationHistogram capture_times_;
-  std::unique_ptr<Importer> importer_;  ///< the worker's once that runs, and gone when it has ended
-  std::string route_;                   ///< its last one, when the worker has ended
   OutputGroup outputs_;
   std::unique_ptr<Source> source_;
 
-  EncoderChoice encoders_;  // outlives the stage, which asks it for successors
+  Equipment equipment_;  ///< the worker's once that runs; outlives the stage, which asks it for successors
 
   // Made by the worker when the first picture has come; read by status() behind stage_ready_.
   std::unique_ptr<EncodeStage> stage_;
@@ -137,13 +120,7 @@ class RecordingImpl final : public Recording, public SourceListener {
   std::atomic<std::uint64_t> route_changes_{0};
   std::atomic<std::uint64_t> source_reconnects_{0};
 
-  /// Asks the GPU at most so often: it is a call into a driver.
-  static constexpr Nanoseconds kLoadInterval = std::chrono::seconds(1);
-  [[nodiscard]] std::optional<double> engine_load() const;
-  mutable std::mutex load_mutex_;
-  mutable EngineLoad load_;
-  mutable std::optional<double> last_load_;
-  mutable std::optional<Nanoseconds> load_at_;
+  mutable EngineLoadMeter engine_load_;
 
   mutable std::mutex mutex_;  // the end and the route
   std::condition_variable ended_;
@@ -184,11 +161,7 @@ std::expected<void, Failure> RecordingImpl::open(std::stop_token stop) {
   if (options_.outputs.empty() && !options_.replay) {
     return failed(Part::Settings, fail(ErrorKind::Invalid, "start recording", "no output was named").error());
   }
-  // The route into the memory that the wanted encoder takes pictures from comes first.
-  const EncoderRow* wanted = options_.encoder.encoder ? find_encoder_row(*options_.encoder.encoder) : nullptr;
-  auto importer = open_importer(options_.toggles.zerocopy, wanted ? wanted->device_memory : MemoryKind::Host);
-  if (!importer) return failed(Part::Settings, std::move(importer.error()));
-  importer_ = std::move(*importer);
+  if (auto opened = equipment_.open_importer(); !opened) return failed(Part::Settings, std::move(opened.error()));
   auto source = open_source(std::move(stop));
   if (!source) return failed(Part::Settings, std::move(source.error()));
   // Paths are opened before the desktop's dialog: nobody should choose a monitor for a file that cannot be written.
@@ -201,14 +174,13 @@ std::expected<void, Failure> RecordingImpl::open(std::stop_token stop) {
     if (auto claimed = outputs_.claim(spec); !claimed) return failed(Part::Output, std::move(claimed.error()));
   }
   source_ = std::move(*source);
-  if (auto started = source_->start(importer_->offer(), *this); !started) {
+  if (auto started = source_->start(equipment_.importer().offer(), *this); !started) {
     return failed(Part::Source, std::move(started.error()));
   }
   worker_ = std::jthread([this](const std::stop_token& token) {
     name_this_thread("zc-worker");
     run_worker(token);
-    route_ = importer_->route();
-    importer_.reset();  // on its own thread, which an OpenGL context is bound to
+    equipment_.close_importer();
   });
   return {};
 }
@@ -228,50 +200,24 @@ Result<Frame> RecordingImpl::wait_for_picture(const std::stop_token& stop) {
   }
 }
 
-VideoParameters RecordingImpl::video_parameters(const Frame& first) const {
-  VideoParameters video;
-  video.rate = nominal_rate(options_, source_->info());
-  video.constant_rate = options_.constant_rate.has_value();
-  video.size = options_.size.value_or(first.visible_size());
-  if (options_.encoder.chroma == Chroma::Yuv420) video.size = even(video.size);
-  const auto takes_new_headers = [](const OutputSpec& spec) { return info(spec.container).takes_new_headers; };
-  const bool any = options_.outputs_change || options_.replay;  // outputs of any kind may come
-  video.in_band_headers = any || std::ranges::any_of(options_.outputs, takes_new_headers);
-  video.fixed_headers = any || !std::ranges::all_of(options_.outputs, takes_new_headers);
-  video.device = importer_->device_for(first);
-  return video;
-}
-
 std::expected<void, Failure> RecordingImpl::open_stage(const Frame& first) {
-  auto encoder = encoders_.open(video_parameters(first));
+  auto encoder = equipment_.open_encoder(first, source_->info());
   if (!encoder) return failed(Part::Encoder, std::move(encoder.error()));
-  if (auto configured = importer_->configure((*encoder)->input()); !configured) {
-    return failed(Part::Encoder, std::move(configured.error()));
-  }
-  const StreamParameters& stream = encoders_.stream();
+  EncoderChoice& encoders = equipment_.encoders();
+  const StreamParameters& stream = encoders.stream();
   if (auto started = outputs_.start(stream); !started) return failed(Part::Output, std::move(started.error()));
   size_ = stream.size;
   codec_ = stream.codec;
-  const std::size_t frames = ring_frames(**encoder);
+  const std::size_t frames = equipment_.ring_frames(**encoder);
   stage_ = std::make_unique<EncodeStage>(
       std::move(*encoder), frames,
       options_.ring_policy.value_or(options_.live ? RingPolicy::DropOldest : RingPolicy::Block),
       [this](const Packet& packet) { outputs_.push(packet); },
-      [this](const Error& error) { end_with(EndReason::Failed, Failure{Part::Encoder, error}); }, &encoders_,
+      [this](const Error& error) { end_with(EndReason::Failed, Failure{Part::Encoder, error}); }, &encoders,
       options_.patience);
-  logger("session").info("{} -> {} ({}) {}x{}", source_->info().description, encoders_.encoder(), importer_->route(),
-                         stream.size.width, stream.size.height);
+  logger("session").info("{} -> {} ({}) {}x{}", source_->info().description, encoders.encoder(),
+                         equipment_.importer().route(), stream.size.width, stream.size.height);
   return {};
-}
-
-std::size_t RecordingImpl::ring_frames(const Encoder& encoder) const {
-  const std::size_t wanted = options_.ring_frames.value_or(options_.live ? kLiveRing : kRecordingRing);
-  const std::size_t most = most_ring_frames(importer_->surface_limit(), encoder.most_held());
-  if (wanted > most) {
-    logger("session").warn("the ring holds {} surfaces instead of {}: {} there are, and {} may hold {} of them", most,
-                           wanted, importer_->surface_limit(), encoder.name(), encoder.most_held());
-  }
-  return std::min(wanted, most);
 }
 
 void RecordingImpl::run_worker(const std::stop_token& stop) {
@@ -290,7 +236,7 @@ void RecordingImpl::run_worker(const std::stop_token& stop) {
     newer->supersede(std::move(*first));
     first = std::move(*newer);
   }
-  const Rational rate = nominal_rate(options_, source_->info());
+  const Rational rate = equipment_.nominal_rate(source_->info());
   const Nanoseconds interval(static_cast<std::int64_t>(1e9 / rate.value()));
   PictureWorker::Config config;
   config.pacer.constant_rate = options_.constant_rate;
@@ -303,16 +249,16 @@ void RecordingImpl::run_worker(const std::stop_token& stop) {
   config.even_size = options_.encoder.chroma == Chroma::Yuv420;
   config.renegotiate = [this](const FormatOffer& offer) { return source_->renegotiate(offer); };
   config.on_route = [this](std::string_view now) { on_route_change(now); };
-  pictures_ = std::make_unique<PictureWorker>(config, mailbox_, *importer_, *stage_);
+  pictures_ = std::make_unique<PictureWorker>(config, mailbox_, equipment_.importer(), *stage_);
   overwritten_before_ = mailbox_.overwritten();
   cpu_start_ = process_cpu_time();
   encoder_cpu_start_ = EncodeStage::encoder_cpu_time();
-  on_route_change(importer_->route());
+  on_route_change(equipment_.importer().route());
   stage_ready_.store(true);
   pictures_->set_paused(paused_.load());
   // What was asked for before there was anything to change.
-  if (const auto changed = encoders_.bit_rate()) stage_->set_bitrate(*changed);
-  if (const auto changed = encoders_.rate()) {
+  if (const auto changed = equipment_.encoders().bit_rate()) stage_->set_bitrate(*changed);
+  if (const auto changed = equipment_.encoders().rate()) {
     stage_->set_rate(*changed);
     pictures_->set_rate(*changed);
   }
@@ -366,7 +312,7 @@ void RecordingImpl::request_keyframe() {
 }
 
 Result<void> RecordingImpl::set_bitrate(std::int64_t bits_per_second) {
-  if (auto ok = encoders_.set_bitrate(bits_per_second); !ok) return ok;
+  if (auto ok = equipment_.encoders().set_bitrate(bits_per_second); !ok) return ok;
   if (stage_ready_.load()) stage_->set_bitrate(bits_per_second);
   return {};
 }
@@ -379,7 +325,7 @@ Result<void> RecordingImpl::set_rate(Rational rate) {
     return fail(ErrorKind::Invalid, "set the frame rate",
                 fmt::format("{} is not above 0 and at most {}", rate.value(), kMaxConstantRate));
   }
-  encoders_.set_rate(rate);
+  equipment_.encoders().set_rate(rate);
   if (stage_ready_.load()) {
     stage_->set_rate(rate);
     pictures_->set_rate(rate);
@@ -407,16 +353,6 @@ bool RecordingImpl::wait(Nanoseconds timeout) {
   return over;
 }
 
-std::optional<double> RecordingImpl::engine_load() const {
-  const std::lock_guard lock(load_mutex_);
-  const Nanoseconds now = monotonic_now();
-  if (!load_at_ || now - *load_at_ >= kLoadInterval) {
-    load_at_ = now;
-    last_load_ = load_.sample(now);
-  }
-  return last_load_;
-}
-
 RecordingStatus RecordingImpl::status() const {
   RecordingStatus status;
   {
@@ -435,26 +371,8 @@ RecordingStatus RecordingImpl::status() const {
   status.route_changes = route_changes_.load(std::memory_order_relaxed);
   status.first_picture = stage_ready_.load(std::memory_order_acquire);
   if (!status.first_picture) return status;
-  const PictureWorker::Counters pictures = pictures_->counters();
-  const EncodeStage::Counters encoded = stage_->counters();
-  status.elapsed = pictures.elapsed;
-  status.repeated = pictures.repeated;
-  status.thinned = pictures.thinned;
-  const std::uint64_t overwritten = mailbox_.overwritten() - overwritten_before_;
-  status.captured = pictures.captured + overwritten;
-  status.dropped = pictures.dropped + overwritten + stage_->ring().dropped() + encoded.lost;
-  status.packets = encoded.packets;
-  status.bytes = encoded.bytes;
-  const EncodeMetrics& metrics = stage_->metrics();
-  status.encoder = metrics.encoder();
-  status.keyframes = encoded.keyframes;
-  status.reopens = metrics.reopens.load(std::memory_order_relaxed);
-  status.takeovers = metrics.takeovers.load(std::memory_order_relaxed);
-  status.encode_queue = stage_->ring().depth();
-  status.encode_queue_size = stage_->ring().capacity();
-  status.ring_dropped = stage_->ring().dropped();
-  status.gpu_encoder_load = engine_load();
-  status.latency_p50 = stage_->latency().quantile(0.5);
+  add_figures(status, *pictures_, *stage_, mailbox_.overwritten() - overwritten_before_);
+  status.gpu_encoder_load = engine_load_.load();
   return status;
 }
 
@@ -479,22 +397,8 @@ RecordingReport RecordingImpl::finish() {
   report.counters = status();
   report.duration = report.counters.elapsed;
   if (stage_ready_.load(std::memory_order_acquire)) {
-    report.encoder = encoders_.encoder();
-    report.failed_encoders = encoders_.failed();
-    report.passed_over = encoders_.passed_over();
-    report.takeovers = stage_->takeovers();
-    const DurationHistogram& encoding = stage_->metrics().encoding;
-    report.encoding_p50 = encoding.quantile(0.50);
-    report.encoding_p95 = encoding.quantile(0.95);
-    report.encoding_p99 = encoding.quantile(0.99);
-    report.route = route_;
-    report.codec = encoders_.stream().codec;
-    report.size = encoders_.stream().size;
-    const DurationHistogram& latency = stage_->latency();
-    report.latency_p50 = latency.quantile(0.50);
-    report.latency_p95 = latency.quantile(0.95);
-    report.latency_p99 = latency.quantile(0.99);
-    report.latency_max = latency.max();
+    add_encoding(report, *stage_, equipment_.encoders());
+    report.route = report.counters.route;
     report.cpu = cpu_;
     report.cpu_not_encoder = std::max(Nanoseconds{}, cpu_ - cpu_encoder_);
   }

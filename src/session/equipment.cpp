@@ -1,0 +1,75 @@
+#include "session/equipment.h"
+
+#include "base/log.h"
+#include "encode/encoder_table.h"
+#include "session/encode_ring.h"
+#include "zerocopy/importer_chain.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace zc {
+namespace {
+
+constexpr std::size_t kLiveRing = 4;
+constexpr std::size_t kRecordingRing = 10;
+/// Rate control's hint when the source names no rate, and the most it is believed.
+constexpr Rational kDefaultRate{60, 1};
+constexpr double kMaxNominalRate = 240.0;
+
+Size even(Size size) { return {std::max(size.width & ~1U, 2U), std::max(size.height & ~1U, 2U)}; }
+
+}  // namespace
+
+Equipment::Equipment(const RecordingOptions& options)
+    : options_(options), encoders_(options.encoder, options.proofs, options.patience.open) {}
+
+Result<void> Equipment::open_importer() {
+  // The route into the memory that the wanted encoder takes pictures from comes first.
+  const EncoderRow* wanted = options_.encoder.encoder ? find_encoder_row(*options_.encoder.encoder) : nullptr;
+  auto importer = zc::open_importer(options_.toggles.zerocopy, wanted ? wanted->device_memory : MemoryKind::Host);
+  if (!importer) return std::unexpected(std::move(importer.error()));
+  importer_ = std::move(*importer);
+  return {};
+}
+
+Rational Equipment::nominal_rate(const SourceInfo& source) const {
+  if (options_.constant_rate) return *options_.constant_rate;
+  if (source.rate.zero() || source.rate.value() > kMaxNominalRate) return kDefaultRate;
+  return source.rate;
+}
+
+VideoParameters Equipment::video_parameters(const Frame& first, const SourceInfo& source) const {
+  VideoParameters video;
+  video.rate = nominal_rate(source);
+  video.constant_rate = options_.constant_rate.has_value();
+  video.size = options_.size.value_or(first.visible_size());
+  if (options_.encoder.chroma == Chroma::Yuv420) video.size = even(video.size);
+  const auto takes_new_headers = [](const OutputSpec& spec) { return info(spec.container).takes_new_headers; };
+  const bool any = options_.outputs_change || options_.replay;  // outputs of any kind may come
+  video.in_band_headers = any || std::ranges::any_of(options_.outputs, takes_new_headers);
+  video.fixed_headers = any || !std::ranges::all_of(options_.outputs, takes_new_headers);
+  video.device = importer_->device_for(first);
+  return video;
+}
+
+Result<std::unique_ptr<Encoder>> Equipment::open_encoder(const Frame& first, const SourceInfo& source) {
+  auto encoder = encoders_.open(video_parameters(first, source));
+  if (!encoder) return encoder;
+  if (auto configured = importer_->configure((*encoder)->input()); !configured) {
+    return std::unexpected(std::move(configured.error()));
+  }
+  return encoder;
+}
+
+std::size_t Equipment::ring_frames(const Encoder& encoder) const {
+  const std::size_t wanted = options_.ring_frames.value_or(options_.live ? kLiveRing : kRecordingRing);
+  const std::size_t most = most_ring_frames(importer_->surface_limit(), encoder.most_held());
+  if (wanted > most) {
+    logger("session").warn("the ring holds {} surfaces instead of {}: {} there are, and {} may hold {} of them", most,
+                           wanted, importer_->surface_limit(), encoder.name(), encoder.most_held());
+  }
+  return std::min(wanted, most);
+}
+
+}  // namespace zc

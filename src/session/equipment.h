@@ -1,0 +1,50 @@
+#pragma once
+
+#include "base/error.h"
+#include "capture/source.h"
+#include "encode/encoder.h"
+#include "encode/settings.h"
+#include "media/frame.h"
+#include "session/encoder_choice.h"
+#include "session/recording.h"
+#include "zerocopy/importer.h"
+
+#include <cstddef>
+#include <memory>
+
+namespace zc {
+
+/// What a recording makes its pictures with: the importer, and the encoder that suits both the pictures and the
+/// outputs. One thread at a time: whoever starts the recording, then its worker; encoders() says what it allows
+/// besides.
+class Equipment {
+ public:
+  /// `options` outlives it.
+  explicit Equipment(const RecordingOptions& options);
+
+  /// Errors as open_importer() of importer_chain.h.
+  [[nodiscard]] Result<void> open_importer();
+  /// On the thread that has used it, which an OpenGL context is bound to.
+  void close_importer() { importer_.reset(); }
+  [[nodiscard]] Importer& importer() { return *importer_; }
+
+  /// The encoder for pictures like `first`; the importer makes them for it from here on. Errors as
+  /// EncoderChoice::open() and Importer::configure().
+  [[nodiscard]] Result<std::unique_ptr<Encoder>> open_encoder(const Frame& first, const SourceInfo& source);
+  /// How many surfaces may wait for this encoder: as many as were asked for, or as the importer can spare.
+  [[nodiscard]] std::size_t ring_frames(const Encoder& encoder) const;
+  /// Pictures/s to expect: the constant rate, the source's where that is believable, or a usual one.
+  [[nodiscard]] Rational nominal_rate(const SourceInfo& source) const;
+
+  [[nodiscard]] EncoderChoice& encoders() { return encoders_; }
+  [[nodiscard]] const EncoderChoice& encoders() const { return encoders_; }
+
+ private:
+  [[nodiscard]] VideoParameters video_parameters(const Frame& first, const SourceInfo& source) const;
+
+  const RecordingOptions& options_;
+  std::unique_ptr<Importer> importer_;
+  EncoderChoice encoders_;
+};
+
+}  // namespace zc
