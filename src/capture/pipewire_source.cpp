@@ -75,7 +75,7 @@ class PipeWireSource final : public Source, private VideoStream::Events {
       : target_(std::move(target)),
         has_remote_(static_cast<bool>(target_.remote)),
         stop_(std::move(stop)),
-        timelines_(std::move(timelines)) {
+        given_timelines_(std::move(timelines)) {
     info_.kind = std::move(kind);
     info_.description = std::move(description);
     what_ = "capture " + (info_.description.empty() ? describe(target_) : info_.description);
@@ -86,6 +86,8 @@ class PipeWireSource final : public Source, private VideoStream::Events {
 
   Result<void> start(const FormatOffer& offer, SourceListener& listener) override;
   Result<void> renegotiate(const FormatOffer& offer) override;
+  void rest() override;
+  Result<void> wake(const FormatOffer& offer) override;
   void stop() override { stop_now(); }
 
   SourceInfo info() const override {
@@ -96,6 +98,7 @@ class PipeWireSource final : public Source, private VideoStream::Events {
 
  private:
   Result<void> begin(const FormatOffer& offer);
+  Result<void> receive(const FormatOffer& offer, Clock::time_point deadline);
   Result<void> resolve(Clock::time_point deadline);
   Result<void> wait_for_agreement(Clock::time_point deadline);
   void stop_now() noexcept;
@@ -112,8 +115,8 @@ class PipeWireSource final : public Source, private VideoStream::Events {
   PipeWireTarget target_;
   const bool has_remote_;
   const std::stop_token stop_;
-  std::shared_ptr<TimelineDevice> timelines_;  ///< null: none, or not opened yet
-  std::string what_;                           ///< "capture monitor HEADLESS-1 through the desktop portal"
+  const std::shared_ptr<TimelineDevice> given_timelines_;  ///< null: opened here
+  std::string what_;                                       ///< "capture monitor HEADLESS-1 through the desktop portal"
   mutable std::mutex info_mutex_;
   SourceInfo info_;
   StreamCounters counters_;
@@ -157,11 +160,15 @@ Result<void> PipeWireSource::begin(const FormatOffer& offer) {
   connection_ = std::move(*connection);
   if (const auto answered = connection_->roundtrip(deadline, stop_); !answered) return answered;
   if (const auto resolved = resolve(deadline); !resolved) return resolved;
+  return receive(offer, deadline);
+}
 
+Result<void> PipeWireSource::receive(const FormatOffer& offer, Clock::time_point deadline) {
   const auto has_modifiers = [](const FormatOffer::Entry& entry) { return !entry.modifiers.empty(); };
-  if (!timelines_ && std::ranges::any_of(offer.formats, has_modifiers)) {
+  std::shared_ptr<TimelineDevice> timelines = given_timelines_;
+  if (!timelines && std::ranges::any_of(offer.formats, has_modifiers)) {
     if (auto opened = open_drm_timelines()) {
-      timelines_ = std::move(*opened);
+      timelines = std::move(*opened);
     } else {
       logger("capture").debug("no explicit synchronisation: {}", opened.error().message());
     }
@@ -171,7 +178,7 @@ Result<void> PipeWireSource::begin(const FormatOffer& offer) {
     report(SourceState::Connecting);
     const VideoStream::Target target{node_.serial, node_.id, node_.we_choose_modifier};
     auto stream =
-        VideoStream::connect(connection_->core(), connection_->loop(), target, offer, counters_, *this, timelines_);
+        VideoStream::connect(connection_->core(), connection_->loop(), target, offer, counters_, *this, timelines);
     if (stream) {
       stream_ = std::move(*stream);
     } else {
@@ -224,6 +231,25 @@ Result<void> PipeWireSource::renegotiate(const FormatOffer& offer) {
     if (stream_) result = stream_->renegotiate(offer);
   });
   return result;
+}
+
+void PipeWireSource::rest() {
+  if (!stream_) return;
+  connection_->run([&] { stream_.reset(); });
+}
+
+Result<void> PipeWireSource::wake(const FormatOffer& offer) {
+  if (stream_) return renegotiate(offer);
+  if (!connection_) return fail(ErrorKind::Invalid, what_, "it is not running");
+  std::optional<Error> gone;
+  connection_->update([&] {
+    gone = ended_;
+    starting_ = !gone;
+    agreed_ = false;
+  });
+  Result<void> woken = gone ? std::unexpected(*gone) : receive(offer, Clock::now() + kStartPatience);
+  if (!woken) stop_now();
+  return woken;
 }
 
 void PipeWireSource::stop_now() noexcept {

@@ -82,6 +82,15 @@ class PortalSource final : public Source {
     return stream_->renegotiate(offer);
   }
 
+  void rest() override {
+    if (session_) stream_->rest();
+  }
+
+  Result<void> wake(const FormatOffer& offer) override {
+    if (!session_) return fail(ErrorKind::Invalid, "wake the portal source", "it does not run");
+    return stream_->wake(offer);
+  }
+
   void stop() override { close(); }
 
   SourceInfo info() const override {

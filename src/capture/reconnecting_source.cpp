@@ -57,6 +57,27 @@ class ReconnectingSource final : public Source, private SourceListener {
     return calls && source && !lost() ? source->renegotiate(offer) : Result<void>{};
   }
 
+  void rest() override {
+    {
+      const std::lock_guard lock(mutex_);
+      resting_ = true;
+    }
+    // One that is only being started rests when that is done.
+    const std::unique_lock calls(calls_, std::try_to_lock);
+    if (calls) rest_present();
+  }
+
+  Result<void> wake(const FormatOffer& offer) override {
+    {
+      const std::lock_guard lock(mutex_);
+      offer_ = offer;
+      ++offer_version_;
+      resting_ = false;
+    }
+    changed_.notify_all();
+    return {};
+  }
+
   void stop() override {
     stop_.request_stop();
     changed_.notify_all();
@@ -102,6 +123,13 @@ class ReconnectingSource final : public Source, private SourceListener {
     return lost_.has_value();
   }
 
+  /// With calls_ held.
+  void rest_present() {
+    if (const std::shared_ptr<Source> source = current()) source->rest();
+    const std::lock_guard lock(mutex_);
+    rests_ = true;
+  }
+
   /// Makes a source and starts it.
   [[nodiscard]] Result<void> begin() {
     auto made = options_.make(stop_.get_token());
@@ -113,10 +141,17 @@ class ReconnectingSource final : public Source, private SourceListener {
       if (source_) before_ = sum(before_, source_->stats());
       source_ = std::move(*made);
       lost_.reset();
+      rests_ = false;
       offer = offer_;
       version = offer_version_;
     }
     if (auto started = source_->start(offer, *this); !started) return started;
+    return catch_up(version);
+  }
+
+  /// What was asked for while the source was on its way.
+  [[nodiscard]] Result<void> catch_up(std::uint64_t version) {
+    FormatOffer offer;
     {
       const std::lock_guard lock(mutex_);
       if (version == offer_version_) return {};
@@ -130,11 +165,22 @@ class ReconnectingSource final : public Source, private SourceListener {
     const std::stop_token stop = stop_.get_token();
     while (true) {
       std::optional<Error> why;
+      bool resting = false;
       {
         std::unique_lock lock(mutex_);
-        changed_.wait(lock, stop, [this] { return lost_.has_value(); });
+        changed_.wait(lock, stop, [this] { return resting_ != rests_ || (lost_ && !resting_); });
         if (stop.stop_requested()) return;
+        resting = resting_;
         why = lost_;
+      }
+      if (resting) {
+        const std::lock_guard calls(calls_);
+        rest_present();
+        continue;
+      }
+      if (!why) {
+        if (!wake_present()) return;
+        continue;
       }
       logger("capture").warn("{}; waiting for it to come back", why->message());
       options_.changed(&*why);
@@ -147,11 +193,35 @@ class ReconnectingSource final : public Source, private SourceListener {
     }
   }
 
+  /// False: it has come to its end.
+  [[nodiscard]] bool wake_present() {
+    const std::lock_guard calls(calls_);
+    FormatOffer offer;
+    std::uint64_t version = 0;
+    {
+      const std::lock_guard lock(mutex_);
+      rests_ = false;
+      offer = offer_;
+      version = offer_version_;
+    }
+    auto woken = source_->wake(offer);
+    if (woken) woken = catch_up(version);
+    if (woken || stop_.stop_requested()) return true;
+    if (!may_come_back(woken.error().kind)) {
+      listener_->on_state(SourceState::Ended, &woken.error());
+      return false;
+    }
+    const std::lock_guard lock(mutex_);
+    if (!lost_) lost_ = std::move(woken.error());
+    return true;
+  }
+
   [[nodiscard]] Result<void> look_again(const std::stop_token& stop) {
     for (Nanoseconds wait = kFirstBackOff;; wait = std::min(wait * 2, kLongestBackOff)) {
       {
         std::unique_lock lock(mutex_);
         changed_.wait_for(lock, stop, wait, [] { return false; });
+        changed_.wait(lock, stop, [this] { return !resting_; });
       }
       const std::lock_guard calls(calls_);
       if (stop.stop_requested()) return fail(ErrorKind::Cancelled, "look for the source", "stopped");
@@ -172,7 +242,9 @@ class ReconnectingSource final : public Source, private SourceListener {
   mutable std::uint64_t offer_version_ = 0;
   std::shared_ptr<Source> source_;
   std::optional<Error> lost_;
-  SourceStats before_;  ///< of those that are gone
+  bool resting_ = false;  ///< wanted
+  bool rests_ = false;    ///< the present source does
+  SourceStats before_;    ///< of those that are gone
   std::condition_variable_any changed_;
   std::jthread keeper_;
 };

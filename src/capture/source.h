@@ -46,8 +46,8 @@ struct SourceStats {
   std::uint64_t bad_pts = 0;         ///< producer timestamps replaced by the arrival time
 };
 
-/// start/renegotiate/stop are called one after the other, from whichever thread (not the source's own); info and stats
-/// from any.
+/// start/renegotiate/rest/wake/stop are called one after the other, from whichever thread (not the source's own); info
+/// and stats from any.
 class Source {
  public:
   virtual ~Source() = default;
@@ -61,6 +61,12 @@ class Source {
   /// Asks the producer for other formats while streaming (an import failed). Frames go on in whichever format results;
   /// some may still come in the old one. Returns when the producer has been asked.
   [[nodiscard]] virtual Result<void> renegotiate(const FormatOffer& offer) = 0;
+  /// Lets go of every buffer and device, but not of what would have to be asked for anew: the desktop's permission, the
+  /// connection. No frame comes until wake(); an end is told all the same. Idempotent.
+  virtual void rest() = 0;
+  /// After rest(): goes on with this offer. The first frame is a whole picture, also of a screen that stands still.
+  /// Errors as start(); then no frame comes any more.
+  [[nodiscard]] virtual Result<void> wake(const FormatOffer& offer) = 0;
   /// Ends delivery and frees everything; idempotent. Leases still held stay readable until they die.
   virtual void stop() = 0;
 

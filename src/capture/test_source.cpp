@@ -74,14 +74,31 @@ class TestSource final : public Source {
     if (thread_.joinable()) return fail(ErrorKind::Invalid, "start the test source", "it runs already");
     if (auto chosen = choose(offer); !chosen) return chosen;
     set_size(spec_.size);
-    shown_.reset();  // this listener has seen nothing yet
-    thread_ = std::jthread([this, &listener](const std::stop_token& stop) { run_guarded(stop, listener); });
+    listener_ = &listener;
+    next_ = 0;
+    start_thread();
     return {};
   }
 
   Result<void> renegotiate(const FormatOffer& offer) override { return choose(offer); }
 
-  void stop() override { stop_thread(); }
+  void rest() override {
+    stop_thread();
+    pool_.reset();
+  }
+
+  Result<void> wake(const FormatOffer& offer) override {
+    if (listener_ == nullptr) return fail(ErrorKind::Invalid, "wake the test source", "it has not been started");
+    if (thread_.joinable()) return renegotiate(offer);
+    if (auto chosen = choose(offer); !chosen) return chosen;
+    start_thread();
+    return {};
+  }
+
+  void stop() override {
+    stop_thread();
+    listener_ = nullptr;
+  }
 
   SourceInfo info() const override {
     const std::lock_guard lock(mutex_);
@@ -102,6 +119,11 @@ class TestSource final : public Source {
   }
 
  private:
+  void start_thread() {
+    shown_.reset();  // the listener has seen nothing yet
+    thread_ = std::jthread([this](const std::stop_token& stop) { run_guarded(stop, *listener_); });
+  }
+
   void stop_thread() {
     thread_ = {};  // asks it to stop and joins
   }
@@ -143,9 +165,9 @@ class TestSource final : public Source {
   void run(const std::stop_token& stop, SourceListener& listener) {
     listener.on_state(SourceState::Connecting, nullptr);
     listener.on_state(SourceState::Streaming, nullptr);
-    const Nanoseconds begin = monotonic_now();
+    std::uint64_t& n = next_;
+    const Nanoseconds begin = monotonic_now() - due(n);
     auto resize = spec_.resizes.begin();
-    std::uint64_t n = 0;
     for (; spec_.frames == 0 || n < spec_.frames; ++n) {
       if (!wait_until(begin + due(n), stop)) return;
       while (resize != spec_.resizes.end() && resize->at_frame <= n) set_size((resize++)->size);
@@ -244,7 +266,10 @@ class TestSource final : public Source {
   std::atomic<std::uint64_t> delivered_ = 0;
   std::atomic<std::uint64_t> skipped_ = 0;
 
+  SourceListener* listener_ = nullptr;
+
   // The thread's own.
+  std::uint64_t next_ = 0;  ///< frame
   std::shared_ptr<Pool> pool_;
   std::optional<Rect> shown_;  ///< the box of the last delivered frame of this pool
   std::uint64_t sequence_ = 0;

@@ -1,6 +1,7 @@
 #include "capture/reconnecting_source.h"
 
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -8,6 +9,7 @@
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <utility>
 #include <vector>
 
 using namespace zc;
@@ -22,7 +24,9 @@ struct World {
   std::vector<FormatOffer> offers;
   unsigned made = 0;
   unsigned running = 0;
-  unsigned failures = 0;  ///< of the next start() calls
+  unsigned resting = 0;
+  unsigned woken = 0;
+  unsigned failures = 0;  ///< of the next start() and wake() calls
   ErrorKind failure = ErrorKind::NotFound;
   SourceListener* listener = nullptr;  ///< of the newest
 
@@ -58,10 +62,26 @@ class FakeSource final : public Source {
     world_.offers.push_back(offer);
     return {};
   }
+  void rest() override {
+    const std::lock_guard lock(world_.mutex);
+    if (!std::exchange(resting_, true)) ++world_.resting;
+    world_.changed.notify_all();
+  }
+  Result<void> wake(const FormatOffer& offer) override {
+    const std::lock_guard lock(world_.mutex);
+    world_.offers.push_back(offer);
+    if (std::exchange(resting_, false)) --world_.resting;
+    ++world_.woken;
+    world_.changed.notify_all();
+    if (world_.failures == 0) return {};
+    --world_.failures;
+    return fail(world_.failure, "wake", "not now");
+  }
   void stop() override {
     const std::lock_guard lock(world_.mutex);
     if (running_) --world_.running;
     running_ = false;
+    if (std::exchange(resting_, false)) --world_.resting;
   }
   SourceInfo info() const override { return {.kind = "fake", .description = "a source", .size = {}, .rate = {}}; }
   SourceStats stats() const override { return {.delivered = 10}; }
@@ -69,6 +89,7 @@ class FakeSource final : public Source {
  private:
   World& world_;
   bool running_ = false;
+  bool resting_ = false;
 };
 
 struct Listener final : SourceListener {
@@ -203,4 +224,107 @@ TEST_CASE("the next source is offered what the last one was asked for") {
   REQUIRE(world.wait([&] { return changes.back == 1; }));
   REQUIRE(world.offers.size() == 3);
   CHECK(world.offers.back().formats.size() == 1);
+}
+
+namespace {
+
+FormatOffer offer_of(PixelFormat format) {
+  FormatOffer offer;
+  offer.formats.push_back({.format = format, .modifiers = {}});
+  return offer;
+}
+
+}  // namespace
+
+TEST_CASE("a source that rests is the same when it wakes, with what it is offered then") {
+  World world;
+  Changes changes;
+  Listener listener;
+  const auto source = reconnecting(world, changes);
+  REQUIRE(source->start({}, listener));
+  source->rest();
+  CHECK(world.resting == 1);
+  source->rest();
+  CHECK(world.resting == 1);
+  REQUIRE(source->wake(offer_of(PixelFormat::BGRx)));
+  REQUIRE(world.wait([&] { return world.woken == 1; }));
+  CHECK(world.resting == 0);
+  CHECK(world.made == 1);
+  CHECK(world.offers.back().formats.size() == 1);
+  world.listener->on_frame(Frame{});
+  CHECK(listener.frames == 1);
+  CHECK(changes.lost == 0);
+}
+
+TEST_CASE("a source that is lost while it rests is looked for when it wakes, not before") {
+  World world;
+  Changes changes;
+  Listener listener;
+  const auto source = reconnecting(world, changes);
+  REQUIRE(source->start({}, listener));
+  source->rest();
+  lose(world, ErrorKind::Lost);
+  std::this_thread::sleep_for(300ms);  // longer than it would wait before it looked
+  CHECK(world.made == 1);
+  CHECK(changes.lost == 0);
+  REQUIRE(source->wake(offer_of(PixelFormat::BGRx)));
+  REQUIRE(world.wait([&] { return changes.back == 1; }));
+  CHECK(world.made == 2);
+  CHECK(world.resting == 0);
+  CHECK(world.offers.back().formats.size() == 1);
+}
+
+TEST_CASE("a source that does not wake up is looked for; one whose permission is gone ends") {
+  const bool denied = GENERATE(false, true);
+  World world;
+  Changes changes;
+  Listener listener;
+  const auto source = reconnecting(world, changes);
+  REQUIRE(source->start({}, listener));
+  source->rest();
+  {
+    const std::lock_guard lock(world.mutex);
+    world.failures = 1;
+    world.failure = denied ? ErrorKind::Denied : ErrorKind::Timeout;
+  }
+  REQUIRE(source->wake({}));
+  if (denied) {
+    std::unique_lock lock(listener.mutex);
+    REQUIRE(listener.changed.wait_for(lock, 30s, [&] { return listener.ended.has_value(); }));
+    CHECK(listener.ended->kind == ErrorKind::Denied);
+  } else {
+    REQUIRE(world.wait([&] { return changes.back == 1; }));
+    CHECK(changes.lost == 1);
+    CHECK(world.made == 2);
+  }
+}
+
+TEST_CASE("a source that is found while the machine sleeps rests at once") {
+  World world;
+  Changes changes;
+  Listener listener;
+  const auto source = reconnecting(world, changes);
+  REQUIRE(source->start({}, listener));
+  {
+    const std::lock_guard lock(world.mutex);
+    world.failures = 1'000'000;
+    world.failure = ErrorKind::NotFound;
+  }
+  lose(world, ErrorKind::Lost);
+  REQUIRE(world.wait([&] { return world.made >= 3; }));
+  source->rest();
+  // It may be in the midst of an attempt; after that there is none.
+  std::this_thread::sleep_for(50ms);
+  const unsigned made = [&] {
+    const std::lock_guard lock(world.mutex);
+    world.failures = 0;
+    return world.made;
+  }();
+  REQUIRE(source->wake({}));
+  REQUIRE(world.wait([&] { return changes.back == 1; }));
+  CHECK(world.made >= made);
+  CHECK(world.resting == 0);
+  source->rest();
+  CHECK(world.resting == 1);
+  source->stop();
 }
