@@ -38,17 +38,23 @@ inline constexpr std::size_t kMaxRingFrames = 32;
 /// Bounded queue between the worker and the encoder thread; fixed storage.
 class EncodeRing {
  public:
-  EncodeRing(std::size_t capacity, RingPolicy policy) : jobs_(capacity), policy_(policy) {}
+  EncodeRing(std::size_t capacity, RingPolicy policy) : jobs_(capacity), capacity_(capacity), policy_(policy) {}
 
   /// False when `stop` ended the wait for room: the job was not taken.
   [[nodiscard]] bool push(EncodeJob job, const std::stop_token& stop);
-  /// Waits for a job; nullopt after close() once the ring is empty.
+  /// Waits for a job; nullopt after close() or rest() once the ring is empty.
   [[nodiscard]] std::optional<EncodeJob> pop();
   /// No push comes any more.
   void close();
+  [[nodiscard]] bool closed() const;
+  [[nodiscard]] bool resting() const;
+  /// No push comes until resume(), which says how many jobs it may hold from then on: at least one, and at most as many
+  /// as at first.
+  void rest();
+  void resume(std::size_t capacity);
 
   [[nodiscard]] std::size_t depth() const;
-  [[nodiscard]] std::size_t capacity() const { return jobs_.size(); }
+  [[nodiscard]] std::size_t capacity() const;
   /// Pictures (not repeats) that DropOldest threw away.
   [[nodiscard]] std::uint64_t dropped() const;
 
@@ -56,11 +62,13 @@ class EncodeRing {
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
   std::vector<EncodeJob> jobs_;
+  std::size_t capacity_;
   std::size_t first_ = 0;
   std::size_t count_ = 0;
   std::uint64_t dropped_ = 0;
   RingPolicy policy_;
   bool closed_ = false;
+  bool resting_ = false;
 };
 
 }  // namespace zc

@@ -17,8 +17,6 @@ namespace {
 constexpr const char* kThreadName = "zc-encode";
 /// How often an encoder that gives nothing is asked again.
 constexpr Nanoseconds kPoll = std::chrono::milliseconds(2);
-/// A call must be seen under way at this many looks in a row: a process that was stopped for a while has not hung.
-constexpr int kLooks = 8;
 /// What a thread that was given up may still take to leave when the stage ends.
 constexpr Nanoseconds kLeavePatience = std::chrono::seconds(2);
 
@@ -36,7 +34,6 @@ EncodeStage::EncodeStage(std::unique_ptr<Encoder> encoder, std::size_t ring_fram
       on_error_(std::move(on_error)),
       work_(std::make_shared<EncoderTenure>(std::move(encoder))) {
   begin_with(work_->encoder());
-  abandonable_.store(watched(*work_), std::memory_order_relaxed);
   start_thread(std::nullopt);
   watchdog_ = std::jthread([this](const std::stop_token& stop) { watch(stop); });
 }
@@ -55,6 +52,7 @@ void EncodeStage::finish() {
   ring_.close();
   {
     std::unique_lock lock(watch_mutex_);
+    watch_changed_.notify_all();  // it may rest
     watch_changed_.wait(lock, [this] { return finished_; });
   }
   watchdog_.request_stop();
@@ -66,7 +64,7 @@ void EncodeStage::finish() {
     if (!hung.left->load()) park(std::move(hung.thread), hung.left);
   }
   abandoned_.clear();
-  close(work_->replace(nullptr));
+  close(work_->replace(nullptr), patience_.hang);
 }
 
 void EncodeStage::set_bitrate(std::int64_t bits_per_second) {
@@ -146,10 +144,21 @@ bool EncodeStage::encode_all(EncoderTenure& work, Result<void>& result) {
     starved_.store(ring_.depth() == 0 && holds_pictures(), std::memory_order_relaxed);
     std::optional<EncodeJob> job = ring_.pop();
     starved_.store(false, std::memory_order_relaxed);
-    if (!job) return true;
-    if (!result) continue;  // the encoder is dead: let the ring run empty so that the worker never blocks on it
+    if (!job) {
+      if (ring_.closed()) return true;
+      if (!sit_out(work, result.has_value())) return false;
+      continue;
+    }
+    // The encoder is dead or left behind: let the ring run empty so that the worker never blocks on it.
+    if (!result || !work.has_encoder()) continue;
     result = encode(work, *job);
     if (work.lost()) return false;
+    if (!result && ring_.resting()) {  // nobody takes over what is to be let go of
+      logger("session").warn("{} failed before it could rest: {}", encoder_name_, result.error().message());
+      let_go(work);
+      result = {};
+      continue;
+    }
     if (!result && replaceable()) result = replace_encoder(work, std::move(result.error()));
     if (work.lost()) return false;
     if (result) continue;
@@ -159,6 +168,7 @@ bool EncodeStage::encode_all(EncoderTenure& work, Result<void>& result) {
 }
 
 bool EncodeStage::finish_stream(EncoderTenure& work) {
+  if (!work.has_encoder()) return true;
   Result<void> result = drain(work);
   while (!work.lost() && !result && replaceable()) {
     result = replace_encoder(work, std::move(result.error()));
@@ -331,116 +341,6 @@ void EncodeStage::account(const Packet& packet) {
     metrics_.encoding.record(now - s.handed_over);
     return;
   }
-}
-
-// --- another encoder ------------------------------------------------------------------------------------------------
-
-void EncodeStage::begin_with(Encoder& encoder) {
-  encoder_name_ = encoder.name();
-  metrics_.row.store(find_encoder_row(encoder_name_), std::memory_order_relaxed);
-}
-
-Result<void> EncodeStage::replace_encoder(EncoderTenure& work, Error why) {
-  while (true) {
-    const Nanoseconds failed_at = monotonic_now();
-    Takeover takeover{.failed = std::string(encoder_name_), .reason = why.detail, .encoder = {}};
-    auto next = succession_->next(encoder_name_, why);
-    if (!next) {
-      in_flight_.clear();
-      return std::unexpected(std::move(next.error()));
-    }
-    auto failed = work.replace(std::move(*next));
-    begin_with(work.encoder());
-    adapter_.reset();
-    new_stream_ = std::make_shared<const StreamParameters>(work.encoder().stream());
-    abandonable_.store(watched(work), std::memory_order_relaxed);
-    metrics_.takeovers.fetch_add(1, std::memory_order_relaxed);
-    takeover.encoder = encoder_name_;
-    takeover.opened = monotonic_now() - failed_at;
-    {
-      const std::lock_guard lock(mutex_);
-      new_input_ = work.encoder().input();
-      takeovers_.push_back(std::move(takeover));
-    }
-    failed_at_ = failed_at;
-    Result<void> result = encode_again(work);
-    if (work.lost()) return result;
-    {
-      const std::lock_guard lock(mutex_);
-      takeovers_.back().resumed = monotonic_now() - failed_at;
-    }
-    close(std::move(failed));  // not before: the pictures come first
-    if (result || !replaceable()) return result;
-    why = std::move(result.error());
-  }
-}
-
-void EncodeStage::close(std::unique_ptr<Encoder> encoder) const {
-  if (!encoder || !encoder->hardware()) return;
-  const std::string name(encoder->name());
-  // Closing is the driver's work too.
-  const auto closed = call_within(patience_.hang, [encoder = std::move(encoder)](const std::stop_token&) mutable {
-    encoder.reset();
-    return true;
-  });
-  if (!closed) logger("session").warn("{} hangs while it is closed", name);
-}
-
-Result<void> EncodeStage::encode_again(EncoderTenure& work) {
-  const std::vector<InFlight> jobs = std::exchange(in_flight_, {});
-  // All of them are kept before the first is tried: if this encoder fails too, the rest is for the one after it.
-  const bool kept = watched(work);
-  std::vector<const EncodeJob*> again;
-  for (const auto& [job, since] : jobs) {
-    // What an encoder with B-frames had not given yet of the time before its newest packet cannot follow that any more.
-    if (newest_pts_ && to_packet_clock(job.surface.stream_time) <= *newest_pts_) {
-      give_up(job);
-      continue;
-    }
-    again.push_back(&job);
-    if (kept) in_flight_.push_back({{job.surface.share(), job.captured, job.repeat}, monotonic_now()});
-  }
-  for (const EncodeJob* job : again) {
-    if (auto done = submit(work, *job); !done) return done;
-  }
-  return {};
-}
-
-void EncodeStage::give_up(const EncodeJob& job) {
-  std::erase_if(in_flight_,
-                [&](const InFlight& held) { return held.job.surface.stream_time == job.surface.stream_time; });
-  if (job.repeat) return;
-  metrics_.lost.fetch_add(1, std::memory_order_relaxed);
-  pictures_done_.fetch_add(1, std::memory_order_relaxed);
-}
-
-// --- the watchdog ---------------------------------------------------------------------------------------------------
-
-void EncodeStage::watch(const std::stop_token& stop) {
-  name_this_thread("zc-watchdog");
-  std::uint64_t seen = 0;
-  int looks = 0;
-  std::unique_lock lock(watch_mutex_);
-  while (!watch_changed_.wait_for(lock, stop, patience_.hang / kLooks, [this] { return finished_; })) {
-    if (stop.stop_requested()) return;
-    const bool waiting = work_->inside() && abandonable_.load(std::memory_order_relaxed);
-    const std::uint64_t calls = work_->calls();
-    looks = waiting && calls == seen ? looks + 1 : 0;
-    seen = calls;
-    if (looks < kLooks) continue;
-    looks = 0;
-    if (work_->take_away()) hand_to_new_thread();
-  }
-}
-
-void EncodeStage::hand_to_new_thread() {
-  // From here on the hung thread touches nothing of the stage: all that belongs to the work is this thread's, then the
-  // new one's.
-  auto why = fail(ErrorKind::Timeout, fmt::format("encode with {}", encoder_name_),
-                  fmt::format("it has not come back from a call for {:.1f} s", seconds(patience_.hang)));
-  abandoned_.push_back({std::move(thread_), thread_left_});
-  work_ = std::make_shared<EncoderTenure>(nullptr);
-  start_thread(std::move(why.error()));
 }
 
 }  // namespace zc

@@ -52,6 +52,8 @@ class EncoderSuccession {
 /// A call into an encoder that does not return cannot be interrupted. A watchdog then takes the work away from the
 /// thread that stands in it and gives it to a new one; the old thread ends as soon as its call returns, or is parked
 /// (park()) when the stage ends first.
+///
+/// While the machine sleeps the stage rests: it has no encoder, and goes on with another one.
 class EncodeStage {
  public:
   struct Counters {
@@ -80,6 +82,14 @@ class EncodeStage {
   [[nodiscard]] bool push(EncodeJob job, const std::stop_token& stop);
   /// Encodes what was pushed, drains the encoder and ends the thread. Idempotent.
   void finish();
+
+  /// Worker thread: what was pushed is encoded, then the encoder is drained and closed, and nothing is left of it or of
+  /// any surface. False: not within `patience`; it goes on, and the next call waits for that. Hardware which does not
+  /// come back by then is left behind, and what it holds is lost. Nothing may be pushed before resume().
+  [[nodiscard]] bool rest(Nanoseconds patience);
+  /// Worker thread, after rest() said true: goes on with this encoder of the same codec, size and depth. Its first
+  /// packet says what the stream is from there on. `ring_frames`: at most as many as at first.
+  void resume(std::unique_ptr<Encoder> encoder, std::size_t ring_frames);
 
   /// Any thread: the next picture becomes a keyframe.
   void request_keyframe() { keyframe_wanted_.store(true, std::memory_order_relaxed); }
@@ -136,7 +146,12 @@ class EncodeStage {
   [[nodiscard]] bool encode_all(EncoderTenure& work, Result<void>& result);
   [[nodiscard]] bool finish_stream(EncoderTenure& work);
   void watch(const std::stop_token& stop);
-  void hand_to_new_thread();
+  void hand_to_new_thread(std::optional<Error> failure);
+  /// Rests and goes on, or ends. `alive`: the encoder has not failed. False: the work was taken away.
+  [[nodiscard]] bool sit_out(EncoderTenure& work, bool alive);
+  void let_go(EncoderTenure& work);
+  /// What was pushed and has not come out will not any more.
+  void count_lost();
 
   [[nodiscard]] bool replaceable() const { return succession_ != nullptr && succession_->possible(); }
   /// Its pictures are kept until their packets are there.
@@ -156,7 +171,7 @@ class EncodeStage {
   [[nodiscard]] Result<void> replace_encoder(EncoderTenure& work, Error why);
   [[nodiscard]] Result<void> encode_again(EncoderTenure& work);
   /// Hardware's end is waited for as long as a call into it; one that does not come back is left to its thread.
-  void close(std::unique_ptr<Encoder> encoder) const;
+  static void close(std::unique_ptr<Encoder> encoder, Nanoseconds patience);
   void begin_with(Encoder& encoder);
   /// The picture is gone with the device it lay on.
   void give_up(const EncodeJob& job);
@@ -173,7 +188,7 @@ class EncodeStage {
   std::shared_ptr<const StreamParameters> new_stream_;  // for the next packet: another encoder's first
   std::array<Submitted, 256> submitted_{};              // more than any encoder holds
   std::size_t next_submitted_ = 0;
-  std::string_view encoder_name_;
+  std::string encoder_name_;
   bool loss_told_ = false;
   std::optional<Nanoseconds> failed_at_;  // a successor's first packet is waited for
 
@@ -190,12 +205,15 @@ class EncodeStage {
   std::atomic<bool> control_wanted_{false};
   std::atomic<bool> starved_{false};
   std::atomic<bool> abandonable_{false};  ///< a call of this encoder is not waited for for ever
+  std::atomic<bool> hardware_{false};     ///< the encoder at work is
   std::atomic<std::uint64_t> pictures_pushed_{0};
   std::atomic<std::uint64_t> pictures_done_{0};
 
   std::mutex watch_mutex_;  ///< the threads
   std::condition_variable_any watch_changed_;
   bool finished_ = false;
+  bool rested_ = false;  ///< there is no encoder
+  std::unique_ptr<Encoder> next_encoder_;
   std::vector<Abandoned> abandoned_;
   Work work_;
   LeftFlag thread_left_;

@@ -34,6 +34,8 @@ class EncoderTenure {
     return std::exchange(encoder_, std::move(encoder));
   }
   [[nodiscard]] Encoder& encoder() { return *encoder_; }
+  /// Encoder thread: there is none while the stage rests.
+  [[nodiscard]] bool has_encoder() const { return encoder_ != nullptr; }
 
   /// Watchdog: how many calls were begun, and whether one is under way.
   [[nodiscard]] std::uint64_t calls() const { return calls_.load(std::memory_order_relaxed); }

@@ -3,183 +3,21 @@
 
 #include "base/error.h"
 #include "base/parked_thread.h"
+#include "unit/session/fake_encoder.h"
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
 #include <atomic>
-#include <condition_variable>
-#include <deque>
-#include <limits>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
-extern "C" {
-#include <libavutil/buffer.h>
-#include <libavutil/frame.h>
-#include <libavutil/pixfmt.h>
-}
-
 using namespace zc;
+using namespace zc::test;
 
 namespace {
-
-constexpr SurfaceFormat kFormat{PixelFormat::NV12, {64, 64}};
-constexpr std::uint32_t kForEver = std::numeric_limits<std::uint32_t>::max();
-
-/// A call that returns when it is told to.
-class Gate {
- public:
-  void wait() {
-    std::unique_lock lock(mutex_);
-    ++inside_;
-    changed_.notify_all();
-    changed_.wait(lock, [this] { return open_; });
-    --inside_;
-    changed_.notify_all();
-  }
-  void open() {
-    const std::lock_guard lock(mutex_);
-    open_ = true;
-    changed_.notify_all();
-  }
-  /// Until nobody stands in it any more.
-  void wait_until_empty() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return inside_ == 0; });
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool open_ = false;
-  int inside_ = 0;
-};
-
-/// What was asked of the encoders, in order.
-struct Asked {
-  std::mutex mutex;
-  std::vector<std::string> words;
-  void add(std::string word) {
-    const std::lock_guard lock(mutex);
-    words.push_back(std::move(word));
-  }
-};
-
-struct Behaviour {
-  std::string name;
-  std::uint32_t holds = 0;            ///< pictures it keeps inside
-  std::uint32_t fails_at = kForEver;  ///< submit() of this picture (from 0) fails
-  bool fails_to_drain = false;
-  bool mute = false;  ///< takes everything, gives nothing
-  bool hardware = true;
-  PixelFormat input = PixelFormat::NV12;
-  std::uint32_t busy_at = kForEver;   ///< from this picture on submit() takes none
-  std::uint32_t hangs_at = kForEver;  ///< submit() of this picture waits for the gate
-  Gate* gate = nullptr;
-  Asked* asked = nullptr;
-  std::optional<ErrorKind> refuses_changes{};
-  bool reopens = false;
-};
-
-/// "Encodes" a picture to its encoder's first letter; the first one is a keyframe.
-class FakeEncoder final : public Encoder {
- public:
-  explicit FakeEncoder(Behaviour behaviour) : behaviour_(std::move(behaviour)) {
-    input_ = kFormat;
-    input_.format = behaviour_.input;
-  }
-  std::string_view name() const override { return behaviour_.name; }
-  const SurfaceFormat& input() const override { return input_; }
-  const StreamParameters& stream() const override { return stream_; }
-  bool hardware() const override { return behaviour_.hardware; }
-  std::size_t most_held() const override { return behaviour_.holds; }
-  Result<void> submit(const Surface& surface) override {
-    if (surface.format() != input_) return fail(ErrorKind::Internal, "submit", "not my format");
-    if (submitted_ >= behaviour_.busy_at) return fail(ErrorKind::Busy, "submit", "later");
-    if (submitted_ == behaviour_.hangs_at) behaviour_.gate->wait();
-    if (submitted_++ == behaviour_.fails_at) return fail(ErrorKind::Lost, "encode", "the device is gone");
-    inside_.push_back(to_packet_clock(surface.stream_time));
-    return {};
-  }
-  Result<std::optional<Packet>> receive() override {
-    if (behaviour_.mute || inside_.size() <= (draining_ ? 0 : behaviour_.holds)) return std::nullopt;
-    AvBufferPtr buffer(av_buffer_alloc(1));
-    auto* letter = reinterpret_cast<std::byte*>(buffer->data);
-    *letter = static_cast<std::byte>(behaviour_.name.front());
-    Packet packet(std::move(buffer), {letter, 1});
-    packet.pts = inside_.front();
-    packet.dts = packet.pts - 9'000;  // as if it reordered pictures
-    packet.keyframe = std::exchange(first_, false);
-    inside_.pop_front();
-    return packet;
-  }
-  void request_keyframe() override { ask("keyframe"); }
-  Result<Change> set_bitrate(std::int64_t bits_per_second) override { return changed(std::to_string(bits_per_second)); }
-  Result<Change> set_rate(Rational rate) override {
-    return changed(std::to_string(rate.num) + "/" + std::to_string(rate.den));
-  }
-  Result<void> drain() override {
-    if (behaviour_.fails_to_drain) return fail(ErrorKind::Lost, "drain", "the device is gone");
-    draining_ = true;
-    return {};
-  }
-
- private:
-  void ask(std::string word) {
-    if (behaviour_.asked != nullptr) behaviour_.asked->add(std::to_string(submitted_) + " " + std::move(word));
-  }
-  Result<Change> changed(std::string word) {
-    ask(std::move(word));
-    if (behaviour_.refuses_changes) return fail(*behaviour_.refuses_changes, "change", "not now");
-    return behaviour_.reopens ? Change::Reopened : Change::InPlace;
-  }
-
-  Behaviour behaviour_;
-  SurfaceFormat input_;
-  StreamParameters stream_;
-  std::deque<std::int64_t> inside_;
-  std::uint32_t submitted_ = 0;
-  bool first_ = true;
-  bool draining_ = false;
-};
-
-class Heirs final : public EncoderSuccession {
- public:
-  explicit Heirs(std::vector<Behaviour> heirs) : heirs_(heirs.begin(), heirs.end()) {}
-  bool possible() const override { return !heirs_.empty(); }
-  Result<std::unique_ptr<Encoder>> next(std::string_view failed, const Error& why) override {
-    failures.push_back(std::string(failed) + ": " + why.detail);
-    if (heirs_.empty()) return fail(ErrorKind::Lost, "encode", "nobody is left");
-    auto heir = std::make_unique<FakeEncoder>(heirs_.front());
-    heirs_.pop_front();
-    return heir;
-  }
-  void reopened(const Encoder& encoder) override { reopenings.emplace_back(encoder.name()); }
-  std::vector<std::string> failures;
-  std::vector<std::string> reopenings;
-
- private:
-  std::deque<Behaviour> heirs_;
-};
-
-Surface picture(std::uint32_t number) {
-  AvFramePtr frame(av_frame_alloc());
-  frame->format = AV_PIX_FMT_NV12;
-  frame->width = static_cast<int>(kFormat.size.width);
-  frame->height = static_cast<int>(kFormat.size.height);
-  REQUIRE(av_frame_get_buffer(frame.get(), 0) == 0);
-  for (int plane = 0; plane < 2; ++plane) {
-    const auto bytes = static_cast<std::size_t>(frame->linesize[plane]) * kFormat.size.height / (plane == 0 ? 1 : 2);
-    std::fill_n(frame->data[plane], bytes, std::uint8_t{128});
-  }
-  Surface surface(std::move(frame), kFormat);
-  surface.stream_time = std::chrono::milliseconds(20) * number;
-  return surface;
-}
 
 struct Outcome {
   std::string letters;  ///< who encoded each picture
