@@ -16,8 +16,6 @@ namespace {
 constexpr int kLooks = 8;
 /// How often an encoder that is to be let go of is looked at.
 constexpr Nanoseconds kPoll = std::chrono::milliseconds(10);
-/// Closing hardware before the machine sleeps: what takes longer is left behind.
-constexpr Nanoseconds kRestClosePatience = std::chrono::milliseconds(500);
 
 }  // namespace
 
@@ -178,7 +176,7 @@ void EncodeStage::let_go(EncoderTenure& work) {
   adapter_.reset();
   failed_at_.reset();
   abandonable_.store(false, std::memory_order_relaxed);
-  close(work.replace(nullptr), kRestClosePatience);
+  close(work.replace(nullptr), patience_.rest / 5);
   hardware_.store(false, std::memory_order_relaxed);
 }
 

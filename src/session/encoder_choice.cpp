@@ -20,6 +20,25 @@ Result<std::unique_ptr<Encoder>> EncoderChoice::open(const VideoParameters& vide
   return encoder;
 }
 
+void EncoderChoice::let_go() {
+  chain_.reset();
+  video_.device.reset();
+}
+
+Result<std::unique_ptr<Encoder>> EncoderChoice::open_again(std::shared_ptr<const PictureDevice> device) {
+  auto chain = EncoderChain::create(settings_, proofs_, patience_);
+  if (!chain) return std::unexpected(std::move(chain.error()));
+  chain_.emplace(std::move(*chain));
+  video_.device = std::move(device);
+  if (const auto changed = bit_rate()) chain_->set_bit_rate(*changed);
+  if (const auto changed = rate()) video_.rate = *changed;
+  auto encoder = EncodeStage::open_encoder(*chain_, video_);
+  if (!encoder) return encoder;
+  note_choice(**encoder);
+  stream_.extradata = (*encoder)->stream().extradata;
+  return encoder;
+}
+
 Result<void> EncoderChoice::set_bitrate(std::int64_t bits_per_second) {
   if (!settings_.bit_rate) {
     return fail(ErrorKind::Unsupported, "set the bit rate", "the recording runs at constant quality");

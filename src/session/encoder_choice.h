@@ -26,8 +26,9 @@ struct PassedOver {
   std::string reason;
 };
 
-/// The encoders of one recording: chosen once its pictures are known, replaced where one fails, each opened with what
-/// the settings have become meanwhile. Says in the log which one it is and why not those before it.
+/// The encoders of one recording: chosen once its pictures are known, replaced where one fails, chosen again where all
+/// was let go of, each opened with what the settings have become meanwhile. Says in the log which one it is and why not
+/// those before it.
 class EncoderChoice final : public EncoderSuccession {
  public:
   /// `patience`: with each candidate, as EncoderChain::create().
@@ -38,6 +39,12 @@ class EncoderChoice final : public EncoderSuccession {
   /// open_first().
   [[nodiscard]] Result<std::unique_ptr<Encoder>> open(const VideoParameters& video);
 
+  /// Session worker, while the stage rests: what is kept of the device that pictures lie on is let go of.
+  void let_go();
+  /// Session worker, while the stage rests: the first encoder that works for the same stream, by now. Its pictures can
+  /// be made on `device` (VideoParameters::device). Errors as open().
+  [[nodiscard]] Result<std::unique_ptr<Encoder>> open_again(std::shared_ptr<const PictureDevice> device);
+
   /// Any thread: a successor has this bit rate. Errors as Recording::set_bitrate().
   [[nodiscard]] Result<void> set_bitrate(std::int64_t bits_per_second);
   /// Any thread: a successor expects this many pictures/s.
@@ -47,11 +54,11 @@ class EncoderChoice final : public EncoderSuccession {
   [[nodiscard]] std::optional<Rational> rate() const;
 
   // Encoder thread.
-  [[nodiscard]] bool possible() const override { return !chain_->exhausted(); }
+  [[nodiscard]] bool possible() const override { return chain_ && !chain_->exhausted(); }
   Result<std::unique_ptr<Encoder>> next(std::string_view failed, const Error& why) override;
   void reopened(const Encoder& encoder) override;
 
-  // Before the stage is given a picture, or once its thread has ended.
+  // Before the stage is given a picture, while it rests, or once its thread has ended.
   [[nodiscard]] const std::string& encoder() const { return encoder_; }  ///< at work
   /// What the first one gave, with the parameter sets of the one at work.
   [[nodiscard]] const StreamParameters& stream() const { return stream_; }

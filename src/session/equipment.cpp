@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "encode/encoder_table.h"
 #include "session/encode_ring.h"
+#include "session/picture_worker.h"
 #include "zerocopy/importer_chain.h"
 
 #include <algorithm>
@@ -39,6 +40,14 @@ Rational Equipment::nominal_rate(const SourceInfo& source) const {
   return source.rate;
 }
 
+template <class Look>
+void Equipment::cropped(Frame& frame, Look&& look) const {
+  const Rect crop = frame.crop;
+  PictureWorker::apply_crop(frame, options_.crop, options_.encoder.chroma == Chroma::Yuv420);
+  look();
+  frame.crop = crop;  // whoever encodes it crops it himself
+}
+
 VideoParameters Equipment::video_parameters(const Frame& first, const SourceInfo& source) const {
   VideoParameters video;
   video.rate = nominal_rate(source);
@@ -53,11 +62,22 @@ VideoParameters Equipment::video_parameters(const Frame& first, const SourceInfo
   return video;
 }
 
-Result<std::unique_ptr<Encoder>> Equipment::open_encoder(const Frame& first, const SourceInfo& source) {
-  auto encoder = encoders_.open(video_parameters(first, source));
+Result<std::unique_ptr<Encoder>> Equipment::open_encoder(Frame& first, const SourceInfo& source) {
+  VideoParameters video;
+  cropped(first, [&] { video = video_parameters(first, source); });
+  return configured(encoders_.open(video));
+}
+
+Result<std::unique_ptr<Encoder>> Equipment::open_encoder_again(Frame& first) {
+  std::shared_ptr<const PictureDevice> device;
+  cropped(first, [&] { device = importer_->device_for(first); });
+  return configured(encoders_.open_again(std::move(device)));
+}
+
+Result<std::unique_ptr<Encoder>> Equipment::configured(Result<std::unique_ptr<Encoder>> encoder) {
   if (!encoder) return encoder;
-  if (auto configured = importer_->configure((*encoder)->input()); !configured) {
-    return std::unexpected(std::move(configured.error()));
+  if (auto set = importer_->configure((*encoder)->input()); !set) {
+    return std::unexpected(std::move(set.error()));
   }
   return encoder;
 }

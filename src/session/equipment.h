@@ -28,9 +28,11 @@ class Equipment {
   void close_importer() { importer_.reset(); }
   [[nodiscard]] Importer& importer() { return *importer_; }
 
-  /// The encoder for pictures like `first`; the importer makes them for it from here on. Errors as
+  /// The encoder for pictures like `first`; the importer makes them for it from here on. Once. Errors as
   /// EncoderChoice::open() and Importer::configure().
-  [[nodiscard]] Result<std::unique_ptr<Encoder>> open_encoder(const Frame& first, const SourceInfo& source);
+  [[nodiscard]] Result<std::unique_ptr<Encoder>> open_encoder(Frame& first, const SourceInfo& source);
+  /// Likewise, as often as the stage rests: for the same stream as the first.
+  [[nodiscard]] Result<std::unique_ptr<Encoder>> open_encoder_again(Frame& first);
   /// How many surfaces may wait for this encoder: as many as were asked for, or as the importer can spare.
   [[nodiscard]] std::size_t ring_frames(const Encoder& encoder) const;
   /// Pictures/s to expect: the constant rate, the source's where that is believable, or a usual one.
@@ -40,6 +42,10 @@ class Equipment {
   [[nodiscard]] const EncoderChoice& encoders() const { return encoders_; }
 
  private:
+  /// Looks at the frame as it will be shown.
+  template <class Look>
+  void cropped(Frame& frame, Look&& look) const;
+  [[nodiscard]] Result<std::unique_ptr<Encoder>> configured(Result<std::unique_ptr<Encoder>> encoder);
   [[nodiscard]] VideoParameters video_parameters(const Frame& first, const SourceInfo& source) const;
 
   const RecordingOptions& options_;

@@ -91,6 +91,11 @@ void FrameMailbox::close() {
   held = std::exchange(held_, std::nullopt);
 }
 
+void FrameMailbox::reopen() {
+  const std::lock_guard lock(mutex_);
+  closed_ = false;
+}
+
 std::uint64_t FrameMailbox::overwritten() const {
   const std::lock_guard lock(mutex_);
   return overwritten_;

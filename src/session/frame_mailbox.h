@@ -32,8 +32,10 @@ class FrameMailbox {
   /// Makes a waiting take() return nullopt once.
   void wake();
 
-  /// Nobody takes any more: what comes from now on is let go at once and counts nowhere.
+  /// Nobody takes any more: what is here and what comes from now on is let go at once and counts nowhere.
   void close();
+  /// Frames are taken again.
+  void reopen();
 
   /// Pictures thrown away because a newer one came before they were taken.
   [[nodiscard]] std::uint64_t overwritten() const;

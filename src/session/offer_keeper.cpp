@@ -30,7 +30,7 @@ FormatOffer without_dmabufs(FormatOffer offer) {
 }  // namespace
 
 Result<void> OfferKeeper::after_import(const Error* error, Nanoseconds now) {
-  const bool smaller = importer_.offer_version() != version_;
+  const bool smaller = importer_->offer_version() != version_;
   const bool not_taken = error != nullptr && error->kind == ErrorKind::Unsupported;
   if (!smaller) {
     if (!not_taken) {
@@ -39,9 +39,9 @@ Result<void> OfferKeeper::after_import(const Error* error, Nanoseconds now) {
     }
     if (now < not_before_) return {};
   }
-  version_ = importer_.offer_version();
+  version_ = importer_->offer_version();
   if (!renegotiate_) return {};
-  FormatOffer offer = importer_.offer();
+  FormatOffer offer = importer_->offer();
   const auto any = [&](auto&& has) { return std::ranges::any_of(offer.formats, has); };
   if (offer.formats.empty() || (!offer.shared_memory && !any([](const auto& e) { return !e.modifiers.empty(); }))) {
     return fail(ErrorKind::Lost, "go on without a copy", "the GPU has refused everything the source can give");

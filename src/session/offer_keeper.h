@@ -23,7 +23,15 @@ class OfferKeeper {
 
   /// `renegotiate` may be empty: the source cannot be asked.
   OfferKeeper(const Importer& importer, Renegotiate renegotiate)
-      : importer_(importer), renegotiate_(std::move(renegotiate)), version_(importer.offer_version()) {}
+      : importer_(&importer), renegotiate_(std::move(renegotiate)), version_(importer.offer_version()) {}
+
+  /// From now on for this importer, whose offer the source has been made.
+  void follow(const Importer& importer) {
+    importer_ = &importer;
+    version_ = importer.offer_version();
+    attempts_ = 0;
+    not_before_ = {};
+  }
 
   /// After each import of a picture; `error`: why it failed, or null. An error: the importer takes nothing any more.
   [[nodiscard]] Result<void> after_import(const Error* error, Nanoseconds now);
@@ -31,7 +39,7 @@ class OfferKeeper {
  private:
   void ask(const FormatOffer& offer, Nanoseconds now);
 
-  const Importer& importer_;
+  const Importer* importer_;
   Renegotiate renegotiate_;
   std::uint64_t version_;
   unsigned attempts_ = 0;     ///< since pictures came in a format that is taken

@@ -74,6 +74,13 @@ void Pacer::on_timer(Nanoseconds now, bool flush) {
   }
 }
 
+void Pacer::flush() {
+  if (!config_.constant_rate || !waiting_ || due_) return;
+  if (config_.end && last_slot_ + 1 >= slot_of(*config_.end)) return;
+  due_ = true;
+  due_slot_ = last_slot_ + 1;
+}
+
 void Pacer::on_end(Nanoseconds end) {
   if (!started_) return;
   if (!config_.constant_rate) {

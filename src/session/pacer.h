@@ -44,7 +44,9 @@ class Pacer {
   void on_timer(Nanoseconds now, bool flush);
   /// Constant rate only: slots of this length from the next slot on.
   void set_rate(Rational rate);
-  /// The stream ends at `end`: fills up to there, so that the last picture lasts until the end.
+  /// Constant rate: a picture that is held for its slot goes out in it now, before its time.
+  void flush();
+  /// The stream ends at `end`, or for a while: fills up to there, so that the last picture lasts until the end.
   void on_end(Nanoseconds end);
 
   /// What to encode now, one after the other; nullopt when there is nothing (any more).

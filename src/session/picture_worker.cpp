@@ -44,6 +44,12 @@ Result<PictureWorker::End> PictureWorker::run(Frame first, const std::stop_token
   auto end = End::Stopped;
   while (!stop.stop_requested()) {
     follow_rate();
+    if (asleep()) {
+      const auto awake = sit_out_sleep(stop);
+      if (!awake) return std::unexpected(awake.error());
+      if (!*awake) return End::Stopped;
+      continue;
+    }
     if (paused_.load(std::memory_order_relaxed)) {
       if (const auto sat = sit_out_pause(stop); !sat) return std::unexpected(sat.error());
       continue;
@@ -75,12 +81,7 @@ Result<PictureWorker::End> PictureWorker::run(Frame first, const std::stop_token
   }
   mailbox_.unlatch();
   if (end == End::Stopped) {  // a source that came to its end may have left its last picture
-    std::optional<Frame> frame = mailbox_.take(std::stop_token{}, monotonic_now());
-    if (frame) {
-      if (const auto taken = take_frame(std::move(*frame), std::stop_token{}); !taken) {
-        return std::unexpected(taken.error());
-      }
-    }
+    if (const auto taken = take_waiting(); !taken) return std::unexpected(taken.error());
   }
   pacer_.on_end(end == End::Duration ? config_.duration.value_or(stream_now()) : stream_now());
   // The last pictures are written whatever asked for the end: a fresh token, so that a full ring is waited for.
@@ -101,6 +102,11 @@ Result<void> PictureWorker::take_frame(Frame frame, const std::stop_token& stop)
   }
   newest_ = std::move(frame);
   return carry_out(stop);
+}
+
+Result<void> PictureWorker::take_waiting() {
+  std::optional<Frame> frame = mailbox_.take(std::stop_token{}, monotonic_now());
+  return frame ? take_frame(std::move(*frame), std::stop_token{}) : Result<void>{};
 }
 
 Result<void> PictureWorker::carry_out(const std::stop_token& stop) {
@@ -127,7 +133,7 @@ void PictureWorker::set_paused(bool on) {
 Result<void> PictureWorker::sit_out_pause(const std::stop_token& stop) {
   const Nanoseconds begun = stream_now();
   std::optional<Frame> newest;  // what is on the screen when it goes on, with the damage of all before
-  while (paused_.load(std::memory_order_relaxed) && !stop.stop_requested()) {
+  while (paused_.load(std::memory_order_relaxed) && !asleep() && !stop.stop_requested()) {
     std::optional<Frame> frame = mailbox_.take(stop, std::nullopt);
     if (!frame) continue;
     if (newest) frame->supersede(std::move(*newest));
@@ -135,13 +141,39 @@ Result<void> PictureWorker::sit_out_pause(const std::stop_token& stop) {
   }
   config_.epoch += stream_now() - begun;
   stage_.request_keyframe();
-  if (!newest || stop.stop_requested()) return {};
+  if (!newest || asleep() || stop.stop_requested()) return {};
   newest->pts = monotonic_now();
   return take_frame(std::move(*newest), stop);
 }
 
+Result<bool> PictureWorker::sit_out_sleep(const std::stop_token& stop) {
+  // As at the stream's end: what was captured is written, and the last picture lasts until now.
+  if (!paused_.load(std::memory_order_relaxed)) {
+    mailbox_.unlatch();
+    if (const auto taken = take_waiting(); !taken) return std::unexpected(taken.error());
+  }
+  const Nanoseconds begun = stream_now();
+  elapsed_ns_.store(begun.count(), std::memory_order_relaxed);
+  pacer_.on_end(begun);
+  if (const auto done = carry_out(std::stop_token{}); !done) return std::unexpected(done.error());
+  pacer_.flush();
+  if (const auto done = carry_out(std::stop_token{}); !done) return std::unexpected(done.error());
+  newest_ = {};
+  last_ = {};
+  importer_ = nullptr;
+  std::optional<Awake> awake = config_.sleep(stop);
+  config_.epoch += stream_now() - begun;
+  if (!awake) return false;
+  importer_ = awake->importer;
+  offer_.follow(*importer_);
+  damage_lost_ = true;  // this importer has seen nothing yet
+  awake->first.pts = monotonic_now();
+  if (const auto taken = take_frame(std::move(awake->first), stop); !taken) return std::unexpected(taken.error());
+  return true;
+}
+
 void PictureWorker::note_route() {
-  const std::string_view now = importer_.route();
+  const std::string_view now = importer_->route();
   if (now == route_) return;
   route_ = now;
   if (config_.on_route) config_.on_route(now);
@@ -159,7 +191,7 @@ void PictureWorker::follow_encoder() {
   const std::optional<SurfaceFormat> input = stage_.take_new_input();
   if (!input) return;
   // Where it cannot make these, the encode stage goes on turning its surfaces into them.
-  if (auto configured = importer_.configure(*input); !configured) {
+  if (auto configured = importer_->configure(*input); !configured) {
     logger("session").warn("pictures are not made for the encoder that took over: {}", configured.error().message());
   }
 }
@@ -172,7 +204,7 @@ Result<void> PictureWorker::import_newest(Nanoseconds time, const std::stop_toke
   const Nanoseconds begun = monotonic_now();
   const Nanoseconds arrived = frame.arrived;
   const auto ready = wait_for_producer(frame, kProducerPatience);
-  Result<Surface> surface = ready ? importer_.import(std::move(frame)) : std::unexpected(ready.error());
+  Result<Surface> surface = ready ? importer_->import(std::move(frame)) : std::unexpected(ready.error());
   const Nanoseconds done = monotonic_now();
   import_times_.record(done - begun);
   if (arrived != Nanoseconds{}) hold_times_.record(done - arrived);

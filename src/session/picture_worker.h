@@ -13,6 +13,7 @@
 #include <functional>
 #include <optional>
 #include <stop_token>
+#include <string>
 #include <string_view>
 
 namespace zc {
@@ -21,6 +22,11 @@ namespace zc {
 /// run() belongs to one thread; counters() may be read by any.
 class PictureWorker {
  public:
+  /// What it goes on with after a sleep.
+  struct Awake {
+    Importer* importer = nullptr;
+    Frame first;
+  };
   struct Config {
     Pacer::Config pacer;
     Nanoseconds epoch{};                   ///< CLOCK_MONOTONIC time of stream time zero
@@ -30,6 +36,11 @@ class PictureWorker {
     OfferKeeper::Renegotiate renegotiate;  ///< asks the source for other formats; empty: it cannot be asked
     /// The importer's route is another one than before; worker thread. Empty: nobody wants to know.
     std::function<void(std::string_view now)> on_route;
+    /// The machine is about to sleep; looked at whenever the mailbox wakes it. Empty: it never does.
+    std::function<bool()> asleep;
+    /// Worker thread: everything captured has been pushed and nothing of it is kept. Lets go of encoder and importer;
+    /// returns when there are others, and the first picture for them. nullopt: the recording has ended.
+    std::function<std::optional<Awake>(const std::stop_token& stop)> sleep;
   };
   struct Counters {
     std::uint64_t captured = 0;
@@ -43,7 +54,7 @@ class PictureWorker {
   PictureWorker(const Config& config, FrameMailbox& mailbox, Importer& importer, EncodeStage& stage)
       : config_(config),
         mailbox_(mailbox),
-        importer_(importer),
+        importer_(&importer),
         stage_(stage),
         pacer_(config.pacer),
         offer_(importer, config.renegotiate),
@@ -73,7 +84,12 @@ class PictureWorker {
   [[nodiscard]] Result<void> carry_out(const std::stop_token& stop);
   [[nodiscard]] Result<void> import_newest(Nanoseconds time, const std::stop_token& stop);
   void follow_rate();
+  [[nodiscard]] bool asleep() const { return config_.asleep && config_.asleep(); }
   [[nodiscard]] Result<void> sit_out_pause(const std::stop_token& stop);
+  /// False: the recording has ended meanwhile.
+  [[nodiscard]] Result<bool> sit_out_sleep(const std::stop_token& stop);
+  /// Encodes the picture that waits in the mailbox, if one does.
+  [[nodiscard]] Result<void> take_waiting();
   void note_route();
   /// Pictures are made for the encoder that has taken over, where one has.
   void follow_encoder();
@@ -82,11 +98,11 @@ class PictureWorker {
 
   Config config_;
   FrameMailbox& mailbox_;
-  Importer& importer_;
+  Importer* importer_;
   EncodeStage& stage_;
   Pacer pacer_;
   OfferKeeper offer_;
-  std::string_view route_;    // last seen
+  std::string route_;         // last seen
   Frame newest_;              // given to the pacer, not yet imported
   Surface last_;              // encoded last
   Nanoseconds captured_{};    // of `last_`

@@ -7,6 +7,7 @@
 #include "session/encode_stage.h"
 #include "session/equipment.h"
 #include "session/frame_mailbox.h"
+#include "session/picture_intake.h"
 #include "session/picture_worker.h"
 #include "session/recording_figures.h"
 
@@ -38,7 +39,8 @@ class RecordingImpl final : public Recording, public SourceListener {
       : options_(std::move(options)),
         mailbox_(options_.toggles.latch ? kLatch : Nanoseconds{}),
         outputs_(options_.replay, output_events()),
-        equipment_(options_) {}
+        equipment_(options_),
+        intake_(mailbox_, equipment_) {}
   RecordingImpl(const RecordingImpl&) = delete;
   RecordingImpl& operator=(const RecordingImpl&) = delete;
   ~RecordingImpl() override { close(); }
@@ -55,6 +57,8 @@ class RecordingImpl final : public Recording, public SourceListener {
   Result<void> set_bitrate(std::int64_t bits_per_second) override;
   Result<void> set_rate(Rational rate) override;
   void set_paused(bool on) override;
+  void set_asleep(bool on) override { intake_.set_asleep(on); }
+  bool wait_until_let_go(Nanoseconds timeout) override { return intake_.wait_until_let_go(timeout); }
   Result<void> add_output(const OutputSpec& spec) override { return outputs_.add(spec); }
   Result<void> remove_output(const std::string& name) override { return outputs_.remove(name); }
   Result<std::string> save_replay(const OutputSpec& spec) override { return outputs_.save_replay(spec); }
@@ -88,8 +92,9 @@ class RecordingImpl final : public Recording, public SourceListener {
 
  private:
   void run_worker(const std::stop_token& stop);
-  [[nodiscard]] Result<Frame> wait_for_picture(const std::stop_token& stop);
-  [[nodiscard]] std::expected<void, Failure> open_stage(const Frame& first);
+  [[nodiscard]] std::expected<void, Failure> open_stage(Frame& first);
+  /// Without importer and encoder until the machine is awake, and nobody pauses. nullopt: the recording has ended.
+  [[nodiscard]] std::optional<PictureWorker::Awake> sleep(const std::stop_token& stop);
   void end_with(EndReason reason, std::optional<Failure> failure = std::nullopt);
   [[nodiscard]] OutputGroupEvents output_events();
   [[nodiscard]] Result<std::unique_ptr<Source>> open_source(std::stop_token stop);
@@ -104,6 +109,7 @@ class RecordingImpl final : public Recording, public SourceListener {
   std::unique_ptr<Source> source_;
 
   Equipment equipment_;  ///< the worker's once that runs; outlives the stage, which asks it for successors
+  PictureIntake intake_;
 
   // Made by the worker when the first picture has come; read by status() behind stage_ready_.
   std::unique_ptr<EncodeStage> stage_;
@@ -174,6 +180,7 @@ std::expected<void, Failure> RecordingImpl::open(std::stop_token stop) {
     if (auto claimed = outputs_.claim(spec); !claimed) return failed(Part::Output, std::move(claimed.error()));
   }
   source_ = std::move(*source);
+  intake_.set_source(*source_);
   if (auto started = source_->start(equipment_.importer().offer(), *this); !started) {
     return failed(Part::Source, std::move(started.error()));
   }
@@ -185,22 +192,7 @@ std::expected<void, Failure> RecordingImpl::open(std::stop_token stop) {
   return {};
 }
 
-Result<Frame> RecordingImpl::wait_for_picture(const std::stop_token& stop) {
-  const Nanoseconds deadline = monotonic_now() + kFirstPictureTimeout;
-  std::optional<CursorState> cursor;
-  while (true) {
-    std::optional<Frame> frame = mailbox_.take(stop, deadline);
-    if (!frame && stop.stop_requested()) return fail(ErrorKind::Cancelled, "wait for a picture", "stopped");
-    if (!frame) {
-      return fail(ErrorKind::Timeout, "capture " + source_->info().description, "it gave no picture within 10 s");
-    }
-    if (!frame->cursor) frame->cursor = cursor;
-    if (frame->has_image()) return std::move(*frame);
-    cursor = frame->cursor;
-  }
-}
-
-std::expected<void, Failure> RecordingImpl::open_stage(const Frame& first) {
+std::expected<void, Failure> RecordingImpl::open_stage(Frame& first) {
   auto encoder = equipment_.open_encoder(first, source_->info());
   if (!encoder) return failed(Part::Encoder, std::move(encoder.error()));
   EncoderChoice& encoders = equipment_.encoders();
@@ -221,21 +213,17 @@ std::expected<void, Failure> RecordingImpl::open_stage(const Frame& first) {
 }
 
 void RecordingImpl::run_worker(const std::stop_token& stop) {
-  Result<Frame> first = wait_for_picture(stop);
+  auto first = intake_.wait_for_picture(stop, kFirstPictureTimeout);
   if (!first) {
-    if (first.error().kind != ErrorKind::Cancelled) end_with(EndReason::Failed, Failure{Part::Source, first.error()});
+    if (first.error().error.kind != ErrorKind::Cancelled) end_with(EndReason::Failed, std::move(first.error()));
     return;
   }
-  PictureWorker::apply_crop(*first, options_.crop, options_.encoder.chroma == Chroma::Yuv420);
   if (const auto opened = open_stage(*first); !opened) {
     end_with(EndReason::Failed, opened.error());
     return;
   }
   // Opening took a moment: begin with what is on the screen now.
-  if (std::optional<Frame> newer = mailbox_.take(stop, monotonic_now())) {
-    newer->supersede(std::move(*first));
-    first = std::move(*newer);
-  }
+  first = intake_.newest(std::move(*first), stop);
   const Rational rate = equipment_.nominal_rate(source_->info());
   const Nanoseconds interval(static_cast<std::int64_t>(1e9 / rate.value()));
   PictureWorker::Config config;
@@ -249,6 +237,8 @@ void RecordingImpl::run_worker(const std::stop_token& stop) {
   config.even_size = options_.encoder.chroma == Chroma::Yuv420;
   config.renegotiate = [this](const FormatOffer& offer) { return source_->renegotiate(offer); };
   config.on_route = [this](std::string_view now) { on_route_change(now); };
+  config.asleep = [this] { return intake_.asleep(); };
+  config.sleep = [this](const std::stop_token& until) { return sleep(until); };
   pictures_ = std::make_unique<PictureWorker>(config, mailbox_, equipment_.importer(), *stage_);
   overwritten_before_ = mailbox_.overwritten();
   cpu_start_ = process_cpu_time();
@@ -266,13 +256,39 @@ void RecordingImpl::run_worker(const std::stop_token& stop) {
   const Result<PictureWorker::End> end = pictures_->run(std::move(*first), stop);
   mailbox_.close();  // what the source still gives while the encoder is drained is not part of the recording
   cpu_ = process_cpu_time() - cpu_start_;
-  cpu_encoder_ = EncodeStage::encoder_cpu_time() - encoder_cpu_start_;
+  cpu_encoder_ += EncodeStage::encoder_cpu_time() - encoder_cpu_start_;
   stage_->finish();
   if (!end) {
     end_with(EndReason::Failed, Failure{Part::Encoder, end.error()});
   } else if (*end == PictureWorker::End::Duration) {
     end_with(EndReason::Duration);
   }
+}
+
+std::optional<PictureWorker::Awake> RecordingImpl::sleep(const std::stop_token& stop) {
+  const std::string before = equipment_.encoders().encoder();
+  logger("session").info("the machine sleeps: {} is let go of", before);
+  intake_.quiet();
+  engine_load_.set_resting(true);
+  cpu_encoder_ += EncodeStage::encoder_cpu_time() - encoder_cpu_start_;
+  bool rested = stage_->rest(options_.patience.rest);
+  if (rested) equipment_.encoders().let_go();
+  encoder_cpu_start_ = EncodeStage::encoder_cpu_time();
+  if (!rested) logger("session").warn("{} has not given everything yet", before);
+  auto slept = intake_.sleep(stop, [this] { return paused_.load(); });
+  while (slept && !rested && !stop.stop_requested()) rested = stage_->rest(options_.patience.rest);
+  auto resumed = slept ? intake_.resume(stop) : std::unexpected(std::move(slept.error()));
+  engine_load_.set_resting(false);
+  if (!resumed) {
+    if (resumed.error().error.kind != ErrorKind::Cancelled) end_with(EndReason::Failed, std::move(resumed.error()));
+    return std::nullopt;
+  }
+  const std::size_t frames = equipment_.ring_frames(*resumed->encoder);
+  stage_->resume(std::move(resumed->encoder), frames);
+  const std::string& now = equipment_.encoders().encoder();
+  logger("session").info("awake: {} -> {} ({})", source_->info().description, now, equipment_.importer().route());
+  if (now != before && options_.events != nullptr) options_.events->on_encoder(before, now);
+  return PictureWorker::Awake{&equipment_.importer(), intake_.newest(std::move(resumed->first), stop)};
 }
 
 void RecordingImpl::on_state(SourceState state, const Error* error) {
@@ -341,6 +357,7 @@ void RecordingImpl::end_with(EndReason reason, std::optional<Failure> failure) {
     failure_ = std::move(failure);
   }
   ended_.notify_all();
+  intake_.end();
   worker_.request_stop();
 }
 
@@ -366,7 +383,7 @@ RecordingStatus RecordingImpl::status() const {
     status.output_dropped += output.stats.dropped;
   }
   status.replay_held = outputs_.replay_held();
-  status.paused = paused_.load();
+  status.paused = paused_.load() || intake_.asleep();
   status.source_reconnects = source_reconnects_.load(std::memory_order_relaxed);
   status.route_changes = route_changes_.load(std::memory_order_relaxed);
   status.first_picture = stage_ready_.load(std::memory_order_acquire);

@@ -35,6 +35,8 @@ class RecordingEvents {
   virtual void on_source(const Error* lost) = 0;
   /// Pictures take another way from the source to the encoder.
   virtual void on_route(std::string_view before, std::string_view now) = 0;
+  /// After a sleep another encoder goes on than before it.
+  virtual void on_encoder(std::string_view before, std::string_view now) = 0;
   /// An output failed for good, or (not fatal) its peer is looked for.
   virtual void on_output(const std::string& name, const Error& error, bool fatal) = 0;
 };
@@ -164,6 +166,11 @@ class Recording {
   [[nodiscard]] virtual Result<void> set_rate(Rational rate) = 0;
   /// Any thread: while it is on nothing is recorded, and stream time stands still.
   virtual void set_paused(bool on) = 0;
+  /// Any thread: while it is on, as a pause; and source, importer and encoder let go of every buffer and device. After
+  /// it they are chosen again as at the beginning, for the same stream, which goes on with a keyframe. Returns at once.
+  virtual void set_asleep(bool on) = 0;
+  /// Any thread: true as soon as everything has been let go of, or need not be any more.
+  [[nodiscard]] virtual bool wait_until_let_go(Nanoseconds timeout) = 0;
   /// Any thread. Errors as OutputGroup's.
   [[nodiscard]] virtual Result<void> add_output(const OutputSpec& spec) = 0;
   [[nodiscard]] virtual Result<void> remove_output(const std::string& name) = 0;

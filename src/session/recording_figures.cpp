@@ -9,12 +9,20 @@ constexpr Nanoseconds kAskEvery = std::chrono::seconds(1);
 
 std::optional<double> EngineLoadMeter::load() {
   const std::lock_guard lock(mutex_);
+  if (resting_) return std::nullopt;
   const Nanoseconds now = monotonic_now();
+  if (!load_) load_.emplace();
   if (!asked_at_ || now - *asked_at_ >= kAskEvery) {
     asked_at_ = now;
-    last_ = load_.sample(now);
+    last_ = load_->sample(now);
   }
   return last_;
+}
+
+void EngineLoadMeter::set_resting(bool on) {
+  const std::lock_guard lock(mutex_);
+  resting_ = on;
+  if (on) load_.reset();
 }
 
 void add_figures(RecordingStatus& status, const PictureWorker& pictures, const EncodeStage& stage,

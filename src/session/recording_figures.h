@@ -18,10 +18,13 @@ namespace zc {
 class EngineLoadMeter {
  public:
   [[nodiscard]] std::optional<double> load();
+  /// Leaves the driver alone from now on, or asks it again.
+  void set_resting(bool on);
 
  private:
   std::mutex mutex_;
-  EngineLoad load_;
+  std::optional<EngineLoad> load_;
+  bool resting_ = false;
   std::optional<double> last_;
   std::optional<Nanoseconds> asked_at_;
 };

@@ -14,6 +14,8 @@ struct EncoderPatience {
   Nanoseconds stall = std::chrono::seconds(2);
   /// One call into an encoder that another one could replace, or into hardware.
   Nanoseconds hang = std::chrono::seconds(10);
+  /// Draining one and closing it before the machine sleeps, which does so five seconds after it was told to.
+  Nanoseconds rest = std::chrono::milliseconds(2500);
   /// Trying and opening one.
   Nanoseconds open = kOpenPatience;
 };

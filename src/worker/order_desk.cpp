@@ -18,6 +18,8 @@ namespace {
 
 /// Replays and removals at a time.
 constexpr std::size_t kMostAside = 8;
+/// The machine sleeps five seconds after it was told to, with or without an answer.
+constexpr Nanoseconds kLetGoLimit = std::chrono::seconds(3);
 
 /// The text of an option, or a number as one would type it.
 std::string text_of(const Order& order, std::string_view name) {
@@ -56,7 +58,11 @@ void OrderDesk::serve(Recording* recording) {
   std::vector<Aside> aside;
   const std::lock_guard lock(mutex_);
   recording_ = recording;
-  if (recording_ != nullptr && (paused_by_user_ || asleep_)) recording_->set_paused(true);
+  if (recording_ != nullptr && paused_by_user_) recording_->set_paused(true);
+  if (recording_ != nullptr && std::exchange(has_slept_, false)) {
+    recording_->set_asleep(true);
+    recording_->set_asleep(asleep_);
+  }
   if (recording_ != nullptr && stop_.stop_requested()) recording_->request_stop();  // it came before there was one
   if (recording_ == nullptr) aside = std::move(aside_);  // waits for them: they use the recording
 }
@@ -93,15 +99,21 @@ void OrderDesk::carry_out(Order order) {
     return stop();
   }
   if (order.kind == OrderKind::SaveReplay || order.kind == OrderKind::RemoveSink) return do_aside(std::move(order));
-  const std::lock_guard lock(mutex_);
-  reporter_.answer(order.id, do_now(order));
+  std::unique_lock lock(mutex_);
+  const Result<std::string> now = do_now(order);
+  if (order.kind != OrderKind::Sleep || recording_ == nullptr) return reporter_.answer(order.id, now);
+  lock.unlock();
+  do_aside(std::move(order));
 }
 
 Result<std::string> OrderDesk::do_now(const Order& order) {
   switch (order.kind) {
     case OrderKind::Pause: paused_by_user_ = true; break;
     case OrderKind::Resume: paused_by_user_ = false; break;
-    case OrderKind::Sleep: asleep_ = true; break;
+    case OrderKind::Sleep:
+      asleep_ = true;
+      has_slept_ = recording_ == nullptr;
+      break;
     case OrderKind::Wake: asleep_ = false; break;
     default: break;
   }
@@ -125,7 +137,9 @@ Result<std::string> OrderDesk::do_now(const Order& order) {
       const auto sink = sink_of(order, "sink");
       return sink ? done(recording_->add_output(*sink)) : std::unexpected(sink.error());
     }
-    default: recording_->set_paused(paused_by_user_ || asleep_); break;
+    case OrderKind::Sleep:
+    case OrderKind::Wake: recording_->set_asleep(asleep_); break;
+    default: recording_->set_paused(paused_by_user_); break;
   }
   return std::string();
 }
@@ -133,17 +147,26 @@ Result<std::string> OrderDesk::do_now(const Order& order) {
 void OrderDesk::do_aside(Order order) {
   const std::lock_guard lock(mutex_);
   std::erase_if(aside_, [](const Aside& one) { return one.over->load(); });
-  if (recording_ == nullptr || aside_.size() >= kMostAside) {
+  // Sleep is not refused: the daemon holds the machine up for its answer.
+  const bool too_many = aside_.size() >= kMostAside && order.kind != OrderKind::Sleep;
+  if (recording_ == nullptr || too_many) {
     return reporter_.answer(order.id, fail(ErrorKind::Busy, "change the session",
                                            recording_ == nullptr ? "it is not recording" : "it is busy with others"));
   }
   auto over = std::make_shared<std::atomic<bool>>(false);
   aside_.push_back({over, std::jthread([this, over, order = std::move(order), recording = recording_] {
-                      reporter_.answer(order.id, order.kind == OrderKind::RemoveSink
-                                                     ? done(recording->remove_output(sink_name(text_of(order, "sink"))))
-                                                     : save_replay(*recording, order));
+                      reporter_.answer(order.id, take_time(*recording, order));
                       over->store(true);
                     })});
+}
+
+Result<std::string> OrderDesk::take_time(Recording& recording, const Order& order) {
+  if (order.kind == OrderKind::RemoveSink) return done(recording.remove_output(sink_name(text_of(order, "sink"))));
+  if (order.kind == OrderKind::SaveReplay) return save_replay(recording, order);
+  if (recording.wait_until_let_go(kLetGoLimit)) return std::string();
+  return fail(
+      ErrorKind::Timeout, "let go of the graphics card",
+      fmt::format("it takes longer than {} s", std::chrono::duration_cast<std::chrono::seconds>(kLetGoLimit).count()));
 }
 
 }  // namespace zc

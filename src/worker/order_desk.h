@@ -38,8 +38,9 @@ class OrderDesk {
   void run();
   void carry_out(Order order);
   [[nodiscard]] Result<std::string> do_now(const Order& order);
-  /// Saves a replay or removes a sink, which may take as long as a disk does.
+  /// Saves a replay or removes a sink, which may take as long as a disk does; or waits until everything is let go of.
   void do_aside(Order order);
+  [[nodiscard]] static Result<std::string> take_time(Recording& recording, const Order& order);
   void stop();
 
   const Channel& channel_;
@@ -50,6 +51,7 @@ class OrderDesk {
   Recording* recording_ = nullptr;
   bool paused_by_user_ = false;
   bool asleep_ = false;
+  bool has_slept_ = false;  ///< before there was a recording
   std::vector<Aside> aside_;
   std::jthread thread_;  // last: it uses everything above
 };

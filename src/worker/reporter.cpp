@@ -67,6 +67,13 @@ void Reporter::on_route(std::string_view before, std::string_view now) {
                   .reason = "the route before failed or a better one was found; the log says which"});
 }
 
+void Reporter::on_encoder(std::string_view before, std::string_view now) {
+  tell(ChangeNote{.what = ChangeNote::What::Encoder,
+                  .before = std::string(before),
+                  .now = std::string(now),
+                  .reason = "the machine has slept; the log says what it finds now"});
+}
+
 void Reporter::on_output(const std::string& name, const Error& error, bool fatal) {
   tell(SinkNote{.sink = name, .error = error.message(), .fatal = fatal});
 }

@@ -35,6 +35,16 @@ void set_faults(const char* faults) {
   REQUIRE(set(faults));
 }
 
+/// What the program holds on the GPU.
+softgpu::LiveObjects live_objects() {
+  softgpu::LiveObjects live;
+  const auto count = reinterpret_cast<decltype(&softgpu_live_objects)>(
+      dlsym(dlopen("libcuda.so.1", RTLD_LAZY), "softgpu_live_objects"));
+  REQUIRE(count != nullptr);
+  count(&live);
+  return live;
+}
+
 ProducerOptions dmabufs(Size size = {320, 180}) {
   ProducerOptions options;
   options.size = size;
@@ -251,4 +261,45 @@ TEST_CASE("a driver that refuses in mid-stream what it took before: the recordin
   CHECK(*frames.first_mark < 20);
   CHECK(*frames.last_mark > 25);
   CHECK(words.find("\"route\":\"" + std::string(wanted.route) + '"') != std::string::npos);
+}
+
+TEST_CASE("a machine that sleeps: nothing is left on the GPU, and dmabufs go the same way after it") {
+  set_faults("");
+  const auto daemon = private_pipewire();
+  const bool reconnect = GENERATE(false, true);
+  const auto producer = produce(dmabufs());
+  const std::string file = daemon->folder() / "slept.mkv";
+  RecordingOptions options;
+  options.source = NodeSpec{NodeSpec::Id{producer->node_id()}};
+  options.outputs.push_back(parse_output(file, std::nullopt, false).value());
+  options.encoder.preset = Preset::LowLatency;
+  options.reconnect = reconnect;
+  options.patience.rest = 60s;  // however busy this machine is
+  auto started = Recording::start(std::move(options), {});
+  if (!started) FAIL(started.error().error.message());
+  Recording& recording = **started;
+  const auto reach = [&](std::uint64_t packets) {
+    for (const Nanoseconds deadline = monotonic_now() + 60s; monotonic_now() < deadline;) {
+      if (recording.status().packets >= packets || recording.wait(20ms)) break;
+    }
+    REQUIRE(recording.status().packets >= packets);
+  };
+  reach(15);
+  CHECK(live_objects().external_memories > 0);
+  recording.set_asleep(true);
+  REQUIRE(recording.wait_until_let_go(60s));
+  CHECK(live_objects() == softgpu::LiveObjects{});
+  const std::uint64_t before = recording.status().packets;
+  recording.set_asleep(false);
+  reach(before + 15);
+  CHECK(live_objects().external_memories > 0);
+  const RecordingReport report = recording.finish();
+  CHECK(report.route == "vulkan+cuda");
+  CHECK(report.encoder == "h264_nvenc");
+  CHECK(report.source.dmabuf);
+  CHECK(report.counters.source_reconnects == 0);
+  CHECK(report.counters.takeovers == 0);
+  const FrameReport frames = check(file);
+  CHECK(frames.frames == report.counters.packets);
+  CHECK(frames.keyframes >= 2);
 }

@@ -3,38 +3,27 @@
 
 #include "base/parked_thread.h"
 #include "softgpu/control.h"
+#include "unit/session/temporary_folder.h"
 #include "verify/verify.h"
 
 #include <dlfcn.h>
-#include <unistd.h>
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 #include <filesystem>
+#include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
 
 using namespace zc;
+using test::TemporaryFolder;
 using namespace std::chrono_literals;
 
 namespace {
-
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string pattern = std::filesystem::temp_directory_path() / "zc-nvenc-XXXXXX";
-    path_ = ::mkdtemp(pattern.data());
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-  [[nodiscard]] std::string file(std::string_view name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
 
 /// The stand-in is found as the program finds the real one; it is never unloaded.
 void set_faults(const char* faults) {
@@ -256,4 +245,158 @@ TEST_CASE("an encoder that fails with its first picture costs an MP4 nothing") {
   CHECK_FALSE(report.outputs.at(0).error);
   CHECK(report.outputs.at(0).further_files.empty());
   CHECK(check(mp4).pictures == report.counters.packets);
+}
+
+namespace {
+
+/// What the program holds on the GPU.
+softgpu::LiveObjects live_objects() {
+  softgpu::LiveObjects live;
+  const auto count = reinterpret_cast<decltype(&softgpu_live_objects)>(
+      dlsym(dlopen("libcuda.so.1", RTLD_LAZY), "softgpu_live_objects"));
+  REQUIRE(count != nullptr);
+  count(&live);
+  return live;
+}
+
+struct Events final : RecordingEvents {
+  void on_source(const Error* /*lost*/) override {}
+  void on_route(std::string_view /*before*/, std::string_view /*now*/) override {}
+  void on_encoder(std::string_view before, std::string_view now) override {
+    encoders.push_back(std::string(before) + " " + std::string(now));
+  }
+  void on_output(const std::string& /*name*/, const Error& /*error*/, bool /*fatal*/) override {}
+  std::vector<std::string> encoders;  ///< of the recording's worker until that has ended
+};
+
+std::unique_ptr<Recording> start(const std::vector<std::string>& files, Events& events,
+                                 std::optional<std::string> encoder = std::nullopt) {
+  RecordingOptions options;
+  options.source = parse_source("test:320x240@60").value();
+  for (const std::string& file : files) options.outputs.push_back(parse_output(file, std::nullopt, false).value());
+  options.encoder.encoder = std::move(encoder);
+  options.events = &events;
+  options.patience.rest = 60s;  // however busy this machine is
+  auto recording = Recording::start(std::move(options), {});
+  REQUIRE(recording);
+  return std::move(*recording);
+}
+
+/// By so many packets further.
+void go_on(Recording& recording, std::uint64_t packets = 15) {
+  const std::uint64_t wanted = recording.status().packets + packets;
+  for (int tries = 0; tries < 6000 && recording.status().packets < wanted; ++tries) REQUIRE_FALSE(recording.wait(10ms));
+  REQUIRE(recording.status().packets >= wanted);
+}
+
+void fall_asleep(Recording& recording) {
+  recording.set_asleep(true);
+  REQUIRE(recording.wait_until_let_go(60s));
+}
+
+}  // namespace
+
+TEST_CASE("nothing is left on the GPU of a machine that sleeps, and NVENC goes on in the same files after it") {
+  set_faults("");
+  const TemporaryFolder folder;
+  const std::vector files{folder.file("slept.mp4"), folder.file("slept.mkv")};
+  Events events;
+  const auto recording = start(files, events);
+  for (int times = 0; times < 2; ++times) {
+    go_on(*recording);
+    CHECK(live_objects().encode_sessions == 1);
+    CHECK(live_objects().contexts > 0);
+    fall_asleep(*recording);
+    CHECK(live_objects() == softgpu::LiveObjects{});
+    recording->set_asleep(false);
+  }
+  go_on(*recording);
+  recording->request_stop();
+  const RecordingReport report = recording->finish();
+  CHECK(report.end == EndReason::Stopped);
+  CHECK(report.encoder == "h264_nvenc");
+  CHECK(report.failed_encoders.empty());
+  CHECK(report.counters.takeovers == 0);
+  CHECK(events.encoders.empty());
+  for (const OutputReport& output : report.outputs) CHECK(output.further_files.empty());
+  for (const std::string& file : files) check_whole(file, report);
+}
+
+TEST_CASE("a GPU that is not there after the sleep is done without, and that is told") {
+  set_faults("");
+  const TemporaryFolder folder;
+  const std::string mp4 = folder.file("gone.mp4");
+  const std::string mkv = folder.file("gone.mkv");
+  Events events;
+  const auto recording = start({mp4, mkv}, events);
+  go_on(*recording);
+  fall_asleep(*recording);
+  set_faults("open=2");
+  recording->set_asleep(false);
+  go_on(*recording);
+  // And back again.
+  fall_asleep(*recording);
+  set_faults("");
+  recording->set_asleep(false);
+  go_on(*recording);
+  recording->request_stop();
+  const RecordingReport report = recording->finish();
+  CHECK(report.end == EndReason::Stopped);
+  CHECK(report.encoder == "h264_nvenc");
+  CHECK(report.takeovers.empty());
+  CHECK(events.encoders == std::vector<std::string>{"h264_nvenc libx264", "libx264 h264_nvenc"});
+  check_whole(mkv, report);
+  // Other parameter sets are another file's, as when an encoder fails.
+  CHECK(report.outputs.at(0).further_files == std::vector{folder.file("gone-2.mp4"), folder.file("gone-3.mp4")});
+  const std::uint64_t pictures =
+      check(mp4).pictures + check(folder.file("gone-2.mp4")).pictures + check(folder.file("gone-3.mp4")).pictures;
+  CHECK(pictures == report.counters.packets);
+}
+
+TEST_CASE("an encoder that has to be is waited for after a sleep, for a while") {
+  set_faults("");
+  const bool returns = GENERATE(true, false);
+  const TemporaryFolder folder;
+  const std::string file = folder.file("forced.mkv");
+  Events events;
+  const auto recording = start({file}, events, "h264_nvenc");
+  go_on(*recording);
+  fall_asleep(*recording);
+  const std::uint64_t before = recording->status().packets;
+  set_faults("open=2");
+  recording->set_asleep(false);
+  std::this_thread::sleep_for(700ms);
+  CHECK(recording->status().packets == before);
+  if (returns) {
+    set_faults("");
+    go_on(*recording);
+    recording->request_stop();
+  } else {
+    for (int tries = 0; tries < 6000 && !recording->wait(10ms); ++tries) {
+    }
+  }
+  const RecordingReport report = recording->finish();
+  CHECK(report.end == (returns ? EndReason::Stopped : EndReason::Failed));
+  REQUIRE(report.failure.has_value() != returns);
+  if (!returns) CHECK(report.failure->part == Part::Encoder);
+  check_whole(file, report);
+}
+
+TEST_CASE("a GPU that fails as the machine falls asleep is used again after it") {
+  set_faults("");
+  const TemporaryFolder folder;
+  const std::string file = folder.file("failed.mkv");
+  Events events;
+  const auto recording = start({file}, events);
+  go_on(*recording);
+  set_faults("lost=1");  // with the next picture
+  fall_asleep(*recording);
+  set_faults("");
+  recording->set_asleep(false);
+  go_on(*recording);
+  recording->request_stop();
+  const RecordingReport report = recording->finish();
+  CHECK(report.end == EndReason::Stopped);
+  CHECK(report.encoder == "h264_nvenc");
+  check_whole(file, report);
 }

@@ -290,3 +290,47 @@ TEST_CASE("variable rate: there is no rate to change") {
   pacer.on_frame(33ms);
   CHECK(drain(pacer)[0].time == 33ms);
 }
+
+TEST_CASE("constant rate: a held picture goes out at once when it is asked for") {
+  Pacer pacer = constant(10);
+  pacer.on_frame(0ms);
+  drain(pacer);
+  pacer.flush();
+  CHECK(drain(pacer).empty());
+  pacer.on_frame(20ms);
+  CHECK(drain(pacer).empty());
+  pacer.flush();
+  const auto done = drain(pacer);
+  REQUIRE(done.size() == 1);
+  CHECK(done[0].picture == Pacer::Picture::Newest);
+  CHECK(done[0].time == 100ms);
+  pacer.on_frame(120ms);  // that slot is taken
+  CHECK(drain(pacer).empty());
+}
+
+TEST_CASE("constant rate: a picture beyond the stream's end stays held") {
+  Pacer pacer({.constant_rate = Rational{10, 1}, .end = 100ms});
+  pacer.on_frame(0ms);
+  drain(pacer);
+  pacer.on_frame(20ms);
+  pacer.flush();
+  CHECK(drain(pacer).empty());
+}
+
+TEST_CASE("a stream goes on after an end that was none") {
+  Pacer slots = constant(10);
+  slots.on_frame(0ms);
+  drain(slots);
+  slots.on_end(350ms);
+  CHECK(drain(slots).back().time == 300ms);
+  slots.on_frame(410ms);
+  CHECK(drain(slots).back().time == 400ms);
+  Pacer free = variable();
+  free.on_frame(0ms);
+  drain(free);
+  free.on_end(500ms);
+  const Nanoseconds last = drain(free).back().time;
+  CHECK(last < 500ms);
+  free.on_frame(500ms);
+  CHECK(drain(free).back().time == 500ms);
+}

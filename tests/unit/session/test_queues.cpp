@@ -128,6 +128,9 @@ TEST_CASE("a closed mailbox takes nothing and counts nothing") {
   mailbox.put(picture(3));
   CHECK(mailbox.overwritten() == 0);
   CHECK_FALSE(mailbox.take(stop.get_token(), monotonic_now() + 1ms));
+  mailbox.reopen();
+  mailbox.put(picture(4));
+  CHECK(mailbox.take(stop.get_token(), monotonic_now() + 1s));
 }
 
 TEST_CASE("a waiting take ends on stop and on wake") {

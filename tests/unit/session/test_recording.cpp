@@ -3,8 +3,7 @@
 
 #include "tools/decode.h"
 #include "tools/frame_report.h"
-
-#include <unistd.h>
+#include "unit/session/temporary_folder.h"
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
@@ -12,24 +11,10 @@
 #include <fstream>
 
 using namespace zc;
+using test::TemporaryFolder;
 using namespace std::chrono_literals;
 
 namespace {
-
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string pattern = std::filesystem::temp_directory_path() / "zc-recording-XXXXXX";
-    path_ = ::mkdtemp(pattern.data());
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-  [[nodiscard]] std::string file(std::string_view name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
 
 RecordingOptions options(std::string_view source, const std::string& file) {
   RecordingOptions o;

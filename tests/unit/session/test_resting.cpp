@@ -12,6 +12,8 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 using namespace zc;
@@ -28,6 +30,7 @@ class Rig {
  public:
   explicit Rig(Behaviour first, EncoderSuccession* heirs = nullptr, EncoderPatience patience = {}) {
     first.alive = &encoders;
+    patience.rest = kLong;
     stage = std::make_unique<EncodeStage>(
         std::make_unique<FakeEncoder>(std::move(first)), 8, RingPolicy::Block,
         [this](const Packet& packet) {
@@ -148,9 +151,14 @@ TEST_CASE("hardware that hangs as it is drained is left behind") {
   const bool watchdog = GENERATE(false, true);
   Heirs heirs({{.name = "nobody"}});
   Rig rig({.name = "first", .holds = 2, .hangs_in_drain = true, .gate = &gate}, &heirs,
-          {.hang = watchdog ? Nanoseconds(80ms) : kLong});
+          {.hang = watchdog ? Nanoseconds(1s) : kLong});
   rig.push(5);
-  REQUIRE(rig.stage->rest(watchdog ? kLong : Nanoseconds(200ms)));
+  while (rig.letters() != "fff") std::this_thread::sleep_for(1ms);
+  if (watchdog) {
+    REQUIRE(rig.stage->rest(kLong));
+  } else {
+    while (!rig.stage->rest(200ms)) CHECK(rig.letters() == "fff");
+  }
   CHECK(rig.surfaces == 0);
   rig.resume({.name = "second"});
   rig.push(3);

@@ -1,0 +1,148 @@
+#include "session/picture_intake.h"
+
+#include "base/log.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <utility>
+
+namespace zc {
+namespace {
+
+/// A graphics card may be back a moment later than the machine.
+constexpr Nanoseconds kReturnPatience = std::chrono::seconds(10);
+constexpr Nanoseconds kTryEvery = std::chrono::milliseconds(500);
+
+std::unexpected<Failure> failed(Part part, Error error) { return std::unexpected(Failure{part, std::move(error)}); }
+
+std::unexpected<Failure> stopped() {
+  return failed(Part::Source, fail(ErrorKind::Cancelled, "wait for a picture", "stopped").error());
+}
+
+}  // namespace
+
+void PictureIntake::set_asleep(bool on) {
+  {
+    const std::lock_guard lock(mutex_);
+    asleep_ = on;
+    if (on && !let_go_) due_ = true;
+  }
+  changed_.notify_all();
+  mailbox_.wake();
+}
+
+bool PictureIntake::asleep() const {
+  const std::lock_guard lock(mutex_);
+  return asleep_ || due_;
+}
+
+bool PictureIntake::wait_until_let_go(Nanoseconds timeout) {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, timeout, [this] { return let_go_ || !asleep_ || over_; });
+}
+
+void PictureIntake::end() {
+  {
+    const std::lock_guard lock(mutex_);
+    over_ = true;
+  }
+  changed_.notify_all();
+}
+
+bool PictureIntake::rise() {
+  const std::lock_guard lock(mutex_);
+  if (asleep_) return false;
+  let_go_ = false;
+  return true;
+}
+
+std::expected<Frame, Failure> PictureIntake::wait_for_picture(const std::stop_token& stop,
+                                                              std::optional<Nanoseconds> patience) {
+  std::optional<Nanoseconds> deadline;
+  if (patience) deadline = monotonic_now() + *patience;
+  std::optional<CursorState> cursor;
+  while (true) {
+    if (asleep()) {
+      if (auto slept = sleep(stop, {}); !slept) return std::unexpected(std::move(slept.error()));
+      deadline.reset();
+    }
+    std::optional<Frame> frame = mailbox_.take(stop, deadline);
+    if (stop.stop_requested()) return stopped();
+    if (!frame && deadline && monotonic_now() >= *deadline) {
+      return failed(Part::Source, fail(ErrorKind::Timeout, "capture " + source_->info().description,
+                                       fmt::format("it gave no picture within {} s",
+                                                   std::chrono::duration_cast<std::chrono::seconds>(*patience).count()))
+                                      .error());
+    }
+    if (!frame) continue;
+    if (!frame->cursor) frame->cursor = cursor;
+    if (frame->has_image()) return std::move(*frame);
+    cursor = frame->cursor;
+  }
+}
+
+void PictureIntake::quiet() {
+  source_->rest();
+  mailbox_.close();
+}
+
+std::expected<void, Failure> PictureIntake::sleep(const std::stop_token& stop, const std::function<bool()>& held) {
+  quiet();
+  equipment_.close_importer();
+  {
+    const std::lock_guard lock(mutex_);
+    due_ = false;
+    let_go_ = true;
+  }
+  changed_.notify_all();
+  while ((held && held()) || !rise()) {
+    static_cast<void>(mailbox_.take(stop, std::nullopt));
+    if (stop.stop_requested()) return stopped();
+  }
+  if (auto opened = open_importer(stop); !opened) return opened;
+  mailbox_.reopen();
+  if (auto woken = source_->wake(equipment_.importer().offer()); !woken) {
+    return failed(Part::Source, std::move(woken.error()));
+  }
+  return {};
+}
+
+std::expected<void, Failure> PictureIntake::open_importer(const std::stop_token& stop) {
+  const Nanoseconds deadline = monotonic_now() + kReturnPatience;
+  while (true) {
+    auto opened = equipment_.open_importer();
+    if (opened) return {};
+    if (monotonic_now() >= deadline) return failed(Part::Settings, std::move(opened.error()));
+    logger("session").info("not yet: {}", opened.error().message());
+    static_cast<void>(mailbox_.take(stop, monotonic_now() + kTryEvery));
+    if (stop.stop_requested()) return stopped();
+  }
+}
+
+std::expected<PictureIntake::Resumed, Failure> PictureIntake::resume(const std::stop_token& stop) {
+  auto first = wait_for_picture(stop, std::nullopt);
+  for (Nanoseconds deadline = monotonic_now() + kReturnPatience; first;) {
+    auto encoder = equipment_.open_encoder_again(*first);
+    if (encoder) return Resumed{std::move(*encoder), std::move(*first)};
+    if (stop.stop_requested()) return stopped();
+    if (monotonic_now() >= deadline) return failed(Part::Encoder, std::move(encoder.error()));
+    logger("session").info("not yet: {}", encoder.error().message());
+    first = newest(std::move(*first), stop, kTryEvery);
+    if (!asleep()) continue;
+    *first = {};
+    first = wait_for_picture(stop, std::nullopt);
+    deadline = monotonic_now() + kReturnPatience;
+  }
+  return std::unexpected(std::move(first.error()));
+}
+
+Frame PictureIntake::newest(Frame picture, const std::stop_token& stop, Nanoseconds patience) {
+  if (std::optional<Frame> newer = mailbox_.take(stop, monotonic_now() + patience)) {
+    newer->supersede(std::move(picture));
+    return std::move(*newer);
+  }
+  return picture;
+}
+
+}  // namespace zc

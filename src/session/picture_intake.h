@@ -1,0 +1,77 @@
+#pragma once
+
+#include "base/clock.h"
+#include "capture/source.h"
+#include "media/frame.h"
+#include "session/equipment.h"
+#include "session/frame_mailbox.h"
+#include "session/recording.h"
+
+#include <condition_variable>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+
+namespace zc {
+
+/// The way of pictures into a recording: the source, the mailbox it fills and the importer that reads them. While the
+/// machine sleeps all of it is let go of, and taken up again after it: a driver that has slept may not know its
+/// contexts and buffers any more, and one that still has users may keep the machine from sleeping.
+class PictureIntake {
+ public:
+  /// Both outlive it.
+  PictureIntake(FrameMailbox& mailbox, Equipment& equipment) : mailbox_(mailbox), equipment_(equipment) {}
+  PictureIntake(const PictureIntake&) = delete;
+  PictureIntake& operator=(const PictureIntake&) = delete;
+
+  /// Before the worker runs; the source has been started and outlives it.
+  void set_source(Source& source) { source_ = &source; }
+
+  // Any thread.
+  /// The machine is about to sleep, or awake again. Once asleep everything is let go of, however soon it wakes up.
+  void set_asleep(bool on);
+  [[nodiscard]] bool asleep() const;
+  /// True as soon as everything has been let go of, the machine is awake, or the recording is over.
+  [[nodiscard]] bool wait_until_let_go(Nanoseconds timeout);
+  /// The recording is over: nobody waits any longer.
+  void end();
+
+  // Session worker. Failures: Cancelled when `stop` ended it; else the recording cannot go on.
+  /// The first picture there is, with what the pointer has told before it; a machine that sleeps meanwhile is waited
+  /// for. Timeout, where there is none within `patience`; a sleep ends that. nullopt: as long as it takes.
+  [[nodiscard]] std::expected<Frame, Failure> wait_for_picture(const std::stop_token& stop,
+                                                               std::optional<Nanoseconds> patience);
+  /// No picture comes any more until sleep() has returned.
+  void quiet();
+  /// Lets go of everything, waits until the machine is awake and nothing is `held` up, and takes it up again. `held` is
+  /// asked whenever the mailbox wakes the worker.
+  [[nodiscard]] std::expected<void, Failure> sleep(const std::stop_token& stop, const std::function<bool()>& held);
+  struct Resumed {
+    std::unique_ptr<Encoder> encoder;
+    Frame first;
+  };
+  /// After sleep(), while the stage rests: the first picture, and an encoder for it.
+  [[nodiscard]] std::expected<Resumed, Failure> resume(const std::stop_token& stop);
+  /// `picture`, or what has come since; waits for that up to `patience`.
+  [[nodiscard]] Frame newest(Frame picture, const std::stop_token& stop, Nanoseconds patience = {});
+
+ private:
+  [[nodiscard]] bool rise();
+  [[nodiscard]] std::expected<void, Failure> open_importer(const std::stop_token& stop);
+
+  FrameMailbox& mailbox_;
+  Equipment& equipment_;
+  Source* source_ = nullptr;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  bool asleep_ = false;
+  bool due_ = false;  ///< everything is to be let go of
+  bool let_go_ = false;
+  bool over_ = false;
+};
+
+}  // namespace zc

@@ -1,0 +1,314 @@
+// The worker's loop with an importer and an encoder that count what is alive: what a sleep may not leave behind.
+#include "session/picture_worker.h"
+
+#include "session/encode_stage.h"
+#include "session/frame_mailbox.h"
+#include "unit/session/fake_encoder.h"
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+using namespace zc;
+using namespace zc::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct Alive {
+  std::atomic<int> importers{0};
+  std::atomic<int> surfaces{0};
+  std::atomic<int> leases{0};
+  std::atomic<int> encoders{0};
+  std::atomic<int> wrong{0};  ///< seen on other threads than the test's, which asserts it
+};
+
+/// Makes every frame the same picture.
+class CountingImporter final : public Importer {
+ public:
+  CountingImporter(Alive& alive, std::string route) : alive_(alive), route_(std::move(route)) { ++alive_.importers; }
+  CountingImporter(const CountingImporter&) = delete;
+  CountingImporter& operator=(const CountingImporter&) = delete;
+  ~CountingImporter() override {
+    --alive_.importers;
+    if (worker != std::this_thread::get_id()) ++alive_.wrong;
+  }
+  [[nodiscard]] std::string_view route() const override { return route_; }
+  [[nodiscard]] FormatOffer offer() const override { return {}; }
+  [[nodiscard]] Result<void> configure(const SurfaceFormat&) override { return {}; }
+  [[nodiscard]] Result<Surface> import(Frame frame) override {
+    worker = std::this_thread::get_id();
+    if (std::exchange(first_, false) && !frame.damage.everything()) ++alive_.wrong;
+    return picture(0, &alive_.surfaces);
+  }
+  std::thread::id worker = std::this_thread::get_id();
+
+ private:
+  Alive& alive_;
+  const std::string route_;
+  bool first_ = true;
+};
+
+Frame frame_of(Alive& alive) {
+  static const std::byte pixel{};
+  HostImage image;
+  image.format = PixelFormat::BGRx;
+  image.size = kFormat.size;
+  image.planes[0] = {&pixel, kFormat.size.width * 4};
+  Frame frame;
+  frame.image = image;
+  frame.pts = monotonic_now();
+  ++alive.leases;
+  const std::shared_ptr<void> owner(&alive, [](void*) {});
+  frame.lease =
+      BufferLease(owner, nullptr, [](void* counts, void*) noexcept { --static_cast<Alive*>(counts)->leases; });
+  return frame;
+}
+
+/// A worker on a thread of its own, with a machine that sleeps when the test says so.
+class Rig {
+ public:
+  explicit Rig(std::optional<Rational> constant_rate = std::nullopt) {
+    importer_ = std::make_unique<CountingImporter>(alive, "before");
+    stage_ = std::make_unique<EncodeStage>(
+        encoder("first"), 4, RingPolicy::Block,
+        [this](const Packet& packet) {
+          const std::lock_guard lock(mutex_);
+          packets_.push_back(packet);
+        },
+        [this](const Error&) { ++alive.wrong; }, nullptr, EncoderPatience{.hang = 60s, .rest = 60s});
+    PictureWorker::Config config;
+    config.pacer.constant_rate = constant_rate;
+    if (constant_rate) {
+      config.pacer.frame_interval = Nanoseconds(static_cast<std::int64_t>(1e9 / constant_rate->value()));
+    }
+    config.epoch = monotonic_now();
+    config.asleep = [this] { return asleep.load(); };
+    config.sleep = [this](const std::stop_token& stop) { return sleep(stop); };
+    config.on_route = [this](std::string_view now) {
+      const std::lock_guard lock(mutex_);
+      routes_.emplace_back(now);
+    };
+    worker_ = std::make_unique<PictureWorker>(config, mailbox, *importer_, *stage_);
+    thread_ = std::jthread([this](const std::stop_token& stop) {
+      ended_ = worker_->run(frame_of(alive), stop);
+      importer_.reset();
+    });
+  }
+  Rig(const Rig&) = delete;
+  Rig& operator=(const Rig&) = delete;
+  ~Rig() {
+    thread_.request_stop();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  void put() { mailbox.put(frame_of(alive)); }
+  /// Puts pictures until so many are encoded, repeats included.
+  void record(std::size_t packets) {
+    while (count() < packets) {
+      put();
+      std::this_thread::sleep_for(2ms);
+    }
+  }
+  void fall_asleep() {
+    asleep = true;
+    mailbox.wake();
+    while (!let_go) std::this_thread::sleep_for(1ms);
+  }
+  void wake_up() {
+    asleep = false;
+    mailbox.wake();
+    while (let_go) std::this_thread::sleep_for(1ms);
+  }
+  void set_paused(bool on) {
+    paused_ = on;
+    worker_->set_paused(on);
+  }
+  PictureWorker::End end() {
+    thread_.request_stop();
+    if (thread_.joinable()) thread_.join();
+    stage_->finish();
+    CHECK(alive.wrong == 0);
+    REQUIRE(ended_);
+    return *ended_;
+  }
+  [[nodiscard]] std::vector<Packet> packets() {
+    const std::lock_guard lock(mutex_);
+    return packets_;
+  }
+  [[nodiscard]] std::size_t count() { return packets().size(); }
+  [[nodiscard]] std::vector<std::string> routes() {
+    const std::lock_guard lock(mutex_);
+    return routes_;
+  }
+  [[nodiscard]] PictureWorker::Counters counters() const { return worker_->counters(); }
+
+  Alive alive;
+  FrameMailbox mailbox;
+  std::atomic<bool> asleep{false};
+  std::atomic<bool> let_go{false};
+  std::atomic<int> sleeps{0};
+
+ private:
+  std::unique_ptr<Encoder> encoder(std::string name) {
+    return std::make_unique<FakeEncoder>(Behaviour{.name = std::move(name), .holds = 2, .alive = &alive.encoders});
+  }
+  /// As a recording does it.
+  std::optional<PictureWorker::Awake> sleep(const std::stop_token& stop) {
+    ++sleeps;
+    if (!stage_->rest(60s)) ++alive.wrong;
+    importer_.reset();
+    mailbox.close();
+    if (alive.importers != 0 || alive.encoders != 0 || alive.surfaces != 0 || alive.leases != 0) ++alive.wrong;
+    let_go = true;
+    while ((asleep || paused_) && !stop.stop_requested()) static_cast<void>(mailbox.take(stop, std::nullopt));
+    if (stop.stop_requested()) return std::nullopt;
+    mailbox.reopen();
+    importer_ = std::make_unique<CountingImporter>(alive, "after");
+    stage_->resume(encoder("second"), 4);
+    let_go = false;
+    Frame first = frame_of(alive);
+    first.damage = Damage::none();  // to the source nothing has changed
+    return PictureWorker::Awake{importer_.get(), std::move(first)};
+  }
+
+  std::mutex mutex_;
+  std::vector<Packet> packets_;
+  std::vector<std::string> routes_;
+  std::atomic<bool> paused_{false};
+  std::unique_ptr<CountingImporter> importer_;
+  std::unique_ptr<EncodeStage> stage_;
+  std::unique_ptr<PictureWorker> worker_;
+  Result<PictureWorker::End> ended_ = PictureWorker::End::Stopped;
+  std::jthread thread_;
+};
+
+std::string letters(const std::vector<Packet>& packets) {
+  std::string letters;
+  for (const Packet& packet : packets) {
+    const char letter = static_cast<char>(packet.bytes().front());
+    if (letters.empty() || letters.back() != letter) letters += letter;
+  }
+  return letters;
+}
+
+void check_times(const std::vector<Packet>& packets) {
+  for (std::size_t n = 1; n < packets.size(); ++n) CHECK(packets[n].pts > packets[n - 1].pts);
+}
+
+}  // namespace
+
+TEST_CASE("a worker that sleeps keeps no surface, no buffer, no importer and no encoder") {
+  const bool constant = GENERATE(false, true);
+  Rig rig(constant ? std::optional(Rational{100, 1}) : std::nullopt);
+  rig.record(5);
+  rig.fall_asleep();
+  const std::size_t before = rig.count();
+  CHECK(before >= 5);
+  // What it had taken is there; a static screen is repeated once more, to last until now.
+  const auto made = rig.counters();
+  CHECK(before == made.captured + made.repeated - made.thinned - made.dropped);
+  std::this_thread::sleep_for(50ms);
+  CHECK(rig.count() == before);
+  rig.wake_up();
+  rig.record(before + 5);
+  CHECK(rig.end() == PictureWorker::End::Stopped);
+  const auto packets = rig.packets();
+  CHECK(letters(packets) == "fs");
+  check_times(packets);
+  const auto again = std::ranges::find_if(packets, [](const Packet& p) { return p.bytes().front() == std::byte{'s'}; });
+  REQUIRE(again != packets.end());
+  CHECK(again->keyframe);
+  CHECK(rig.routes() == std::vector<std::string>{"after"});
+  CHECK(rig.alive.leases == 0);
+}
+
+TEST_CASE("the time of a sleep is cut out of the stream") {
+  Rig rig;
+  const Nanoseconds begun = monotonic_now();
+  rig.record(3);
+  rig.fall_asleep();
+  const Nanoseconds asleep = monotonic_now();
+  std::this_thread::sleep_for(200ms);
+  const Nanoseconds awake = monotonic_now();
+  rig.wake_up();
+  rig.record(rig.count() + 3);
+  rig.end();
+  const Nanoseconds recorded = monotonic_now() - begun - (awake - asleep);
+  CHECK(from_packet_clock(rig.packets().back().pts) <= recorded);
+  check_times(rig.packets());
+}
+
+TEST_CASE("a picture that waits for its slot is written before the machine sleeps") {
+  Rig rig(Rational{1, 10});
+  while (rig.counters().captured < 1) std::this_thread::sleep_for(1ms);
+  rig.put();  // within the first slot, which is taken
+  rig.fall_asleep();
+  CHECK(rig.count() == 2);
+  CHECK(rig.counters().captured == 2);
+  CHECK(rig.counters().thinned == 0);
+  rig.wake_up();
+  rig.end();
+  check_times(rig.packets());
+}
+
+TEST_CASE("a user's pause and the machine's sleep come and go in any order") {
+  Rig rig;
+  rig.record(3);
+  SECTION("asleep in a pause, and awake in it") {
+    rig.set_paused(true);
+    rig.fall_asleep();
+    rig.asleep = false;
+    rig.mailbox.wake();
+    std::this_thread::sleep_for(20ms);
+    CHECK(rig.let_go);  // nothing is taken up for a session that records nothing
+    rig.set_paused(false);
+  }
+  SECTION("paused while asleep") {
+    rig.fall_asleep();
+    rig.set_paused(true);
+    rig.asleep = false;
+    rig.mailbox.wake();
+    std::this_thread::sleep_for(20ms);
+    CHECK(rig.let_go);
+    rig.set_paused(false);
+  }
+  SECTION("the pause ends first") {
+    rig.set_paused(true);
+    rig.fall_asleep();
+    rig.set_paused(false);
+    std::this_thread::sleep_for(20ms);
+    CHECK(rig.let_go);
+    rig.wake_up();
+  }
+  rig.record(rig.count() + 3);
+  CHECK(rig.sleeps == 1);
+  rig.end();
+  CHECK(letters(rig.packets()) == "fs");
+  check_times(rig.packets());
+}
+
+TEST_CASE("a worker ends while it sleeps, and sleeps as often as the machine does") {
+  Rig rig;
+  for (int n = 0; n < 3; ++n) {
+    rig.record(rig.count() + 2);
+    rig.fall_asleep();
+    if (n < 2) rig.wake_up();
+  }
+  const std::size_t before = rig.count();
+  CHECK(rig.end() == PictureWorker::End::Stopped);
+  CHECK(rig.sleeps == 3);
+  CHECK(rig.count() == before);
+  CHECK(rig.alive.encoders == 0);
+}
