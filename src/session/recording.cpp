@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <limits>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -92,6 +93,11 @@ class RecordingImpl final : public Recording, public SourceListener {
 
  private:
   void run_worker(const std::stop_token& stop);
+  /// Pictures so far that newer ones replaced before the worker took them, here or in the source's queue.
+  [[nodiscard]] std::uint64_t passed_over() const {
+    const std::uint64_t at_end = passed_over_at_end_.load();
+    return at_end != kUnderWay ? at_end : mailbox_.overwritten() + source_->stats().skipped;
+  }
   [[nodiscard]] std::expected<void, Failure> open_stage(Frame& first);
   /// Without importer and encoder until the machine is awake, and nobody pauses. nullopt: the recording has ended.
   [[nodiscard]] std::optional<PictureWorker::Awake> sleep(const std::stop_token& stop);
@@ -114,7 +120,9 @@ class RecordingImpl final : public Recording, public SourceListener {
   // Made by the worker when the first picture has come; read by status() behind stage_ready_.
   std::unique_ptr<EncodeStage> stage_;
   std::unique_ptr<PictureWorker> pictures_;
-  std::uint64_t overwritten_before_ = 0;
+  static constexpr auto kUnderWay = std::numeric_limits<std::uint64_t>::max();
+  std::uint64_t passed_over_before_ = 0;  ///< the first picture
+  std::atomic<std::uint64_t> passed_over_at_end_ = kUnderWay;
   Nanoseconds cpu_start_{};
   Nanoseconds encoder_cpu_start_{};
   Nanoseconds cpu_{};
@@ -240,7 +248,7 @@ void RecordingImpl::run_worker(const std::stop_token& stop) {
   config.asleep = [this] { return intake_.asleep(); };
   config.sleep = [this](const std::stop_token& until) { return sleep(until); };
   pictures_ = std::make_unique<PictureWorker>(config, mailbox_, equipment_.importer(), *stage_);
-  overwritten_before_ = mailbox_.overwritten();
+  passed_over_before_ = passed_over();
   cpu_start_ = process_cpu_time();
   encoder_cpu_start_ = EncodeStage::encoder_cpu_time();
   on_route_change(equipment_.importer().route());
@@ -255,6 +263,7 @@ void RecordingImpl::run_worker(const std::stop_token& stop) {
 
   const Result<PictureWorker::End> end = pictures_->run(std::move(*first), stop);
   mailbox_.close();  // what the source still gives while the encoder is drained is not part of the recording
+  passed_over_at_end_.store(passed_over());
   cpu_ = process_cpu_time() - cpu_start_;
   cpu_encoder_ += EncodeStage::encoder_cpu_time() - encoder_cpu_start_;
   stage_->finish();
@@ -388,7 +397,7 @@ RecordingStatus RecordingImpl::status() const {
   status.route_changes = route_changes_.load(std::memory_order_relaxed);
   status.first_picture = stage_ready_.load(std::memory_order_acquire);
   if (!status.first_picture) return status;
-  add_figures(status, *pictures_, *stage_, mailbox_.overwritten() - overwritten_before_);
+  add_figures(status, *pictures_, *stage_, passed_over() - passed_over_before_);
   status.gpu_encoder_load = engine_load_.load();
   return status;
 }

@@ -26,15 +26,15 @@ void EngineLoadMeter::set_resting(bool on) {
 }
 
 void add_figures(RecordingStatus& status, const PictureWorker& pictures, const EncodeStage& stage,
-                 std::uint64_t overwritten) {
+                 std::uint64_t passed_over) {
   const PictureWorker::Counters made = pictures.counters();
   const EncodeStage::Counters encoded = stage.counters();
   status.elapsed = made.elapsed;
   status.repeated = made.repeated;
   status.thinned = made.thinned;
-  status.captured = made.captured + overwritten;
+  status.captured = made.captured + passed_over;
   status.ring_dropped = stage.ring().dropped();
-  status.dropped = made.dropped + overwritten + status.ring_dropped + encoded.lost;
+  status.dropped = made.dropped + passed_over + status.ring_dropped + encoded.lost;
   status.packets = encoded.packets;
   status.bytes = encoded.bytes;
   const EncodeMetrics& metrics = stage.metrics();

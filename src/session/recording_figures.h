@@ -29,9 +29,9 @@ class EngineLoadMeter {
   std::optional<Nanoseconds> asked_at_;
 };
 
-/// `overwritten`: pictures that newer ones replaced before the worker took them.
+/// `passed_over`: pictures that newer ones replaced before the worker took them.
 void add_figures(RecordingStatus& status, const PictureWorker& pictures, const EncodeStage& stage,
-                 std::uint64_t overwritten);
+                 std::uint64_t passed_over);
 /// Once the stage has finished.
 void add_encoding(RecordingReport& report, const EncodeStage& stage, const EncoderChoice& encoders);
 
