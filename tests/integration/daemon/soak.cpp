@@ -26,6 +26,8 @@ constexpr Size kSize{1280, 720};
 constexpr Rational kRate{30, 1};
 constexpr std::string_view kFiles = "soak";
 constexpr double kCutOff = 1.0;
+/// Left out when the source is lost, so that an outage can be told from a machine that was too slow.
+constexpr std::uint32_t kGap = 10;
 
 double seconds(Nanoseconds time) { return static_cast<double>(time.count()) / 1e9; }
 
@@ -45,6 +47,7 @@ class Soak {
     while (monotonic_now() < end) {
       std::this_thread::sleep_for(std::chrono::milliseconds(3'000 + pick(9'000)));
       const Fault& fault = kFaults.at(pick(kFaults.size()));
+      note_losses();
       const Nanoseconds begun = monotonic_now();
       (this->*fault.cause)();
       if (fault.outage) {
@@ -58,10 +61,12 @@ class Soak {
       memory_ = std::max(memory_, rig_->resident_kib());
       fmt::print(stderr, "{:8.1f} s  {}\n", seconds(monotonic_now() - (end - length)), fault.name);
     }
+    note_losses();
     REQUIRE(rig_->client().stop(name_));
   }
 
-  /// Reads every file back; numbers may be left out once per outage of the source, and in a cut-off file's last second.
+  /// Reads every file back; numbers may be left out once per outage of the source, in a cut-off file's last second, and
+  /// where the session said that the machine was too slow.
   nlohmann::json judge() {
     nlohmann::json files = nlohmann::json::array();
     for (const auto& entry : std::filesystem::directory_iterator(rig_->path(""))) {
@@ -80,12 +85,16 @@ class Soak {
       nlohmann::json jumps = nlohmann::json::array();
       for (const FrameReport::Jump& jump : report->jumps) {
         // A file that was cut off by SIGKILL ends with pictures that follow others which were still to come.
-        if (jump.seconds < report->last_seconds - kCutOff) ++jumps_;
+        const bool cut_off = jump.seconds >= report->last_seconds - kCutOff;
+        const std::uint32_t missing = jump.to - jump.from - 1;
+        if (!cut_off && missing >= kGap) ++jumps_;
+        if (!cut_off && missing < kGap) missing_ += missing;
         jumps.push_back(fmt::format("{:.2f} s: {} to {}", jump.seconds, jump.from, jump.to));
       }
       files.push_back({{"file", entry.path().filename().string()}, {"frames", report->frames}, {"jumps", jumps}});
     }
     CHECK(jumps_ <= outages_);
+    CHECK(missing_ <= dropped_);
     nlohmann::json recovery;
     for (auto& [name, times] : recovery_) {
       std::ranges::sort(times);
@@ -94,8 +103,14 @@ class Soak {
       recovery[name]["p50_s"] = times[times.size() / 2];
       recovery[name]["max_s"] = times.back();
     }
-    return {{"frames", frames_},  {"jumps", jumps_},           {"outages_of_the_source", outages_},
-            {"faults", recovery}, {"daemon_rss_kib", memory_}, {"files", files}};
+    return {{"frames", frames_},
+            {"jumps", jumps_},
+            {"outages_of_the_source", outages_},
+            {"missing_elsewhere", missing_},
+            {"said_to_be_dropped", dropped_},
+            {"faults", recovery},
+            {"daemon_rss_kib", memory_},
+            {"files", files}};
   }
 
  private:
@@ -118,7 +133,7 @@ class Soak {
     producer_ = *std::move(producer);
   }
   void unproduce() {
-    number_ += static_cast<std::uint32_t>(producer_->sent()) + 10;  // a jump that can be seen
+    number_ += static_cast<std::uint32_t>(producer_->sent()) + kGap;
     producer_.reset();
   }
   void begin() {
@@ -133,6 +148,16 @@ class Soak {
     rig_->wait_for(name_, [&](const SessionView& one) {
       return one.state == "recording" && figure(one, "frames_captured") != captured && figure(one, "encoder_fps") > 0;
     });
+  }
+
+  /// What the session itself says that it lost; its process counts from nothing when it begins anew.
+  void note_losses() {
+    const auto session = rig_->client().session(name_);
+    REQUIRE(session);
+    const auto now =
+        static_cast<std::uint64_t>(figure(*session, "frames_dropped_slow") + figure(*session, "frames_dropped_ring"));
+    dropped_ += now >= dropped_before_ ? now - dropped_before_ : now;
+    dropped_before_ = now;
   }
 
   void kill_session() { REQUIRE(::kill(process_of(name_), SIGKILL) == 0); }
@@ -206,7 +231,10 @@ class Soak {
   unsigned sides_ = 0;
   std::uint64_t outages_ = 0;
   std::uint64_t frames_ = 0;
-  std::uint64_t jumps_ = 0;
+  std::uint64_t jumps_ = 0;    ///< as wide as an outage
+  std::uint64_t missing_ = 0;  ///< numbers left out elsewhere
+  std::uint64_t dropped_ = 0;
+  std::uint64_t dropped_before_ = 0;
   std::uint64_t memory_ = 0;
   std::map<std::string, std::vector<double>> recovery_;
   std::map<std::string, unsigned> count_;
