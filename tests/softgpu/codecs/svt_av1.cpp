@@ -83,7 +83,11 @@ class SvtAv1 final : public SoftCodec {
       handle_ = nullptr;
       return;
     }
+#if SVT_AV1_CHECK_VERSION(2, 0, 0)
+    config.enc_mode = 8;  // 10 leaves out what flat blocks lack, as 11 does before
+#else
     config.enc_mode = 10;
+#endif
     config.source_width = settings_.width;
     config.source_height = settings_.height;
     config.frame_rate_numerator = settings_.rate_num;

@@ -53,6 +53,7 @@ std::size_t keyframes(const EncodeRun& run) {
 /// too.
 std::size_t idr_pictures(const EncodeRun& run, Codec codec) {
   const auto has_idr = [codec](const Packet& packet) {
+    if (codec == Codec::AV1) return packet.keyframe;  // no start codes to look for
     const auto bytes = packet.bytes();
     for (std::size_t i = 0; i + 3 < bytes.size(); ++i) {
       if (bytes[i] != std::byte{0} || bytes[i + 1] != std::byte{0} || bytes[i + 2] != std::byte{1}) continue;
