@@ -5,6 +5,7 @@
 #include "zerocopy/producer_wait.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
 namespace zc {
@@ -14,6 +15,11 @@ namespace {
 constexpr Nanoseconds kDeliverySlack = std::chrono::milliseconds(25);
 /// A picture whose producer takes longer to finish it is left out.
 constexpr Nanoseconds kProducerPatience = std::chrono::milliseconds(500);
+// Why a route changes that has not failed.
+constexpr std::string_view kOtherEncoder = "the encoder that took over is given its pictures elsewhere";
+constexpr std::string_view kSlept = "the machine has slept";
+constexpr std::string_view kOtherPictures =
+    "no route failed: the source's pictures are others, or another route has turned out to be better";
 
 }  // namespace
 
@@ -166,6 +172,7 @@ Result<bool> PictureWorker::sit_out_sleep(const std::stop_token& stop) {
   if (!awake) return false;
   importer_ = awake->importer;
   offer_.follow(*importer_);
+  change_ = kSlept;
   damage_lost_ = true;  // this importer has seen nothing yet
   awake->first.pts = monotonic_now();
   if (const auto taken = take_frame(std::move(awake->first), stop); !taken) return std::unexpected(taken.error());
@@ -176,7 +183,10 @@ void PictureWorker::note_route() {
   const std::string_view now = importer_->route();
   if (now == route_) return;
   route_ = now;
-  if (config_.on_route) config_.on_route(now);
+  const std::string setback = importer_->take_setback();
+  const std::string_view change = std::exchange(change_, {});
+  if (!config_.on_route) return;
+  config_.on_route(now, !setback.empty() ? std::string_view(setback) : !change.empty() ? change : kOtherPictures);
 }
 
 void PictureWorker::follow_rate() {
@@ -193,6 +203,8 @@ void PictureWorker::follow_encoder() {
   // Where it cannot make these, the encode stage goes on turning its surfaces into them.
   if (auto configured = importer_->configure(*input); !configured) {
     logger("session").warn("pictures are not made for the encoder that took over: {}", configured.error().message());
+  } else {
+    change_ = kOtherEncoder;
   }
 }
 

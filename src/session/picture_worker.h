@@ -34,8 +34,8 @@ class PictureWorker {
     std::optional<Rect> crop;              ///< px of the shown picture
     bool even_size = true;                 ///< cut odd pictures by a column or row (4:2:0 encoders)
     OfferKeeper::Renegotiate renegotiate;  ///< asks the source for other formats; empty: it cannot be asked
-    /// The importer's route is another one than before; worker thread. Empty: nobody wants to know.
-    std::function<void(std::string_view now)> on_route;
+    /// The importer's route is another one than before, and why; worker thread. Empty: nobody wants to know.
+    std::function<void(std::string_view now, std::string_view reason)> on_route;
     /// The machine is about to sleep; looked at whenever the mailbox wakes it. Empty: it never does.
     std::function<bool()> asleep;
     /// Worker thread: everything captured has been pushed and nothing of it is kept. Lets go of encoder and importer;
@@ -103,6 +103,7 @@ class PictureWorker {
   Pacer pacer_;
   OfferKeeper offer_;
   std::string route_;         // last seen
+  std::string_view change_;   // what may change it next, other than a failure; empty: nothing
   Frame newest_;              // given to the pacer, not yet imported
   Surface last_;              // encoded last
   Nanoseconds captured_{};    // of `last_`

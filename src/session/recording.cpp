@@ -105,7 +105,7 @@ class RecordingImpl final : public Recording, public SourceListener {
   [[nodiscard]] OutputGroupEvents output_events();
   [[nodiscard]] Result<std::unique_ptr<Source>> open_source(std::stop_token stop);
   void on_source_change(const Error* lost);
-  void on_route_change(std::string_view now);
+  void on_route_change(std::string_view now, std::string_view reason);
   void close();
 
   RecordingOptions options_;
@@ -244,14 +244,14 @@ void RecordingImpl::run_worker(const std::stop_token& stop) {
   config.crop = options_.crop;
   config.even_size = options_.encoder.chroma == Chroma::Yuv420;
   config.renegotiate = [this](const FormatOffer& offer) { return source_->renegotiate(offer); };
-  config.on_route = [this](std::string_view now) { on_route_change(now); };
+  config.on_route = [this](std::string_view now, std::string_view reason) { on_route_change(now, reason); };
   config.asleep = [this] { return intake_.asleep(); };
   config.sleep = [this](const std::stop_token& until) { return sleep(until); };
   pictures_ = std::make_unique<PictureWorker>(config, mailbox_, equipment_.importer(), *stage_);
   passed_over_before_ = passed_over();
   cpu_start_ = process_cpu_time();
   encoder_cpu_start_ = EncodeStage::encoder_cpu_time();
-  on_route_change(equipment_.importer().route());
+  on_route_change(equipment_.importer().route(), {});
   stage_ready_.store(true);
   pictures_->set_paused(paused_.load());
   // What was asked for before there was anything to change.
@@ -315,7 +315,7 @@ void RecordingImpl::on_source_change(const Error* lost) {
   if (options_.events != nullptr) options_.events->on_source(lost);
 }
 
-void RecordingImpl::on_route_change(std::string_view now) {
+void RecordingImpl::on_route_change(std::string_view now, std::string_view reason) {
   std::string before;
   {
     const std::lock_guard lock(mutex_);
@@ -323,8 +323,8 @@ void RecordingImpl::on_route_change(std::string_view now) {
   }
   if (before.empty() || before == now) return;
   route_changes_.fetch_add(1, std::memory_order_relaxed);
-  logger("session").warn("pictures go by {} instead of {}", now, before);
-  if (options_.events != nullptr) options_.events->on_route(before, now);
+  logger("session").warn("pictures go by {} instead of {}: {}", now, before, reason);
+  if (options_.events != nullptr) options_.events->on_route(before, now, reason);
 }
 
 void RecordingImpl::set_paused(bool on) {

@@ -33,8 +33,8 @@ class RecordingEvents {
   virtual ~RecordingEvents() = default;
   /// The source is gone and waited for (its error), or it is back (null).
   virtual void on_source(const Error* lost) = 0;
-  /// Pictures take another way from the source to the encoder.
-  virtual void on_route(std::string_view before, std::string_view now) = 0;
+  /// Pictures take another way from the source to the encoder, and why.
+  virtual void on_route(std::string_view before, std::string_view now, std::string_view reason) = 0;
   /// After a sleep another encoder goes on than before it.
   virtual void on_encoder(std::string_view before, std::string_view now) = 0;
   /// An output failed for good, or (not fatal) its peer is looked for.

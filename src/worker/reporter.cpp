@@ -60,11 +60,11 @@ void Reporter::on_source(const Error* lost) {
   loss_ = lost != nullptr ? lost->message() : std::string();
 }
 
-void Reporter::on_route(std::string_view before, std::string_view now) {
+void Reporter::on_route(std::string_view before, std::string_view now, std::string_view reason) {
   tell(ChangeNote{.what = ChangeNote::What::Route,
                   .before = std::string(before),
                   .now = std::string(now),
-                  .reason = "the route before failed or a better one was found; the log says which"});
+                  .reason = std::string(reason)});
 }
 
 void Reporter::on_encoder(std::string_view before, std::string_view now) {

@@ -26,6 +26,8 @@ class HostPictures {
   /// What it reads; nullopt: nothing has been made yet, so it would read as much as any does.
   [[nodiscard]] std::optional<FormatOffer> offer() const;
   [[nodiscard]] std::string_view route() const { return importer_ ? importer_->route() : "cpu"; }
+  /// As Importer's.
+  [[nodiscard]] std::string take_setback() { return importer_ ? importer_->take_setback() : std::string(); }
 
   /// For surfaces that go out as they are.
   [[nodiscard]] Result<void> configure(const SurfaceFormat& target);

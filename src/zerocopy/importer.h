@@ -10,7 +10,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
+#include <utility>
 
 namespace zc {
 
@@ -27,6 +29,9 @@ class Importer {
 
   /// The route's name for logs, metrics and D-Bus: "cpu".
   [[nodiscard]] virtual std::string_view route() const = 0;
+  /// Why a way of making pictures was given up, or refused one, since the last call: the newest reason, as the log has
+  /// it; empty: there was none. For whoever sees route() change.
+  [[nodiscard]] virtual std::string take_setback() { return std::exchange(setback_, {}); }
   /// The most surfaces that can be held at a time, the encoder's included.
   [[nodiscard]] virtual std::size_t surface_limit() const { return 32; }
   /// The frames this importer can really read, for the source's negotiation.
@@ -46,6 +51,12 @@ class Importer {
   /// as the route can. The frame's buffer has gone back to its producer when this returns, unless the surface needs it.
   /// A frame without a picture redraws the last one with its cursor. Busy: no free surface (the encoder holds all).
   [[nodiscard]] virtual Result<Surface> import(Frame frame) = 0;
+
+ protected:
+  void set_back(const Error& error) { setback_ = error.message(); }
+
+ private:
+  std::string setback_;
 };
 
 }  // namespace zc

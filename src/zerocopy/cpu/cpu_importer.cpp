@@ -223,6 +223,7 @@ Result<Surface> CpuImporter::import_picture(Frame& frame) {
 
 void CpuImporter::leave_gpu(const Error& error) {
   logger("zerocopy").warn("the {} route ends here, the CPU goes on: {}", gpu_->route(), error.message());
+  set_back(error);
   gpu_.reset();
   ++offer_version_;
   make_pool(pool_->format());
@@ -239,6 +240,7 @@ bool CpuImporter::note_refusal(const Dmabuf& dmabuf, const Error& error) {
   logger("zerocopy")
       .warn("the {} route does not take {} with modifier {:#x}: {}", gpu_->route(), name(dmabuf.format),
             dmabuf.modifier, error.message());
+  set_back(error);
   refusals_.emplace_back(dmabuf.format, dmabuf.modifier);
   ++offer_version_;
   return true;

@@ -46,6 +46,7 @@ class DeviceImporter final : public Importer {
 
   [[nodiscard]] std::size_t surface_limit() const override { return options_.surface_limit; }
   [[nodiscard]] std::string_view route() const override { return on_host_ ? host_->route() : route_; }
+  [[nodiscard]] std::string take_setback() override;
   [[nodiscard]] FormatOffer offer() const override;
   [[nodiscard]] std::uint64_t offer_version() const override {
     return routes_.version() + host_->offer_version() + narrowed_;
@@ -107,6 +108,14 @@ class DeviceImporter final : public Importer {
   std::unique_ptr<CursorPass> cursor_pass_;  ///< null until a cursor is seen
   RouteList routes_;                         ///< dies first
 };
+
+std::string DeviceImporter::take_setback() {
+  std::string own = Importer::take_setback();
+  std::string of_route = routes_.take_setback();
+  std::string of_host = host_->take_setback();
+  if (!own.empty()) return own;
+  return of_route.empty() ? of_host : of_route;
+}
 
 FormatOffer DeviceImporter::offer() const {
   FormatOffer offer = host_->offer();
@@ -364,12 +373,14 @@ void DeviceImporter::leave_gpu(const Error& error) {
   logger("zerocopy")
       .warn("no picture is made on the GPU any more{}: {}",
             options_.strict ? "" : ", the CPU goes on and copies each there", error.message());
+  set_back(error);
   routes_.clear();
   check_routes();
 }
 
 void DeviceImporter::leave_cuda(const Error& error) {
   logger("zerocopy").warn("CUDA is gone, pictures stay in host memory: {}", error.message());
+  set_back(error);
   cuda_lost_ = true;
   routes_.clear();
   newest_ = {};

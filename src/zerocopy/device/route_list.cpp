@@ -46,6 +46,7 @@ bool RouteList::takes(const Dmabuf& dmabuf, const PicturePlan& plan) const {
 void RouteList::failed(DeviceConverter& route, const Error& error) {
   const auto at = entry(route);
   if (at == entries_.end()) return;
+  setback_ = error.message();
   if (error.kind == ErrorKind::Timeout || error.kind == ErrorKind::Lost) {
     logger("zerocopy").warn("the {} route ends here, the next one goes on: {}", route.route(), error.message());
     trial_.remove(route);
@@ -69,6 +70,7 @@ bool RouteList::refused(const DeviceConverter& route, const Dmabuf& dmabuf, cons
   logger("zerocopy")
       .warn("the {} route does not take {} with modifier {:#x}: {}", route.route(), name(dmabuf.format),
             dmabuf.modifier, error.message());
+  setback_ = error.message();
   ++version_;
   return true;
 }

@@ -7,6 +7,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace zc {
@@ -35,6 +37,8 @@ class RouteList {
   /// The route refuses the dmabuf's modifier from now on, and no other: says so. False: that is not what happened.
   [[nodiscard]] bool refused(const DeviceConverter& route, const Dmabuf& dmabuf, const Error& error);
   void clear();
+  /// As Importer's.
+  [[nodiscard]] std::string take_setback() { return std::exchange(setback_, {}); }
   /// Rises whenever modifiers() has become fewer.
   [[nodiscard]] std::uint64_t version() const { return version_; }
   [[nodiscard]] bool empty() const { return entries_.empty(); }
@@ -58,6 +62,7 @@ class RouteList {
   RouteTrial trial_;
   std::uint64_t picture_ = 0;
   std::uint64_t version_ = 0;
+  std::string setback_;  ///< empty: none since it was taken
 };
 
 }  // namespace zc

@@ -48,6 +48,7 @@ class VaapiImporter final : public Importer {
 
   [[nodiscard]] std::size_t surface_limit() const override { return options_.surface_limit; }
   [[nodiscard]] std::string_view route() const override { return on_host_ ? host_.route() : made_by_; }
+  [[nodiscard]] std::string take_setback() override;
   [[nodiscard]] FormatOffer offer() const override;
   [[nodiscard]] std::uint64_t offer_version() const override { return narrowed_ + host_.version(); }
   [[nodiscard]] std::shared_ptr<const PictureDevice> device_for(const Frame& frame) const override;
@@ -106,6 +107,12 @@ class VaapiImporter final : public Importer {
   Surface stuck_;  ///< the GPU was writing to it when it was given up
   Newest newest_;
 };
+
+std::string VaapiImporter::take_setback() {
+  std::string own = Importer::take_setback();
+  std::string of_host = host_.take_setback();
+  return own.empty() ? of_host : own;
+}
 
 FormatOffer VaapiImporter::offer() const {
   if (on_host_ || gpu_left_) return host_.offer().value_or(plain_offer_);
@@ -377,6 +384,7 @@ Result<Surface> VaapiImporter::upload(const Surface& picture) {
 void VaapiImporter::refuse(const Dmabuf& dmabuf, const Error& error) {
   logger("zerocopy")
       .warn("VA-API does not take {} with modifier {:#x}: {}", name(dmabuf.format), dmabuf.modifier, error.detail);
+  set_back(error);
   // For every format: else the source tries them one after the other.
   for (FormatOffer::Entry& entry : formats_) std::erase(entry.modifiers, dmabuf.modifier);
   ++narrowed_;
@@ -386,6 +394,7 @@ void VaapiImporter::leave_gpu(const Error& error) {
   logger("zerocopy")
       .warn("VA-API makes no picture any more{}: {}",
             options_.strict ? "" : ", they are made in host memory and uploaded", error.message());
+  set_back(error);
   gpu_left_ = true;
   ++narrowed_;
   host_.make_all();
@@ -393,6 +402,7 @@ void VaapiImporter::leave_gpu(const Error& error) {
 
 void VaapiImporter::leave_device(const Error& error) {
   logger("zerocopy").warn("VA-API is gone, pictures stay in host memory: {}", error.message());
+  set_back(error);
   device_left_ = true;
   if (!std::exchange(gpu_left_, true)) ++narrowed_;
   newest_ = {};

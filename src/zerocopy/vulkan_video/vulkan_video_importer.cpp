@@ -48,6 +48,7 @@ class VulkanVideoImporter final : public Importer {
 
   [[nodiscard]] std::size_t surface_limit() const override { return options_.surface_limit; }
   [[nodiscard]] std::string_view route() const override { return on_host_ ? host_.route() : made_by_; }
+  [[nodiscard]] std::string take_setback() override;
   [[nodiscard]] FormatOffer offer() const override;
   [[nodiscard]] std::uint64_t offer_version() const override { return narrowed_ + host_.version(); }
   [[nodiscard]] std::shared_ptr<const PictureDevice> device_for(const Frame& frame) const override;
@@ -112,6 +113,12 @@ class VulkanVideoImporter final : public Importer {
   std::unique_ptr<ConversionPass> pass_;
   std::unique_ptr<FrameWriter> writer_;
 };
+
+std::string VulkanVideoImporter::take_setback() {
+  std::string own = Importer::take_setback();
+  std::string of_host = host_.take_setback();
+  return own.empty() ? of_host : own;
+}
 
 FormatOffer VulkanVideoImporter::offer() const {
   if (on_host_ || gpu_left_) return host_.offer().value_or(plain_offer_);
@@ -377,6 +384,7 @@ void VulkanVideoImporter::leave_gpu(const Error& error) {
   logger("zerocopy")
       .warn("Vulkan makes no picture any more{}: {}",
             options_.strict ? "" : ", they are made in host memory and uploaded", error.message());
+  set_back(error);
   gpu_left_ = true;
   ++narrowed_;
   host_.make_all();
@@ -384,6 +392,7 @@ void VulkanVideoImporter::leave_gpu(const Error& error) {
 
 void VulkanVideoImporter::leave_device(const Error& error) {
   logger("zerocopy").warn("the Vulkan device is gone, pictures stay in host memory: {}", error.message());
+  set_back(error);
   device_left_ = true;
   if (!std::exchange(gpu_left_, true)) {
     ++narrowed_;

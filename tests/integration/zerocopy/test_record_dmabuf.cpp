@@ -9,6 +9,7 @@
 
 #include <dlfcn.h>
 
+#include <array>
 #include <catch2/generators/catch_generators.hpp>
 #include <fstream>
 #include <iterator>
@@ -54,10 +55,22 @@ ProducerOptions dmabufs(Size size = {320, 180}) {
   return options;
 }
 
+/// What was told of routes; read when the recording is over.
+struct Routes final : RecordingEvents {
+  void on_source(const Error* /*lost*/) override {}
+  void on_output(const std::string& /*name*/, const Error& /*error*/, bool /*fatal*/) override {}
+  void on_encoder(std::string_view /*before*/, std::string_view /*now*/) override {}
+  void on_route(std::string_view before, std::string_view now, std::string_view reason) override {
+    changes.push_back({std::string(before), std::string(now), std::string(reason)});
+  }
+  std::vector<std::array<std::string, 3>> changes;
+};
+
 /// Records until enough pictures are coded.
 RecordingReport record(const TestProducer& producer, const std::string& file, std::uint64_t packets,
-                       ZerocopyMode mode = ZerocopyMode::Auto) {
+                       ZerocopyMode mode = ZerocopyMode::Auto, RecordingEvents* events = nullptr) {
   RecordingOptions options;
+  options.events = events;
   options.source = NodeSpec{NodeSpec::Id{producer.node_id()}};
   options.outputs.push_back(parse_output(file, std::nullopt, false).value());
   options.encoder.preset = Preset::LowLatency;
@@ -113,9 +126,16 @@ TEST_CASE("an encoder on the GPU that dies is replaced, also when the device goe
   const auto daemon = private_pipewire();
   const auto producer = produce(dmabufs());
   const std::string file = daemon->folder() / "fault.mkv";
-  const RecordingReport report = record(*producer, file, 40);
+  Routes routes;
+  const RecordingReport report = record(*producer, file, 40, ZerocopyMode::Auto, &routes);
   set_faults("");
   const bool copies = std::string_view(fault) == "register-imported";
+  REQUIRE(routes.changes.size() == (copies ? 0 : 1));
+  if (!copies) {
+    CHECK(routes.changes[0] ==
+          std::array<std::string, 3>{"vulkan+cuda", "vulkan",
+                                     "the encoder that took over is given its pictures elsewhere"});
+  }
   CHECK(report.encoder == (copies ? "h264_nvenc" : "libx264"));
   CHECK(report.failed_encoders.size() == (copies ? 0 : 1));
   CHECK_FALSE(report.outputs.front().error);

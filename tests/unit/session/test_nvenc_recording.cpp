@@ -261,7 +261,7 @@ softgpu::LiveObjects live_objects() {
 
 struct Events final : RecordingEvents {
   void on_source(const Error* /*lost*/) override {}
-  void on_route(std::string_view /*before*/, std::string_view /*now*/) override {}
+  void on_route(std::string_view /*before*/, std::string_view /*now*/, std::string_view /*reason*/) override {}
   void on_encoder(std::string_view before, std::string_view now) override {
     encoders.push_back(std::string(before) + " " + std::string(now));
   }

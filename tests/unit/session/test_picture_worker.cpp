@@ -96,7 +96,7 @@ class Rig {
     config.epoch = monotonic_now();
     config.asleep = [this] { return asleep.load(); };
     config.sleep = [this](const std::stop_token& stop) { return sleep(stop); };
-    config.on_route = [this](std::string_view now) {
+    config.on_route = [this](std::string_view now, std::string_view /*reason*/) {
       const std::lock_guard lock(mutex_);
       routes_.emplace_back(now);
     };

@@ -118,8 +118,11 @@ TEST_CASE("a route that fails hands over to the next within the frame, and is tr
     Way way(&script);
     for (std::uint32_t i = 0; i < 2; ++i) way.show(i);
     CHECK(way.importer->route() == "scripted+cuda");
+    CHECK(way.importer->take_setback().empty());
     way.show(2);
     CHECK(way.importer->route() == "vulkan+cuda");
+    CHECK(way.importer->take_setback() == "convert: as told");
+    CHECK(way.importer->take_setback().empty());
     CHECK(script.asked == 3);
     for (std::uint32_t i = 0; i < 63; ++i) way.show(i);
     CHECK(script.asked == 3);  // resting

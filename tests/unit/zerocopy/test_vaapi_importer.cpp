@@ -237,6 +237,7 @@ TEST_CASE("an import that is refused: the next way within the frame, and the mod
     way.show(1);
   }
   CHECK(way.importer->route() == "cpu+vaapi");
+  CHECK_FALSE(way.importer->take_setback().empty());
   CHECK(way.importer->offer_version() > version);
   CHECK_FALSE(offers(*way.importer, PixelFormat::BGRx));
   const auto narrowed = way.importer->offer_version();
@@ -297,6 +298,7 @@ TEST_CASE("VA-API is lost: pictures go out in host memory, for whichever encoder
       CHECK(way.held.back().format().memory == MemoryKind::Host);
     }
     CHECK(way.importer->route() == "cpu");
+    CHECK_FALSE(way.importer->take_setback().empty());
     CHECK(way.importer->configure(way.target).error().kind == ErrorKind::Lost);
     way.target.memory = MemoryKind::Host;
     REQUIRE(way.importer->configure(way.target));

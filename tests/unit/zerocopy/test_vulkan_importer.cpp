@@ -155,6 +155,7 @@ TEST_CASE("a GPU that fails hands over to the CPU within the frame, whatever it 
       CHECK(leases->returned == 4);
       CHECK_FALSE(script.alive);
       CHECK(importer->route() == "cpu");
+      CHECK_FALSE(importer->take_setback().empty());
       CHECK_FALSE(difference(view_of(last), view_of(*want)));
       CHECK(script.conversions == (no_memory ? 0 : 3));
     }

@@ -352,6 +352,7 @@ TEST_CASE("a GPU that hangs: the stream goes on in host memory, and the surface 
   CHECK(leases->returned == 1);
   CHECK(surface->format().memory == MemoryKind::Host);
   CHECK(importer->route() == "cpu");
+  CHECK_FALSE(importer->take_setback().empty());
   CHECK((*device)->abandoned());
   compare(*surface, expected(frame_of(picture), format));
   CHECK(importer->device_for(in_dmabuf(picture)) == nullptr);
