@@ -18,7 +18,12 @@ int run_config(const ConfigOptions& options, const Toggles& toggles) {
   if (options.action == ConfigAction::Path) return to_int(print_out(*path + "\n"));
   const auto config = read_config();
   if (!config) return to_int(report_error(config.error(), Stage::Arguments));
-  if (options.action == ConfigAction::Check) return to_int(ExitCode::Ok);
+  if (options.action == ConfigAction::Check) {
+    const auto tables = read_config_tables();
+    const auto exposed = tables ? exposure_warning(*tables) : std::nullopt;
+    if (exposed) report_warning(*exposed);
+    return to_int(ExitCode::Ok);
+  }
   return to_int(print_out(config_text(*config, *path, toggles)));
 }
 

@@ -20,4 +20,9 @@ ExitCode report_error(const Error& error, Stage stage) {
   return exit_code(error, stage);
 }
 
+void report_warning(std::string_view text) {
+  const std::string line = fmt::format("zerocast: warning: {}\n", text);
+  std::fwrite(line.data(), 1, line.size(), stderr);
+}
+
 }  // namespace zc

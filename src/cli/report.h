@@ -14,4 +14,7 @@ namespace zc {
 /// "zerocast: open out.mkv: Permission denied" on stderr; the exit code for it.
 [[nodiscard]] ExitCode report_error(const Error& error, Stage stage);
 
+/// "zerocast: warning: ..." on stderr.
+void report_warning(std::string_view text);
+
 }  // namespace zc

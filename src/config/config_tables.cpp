@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <sys/stat.h>
 #include <toml++/toml.h>
 #include <unistd.h>
 
@@ -103,11 +104,18 @@ Result<std::vector<ConfigTable>> read_tables(const toml::table& root, std::strin
   return tables;
 }
 
+struct FileText {
+  std::string text;
+  bool others_read = false;
+};
+
 /// nullopt: there is no such file.
-Result<std::optional<std::string>> read_text(const std::string& path) {
+Result<std::optional<FileText>> read_text(const std::string& path) {
   const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
   if (!file && (errno == ENOENT || errno == ENOTDIR)) return std::nullopt;
   if (!file) return fail_errno(errno, path);
+  struct stat status{};
+  if (::fstat(file.get(), &status) != 0) return fail_errno(errno, path);
   std::string text(kMaxFileBytes + 1, '\0');
   std::size_t length = 0;
   while (length < text.size()) {
@@ -119,7 +127,7 @@ Result<std::optional<std::string>> read_text(const std::string& path) {
   }
   if (length > kMaxFileBytes) return invalid(path, fmt::format("it is larger than {} bytes", kMaxFileBytes));
   text.resize(length);
-  return text;
+  return FileText{.text = std::move(text), .others_read = (status.st_mode & (S_IRGRP | S_IROTH)) != 0};
 }
 
 std::string_view environment(const char* name) {
@@ -158,9 +166,20 @@ Result<ConfigTables> read_config_tables() {
     if (environment("ZEROCAST_CONFIG").empty()) return ConfigTables{};
     return fail(ErrorKind::NotFound, "ZEROCAST_CONFIG", fmt::format("there is no file {}", in_quotes(*path)));
   }
-  auto tables = parse_config_tables(**text, *path);
+  auto tables = parse_config_tables((*text)->text, *path);
   if (!tables) return std::unexpected(std::move(tables.error()));
-  return ConfigTables{.path = *path, .tables = *std::move(tables)};
+  return ConfigTables{.path = *path, .tables = *std::move(tables), .others_read = (*text)->others_read};
+}
+
+std::optional<std::string> exposure_warning(const ConfigTables& config) {
+  const auto exposed = [](const Setting& setting) {
+    if (const auto* text = std::get_if<std::string>(&setting.value)) return holds_passphrase(*text);
+    const auto* texts = std::get_if<std::vector<std::string>>(&setting.value);
+    return texts != nullptr && std::ranges::any_of(*texts, holds_passphrase);
+  };
+  const auto any = [&](const ConfigTable& table) { return std::ranges::any_of(table.settings, exposed); };
+  if (!config.others_read || !std::ranges::any_of(config.tables, any)) return std::nullopt;
+  return fmt::format("{} holds a passphrase, and other users can read it: chmod 600 {}", config.path, config.path);
 }
 
 }  // namespace zc

@@ -20,6 +20,7 @@ struct ConfigTable {
 struct ConfigTables {
   std::string path;  ///< where it was read from; empty: there is none
   std::vector<ConfigTable> tables;
+  bool others_read = false;  ///< the file's mode lets users other than its owner read it
 };
 
 /// $ZEROCAST_CONFIG, else $XDG_CONFIG_HOME/zerocast/zerocast.toml, else $HOME/.config/zerocast/zerocast.toml. nullopt:
@@ -34,5 +35,9 @@ struct ConfigTables {
 /// The file at config_path(). No such file has no tables, but is an error when $ZEROCAST_CONFIG names it. Errors as
 /// parse_config_tables(), and those of reading.
 [[nodiscard]] Result<ConfigTables> read_config_tables();
+
+/// One line for the owner of a file that holds a passphrase and that others can read, with what to do; nullopt: it is
+/// none.
+[[nodiscard]] std::optional<std::string> exposure_warning(const ConfigTables& config);
 
 }  // namespace zc

@@ -11,6 +11,15 @@ std::string sink_name(std::string_view sink) {
   return std::string(is_url(sink) ? sink.substr(0, sink.find('?')) : sink);
 }
 
+bool holds_passphrase(std::string_view sink) {
+  constexpr std::string_view kOption = "passphrase=";
+  if (!is_url(sink)) return false;
+  for (std::size_t at = sink.find('?'); at != std::string_view::npos; at = sink.find('&', at + 1)) {
+    if (sink.substr(at + 1).starts_with(kOption)) return true;
+  }
+  return false;
+}
+
 std::string setting_text(const SettingValue& value) {
   struct Writer {
     std::string operator()(bool on) const { return on ? "true" : "false"; }
@@ -19,6 +28,7 @@ std::string setting_text(const SettingValue& value) {
     std::string operator()(const std::string& text) const { return fmt::format("\"{}\"", sink_name(text)); }
     std::string operator()(const std::vector<std::string>& texts) const {
       std::vector<std::string> quoted;
+      quoted.reserve(texts.size());
       for (const std::string& text : texts) quoted.push_back((*this)(text));
       return fmt::format("[{}]", fmt::join(quoted, ", "));
     }

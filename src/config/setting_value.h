@@ -26,5 +26,7 @@ struct Setting {
 [[nodiscard]] bool is_url(std::string_view sink);
 /// A sink's name for logs and interfaces: without the options of URLs.
 [[nodiscard]] std::string sink_name(std::string_view sink);
+/// Whether it is a URL with a passphrase among its options.
+[[nodiscard]] bool holds_passphrase(std::string_view sink);
 
 }  // namespace zc

@@ -103,6 +103,7 @@ Result<void> Daemon::apply(const ConfigTables& tables) {
     }
   }
   if (auto served = serve_metrics(settings); !served) return served;
+  if (const auto exposed = exposure_warning(tables)) logger("daemon").warn("{}", *exposed);
   settings_ = std::move(settings);
   const std::vector<Template> before = std::exchange(templates_, std::move(templates));
   for (const Template& now : templates_) {

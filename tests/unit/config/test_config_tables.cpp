@@ -54,3 +54,28 @@ TEST_CASE("settings are shown as one would write them, and no passphrase with th
   CHECK(setting_text(std::vector<std::string>{"/a", "srt://h:1?passphrase=correct-horse"}) ==
         "[\"/a\", \"srt://h:1\"]");
 }
+
+TEST_CASE("a passphrase in a URL is seen, and nothing else is taken for one") {
+  CHECK(holds_passphrase("srt://h:1?passphrase=correct-horse"));
+  CHECK(holds_passphrase("srt://h:1?latency=120&passphrase=correct-horse"));
+  for (const char* none : {"srt://h:1", "srt://h:1?latency=120", "/tmp/a?passphrase=b.mkv", "srt://passphrase=x:1",
+                           "srt://h:1?mode=passphrase"}) {
+    CAPTURE(none);
+    CHECK_FALSE(holds_passphrase(none));
+  }
+}
+
+TEST_CASE("a file with a passphrase that others can read is warned of in one line") {
+  const auto warning = [](const std::string& text, bool others_read) {
+    auto tables = parse_config_tables(text, "f.toml");
+    REQUIRE(tables);
+    return exposure_warning({.path = "/home/u/f.toml", .tables = *std::move(tables), .others_read = others_read});
+  };
+  const std::string secret =
+      "[sessions.show]\nfps = 30\nsinks = [\"/a.mkv\", \"srt://h:1?passphrase=correct-horse\"]\n";
+  const auto line = warning(secret, true);
+  REQUIRE(line);
+  CHECK_THAT(*line, ContainsSubstring("chmod 600 /home/u/f.toml") && !ContainsSubstring("correct-horse"));
+  CHECK_FALSE(warning(secret, false));
+  CHECK_FALSE(warning("[record]\ncodec = \"hevc\"\n[sessions.show]\nsinks = [\"srt://h:1\"]\n", true));
+}
