@@ -62,7 +62,9 @@ std::string stopped_text(const std::string& report) {
   if (!json.is_object() || !json.contains("outputs")) return {};
   std::string text;
   for (const auto& output : json["outputs"]) {
-    text += fmt::format("{}: {} frames\n", output.value("name", ""), output.value("packets", 0));
+    const std::string error = output.value("error", "");
+    text += fmt::format("{}: {} frames{}{}\n", output.value("name", ""), output.value("packets", 0),
+                        error.empty() ? "" : ", then ", error);
     for (const auto& file : output.value("further_files", std::vector<std::string>())) text += file + "\n";
   }
   return text;

@@ -181,6 +181,13 @@ void Daemon::stop_session(Session& session, TextDone done) {
 }
 
 void Daemon::reconfigure(Session& session, std::vector<Setting> options, std::function<void(Result<void>)> done) {
+  const auto fixed =
+      std::ranges::find_if(options, [](const Setting& one) { return one.name != "bitrate" && one.name != "fps"; });
+  if (fixed != options.end()) {
+    return done(
+        invalid(in_quotes(fixed->name),
+                "it cannot change as the session runs; bitrate and fps can, sinks have AddSink and RemoveSink"));
+  }
   // Settled one after the other; the first error ends it, what was changed before stays.
   if (options.empty()) return done({});
   const Setting first = std::move(options.front());
@@ -194,12 +201,7 @@ void Daemon::reconfigure(Session& session, std::vector<Setting> options, std::fu
     }
     reconfigure(*one, std::move(options), std::move(done));
   };
-  if (first.name == "bitrate" || first.name == "fps") {
-    return session.order(first.name == "fps" ? OrderKind::Framerate : OrderKind::Bitrate, {first}, go_on);
-  }
-  done(invalid(in_quotes(first.name),
-               "it cannot change as the session runs; bitrate and fps can, sinks have AddSink "
-               "and RemoveSink"));
+  session.order(first.name == "fps" ? OrderKind::Framerate : OrderKind::Bitrate, {first}, go_on);
 }
 
 void Daemon::bury(Session& session) {

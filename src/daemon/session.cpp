@@ -244,8 +244,9 @@ void Session::end(SessionState state, const std::string& reason) {
   set_state(state, reason);
   if (stopped_) {
     const Done done = std::exchange(stopped_, nullptr);
-    done(state == SessionState::Ended || !error_ ? Result<std::string>(report_)
-                                                 : Result<std::string>(std::unexpected(*error_)));
+    // A report holds the errors of single sinks too; without one there is only the error to tell.
+    const bool told = state == SessionState::Ended || !error_ || !report_.empty();
+    done(told ? Result<std::string>(report_) : Result<std::string>(std::unexpected(*error_)));
   }
 }
 
