@@ -24,6 +24,9 @@ constexpr StatisticRow dropped(std::string_view name, std::uint64_t S::* count, 
 constexpr StatisticRow level(std::string_view name, std::uint64_t S::* count, std::string_view help) {
   return {.name = name, .kind = Gauge, .help = help, .count = count};
 }
+constexpr StatisticRow real_counter(std::string_view name, double S::* value, std::string_view help) {
+  return {.name = name, .kind = Counter, .help = help, .real = value};
+}
 constexpr StatisticRow real(std::string_view name, double S::* value, std::string_view help) {
   return {.name = name, .kind = Gauge, .help = help, .real = value};
 }
@@ -54,7 +57,7 @@ constexpr std::array kRows{
     level("process_resident_kib", &S::rss_kib, "Resident memory of the session's process"),
     level("process_open_files", &S::open_files, "File descriptors of the session's process"),
     level("process_threads", &S::threads, "Threads of the session's process"),
-    real("process_cpu_seconds", &S::cpu_seconds, "CPU time of the session's process"),
+    real_counter("process_cpu_seconds", &S::cpu_seconds, "CPU time of the session's process"),
 };
 
 }  // namespace

@@ -22,7 +22,12 @@ using prometheus::MetricFamily;
 using prometheus::MetricType;
 using Labels = std::vector<ClientMetric::Label>;
 
-constexpr std::size_t kThreads = 2;
+/// Options of civetweb, the library's server. Threads and a short patience for what a peer has to say keep those that
+/// say nothing from shutting out the others.
+std::vector<std::string> server_options(const std::string& address) {
+  return {"listening_ports",    address, "num_threads",           "8",
+          "request_timeout_ms", "2000",  "keep_alive_timeout_ms", "2000"};
+}
 constexpr double kKib = 1024.0;
 
 /// Families by name, in the order of their first metric's name.
@@ -133,7 +138,7 @@ class Sampler final : public prometheus::Collectable {
 class PrometheusServer final : public MetricsServer {
  public:
   explicit PrometheusServer(const std::string& address)
-      : sampler_(std::make_shared<Sampler>()), exposer_(std::in_place, address, kThreads) {
+      : sampler_(std::make_shared<Sampler>()), exposer_(std::in_place, server_options(address)) {
     exposer_->RegisterCollectable(sampler_);
   }
   void show(std::vector<SessionSample> sessions) override { sampler_->show(std::move(sessions)); }
