@@ -11,6 +11,7 @@
 #include <fstream>
 #include <iterator>
 #include <thread>
+#include <utility>
 
 namespace zc::test {
 
@@ -25,7 +26,7 @@ bool eventually(const std::function<bool()>& good) {
   return true;
 }
 
-DaemonRig::DaemonRig(const std::string& config) {
+DaemonRig::DaemonRig(const std::string& config, std::vector<std::string> wrapper) : wrapper_(std::move(wrapper)) {
   std::string folder = (std::filesystem::temp_directory_path() / "zerocast-daemon-XXXXXX").string();
   REQUIRE(::mkdtemp(folder.data()) != nullptr);
   folder_ = folder;
@@ -53,7 +54,13 @@ DaemonRig::~DaemonRig() {
 void DaemonRig::write_config(const std::string& text) const { std::ofstream(path("zerocast.toml")) << text; }
 
 void DaemonRig::start_daemon() {
-  auto process = ChildProcess::start({ZEROCAST_DAEMON}, folder_ / "daemon.log");
+  std::vector<std::string> command;
+  for (std::string word : wrapper_) {
+    if (const auto at = word.find("{}"); at != std::string::npos) word.replace(at, 2, folder_.native());
+    command.push_back(std::move(word));
+  }
+  command.emplace_back(ZEROCAST_DAEMON);
+  auto process = ChildProcess::start(command, folder_ / "daemon.log");
   REQUIRE(process);
   process_ = std::move(*process);
   connect();

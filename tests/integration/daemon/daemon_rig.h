@@ -27,8 +27,9 @@ inline constexpr bool kMemoryCounts = true;
 
 class DaemonRig {
  public:
-  /// Starts both and waits until the daemon answers. `config`: its file's text.
-  explicit DaemonRig(const std::string& config = "");
+  /// Starts both and waits until the daemon answers. `config`: its file's text. `wrapper`: a command that runs the
+  /// daemon, its words; "{}" in them stands for the rig's folder.
+  explicit DaemonRig(const std::string& config = "", std::vector<std::string> wrapper = {});
   DaemonRig(const DaemonRig&) = delete;
   DaemonRig& operator=(const DaemonRig&) = delete;
   ~DaemonRig();
@@ -56,6 +57,7 @@ class DaemonRig {
 
  private:
   std::filesystem::path folder_;
+  std::vector<std::string> wrapper_;
   std::unique_ptr<PrivateBus> bus_;
   std::optional<ChildProcess> process_;
   std::unique_ptr<DaemonClient> client_;

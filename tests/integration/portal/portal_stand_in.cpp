@@ -54,7 +54,8 @@ std::map<std::string, std::string> read_options(sd_bus_message* message) {
   return options;
 }
 
-int append_start_body(sd_bus_message* message, std::uint32_t code, const std::string& restore_token) {
+int append_start_body(sd_bus_message* message, std::uint32_t code, const std::string& restore_token,
+                      std::uint32_t node) {
   int r = sd_bus_message_append(message, "u", code);
   if (r < 0) return r;
   if (code != 0) return sd_bus_message_append(message, "a{sv}", 0);
@@ -63,11 +64,11 @@ int append_start_body(sd_bus_message* message, std::uint32_t code, const std::st
     r = sd_bus_message_append(message, "{sv}", "restore_token", "s", restore_token.c_str());
   }
   if (r >= 0) {
-    r = sd_bus_message_append(message, "{sv}", "streams", "a(ua{sv})", 1, std::uint32_t{42}, 5,  //
-                              "size", "(ii)", 1920, 1080,                                        //
-                              "position", "(ii)", 100, -50,                                      //
-                              "source_type", "u", std::uint32_t{1},                              //
-                              "id", "s", "stream-id",                                            //
+    r = sd_bus_message_append(message, "{sv}", "streams", "a(ua{sv})", 1, node, 5,  //
+                              "size", "(ii)", 1920, 1080,                           //
+                              "position", "(ii)", 100, -50,                         //
+                              "source_type", "u", std::uint32_t{1},                 //
+                              "id", "s", "stream-id",                               //
                               "mapping_id", "s", "DP-1");
   }
   return r < 0 ? r : sd_bus_message_close_container(message);
@@ -87,7 +88,7 @@ int append_response(sd_bus_message* message, std::uint32_t code, const char* key
   return r;
 }
 
-int append_streams(sd_bus_message* message) { return append_start_body(message, 0, ""); }
+int append_streams(sd_bus_message* message) { return append_start_body(message, 0, "", PortalScript{}.node); }
 
 std::unique_ptr<PortalStandIn> PortalStandIn::start(PortalScript script) {
   std::unique_ptr<PortalStandIn> portal(new PortalStandIn(std::move(script)));
@@ -232,7 +233,7 @@ void PortalStandIn::respond(const std::string& caller, const std::string& path, 
     const std::string session = seen().session;
     sd_bus_message_append(raw, "ua{sv}", step.code, 1, "session_handle", "s", session.c_str());
   } else if (method == "Start") {
-    append_start_body(raw, step.code, script_.restore_token);
+    append_start_body(raw, step.code, script_.restore_token, script_.node);
   } else {
     sd_bus_message_append(raw, "ua{sv}", step.code, 0);
   }
@@ -244,7 +245,7 @@ int PortalStandIn::answer_remote(sd_bus_message* message) const {
   const PortalStep& step = script_.open_remote;
   if (!step.reply) return 1;
   if (!step.error.empty()) return sd_bus_reply_method_errorf(message, step.error.c_str(), "as the script says");
-  const UniqueFd fd(::eventfd(4711, EFD_CLOEXEC));  // recognisable on the other side
+  const UniqueFd fd = script_.remote ? script_.remote() : UniqueFd(::eventfd(4711, EFD_CLOEXEC));
   return sd_bus_reply_method_return(message, "h", fd.get());
 }
 

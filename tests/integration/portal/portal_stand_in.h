@@ -48,6 +48,9 @@ struct PortalScript {
   PortalStep start;
   PortalStep open_remote;
   std::string restore_token;  ///< in Start's response, if not empty
+  std::uint32_t node = 42;    ///< likewise
+  /// What OpenPipeWireRemote hands out; unset: an eventfd that counts 4711.
+  std::function<UniqueFd()> remote;
 };
 
 /// What reached the stand-in.

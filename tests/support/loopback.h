@@ -1,0 +1,23 @@
+// Sockets on this machine's own address.
+#pragma once
+
+#include "base/unique_fd.h"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace zc::test {
+
+/// A TCP port of 127.0.0.1 that nothing used a moment ago.
+[[nodiscard]] std::uint16_t free_port();
+/// Whether somebody listens there; connects to nobody.
+[[nodiscard]] bool is_listening(std::uint16_t port);
+/// Connects by TCP; empty: nobody listens there. What is sent and received times out after 60 s.
+[[nodiscard]] UniqueFd connect_to(std::uint16_t port, const char* address = "127.0.0.1");
+/// False: the peer has closed the connection.
+bool send_text(const UniqueFd& socket, std::string_view text);
+/// All there is until the peer closes the connection.
+[[nodiscard]] std::string receive_all(const UniqueFd& socket);
+
+}  // namespace zc::test
