@@ -26,6 +26,7 @@ class PictureIntake {
   PictureIntake(FrameMailbox& mailbox, Equipment& equipment) : mailbox_(mailbox), equipment_(equipment) {}
   PictureIntake(const PictureIntake&) = delete;
   PictureIntake& operator=(const PictureIntake&) = delete;
+  ~PictureIntake() = default;
 
   /// Before the worker runs; the source has been started and outlives it.
   void set_source(Source& source) { source_ = &source; }
