@@ -5,14 +5,17 @@
 #include "session/report_json.h"
 #include "worker/session_statistics.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace zc {
 namespace {
 
 constexpr Nanoseconds kFiguresEvery = std::chrono::seconds(1);
-/// A still screen is repeated once a second; nothing at all for so long is a fault.
+/// Nothing at all for so long is a fault, and so are two pictures that should have come.
 constexpr Nanoseconds kStall = std::chrono::seconds(5);
+constexpr double kMissedPictures = 2;
+constexpr double kLongestStall = 3600;  // s
 
 double seconds(Nanoseconds time) { return static_cast<double>(time.count()) / 1e9; }
 
@@ -134,13 +137,20 @@ void Reporter::tell_takeovers(const Recording& recording) {
   }
 }
 
+void Reporter::expect_pictures(const RecordingOptions& options) {
+  const double rate = options.constant_rate ? options.constant_rate->value() : options.min_rate;
+  if (rate <= 0) return;
+  const double missed = std::min(kMissedPictures / rate, kLongestStall);
+  stall_ = std::max(kStall, Nanoseconds(static_cast<std::int64_t>(missed * 1e9)));
+}
+
 void Reporter::watch_for_stall(const RecordingStatus& status) {
   const Nanoseconds now = monotonic_now();
   if (status.packets != newest_packets_ || newest_at_ == Nanoseconds{}) {
     newest_packets_ = status.packets;
     newest_at_ = now;
     if (std::exchange(stalled_, false)) tell(StallNote{.stalled = false, .seconds = 0});
-  } else if (!stalled_ && now - newest_at_ >= kStall) {
+  } else if (stall_ && !stalled_ && now - newest_at_ >= *stall_) {
     stalled_ = true;
     tell(StallNote{.stalled = true, .seconds = seconds(now - newest_at_)});
   }
