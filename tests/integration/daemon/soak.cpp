@@ -87,8 +87,9 @@ class Soak {
         // A file that was cut off by SIGKILL ends with pictures that follow others which were still to come.
         const bool cut_off = jump.seconds >= report->last_seconds - kCutOff;
         const std::uint32_t missing = jump.to - jump.from - 1;
-        if (!cut_off && missing >= kGap) ++jumps_;
-        if (!cut_off && missing < kGap) missing_ += missing;
+        // One more may have been sent after they were counted.
+        if (!cut_off && missing >= kGap - 1) ++jumps_;
+        if (!cut_off && missing < kGap - 1) missing_ += missing;
         jumps.push_back(fmt::format("{:.2f} s: {} to {}", jump.seconds, jump.from, jump.to));
       }
       files.push_back({{"file", entry.path().filename().string()}, {"frames", report->frames}, {"jumps", jumps}});
