@@ -1,7 +1,8 @@
 // zerocast-gpu-bench: what one frame costs on this machine's GPU, as JSON on stdout. Our pass over a LINEAR buffer and
 // over a tiled image (in Vulkan, and in OpenGL ES), beside plain copies of the same frame and beside what other
-// programs do: copy, fence, pitched CUDA copy; blit, map, pitched CUDA copy, wait. Every result is compared with the
-// CPU path first; a wrong one is the error of the run (exit code 1).
+// programs do: copy, fence, pitched CUDA copy; blit, map, pitched CUDA copy, wait. They are measured by turns; a ratio
+// is the median of the turns' ratios. Every result is compared with the CPU path; a wrong one is the error of the run
+// (exit code 1).
 #include "base/clock.h"
 #include "base/process_stats.h"
 #include "bench/gl_side.h"
@@ -19,6 +20,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <iterator>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -42,21 +45,64 @@ T need(Result<T> result) {
   if constexpr (!std::is_void_v<T>) return std::move(*result);
 }
 
-/// Latency of one call after another, each waited for.
-json measure(int count, const std::function<void()>& frame) {
-  for (int i = 0; i < 30; ++i) frame();
+/// One way to bring a frame over, and what it cost.
+struct Way {
+  const char* name;
+  std::function<void()> frame;
+  std::function<void()> check = [] {};  ///< that the last frame is right; ends the run when not
+  std::vector<double> us{};             ///< of every call
+  std::vector<double> turn_median_us{}, turn_cpu_us{};
+};
+
+double at(std::vector<double> values, double quantile) {
+  std::ranges::sort(values);
+  return values[static_cast<std::size_t>(quantile * static_cast<double>(values.size() - 1))];
+}
+
+/// `count` calls one after another, each waited for.
+void take_turn(Way& way, int count) {
+  for (int i = 0; i < 30; ++i) way.frame();
   std::vector<double> us;
   us.reserve(static_cast<std::size_t>(count));
   const Nanoseconds cpu = process_cpu_time();
   for (int i = 0; i < count; ++i) {
     const Nanoseconds start = monotonic_now();
-    frame();
+    way.frame();
     us.push_back(static_cast<double>((monotonic_now() - start).count()) / 1e3);
   }
-  const auto spent = static_cast<double>((process_cpu_time() - cpu).count()) / 1e3 / count;
-  std::ranges::sort(us);
-  const auto at = [&us](double q) { return us[static_cast<std::size_t>(q * static_cast<double>(us.size() - 1))]; };
-  return {{"median_us", at(0.5)}, {"p95_us", at(0.95)}, {"min_us", at(0)}, {"cpu_us", spent}};
+  way.turn_cpu_us.push_back(static_cast<double>((process_cpu_time() - cpu).count()) / 1e3 / count);
+  way.turn_median_us.push_back(at(us, 0.5));
+  way.us.insert(way.us.end(), us.begin(), us.end());
+}
+
+/// By turns, so that a machine whose clocks change meanwhile changes all of them.
+void measure(std::vector<Way>& ways, int turns, int count) {
+  for (int turn = 0; turn < turns; ++turn) {
+    for (Way& way : ways) {
+      take_turn(way, count);
+      if (turn == 0) way.check();
+    }
+  }
+}
+
+json figures(const Way& way) {
+  return {{"median_us", at(way.us, 0.5)},
+          {"p95_us", at(way.us, 0.95)},
+          {"min_us", at(way.us, 0)},
+          {"cpu_us", at(way.turn_cpu_us, 0.5)}};
+}
+
+/// Median over the turns of one's part of the other.
+double ratio(const std::vector<double>& part, const std::vector<double>& of) {
+  std::vector<double> ratios;
+  std::ranges::transform(part, of, std::back_inserter(ratios), std::divides{});
+  return at(std::move(ratios), 0.5);
+}
+
+json measure_one(int count, std::function<void()> frame) {
+  Way way{.name = "", .frame = std::move(frame)};
+  take_turn(way, count);
+  return figures(way);
 }
 
 struct Scene {
@@ -184,44 +230,38 @@ class CudaSide {
   std::vector<CUdeviceptr> pitched_;
 };
 
-double median(const json& figures) { return figures.at("median_us").get<double>(); }
-double cpu(const json& figures) { return figures.at("cpu_us").get<double>(); }
-
 constexpr std::array kWorkgroups = {std::array{32, 4}, std::array{16, 8}, std::array{8, 8},  std::array{8, 16},
                                     std::array{4, 8},  std::array{8, 4},  std::array{32, 8}, std::array{64, 2}};
 
-/// Our pass in OpenGL ES. Null, with the reason in `out`, where there is none on this GPU.
-std::unique_ptr<bench::GlSide> bench_gl(const Scene& s, ConversionPass& pass, int count, bool tune, json& out) {
-  auto side = bench::GlSide::create(*s.device, s.size, s.pixels);
-  if (!side) {
-    out["gl"] = side.error().message();
-    return nullptr;
-  }
-  const auto convert = [&](GlPass& with) { need((*side)->convert(with, s.plan, s.target, s.layout, kTimeout)); };
-  need(pass.copy(s.source, s.target, s.layout.bytes, kTimeout));  // not the picture that is there already
-  GlPass ours((*side)->device());
-  convert(ours);
-  const GlCounters& counters = (*side)->device()->counters();
-  const std::uint64_t before = counters.memories + counters.images + counters.programs;
-  out["gl_tiled"] = measure(count, [&] { convert(ours); });
-  out["gl_imports"] = counters.memories + counters.images + counters.programs - before;
-  check_pixels(s, pass, "gl_tiled");
-  if (!tune) return std::move(*side);
+json tune_linear_and_tiled(const std::shared_ptr<VulkanDevice>& device, int count,
+                           const std::function<void(ConversionPass&, bool tiled)>& convert) {
+  json out;
   for (const auto workgroup : kWorkgroups) {
     for (const int spin_us : {0, 200}) {
-      GlPass with((*side)->device(), {workgroup, std::chrono::microseconds(spin_us)});
-      out["tune"][fmt::format("{}x{} spin {}", workgroup[0], workgroup[1], spin_us)]["gl_tiled"] =
-          measure(count, [&] { convert(with); });
+      const auto with =
+          need(ConversionPass::create(device, {workgroup, workgroup, std::chrono::microseconds(spin_us)}));
+      out[fmt::format("{}x{} spin {}", workgroup[0], workgroup[1], spin_us)] = {
+          {"linear", measure_one(count, [&] { convert(*with, false); })},
+          {"tiled", measure_one(count, [&] { convert(*with, true); })}};
     }
   }
-  return std::move(*side);
+  return out;
 }
 
-/// What other programs do with a tiled picture.
-void bench_blit(const Scene& s, const bench::GlSide& gl, CudaSide& side, CUdeviceptr pool, std::size_t pitch, int count,
-                json& out) {
-  const auto blit = need(bench::GlBlit::create(gl, side.context(), side.stream()));
-  out["gl_blit_map_pitched"] = measure(count, [&] { need(blit->frame(pool, pitch)); });
+json tune_gl(const bench::GlSide& side, int count, const std::function<void(GlPass&)>& convert) {
+  json out;
+  for (const auto workgroup : kWorkgroups) {
+    for (const int spin_us : {0, 200}) {
+      GlPass with(side.device(), {workgroup, std::chrono::microseconds(spin_us)});
+      out[fmt::format("{}x{} spin {}", workgroup[0], workgroup[1], spin_us)] =
+          measure_one(count, [&] { convert(with); });
+    }
+  }
+  return out;
+}
+
+/// That the blit left the picture in `pool`.
+void check_blit(const Scene& s, CudaSide& side, CUdeviceptr pool, std::size_t pitch) {
   const std::vector<std::byte> got = side.download(pool, pitch * s.size.height);
   const std::size_t row = s.plane().stride_bytes;
   for (std::size_t y = 0; y < s.size.height; ++y) {
@@ -232,7 +272,33 @@ void bench_blit(const Scene& s, const bench::GlSide& gl, CudaSide& side, CUdevic
   }
 }
 
-json bench_size(const std::shared_ptr<VulkanDevice>& device, Size size, int count, bool tune) {
+/// What each route of ours replaces.
+constexpr std::array<std::array<const char*, 2>, 4> kRivals{{{"linear", "vk_copy_fence_cuda_pitched"},
+                                                             {"tiled", "vk_copy_fence_cuda_pitched"},
+                                                             {"tiled", "gl_blit_map_pitched"},
+                                                             {"gl_tiled", "gl_blit_map_pitched"}}};
+
+json ratios(const std::vector<Way>& ways) {
+  const auto find = [&ways](std::string_view name) { return std::ranges::find(ways, name, &Way::name); };
+  json out;
+  for (const auto& [route, classic] : kRivals) {
+    const auto ours = find(route), theirs = find(classic), plain = find("cuda_copy");
+    if (ours == ways.end() || theirs == ways.end() || plain == ways.end()) continue;
+    const std::string peer = std::string_view(classic) == "gl_blit_map_pitched" ? "blit" : "classic";
+    json& of = out[route];
+    of["over_plain_copy"] = ratio(ours->turn_median_us, plain->turn_median_us);
+    of[peer + "_over_it"] = ratio(theirs->turn_median_us, ours->turn_median_us);
+    of["cpu_of_" + peer] = ratio(ours->turn_cpu_us, theirs->turn_cpu_us);
+  }
+  return out;
+}
+
+struct Effort {
+  int turns, count;
+  bool tune;
+};
+
+json bench_size(const std::shared_ptr<VulkanDevice>& device, Size size, Effort effort) {
   const auto pass = need(ConversionPass::create(device));
   Scene s = make_scene(device, *pass, size);
   const auto convert = [&](ConversionPass& with, bool tiled) {
@@ -240,59 +306,69 @@ json bench_size(const std::shared_ptr<VulkanDevice>& device, Size size, int coun
                                                 : ConversionPass::Source{.buffer = &s.source, .plane = s.plane()};
     need(with.run(source, s.plan, s.target, s.layout, kBt709Limited, kTimeout));
   };
+  // The target is spoiled after each check: the next must not find the picture there already.
+  const auto check = [&](const char* what) {
+    return [&, what] {
+      check_pixels(s, *pass, what);
+      need(pass->copy(s.source, s.target, s.layout.bytes, kTimeout));
+    };
+  };
   json out{{"width", size.width}, {"height", size.height}};
-  const std::uint64_t allocations = device->counters().allocations;
-  const std::uint64_t imports = device->counters().imports;
-  out["linear"] = measure(count, [&] { convert(*pass, false); });
-  check_pixels(s, *pass, "linear");
-  out["tiled"] = measure(count, [&] { convert(*pass, true); });
-  check_pixels(s, *pass, "tiled");
-  out["vk_copy_fence"] = measure(count, [&] { need(pass->copy(s.source, s.copy, s.pixels.size(), kTimeout)); });
-  out["allocations"] = device->counters().allocations - allocations;
-  out["imports"] = device->counters().imports - imports;
-  if (tune) {
-    for (const auto workgroup : kWorkgroups) {
-      for (const int spin_us : {0, 200}) {
-        const auto with =
-            need(ConversionPass::create(device, {workgroup, workgroup, std::chrono::microseconds(spin_us)}));
-        out["tune"][fmt::format("{}x{} spin {}", workgroup[0], workgroup[1], spin_us)] = {
-            {"linear", measure(count, [&] { convert(*with, false); })},
-            {"tiled", measure(count, [&] { convert(*with, true); })}};
-      }
-    }
+  std::vector<Way> ways;
+  ways.push_back({"linear", [&] { convert(*pass, false); }, check("linear")});
+  ways.push_back({"tiled", [&] { convert(*pass, true); }, check("tiled")});
+  const auto copy = [&] { need(pass->copy(s.source, s.copy, s.pixels.size(), kTimeout)); };
+  ways.push_back({"vk_copy_fence", copy});
+
+  auto gl = bench::GlSide::create(*device, size, s.pixels);
+  if (!gl) out["gl"] = gl.error().message();
+  const auto convert_gl = [&](GlPass& with) { need((*gl)->convert(with, s.plan, s.target, s.layout, kTimeout)); };
+  std::optional<GlPass> gl_pass;
+  const auto gl_imports = [&gl] {
+    const GlCounters& counters = (*gl)->device()->counters();
+    return counters.memories + counters.images + counters.programs;
+  };
+  if (gl) {
+    gl_pass.emplace((*gl)->device());
+    convert_gl(*gl_pass);
+    ways.push_back({"gl_tiled", [&] { convert_gl(*gl_pass); }, check("gl_tiled")});
   }
 
-  const auto gl = bench_gl(s, *pass, count, tune, out);
   auto context = cuda::open_context(device->gpu().uuid);
-  if (!context) {
-    out["cuda"] = context.error().message();
-    return out;
-  }
-  CudaSide side(std::move(*context));
+  if (!context) out["cuda"] = context.error().message();
+  std::optional<CudaSide> side;
+  std::unique_ptr<bench::GlBlit> blit;
   const std::size_t row = s.plane().stride_bytes;
-  const CUdeviceptr from = side.map(s.source);
-  const CUdeviceptr to = side.map(s.copy);
+  CUdeviceptr from = 0, to = 0, pool = 0;
   std::size_t pitch = 0;
-  const CUdeviceptr pool = side.allocate(row, size.height, pitch);
-  out["cuda_copy"] = measure(count, [&] { side.copy(to, from, s.pixels.size()); });
-  out["vk_copy_fence_cuda_pitched"] = measure(count, [&] {
-    need(pass->copy(s.source, s.copy, s.pixels.size(), kTimeout));
-    side.copy_pitched(pool, pitch, to, row, size.height);
-  });
-  if (gl) bench_blit(s, *gl, side, pool, pitch, count, out);
-  // What each route of ours replaces.
-  const std::array<std::array<const char*, 2>, 4> rivals{{{"linear", "vk_copy_fence_cuda_pitched"},
-                                                          {"tiled", "vk_copy_fence_cuda_pitched"},
-                                                          {"tiled", "gl_blit_map_pitched"},
-                                                          {"gl_tiled", "gl_blit_map_pitched"}}};
-  for (const auto& [route, classic] : rivals) {
-    if (!out.contains(route) || !out.contains(classic)) continue;
-    const json& ours = out[route];
-    const std::string peer = std::string_view(classic) == "gl_blit_map_pitched" ? "blit" : "classic";
-    json& ratios = out["ratios"][route];
-    ratios["over_plain_copy"] = median(ours) / median(out["cuda_copy"]);
-    ratios[peer + "_over_it"] = median(out[classic]) / median(ours);
-    ratios["cpu_of_" + peer] = cpu(ours) / cpu(out[classic]);
+  if (context) {
+    side.emplace(std::move(*context));
+    from = side->map(s.source);
+    to = side->map(s.copy);
+    pool = side->allocate(row, size.height, pitch);
+    ways.push_back({"cuda_copy", [&] { side->copy(to, from, s.pixels.size()); }});
+    ways.push_back({"vk_copy_fence_cuda_pitched", [&] {
+                      copy();
+                      side->copy_pitched(pool, pitch, to, row, size.height);
+                    }});
+  }
+  if (context && gl) {
+    blit = need(bench::GlBlit::create(**gl, side->context(), side->stream()));
+    ways.push_back(
+        {"gl_blit_map_pitched", [&] { need(blit->frame(pool, pitch)); }, [&] { check_blit(s, *side, pool, pitch); }});
+  }
+
+  const std::uint64_t allocations = device->counters().allocations, imports = device->counters().imports;
+  const std::uint64_t gl_before = gl ? gl_imports() : 0;
+  measure(ways, effort.turns, effort.count);
+  out["allocations"] = device->counters().allocations - allocations;
+  out["imports"] = device->counters().imports - imports;
+  if (gl) out["gl_imports"] = gl_imports() - gl_before;
+  for (const Way& way : ways) out[way.name] = figures(way);
+  if (json found = ratios(ways); !found.is_null()) out["ratios"] = std::move(found);
+  if (effort.tune) {
+    out["tune"] = tune_linear_and_tiled(device, effort.count, convert);
+    if (gl) out["tune_gl"] = tune_gl(**gl, effort.count, convert_gl);
   }
   return out;
 }
@@ -313,7 +389,7 @@ int main(int argc, char** argv) {
   const std::vector<Size> sizes =
       quick ? std::vector{Size{640, 360}} : std::vector{Size{1920, 1080}, Size{3840, 2160}, Size{7680, 4320}};
   for (const Size size : sizes) {
-    report["sizes"].push_back(bench_size(device, size, quick ? 10 : 400, tune));
+    report["sizes"].push_back(bench_size(device, size, quick ? Effort{2, 5, tune} : Effort{7, 300, tune}));
   }
   fmt::print("{}\n", report.dump(2));
   return 0;
