@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <map>
 #include <random>
+#include <set>
 #include <thread>
 
 using namespace zc;
@@ -25,6 +26,7 @@ namespace {
 constexpr Size kSize{1280, 720};
 constexpr Rational kRate{30, 1};
 constexpr std::string_view kFiles = "soak";
+constexpr std::string_view kBeside = "side";
 constexpr double kCutOff = 1.0;
 /// Left out when the source is lost, so that an outage can be told from a machine that was too slow.
 constexpr std::uint32_t kGap = 10;
@@ -49,6 +51,7 @@ class Soak {
       const Fault& fault = kFaults.at(pick(kFaults.size()));
       note_losses();
       const Nanoseconds begun = monotonic_now();
+      const std::uint32_t picture = at_picture();
       (this->*fault.cause)();
       if (fault.outage) {
         const Nanoseconds repaired = monotonic_now();
@@ -59,20 +62,24 @@ class Soak {
       }
       ++count_[std::string(fault.name)];
       memory_ = std::max(memory_, rig_->resident_kib());
-      fmt::print(stderr, "{:8.1f} s  {}\n", seconds(monotonic_now() - (end - length)), fault.name);
+      fmt::print(stderr, "{:8.1f} s  {} at picture {}, over at {}\n", seconds(monotonic_now() - (end - length)),
+                 fault.name, picture, at_picture());
     }
     note_losses();
-    REQUIRE(rig_->client().stop(name_));
+    const auto report = rig_->client().stop(name_);
+    REQUIRE(report);
+    note_losses(nlohmann::json::parse(*report).at("dropped").get<std::uint64_t>());
   }
 
   /// Reads every file back; numbers may be left out once per outage of the source, in a cut-off file's last second, and
   /// where the session said that the machine was too slow.
   nlohmann::json judge() {
     nlohmann::json files = nlohmann::json::array();
-    for (const auto& entry : std::filesystem::directory_iterator(rig_->path(""))) {
-      if (entry.path().extension() != ".mkv") continue;
-      const std::string file = entry.path().string();
+    std::set<std::pair<std::uint32_t, std::uint32_t>> own_jumps;
+    for (const std::string& file : files_to_read()) {
       auto decoder = Decoder::open(file);
+      const std::string name = std::filesystem::path(file).filename().string();
+      const bool beside = name.starts_with(kBeside);
       INFO(file);
       REQUIRE(decoder);
       const auto report = check_frames(std::move(*decoder), {});
@@ -88,11 +95,14 @@ class Soak {
         const bool cut_off = jump.seconds >= report->last_seconds - kCutOff;
         const std::uint32_t missing = jump.to - jump.from - 1;
         // One more may have been sent after they were counted.
-        if (!cut_off && missing >= kGap - 1) ++jumps_;
-        if (!cut_off && missing < kGap - 1) missing_ += missing;
+        if (!cut_off && missing >= kGap - 1 && !beside) ++jumps_;
+        if (!cut_off && missing < kGap - 1 && !beside) missing_ += missing;
+        // What a sink beside lacks, the session's own file lacks too.
+        if (beside) CHECK(own_jumps.contains({jump.from, jump.to}));
+        own_jumps.emplace(jump.from, jump.to);
         jumps.push_back(fmt::format("{:.2f} s: {} to {}", jump.seconds, jump.from, jump.to));
       }
-      files.push_back({{"file", entry.path().filename().string()}, {"frames", report->frames}, {"jumps", jumps}});
+      files.push_back({{"file", name}, {"frames", report->frames}, {"jumps", jumps}});
     }
     CHECK(jumps_ <= outages_);
     CHECK(missing_ <= dropped_);
@@ -121,6 +131,19 @@ class Soak {
     bool outage;  ///< the session has to recover
     bool ours;    ///< the repair is the daemon's too: time counts from the fault on
   };
+
+  /// Those of the sessions first.
+  [[nodiscard]] std::vector<std::string> files_to_read() const {
+    std::vector<std::string> files;
+    for (const auto& entry : std::filesystem::directory_iterator(rig_->path(""))) {
+      if (entry.path().extension() == ".mkv") files.push_back(entry.path().string());
+    }
+    std::ranges::sort(files, std::greater{});
+    static_assert(kBeside < kFiles);
+    return files;
+  }
+  /// The number of the newest picture.
+  [[nodiscard]] std::uint32_t at_picture() const { return number_ + static_cast<std::uint32_t>(producer_->sent()); }
 
   std::size_t pick(std::size_t count) { return std::uniform_int_distribution<std::size_t>(0, count - 1)(random_); }
 
@@ -155,8 +178,10 @@ class Soak {
   void note_losses() {
     const auto session = rig_->client().session(name_);
     REQUIRE(session);
-    const auto now =
-        static_cast<std::uint64_t>(figure(*session, "frames_dropped_slow") + figure(*session, "frames_dropped_ring"));
+    note_losses(
+        static_cast<std::uint64_t>(figure(*session, "frames_dropped_slow") + figure(*session, "frames_dropped_ring")));
+  }
+  void note_losses(std::uint64_t now) {
     dropped_ += now >= dropped_before_ ? now - dropped_before_ : now;
     dropped_before_ = now;
   }
@@ -191,7 +216,7 @@ class Soak {
   }
   void change_bitrate() { CHECK(rig_->client().reconfigure(name_, {{"bitrate", std::int64_t{2'000'000}, {}}})); }
   void add_and_remove_sink() {
-    const std::string file = rig_->path(fmt::format("side-{}.mkv", ++sides_));
+    const std::string file = rig_->path(fmt::format("{}-{}.mkv", kBeside, ++sides_));
     CHECK(rig_->client().call(name_, "AddSink", file));
     std::this_thread::sleep_for(2s);
     CHECK(rig_->client().call(name_, "RemoveSink", file));
