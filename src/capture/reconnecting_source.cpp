@@ -5,6 +5,7 @@
 #include "base/process_stats.h"
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
@@ -17,6 +18,11 @@ namespace {
 
 constexpr Nanoseconds kFirstBackOff = std::chrono::milliseconds(100);
 constexpr Nanoseconds kLongestBackOff = std::chrono::seconds(5);
+/// A proof that a screen lives may wait this much longer than the first, after some that showed only that it stood
+/// still.
+constexpr int kLongestPatience = 8;
+/// More than what a new stream begins with.
+constexpr Nanoseconds kOpening = std::chrono::seconds(1);
 
 /// What may be different the next time.
 bool may_come_back(ErrorKind kind) {
@@ -98,8 +104,12 @@ class ReconnectingSource final : public Source, private SourceListener {
 
  private:
   // The present source's thread.
-  void on_frame(Frame frame) override { listener_->on_frame(std::move(frame)); }
+  void on_frame(Frame frame) override {
+    heard_at_.store(monotonic_now(), std::memory_order_relaxed);
+    listener_->on_frame(std::move(frame));
+  }
   void on_state(SourceState state, const Error* error) override {
+    streaming_.store(state == SourceState::Streaming, std::memory_order_relaxed);
     if (state != SourceState::Ended) return listener_->on_state(state, nullptr);
     if (error == nullptr || error->kind != ErrorKind::Lost) return listener_->on_state(state, error);
     {
@@ -145,6 +155,7 @@ class ReconnectingSource final : public Source, private SourceListener {
       offer = offer_;
       version = offer_version_;
     }
+    begin_to_listen();
     if (auto started = source_->start(offer, *this); !started) return started;
     return catch_up(version);
   }
@@ -168,10 +179,18 @@ class ReconnectingSource final : public Source, private SourceListener {
       bool resting = false;
       {
         std::unique_lock lock(mutex_);
-        changed_.wait(lock, stop, [this] { return resting_ != rests_ || (lost_ && !resting_); });
+        const auto called = [this] { return resting_ != rests_ || (lost_ && !resting_); };
+        const bool was_called = options_.silence > Nanoseconds{} ? changed_.wait_for(lock, stop, until_watch(), called)
+                                                                 : changed_.wait(lock, stop, called);
         if (stop.stop_requested()) return;
         resting = resting_;
         why = lost_;
+        if (!was_called && resting) continue;
+        if (!was_called) {
+          lock.unlock();
+          if (!watch()) return;
+          continue;
+        }
       }
       if (resting) {
         const std::lock_guard calls(calls_);
@@ -179,6 +198,8 @@ class ReconnectingSource final : public Source, private SourceListener {
         continue;
       }
       if (!why) {
+        const std::lock_guard calls(calls_);
+        begin_to_listen();
         if (!wake_present()) return;
         continue;
       }
@@ -193,9 +214,59 @@ class ReconnectingSource final : public Source, private SourceListener {
     }
   }
 
-  /// False: it has come to its end.
-  [[nodiscard]] bool wake_present() {
+  /// From now on; with mutex_ held, on the keeper thread.
+  [[nodiscard]] Nanoseconds until_watch() const {
+    if (resting_) return options_.silence;
+    const Nanoseconds due = proof_ ? proof_->asked_at + options_.proof : silent_since() + options_.silence * patience_;
+    return std::max(due - monotonic_now(), Nanoseconds(std::chrono::milliseconds(1)));
+  }
+  [[nodiscard]] Nanoseconds heard_at() const { return heard_at_.load(std::memory_order_relaxed); }
+  [[nodiscard]] Nanoseconds silent_since() const { return std::max(heard_at(), begun_at_); }
+
+  /// Keeper thread, when until_watch() has passed. False: the source has come to its end.
+  [[nodiscard]] bool watch() {
+    const Nanoseconds now = monotonic_now();
+    if (proof_) {
+      judge(now);
+      return true;
+    }
+    if (heard_at() > proved_at_ + kOpening) patience_ = 1;
+    if (now - silent_since() < options_.silence * patience_) return true;
+    // One that says that it pauses needs no proof.
+    if (!streaming_.load(std::memory_order_relaxed)) {
+      begun_at_ = now;
+      return true;
+    }
     const std::lock_guard calls(calls_);
+    logger("capture").debug("{} has said nothing for a while: asked for a new stream", source_->info().description);
+    source_->rest();
+    proof_ = {.asked_at = now, .heard_before = heard_at()};
+    return wake_present();
+  }
+
+  /// Keeper thread: whether the proof is one.
+  void judge(Nanoseconds now) {
+    if (now < proof_->asked_at + options_.proof) return;
+    const bool lives = heard_at() != proof_->heard_before;
+    proof_.reset();
+    proved_at_ = now;
+    patience_ = std::min(patience_ * 2, kLongestPatience);
+    if (lives) return;
+    const std::lock_guard lock(mutex_);
+    if (lost_) return;
+    lost_ = Error{.kind = ErrorKind::Lost,
+                  .operation = "capture " + source_->info().description,
+                  .detail = "it is connected and gives no picture, not even at the start of a new stream"};
+  }
+
+  /// Forgets what was asked of another source, or before a sleep. Not while the keeper runs, or on its thread.
+  void begin_to_listen() {
+    begun_at_ = monotonic_now();
+    proof_.reset();
+  }
+
+  /// With calls_ held, on the keeper thread. False: it has come to its end.
+  [[nodiscard]] bool wake_present() {
     FormatOffer offer;
     std::uint64_t version = 0;
     {
@@ -246,6 +317,19 @@ class ReconnectingSource final : public Source, private SourceListener {
   bool rests_ = false;    ///< the present source does
   SourceStats before_;    ///< of those that are gone
   std::condition_variable_any changed_;
+
+  std::atomic<Nanoseconds> heard_at_{};  ///< the newest frame
+  std::atomic<bool> streaming_ = false;
+  /// A new stream that a silent source was asked for.
+  struct Proof {
+    Nanoseconds asked_at{}, heard_before{};
+  };
+  // Keeper thread:
+  std::optional<Proof> proof_;  ///< not judged yet
+  Nanoseconds begun_at_{};      ///< to listen to the present source
+  Nanoseconds proved_at_{};
+  int patience_ = 1;  ///< times `silence`
+
   std::jthread keeper_;
 };
 

@@ -116,6 +116,13 @@ std::vector<ArgumentRow<StartOptions>> start_rows() {
         .help = "End when the source goes away, instead of waiting for it to come back.",
         .fallback = ""},
        keep_switch},
+      {{.name = "--silence-seconds",
+        .value = "N",
+        .group = kSession,
+        .help = "Ask a source that has said nothing for so long for a new stream, at whose start a screen that stands "
+                "still is shown too; one that gives no picture then is opened anew. 0 never asks.",
+        .fallback = "30"},
+       keep_value},
       {{.name = "--no-wait",
         .value = "",
         .group = kSession,

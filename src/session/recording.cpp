@@ -168,7 +168,8 @@ Result<std::unique_ptr<Source>> RecordingImpl::open_source(std::stop_token stop)
                                          return make_source(options_.source, anew);
                                        },
                                    .changed = [this](const Error* lost) { on_source_change(lost); },
-                                   .stop = std::move(stop)});
+                                   .stop = std::move(stop),
+                                   .silence = options_.silence});
 }
 
 std::expected<void, Failure> RecordingImpl::open(std::stop_token stop) {

@@ -59,6 +59,7 @@ struct RecordingOptions {
   std::optional<RingPolicy> ring_policy;  ///< unset: a live ring drops its oldest surface, another one blocks
   EncoderPatience patience;
   bool reconnect = false;             ///< a source that is lost is waited for, and the outputs go on when it is back
+  Nanoseconds silence{};              ///< with `reconnect`, as ReconnectingOptions'; zero: never asked
   std::optional<Nanoseconds> replay;  ///< keep so much of the newest in memory
   bool outputs_change = false;        ///< add_output() will be used: the stream suits every container
   RecordingEvents* events = nullptr;  ///< outlives the recording

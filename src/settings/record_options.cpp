@@ -20,6 +20,7 @@ RecordingOptions recording_options(const RecordOptions& options, const Toggles& 
   recording.ring_policy = options.ring_policy;
   recording.live = options.live;
   recording.reconnect = options.reconnect;
+  recording.silence = options.silence;
   recording.replay = options.replay;
   recording.toggles = toggles;
   return recording;

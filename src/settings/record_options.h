@@ -35,6 +35,7 @@ struct RecordOptions {
   std::optional<std::size_t> ring_frames;  ///< as RecordingOptions'
   std::optional<RingPolicy> ring_policy;   ///< likewise
   bool reconnect = false;                  ///< as RecordingOptions'
+  Nanoseconds silence{};                   ///< likewise
   std::optional<Nanoseconds> replay;       ///< likewise
 
   bool json = false;   ///< one JSON object as the last line of stdout

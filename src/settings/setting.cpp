@@ -19,8 +19,10 @@ constexpr std::string_view kSinks = "sinks";
 constexpr std::string_view kLive = "live";
 constexpr std::string_view kReplay = "replay-seconds";
 constexpr std::string_view kReconnect = "reconnect";
+constexpr std::string_view kSilence = "silence-seconds";
 constexpr std::string_view kAutostart = "autostart";
 constexpr unsigned kLongestReplay = 3600;
+constexpr unsigned kLongestSilence = 86'400;
 
 constexpr std::array kSessionSettings{
     SessionSettingInfo{.name = kSinks,
@@ -39,6 +41,11 @@ constexpr std::array kSessionSettings{
                            "Wait for a source that goes away to come back, and go on in the same files and streams. "
                            "false: the session ends.",
                        .fallback = "true"},
+    SessionSettingInfo{.name = kSilence,
+                       .help = "With reconnect: ask a source that has said nothing for so long for a new stream, at "
+                               "whose start a screen that stands still is shown too; one that gives no picture then is "
+                               "opened anew. 0 never asks.",
+                       .fallback = "30"},
     SessionSettingInfo{.name = kAutostart, .help = "Start with the daemon.", .fallback = "false"},
 };
 constexpr std::string_view kNegation = "--no-";
@@ -189,6 +196,7 @@ struct SessionWords {
   std::optional<bool> live;
   std::optional<Nanoseconds> replay;
   bool reconnect = true;
+  Nanoseconds silence = std::chrono::seconds(30);
 };
 
 Result<void> set_session_word(const Setting& setting, SessionWords& words) {
@@ -199,10 +207,13 @@ Result<void> set_session_word(const Setting& setting, SessionWords& words) {
     words.sinks = *std::move(sinks);
     return {};
   }
-  if (setting.name == kReplay) {
+  if (setting.name == kReplay || setting.name == kSilence) {
     const auto text = single_text(setting.value);
     if (!text) return invalid(setting, "it takes a number of seconds");
-    return store(seconds_value(place(setting), *text, kLongestReplay), words.replay);
+    if (setting.name == kReplay) return store(seconds_value(place(setting), *text, kLongestReplay), words.replay);
+    if (*text != "0") return store(seconds_value(place(setting), *text, kLongestSilence), words.silence);
+    words.silence = {};
+    return {};
   }
   const auto on = switch_value(setting);
   if (!on) return std::unexpected(on.error());
@@ -278,6 +289,7 @@ Result<RecordOptions> record_options_from(std::span<const Setting> settings) {
     if (auto set = apply(*row, *setting, words); !set) return std::unexpected(std::move(set.error()));
   }
   words.options.reconnect = session.reconnect;
+  words.options.silence = session.silence;
   words.options.replay = session.replay;
   if (!session.sinks.empty()) words.output = std::move(session.sinks.front());
   for (std::size_t i = 1; i < session.sinks.size(); ++i) words.tees.push_back(std::move(session.sinks.at(i)));

@@ -78,13 +78,21 @@ kill_part() {
   done
 }
 
+# signal_part SIGNAL NAME.
+signal_part() {
+  local i
+  for i in "${!names[@]}"; do
+    if [[ ${names[i]} == "$2" ]]; then kill "-$1" "${pids[i]}"; fi
+  done
+}
+
 # start_again NAME: as it was started before, and until it is ready.
 start_again() {
   eval "start $1 ${commands[$1]}"
   if [[ -n ${readiness[$1]-} ]]; then eval "until_ready $1 ${readiness[$1]}"; fi
 }
 
-# What the command asked for by `part` (a trap of this shell): "kill NAME..." or "start NAME...", in $session/request.
+# What the command asked for by `part` (a trap of this shell): "VERB NAME...", in $session/request.
 serve_request() {
   local verb parts part
   read -r verb parts <"$session/request" || return 0
@@ -93,6 +101,8 @@ serve_request() {
     case $verb in
       kill) kill_part "$part" ;;
       start) start_again "$part" ;;
+      stop) signal_part STOP "$part" ;;
+      continue) signal_part CONT "$part" ;;
     esac
   done
   : >"$session/served"

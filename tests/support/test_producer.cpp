@@ -49,6 +49,7 @@ class TestProducer::Impl {
   Result<void> open();
   std::uint32_t node_id() const { return node_id_; }
   std::uint64_t sent() const { return sent_; }
+  void fall_silent(Silence silence) { silence_ = silence; }
   std::uint64_t synced() const { return synced_; }
   std::uint64_t bad_releases() const { return bad_releases_; }
   bool ended() const { return ended_; }
@@ -86,6 +87,7 @@ class TestProducer::Impl {
   bool picture_next_ = true;
   std::map<pw_buffer*, std::unique_ptr<ProducerBuffer>> buffers_;
   std::atomic<std::uint32_t> node_id_ = PW_ID_ANY;
+  std::atomic<Silence> silence_ = Silence::None;
   std::atomic<std::uint64_t> sent_ = 0;
   std::atomic<std::uint64_t> synced_ = 0;
   std::atomic<std::uint64_t> bad_releases_ = 0;
@@ -196,6 +198,7 @@ void TestProducer::Impl::send(const std::vector<PodPtr>& params) {
 void TestProducer::Impl::state_changed(void* data, pw_stream_state, pw_stream_state state, const char*) noexcept {
   Impl& p = self(data);
   p.streaming_ = state == PW_STREAM_STATE_STREAMING;
+  if (p.streaming_ && p.silence_ == Silence::UntilNewStream) p.silence_ = Silence::None;
   if (state == PW_STREAM_STATE_PAUSED) {
     p.node_id_ = pw_stream_get_node_id(p.stream_.get());
     p.connection_->update([&] { p.exists_ = true; });
@@ -296,7 +299,7 @@ bool TestProducer::Impl::apply_changes() {
 
 void TestProducer::Impl::tick(void* data, std::uint64_t) noexcept {
   Impl& p = self(data);
-  if (!p.streaming_ || p.ended_) return;
+  if (!p.streaming_ || p.ended_ || p.silence_ != Silence::None) return;
   p.paint_late();
   if (p.options_.die_at != 0 && p.sent_ >= p.options_.die_at) {
     p.ended_ = true;
@@ -356,6 +359,7 @@ Result<std::unique_ptr<TestProducer>> TestProducer::create(ProducerOptions optio
 
 std::uint32_t TestProducer::node_id() const { return impl_->node_id(); }
 std::uint64_t TestProducer::sent() const { return impl_->sent(); }
+void TestProducer::fall_silent(Silence silence) { impl_->fall_silent(silence); }
 std::uint64_t TestProducer::synced() const { return impl_->synced(); }
 std::uint64_t TestProducer::bad_releases() const { return impl_->bad_releases(); }
 bool TestProducer::ended() const { return impl_->ended(); }

@@ -44,6 +44,13 @@ enum class Fixation : std::uint8_t {
   Consumer,  ///< waits until the consumer has chosen
 };
 
+/// A producer that stays connected and sends nothing.
+enum class Silence : std::uint8_t {
+  None,
+  UntilNewStream,  ///< a stream that got stuck: the next one is served again
+  ForEver,
+};
+
 struct ProducerOptions {
   std::string name = "zerocast-test";
   std::string media_class = "Video/Source";
@@ -105,6 +112,8 @@ class TestProducer {
   [[nodiscard]] std::uint32_t node_id() const;
   /// Pictures sent so far; pointer-only buffers do not count.
   [[nodiscard]] std::uint64_t sent() const;
+  /// From now on.
+  void fall_silent(Silence silence);
   /// Sync::Explicit: pictures handed over with timelines, and buffers that came back before their release point was
   /// signalled, or after it was signalled more than once.
   [[nodiscard]] std::uint64_t synced() const;

@@ -133,3 +133,31 @@ TEST_CASE("the source goes away and comes back, alone or with all of PipeWire: t
   CHECK(report->pts_not_rising == 0);
   CHECK(report->frames >= 45);
 }
+
+TEST_CASE("a source that is connected and says nothing: a new stream, then a new source, and the same file goes on") {
+  auto pipewire = PrivatePipeWire::start();
+  REQUIRE(pipewire);
+  ProducerOptions options;
+  options.rate = {15, 1};
+  auto producer = TestProducer::create(options);
+  REQUIRE(producer);
+  DaemonRig rig;
+  const std::string name = rig.start("silent.mkv", {{"source", std::string("node:zerocast-test"), {}},
+                                                    {"silence-seconds", 1.0, {}}});
+  const auto captures_on = [&] {
+    const double frames = figure(*rig.client().session(name), "frames_captured");
+    rig.wait_for(name, [&](const SessionView& one) { return figure(one, "frames_captured") >= frames + 15; });
+  };
+  captures_on();
+  (*producer)->fall_silent(Silence::UntilNewStream);
+  captures_on();
+  CHECK(figure(*rig.client().session(name), "source_reconnects") == 0);
+
+  (*producer)->fall_silent(Silence::ForEver);
+  rig.wait_for(name, [&](const SessionView& one) { return figure(one, "source_reconnects") >= 1; });
+  (*producer)->fall_silent(Silence::None);
+  captures_on();
+
+  REQUIRE(rig.client().stop(name));
+  CHECK(check_file(rig.path("silent.mkv")).frames >= 45);
+}

@@ -26,7 +26,8 @@ struct World {
   unsigned running = 0;
   unsigned resting = 0;
   unsigned woken = 0;
-  unsigned failures = 0;  ///< of the next start() and wake() calls
+  bool shows_at_wake = false;  ///< one frame, as any screen does
+  unsigned failures = 0;       ///< of the next start() and wake() calls
   ErrorKind failure = ErrorKind::NotFound;
   SourceListener* listener = nullptr;  ///< of the newest
 
@@ -73,6 +74,7 @@ class FakeSource final : public Source {
     if (std::exchange(resting_, false)) --world_.resting;
     ++world_.woken;
     world_.changed.notify_all();
+    if (world_.shows_at_wake) world_.listener->on_frame(Frame{});
     if (world_.failures == 0) return {};
     --world_.failures;
     return fail(world_.failure, "wake", "not now");
@@ -110,7 +112,7 @@ struct Changes {
   std::atomic<int> back{0};
 };
 
-std::unique_ptr<Source> reconnecting(World& world, Changes& changes) {
+std::unique_ptr<Source> reconnecting(World& world, Changes& changes, Nanoseconds silence = {}) {
   return make_reconnecting_source({.make = [&](const std::stop_token&) -> Result<std::unique_ptr<Source>> {
                                      const std::lock_guard lock(world.mutex);
                                      ++world.made;
@@ -122,7 +124,9 @@ std::unique_ptr<Source> reconnecting(World& world, Changes& changes) {
                                          const std::lock_guard lock(world.mutex);
                                          world.changed.notify_all();
                                        },
-                                   .stop = {}});
+                                   .stop = {},
+                                   .silence = silence,
+                                   .proof = 50ms});
 }
 
 void lose(World& world, ErrorKind kind) {
@@ -327,4 +331,54 @@ TEST_CASE("a source that is found while the machine sleeps rests at once") {
   source->rest();
   CHECK(world.resting == 1);
   source->stop();
+}
+
+TEST_CASE("a silent source that shows its picture when asked stands still, and is asked less and less often") {
+  World world;
+  Changes changes;
+  Listener listener;
+  world.shows_at_wake = true;
+  const auto source = reconnecting(world, changes, 100ms);
+  REQUIRE(source->start({}, listener));
+  world.listener->on_state(SourceState::Streaming, nullptr);
+  const auto begun = std::chrono::steady_clock::now();
+  REQUIRE(world.wait([&] { return world.woken == 3; }));
+  CHECK(std::chrono::steady_clock::now() - begun >= 700ms);  // 100 + 200 + 400
+  CHECK(world.made == 1);
+  CHECK(world.resting == 0);
+  CHECK(changes.lost == 0);
+  CHECK(listener.frames == 3);
+  source->stop();
+  CHECK(world.running == 0);
+}
+
+TEST_CASE("a silent source that shows nothing when asked is lost and opened anew") {
+  World world;
+  Changes changes;
+  Listener listener;
+  const auto source = reconnecting(world, changes, 100ms);
+  REQUIRE(source->start({}, listener));
+  world.listener->on_state(SourceState::Streaming, nullptr);
+  REQUIRE(world.wait([&] { return changes.back == 1; }));
+  CHECK(changes.lost == 1);
+  CHECK(world.made == 2);
+  CHECK_FALSE(listener.ended);
+}
+
+TEST_CASE("nobody asks a source that speaks, one that pauses, one that rests, or when it is not wanted") {
+  World world;
+  Changes changes;
+  Listener listener;
+  const auto which = GENERATE(as<std::string>(), "speaks", "pauses", "rests", "not wanted");
+  const auto source = reconnecting(world, changes, which == "not wanted" ? 0ms : 200ms);
+  REQUIRE(source->start({}, listener));
+  world.listener->on_state(which == "pauses" ? SourceState::Paused : SourceState::Streaming, nullptr);
+  if (which == "rests") source->rest();
+  for (int i = 0; i < 60; ++i) {
+    std::this_thread::sleep_for(10ms);
+    if (which == "speaks") world.listener->on_frame(Frame{});
+  }
+  CHECK(world.woken == 0);
+  CHECK(world.made == 1);
+  CHECK(changes.lost == 0);
 }

@@ -69,6 +69,17 @@ TEST_CASE("network sinks alone make a live session, files beside them do not") {
   CHECK(record_options_from(std::vector{file(), setting("live", true)})->live);
 }
 
+TEST_CASE("a silent source is asked after half a minute, or after another time, or never") {
+  CHECK(record_options_from(std::vector{file()})->silence == std::chrono::seconds(30));
+  CHECK(record_options_from(std::vector{file(), setting("silence-seconds", 2.5)})->silence ==
+        std::chrono::milliseconds(2500));
+  CHECK(record_options_from(std::vector{file(), setting("silence-seconds", std::int64_t{0})})->silence ==
+        Nanoseconds{});
+  CHECK_THAT(refusal({file(), setting("silence-seconds", std::int64_t{-1})}), StartsWith("here:3: silence-seconds"));
+  CHECK_THAT(refusal({file(), setting("silence-seconds", "soon")}), ContainsSubstring("number of seconds"));
+  CHECK_THAT(refusal({file(), setting("silence-seconds", true)}), ContainsSubstring("number of seconds"));
+}
+
 TEST_CASE("the later of two settings of one name wins") {
   const auto options = record_options_from(std::vector{file(), setting("codec", "hevc"), setting("codec", "h264")});
   REQUIRE(options);
@@ -76,9 +87,9 @@ TEST_CASE("the later of two settings of one name wins") {
 }
 
 TEST_CASE("a setting that is wrong is named with its place and what is valid") {
-  CHECK_THAT(
-      refusal({file(), setting("coded", "hevc")}),
-      StartsWith("here:3: coded") && ContainsSubstring("sinks, live, replay-seconds, reconnect, autostart, source"));
+  CHECK_THAT(refusal({file(), setting("coded", "hevc")}),
+             StartsWith("here:3: coded") &&
+                 ContainsSubstring("sinks, live, replay-seconds, reconnect, silence-seconds, autostart, source"));
   CHECK_THAT(refusal({file(), setting("codec", "mpeg2")}),
              StartsWith("here:3: codec") && ContainsSubstring("auto, h264, hevc, av1"));
   CHECK_THAT(refusal({file(), setting("codec", true)}), ContainsSubstring("one text or number"));
