@@ -12,11 +12,12 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(zerocast_options INTERFACE -Wno-null-dereference -Wno-maybe-uninitialized)
 endif()
 if(ZEROCAST_SANITIZE)
-  # Stacks with lines, and half the build time of -O1 under AddressSanitizer; ThreadSanitizer's is cheap either way.
+  # Stacks with lines; under AddressSanitizer -Og builds as fast as -O0, in two thirds of the time of -O1, and runs the
+  # tests faster. ThreadSanitizer's build is cheap either way.
   if(ZEROCAST_SANITIZE STREQUAL "thread")
     set(sanitize_optimisation -O1)
   else()
-    set(sanitize_optimisation -O0)
+    set(sanitize_optimisation -Og)
   endif()
   target_compile_options(zerocast_options INTERFACE -fsanitize=${ZEROCAST_SANITIZE} -fno-sanitize-recover=all
                          ${sanitize_optimisation} -g1)
@@ -44,7 +45,7 @@ function(zerocast_library name)
   target_link_libraries(zerocast_${name} PUBLIC ${ARG_PUBLIC} PRIVATE zerocast_options ${ARG_PRIVATE})
 endfunction()
 
-# zerocast_pixel_loops(FILE...): sources that visit every pixel are optimised in sanitized builds too, which are -O0
+# zerocast_pixel_loops(FILE...): sources that visit every pixel are optimised in sanitized builds too, which are -Og
 # otherwise: they are most of what the tests' time goes into.
 function(zerocast_pixel_loops)
   if(ZEROCAST_SANITIZE)

@@ -11,14 +11,6 @@ extern "C" {
 
 namespace zc::verify {
 
-std::uint16_t Component::at(std::uint32_t x, std::uint32_t y) const {
-  const std::byte* sample = data + static_cast<std::ptrdiff_t>(y) * stride_bytes + std::size_t{x} * step_bytes;
-  if (sample_bytes == 1) return std::to_integer<std::uint16_t>(*sample);
-  std::uint16_t value = 0;
-  std::memcpy(&value, sample, 2);
-  return static_cast<std::uint16_t>(value >> shift);
-}
-
 std::optional<TestMark> PictureView::mark(Size painted) const {
   const Component& luma = components[0];
   if (luma.step_bytes != luma.sample_bytes || luma.stride_bytes <= 0) return std::nullopt;

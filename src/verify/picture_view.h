@@ -8,6 +8,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 
 struct AVFrame;
@@ -23,7 +24,13 @@ struct Component {
   unsigned shift = 0;            ///< unused low bits
   Size size;                     ///< samples
 
-  [[nodiscard]] std::uint16_t at(std::uint32_t x, std::uint32_t y) const;
+  [[nodiscard]] std::uint16_t at(std::uint32_t x, std::uint32_t y) const {
+    const std::byte* sample = data + static_cast<std::ptrdiff_t>(y) * stride_bytes + std::size_t{x} * step_bytes;
+    if (sample_bytes == 1) return std::to_integer<std::uint16_t>(*sample);
+    std::uint16_t value = 0;
+    std::memcpy(&value, sample, 2);
+    return static_cast<std::uint16_t>(value >> shift);
+  }
 };
 
 /// Points into the frame.
