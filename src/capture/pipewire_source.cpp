@@ -270,6 +270,7 @@ void PipeWireSource::stream_negotiated(const NegotiatedFormat& format) {
     const std::lock_guard lock(info_mutex_);
     info_.size = format.size;
     info_.rate = format.rate.zero() ? format.max_rate : format.rate;
+    info_.steady = !format.rate.zero();
     info_.format = format.format;
     info_.dmabuf = format.dmabuf();
   }

@@ -18,8 +18,7 @@ namespace {
 
 constexpr Nanoseconds kFirstBackOff = std::chrono::milliseconds(100);
 constexpr Nanoseconds kLongestBackOff = std::chrono::seconds(5);
-/// A proof that a screen lives may wait this much longer than the first, after some that showed only that it stood
-/// still.
+/// A silent source is asked after so many times `silence` at the most.
 constexpr int kLongestPatience = 8;
 /// More than what a new stream begins with.
 constexpr Nanoseconds kOpening = std::chrono::seconds(1);
@@ -248,10 +247,11 @@ class ReconnectingSource final : public Source, private SourceListener {
   void judge(Nanoseconds now) {
     if (now < proof_->asked_at + options_.proof) return;
     const bool lives = heard_at() != proof_->heard_before;
+    if (lives && heard_at() <= proof_->asked_at + kOpening) shows_still_ = true;
     proof_.reset();
     proved_at_ = now;
     patience_ = std::min(patience_ * 2, kLongestPatience);
-    if (lives) return;
+    if (lives || !(shows_still_ || source_->info().steady)) return;
     const std::lock_guard lock(mutex_);
     if (lost_) return;
     lost_ = Error{.kind = ErrorKind::Lost,
@@ -328,7 +328,8 @@ class ReconnectingSource final : public Source, private SourceListener {
   std::optional<Proof> proof_;  ///< not judged yet
   Nanoseconds begun_at_{};      ///< to listen to the present source
   Nanoseconds proved_at_{};
-  int patience_ = 1;  ///< times `silence`
+  int patience_ = 1;          ///< times `silence`
+  bool shows_still_ = false;  ///< a new stream began with a screen that stood still
 
   std::jthread keeper_;
 };

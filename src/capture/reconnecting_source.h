@@ -16,18 +16,19 @@ struct ReconnectingOptions {
   /// A thread of the source's: it is gone and looked for (its error), or it is back (null).
   std::function<void(const Error* lost)> changed;
   std::stop_token stop;  ///< ends the waits in the first start()
-  /// Without a frame for so long while it streams, the source is asked to prove that it lives; zero: never.
+  /// Without a frame for so long while it streams, the source is asked for a new stream; zero: never.
   Nanoseconds silence{};
-  Nanoseconds proof = std::chrono::seconds(5);  ///< how long a proof may take
+  Nanoseconds proof = std::chrono::seconds(5);  ///< how long its first picture may take
 };
 
 /// A source that outlives what it captures from: when that is lost (PipeWire or the portal restarted, a node gone), it
 /// is looked for again with back-off until it is there or stop() is called, and frames go on. It ends only when the
 /// source comes to its own end or its permission is taken back.
 ///
-/// One that stays connected and says nothing may show a screen that stands still, or may be dead. It proves that it
-/// lives by rest() and wake(), after which any screen's picture comes at once; one that gives no picture then is lost.
-/// A screen that still stands still is asked less and less often.
+/// One that stays connected and says nothing may show a screen that stands still, or its stream may be stuck: rest()
+/// and wake() give it a new one, at whose start most producers show a still screen too (wlroots' desktop portal waits
+/// for a change). When nothing comes, the source is lost if its rate is steady or if it showed a still screen so
+/// before; else nobody can tell. It is asked less and less often, until something moves.
 ///
 /// The first start() is not repeated: what is wrong there is told. Infos are those of the newest source, statistics the
 /// sum of all.

@@ -34,6 +34,7 @@ struct SourceInfo {
   std::string description;  ///< for a person: "monitor HEADLESS-1 through the desktop portal"
   Size size;                ///< px, as negotiated; empty before that
   Rational rate;            ///< as negotiated, maximum; 0 = variable without limit
+  bool steady = false;      ///< pictures come at `rate` whether anything changes or not
   PixelFormat format = PixelFormat::Unknown;
   bool dmabuf = false;
 };
@@ -64,7 +65,7 @@ class Source {
   /// Lets go of every buffer and device, but not of what would have to be asked for anew: the desktop's permission, the
   /// connection. No frame comes until wake(); an end is told all the same. Idempotent.
   virtual void rest() = 0;
-  /// After rest(): goes on with this offer. The first frame is a whole picture, also of a screen that stands still.
+  /// After rest(): goes on with this offer. The first frame is a whole picture.
   /// Errors as start(); then no frame comes any more.
   [[nodiscard]] virtual Result<void> wake(const FormatOffer& offer) = 0;
   /// Ends delivery and frees everything; idempotent. Leases still held stay readable until they die.

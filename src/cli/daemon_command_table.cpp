@@ -119,8 +119,8 @@ std::vector<ArgumentRow<StartOptions>> start_rows() {
       {{.name = "--silence-seconds",
         .value = "N",
         .group = kSession,
-        .help = "Ask a source that has said nothing for so long for a new stream, at whose start a screen that stands "
-                "still is shown too; one that gives no picture then is opened anew. 0 never asks.",
+        .help = "Ask a source that has said nothing for so long for a new stream, in case its own is stuck; one that "
+                "must show a picture then and does not is opened anew. 0 never asks.",
         .fallback = "30"},
        keep_value},
       {{.name = "--no-wait",

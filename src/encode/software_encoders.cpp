@@ -137,8 +137,8 @@ void configure_svtav1(const EncoderRequest& request, CodecPlan& plan, OptionList
   options.parameter("hierarchical-levels", std::to_string(levels));
   options.parameter("lookahead", "0");
   options.parameter("enable-tf", "0");
-  // Its own guess takes a desktop for a film when it likes, and blurs text (2.3: test marks, too); costs what the guess does
-  // when it is right.
+  // Its own guess takes a desktop for a film when it likes, and blurs text (2.3: test marks, too); costs what the guess
+  // does when it is right.
   options.parameter("scm", "1");
   options.parameter("enable-force-key-frames", "1");
 }

@@ -42,9 +42,10 @@ constexpr std::array kSessionSettings{
                            "false: the session ends.",
                        .fallback = "true"},
     SessionSettingInfo{.name = kSilence,
-                       .help = "With reconnect: ask a source that has said nothing for so long for a new stream, at "
-                               "whose start a screen that stands still is shown too; one that gives no picture then is "
-                               "opened anew. 0 never asks.",
+                       .help =
+                           "With reconnect: ask a source that has said nothing for so long for a new stream, in case "
+                           "its own is stuck; one that must show a picture then and does not is opened anew. 0 "
+                           "never asks.",
                        .fallback = "30"},
     SessionSettingInfo{.name = kAutostart, .help = "Start with the daemon.", .fallback = "false"},
 };

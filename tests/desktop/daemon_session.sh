@@ -24,7 +24,7 @@ captured_more() { [[ $(captured) -gt $1 ]]; }
 restored() { grep -c ' restored ' "$work/out/daemon.log" || true; }
 
 start_daemon() {
-  "$work/zerocast-daemon" >"$work/out/daemon.log" 2>&1 &
+  ZEROCAST_LOG=info,capture=debug "$work/zerocast-daemon" >"$work/out/daemon.log" 2>&1 &
   daemon=$!
   until "$work/zerocast" list >/dev/null 2>&1; do
     if ! kill -0 "$daemon" 2>/dev/null; then return 1; fi

@@ -26,8 +26,9 @@ struct World {
   unsigned running = 0;
   unsigned resting = 0;
   unsigned woken = 0;
-  bool shows_at_wake = false;  ///< one frame, as any screen does
-  unsigned failures = 0;       ///< of the next start() and wake() calls
+  bool shows_at_wake = false;  ///< one frame, as most screens do
+  bool steady = false;
+  unsigned failures = 0;  ///< of the next start() and wake() calls
   ErrorKind failure = ErrorKind::NotFound;
   SourceListener* listener = nullptr;  ///< of the newest
 
@@ -85,7 +86,9 @@ class FakeSource final : public Source {
     running_ = false;
     if (std::exchange(resting_, false)) --world_.resting;
   }
-  SourceInfo info() const override { return {.kind = "fake", .description = "a source", .size = {}, .rate = {}}; }
+  SourceInfo info() const override {
+    return {.kind = "fake", .description = "a source", .size = {}, .rate = {}, .steady = world_.steady};
+  }
   SourceStats stats() const override { return {.delivered = 10}; }
 
  private:
@@ -352,17 +355,36 @@ TEST_CASE("a silent source that shows its picture when asked stands still, and i
   CHECK(world.running == 0);
 }
 
-TEST_CASE("a silent source that shows nothing when asked is lost and opened anew") {
+TEST_CASE("a silent source that shows nothing when asked is lost if it must, and opened anew") {
+  World world;
+  Changes changes;
+  Listener listener;
+  world.steady = GENERATE(true, false);
+  world.shows_at_wake = !world.steady;  // the first time
+  const auto source = reconnecting(world, changes, 100ms);
+  REQUIRE(source->start({}, listener));
+  world.listener->on_state(SourceState::Streaming, nullptr);
+  if (!world.steady) {
+    REQUIRE(world.wait([&] { return world.woken == 1; }));
+    const std::lock_guard lock(world.mutex);
+    world.shows_at_wake = false;
+  }
+  REQUIRE(world.wait([&] { return changes.back == 1; }));
+  CHECK(changes.lost == 1);
+  CHECK(world.made == 2);
+  CHECK_FALSE(listener.ended);
+}
+
+TEST_CASE("a silent source that may wait for a change is only asked") {
   World world;
   Changes changes;
   Listener listener;
   const auto source = reconnecting(world, changes, 100ms);
   REQUIRE(source->start({}, listener));
   world.listener->on_state(SourceState::Streaming, nullptr);
-  REQUIRE(world.wait([&] { return changes.back == 1; }));
-  CHECK(changes.lost == 1);
-  CHECK(world.made == 2);
-  CHECK_FALSE(listener.ended);
+  REQUIRE(world.wait([&] { return world.woken == 3; }));
+  CHECK(world.made == 1);
+  CHECK(changes.lost == 0);
 }
 
 TEST_CASE("nobody asks a source that speaks, one that pauses, one that rests, or when it is not wanted") {
