@@ -27,8 +27,9 @@ UniqueFd tcp_socket() { return UniqueFd(::socket(AF_INET, SOCK_STREAM | SOCK_CLO
 
 }  // namespace
 
-std::uint16_t free_port() {
-  const UniqueFd fd = tcp_socket();
+std::uint16_t free_port(Transport transport) {
+  const int type = transport == Transport::Tcp ? SOCK_STREAM : SOCK_DGRAM;
+  const UniqueFd fd(::socket(AF_INET, type | SOCK_CLOEXEC, 0));
   sockaddr_in address = address_of("127.0.0.1", 0);
   socklen_t length = sizeof address;
   if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), length) != 0 ||
@@ -38,12 +39,14 @@ std::uint16_t free_port() {
   return ntohs(address.sin_port);
 }
 
-bool is_listening(std::uint16_t port) {
-  // proc_pid_net(5): "  sl  local_address rem_address   st ..."; 0A is TCP_LISTEN, the address is in host byte order.
-  constexpr std::string_view kListen = "0A";
+bool is_listening(std::uint16_t port, Transport transport) {
+  // proc_pid_net(5): "  sl  local_address rem_address   st ..."; 0A is TCP_LISTEN, 07 an unconnected UDP socket, the
+  // address is in host byte order.
+  const bool tcp = transport == Transport::Tcp;
+  const std::string_view listening = tcp ? "0A" : "07";
   std::array<char, 6> wanted{};
   std::snprintf(wanted.data(), wanted.size(), ":%04X", static_cast<unsigned>(port));
-  std::ifstream table("/proc/self/net/tcp");
+  std::ifstream table(tcp ? "/proc/self/net/tcp" : "/proc/self/net/udp");
   std::string number;
   std::string local;
   std::string remote;
@@ -52,7 +55,7 @@ bool is_listening(std::uint16_t port) {
   while (std::getline(table, line)) {
     std::istringstream words(line);
     words >> number >> local >> remote >> state;
-    if (local.ends_with(wanted.data()) && state == kListen) return true;
+    if (local.ends_with(wanted.data()) && state == listening) return true;
   }
   return false;
 }

@@ -9,10 +9,12 @@
 
 namespace zc::test {
 
-/// A TCP port of 127.0.0.1 that nothing used a moment ago.
-[[nodiscard]] std::uint16_t free_port();
-/// Whether somebody listens there; connects to nobody.
-[[nodiscard]] bool is_listening(std::uint16_t port);
+enum class Transport : std::uint8_t { Tcp, Udp };
+
+/// A port of 127.0.0.1 that nothing used a moment ago.
+[[nodiscard]] std::uint16_t free_port(Transport transport = Transport::Tcp);
+/// Whether somebody listens there (UDP: has it open); connects to nobody.
+[[nodiscard]] bool is_listening(std::uint16_t port, Transport transport = Transport::Tcp);
 /// Connects by TCP; empty: nobody listens there. What is sent and received times out after 60 s.
 [[nodiscard]] UniqueFd connect_to(std::uint16_t port, const char* address = "127.0.0.1");
 /// False: the peer has closed the connection.

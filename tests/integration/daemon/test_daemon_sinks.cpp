@@ -3,6 +3,8 @@
 #include "integration/daemon/signal_log.h"
 #include "support/loopback.h"
 
+#include <catch2/generators/catch_generators.hpp>
+
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sched.h>
@@ -123,35 +125,37 @@ TEST_CASE("a full disk ends one sink, which plays to there, and not the others")
 
 TEST_CASE("a peer goes away and comes back: it is told, waited for, and gets pictures from a keyframe on") {
   DaemonRig rig;
-  const std::uint16_t port = free_port();
+  const bool srt = GENERATE(false, true);
+  const Transport transport = srt ? Transport::Udp : Transport::Tcp;
+  const std::uint16_t port = free_port(transport);
+  const std::string url = fmt::format("{}://127.0.0.1:{}", srt ? "srt" : "tcp", port);
   const auto listen = [&](const char* report) {
-    auto peer = ChildProcess::start({ZEROCAST_FRAMECHECK, "--json", fmt::format("tcp://127.0.0.1:{}?listen=1", port)},
+    auto peer = ChildProcess::start({ZEROCAST_FRAMECHECK, "--json", url + (srt ? "?mode=listener" : "?listen=1")},
                                     rig.path(report));
     REQUIRE(peer);
-    REQUIRE(eventually([&] { return is_listening(port); }));
+    REQUIRE(eventually([&] { return is_listening(port, transport); }));
     return std::move(*peer);
   };
   ChildProcess peer = listen("first.json");
   SignalLog signals;
   const std::string name = rig.start("beside.mkv", fast(1));
-  REQUIRE(rig.client().call(name, "AddSink", fmt::format("tcp://127.0.0.1:{}", port)));
+  REQUIRE(rig.client().call(name, "AddSink", url));
   const auto sent = [&](std::int64_t least) {
-    return rig.wait_for(name,
-                        [&](const SessionView& one) { return count(sink_of(one, "tcp://"), "packets") >= least; });
+    return rig.wait_for(name, [&](const SessionView& one) { return count(sink_of(one, url), "packets") >= least; });
   };
   sent(30);
   peer.end(/*kill_at_once=*/true);
   const auto error = signals.wait_for("SinkError");
   REQUIRE(error.arguments.size() == 3);
-  CHECK(error.arguments[0] == fmt::format("tcp://127.0.0.1:{}", port));
+  CHECK(error.arguments[0] == url);
   CHECK_FALSE(error.arguments[1].empty());
   CHECK(error.arguments[2] == "false");
   CHECK(rig.client().session(name)->state == "recording");
 
   ChildProcess again = listen("second.json");
   const SessionView back =
-      rig.wait_for(name, [](const SessionView& one) { return count(sink_of(one, "tcp://"), "reconnects") >= 1; });
-  sent(count(sink_of(back, "tcp://"), "packets") + 30);
+      rig.wait_for(name, [&](const SessionView& one) { return count(sink_of(one, url), "reconnects") >= 1; });
+  sent(count(sink_of(back, url), "packets") + 30);
   REQUIRE(rig.client().stop(name));
   CHECK(eventually([&] { return !again.running(); }));
   std::ifstream report(rig.path("second.json"));
@@ -161,7 +165,8 @@ TEST_CASE("a peer goes away and comes back: it is told, waited for, and gets pic
   const auto seen = nlohmann::json::parse(text, nullptr, false);
   REQUIRE(seen.is_object());
   CHECK(seen["frames"] >= 20);
-  CHECK(seen["decode_errors"] == 0);
+  // An SRT peer may throw away the end of the last picture when its caller hangs up.
+  CHECK(seen["decode_errors"] <= (srt ? 1 : 0));
   CHECK(seen["pts_not_rising"] == 0);
   CHECK(seen["out_of_order"] == 0);
   CHECK(seen["marked_frames"] == seen["frames"]);
