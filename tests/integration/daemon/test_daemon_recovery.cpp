@@ -142,8 +142,8 @@ TEST_CASE("a source that is connected and says nothing: a new stream, then a new
   auto producer = TestProducer::create(options);
   REQUIRE(producer);
   DaemonRig rig;
-  const std::string name = rig.start("silent.mkv", {{"source", std::string("node:zerocast-test"), {}},
-                                                    {"silence-seconds", 1.0, {}}});
+  const std::string name =
+      rig.start("silent.mkv", {{"source", std::string("node:zerocast-test"), {}}, {"silence-seconds", 1.0, {}}});
   const auto captures_on = [&] {
     const double frames = figure(*rig.client().session(name), "frames_captured");
     rig.wait_for(name, [&](const SessionView& one) { return figure(one, "frames_captured") >= frames + 15; });
