@@ -20,6 +20,8 @@ constexpr Nanoseconds kFirstBackOff = std::chrono::milliseconds(100);
 constexpr Nanoseconds kLongestBackOff = std::chrono::seconds(5);
 /// A silent source is asked after so many times `silence` at the most.
 constexpr int kLongestPatience = 8;
+/// A source that showed a still screen at the start of so many streams does so always: once may have been chance.
+constexpr int kStills = 2;
 /// More than what a new stream begins with.
 constexpr Nanoseconds kOpening = std::chrono::seconds(1);
 
@@ -247,11 +249,13 @@ class ReconnectingSource final : public Source, private SourceListener {
   void judge(Nanoseconds now) {
     if (now < proof_->asked_at + options_.proof) return;
     const bool lives = heard_at() != proof_->heard_before;
-    if (lives && heard_at() <= proof_->asked_at + kOpening) shows_still_ = true;
+    if (lives && heard_at() <= proof_->asked_at + kOpening) ++stills_;
     proof_.reset();
     proved_at_ = now;
     patience_ = std::min(patience_ * 2, kLongestPatience);
-    if (lives || !(shows_still_ || source_->info().steady)) return;
+    if (lives) return;
+    const bool must = std::exchange(stills_, 0) >= kStills || source_->info().steady;
+    if (!must) return;
     const std::lock_guard lock(mutex_);
     if (lost_) return;
     lost_ = Error{.kind = ErrorKind::Lost,
@@ -328,8 +332,8 @@ class ReconnectingSource final : public Source, private SourceListener {
   std::optional<Proof> proof_;  ///< not judged yet
   Nanoseconds begun_at_{};      ///< to listen to the present source
   Nanoseconds proved_at_{};
-  int patience_ = 1;          ///< times `silence`
-  bool shows_still_ = false;  ///< a new stream began with a screen that stood still
+  int patience_ = 1;  ///< times `silence`
+  int stills_ = 0;    ///< new streams that began with a screen that stood still, since one that did not
 
   std::jthread keeper_;
 };
