@@ -125,6 +125,9 @@ void configure_svtav1(const EncoderRequest& request, CodecPlan& plan, OptionList
     // Takes a seventh of the time and makes some test marks illegible; a constant rate needs it.
     options.parameter("aq-mode", "0");
   }
+  // Its own guess takes a desktop for a film when it likes, and blurs text (2.3: test marks, too); costs what the guess
+  // does when it is right.
+  options.parameter("scm", "1");
   // Random access saves a sixth of the bits and keeps a mini-GOP with its references inside: 12 pictures with 3 levels,
   // 8 with 2 (SVT-AV1 1.4, temporal filter and lookahead off), and up to 3 more that its threads are busy with.
   const unsigned levels = request.max_delay >= 16 ? 3 : request.max_delay >= 12 ? 2 : 0;
@@ -137,9 +140,6 @@ void configure_svtav1(const EncoderRequest& request, CodecPlan& plan, OptionList
   options.parameter("hierarchical-levels", std::to_string(levels));
   options.parameter("lookahead", "0");
   options.parameter("enable-tf", "0");
-  // Its own guess takes a desktop for a film when it likes, and blurs text (2.3: test marks, too); costs what the guess
-  // does when it is right.
-  options.parameter("scm", "1");
   options.parameter("enable-force-key-frames", "1");
 }
 
