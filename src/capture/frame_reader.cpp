@@ -64,6 +64,8 @@ std::optional<Frame> FrameReader::read(pw_buffer* buffer, Nanoseconds arrival) {
   using Place = SequenceOrder::Place;
   const auto place = header ? order_.place(*header) : Place::Next;
   if (place != Place::Next) damage_unknown_ = true;
+  // A stale one was missing already when the newer one came.
+  if (place == Place::Gap) counters_.skipped.fetch_add(order_.missing(), std::memory_order_relaxed);
   frame.cursor = cursor_.update(find_meta(spa, SPA_META_Cursor), place == Place::Stale);
   const bool cursor_news = frame.cursor && (!last_cursor_ || !same_cursor(*last_cursor_, *frame.cursor));
 
@@ -72,7 +74,6 @@ std::optional<Frame> FrameReader::read(pw_buffer* buffer, Nanoseconds arrival) {
     if (!frame.cursor) note_refusal("the producer flagged it as corrupted or empty");
     if (!cursor_news) return std::nullopt;
   } else if (header && picture_order_.place(*header) == Place::Stale) {
-    StreamCounters::add_one(counters_.skipped);
     if (!cursor_news) return std::nullopt;
   } else if (auto image = readable(buffer, frame.acquire)) {
     std::visit([&](auto& picture) { frame.image = std::move(picture); }, *image);

@@ -19,21 +19,27 @@ class SequenceOrder {
 
   /// More than any producer has buffers: a count that jumps back further began anew.
   static constexpr std::uint64_t kMaxStale = 64;
+  static constexpr std::uint64_t kMostMissing = 1000;
 
   [[nodiscard]] Place place(const HeaderMeta& header) {
     const bool older_time = last_ && (header.pts < 0 || last_->pts < 0 || header.pts < last_->pts);
     if (last_ && header.sequence < last_->sequence && last_->sequence - header.sequence <= kMaxStale && older_time) {
       return Place::Stale;
     }
-    const bool gap = last_ && header.sequence > last_->sequence + 1;
+    missing_ = last_ && header.sequence > last_->sequence ? header.sequence - last_->sequence - 1 : 0;
     last_ = header;
-    return gap ? Place::Gap : Place::Next;
+    return missing_ != 0 ? Place::Gap : Place::Next;
   }
+
+  /// Buffers that are missing before the last one that was not stale. Zero for more than anybody can lose at a time:
+  /// the producer does not count then.
+  [[nodiscard]] std::uint64_t missing() const { return missing_ <= kMostMissing ? missing_ : 0; }
 
   void reset() { last_.reset(); }
 
  private:
   std::optional<HeaderMeta> last_;
+  std::uint64_t missing_ = 0;
 };
 
 }  // namespace zc

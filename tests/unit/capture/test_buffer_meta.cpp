@@ -212,6 +212,7 @@ TEST_CASE("buffers are told apart by count and time") {
   CHECK(place(10) == Place::Next);
   CHECK(place(11) == Place::Next);
   CHECK(place(13) == Place::Gap);
+  CHECK(order.missing() == 1);
   CHECK(place(12) == Place::Stale);
   CHECK(place(14) == Place::Next);  // the stale one did not move the place
   CHECK(place(14) == Place::Next);  // a producer that does not count
