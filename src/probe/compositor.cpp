@@ -123,16 +123,19 @@ class Client {
   }
 
  private:
-  void send(Request request) {
-    const std::string bytes = request.finish();
+  void send(Request request) { output_ += request.finish(); }
+
+  void flush() {
     // A few hundred bytes on a new socket always fit; a dead peer shows when its answer is read.
-    if (::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) < 0) send_failed_ = errno;
+    if (::send(socket_.get(), output_.data(), output_.size(), MSG_NOSIGNAL) < 0) send_failed_ = errno;
+    output_.clear();
   }
 
   /// Handles events until this callback is done; false with a reason when that does not come.
   bool run_until(std::uint32_t callback) {
     waited_for_ = callback;
     done_ = false;
+    flush();
     while (!done_) {
       if (!handle_events()) return false;
       if (done_) return true;
@@ -226,7 +229,7 @@ class Client {
   UniqueFd socket_;
   Nanoseconds deadline_;
   CompositorFacts facts_;
-  std::string input_;
+  std::string input_, output_;
   std::uint32_t global_ = 0, version_ = 0;
   std::uint32_t waited_for_ = 0;
   bool done_ = false;
