@@ -62,8 +62,8 @@ Result<void> GlSide::convert(GlPass& pass, const PicturePlan& plan, const Vulkan
   return pass.run({picture_.get(), GL_TEXTURE_2D}, plan, *buffer, layout, kBt709Limited, timeout);
 }
 
-Result<std::unique_ptr<GlBlit>> GlBlit::create(const GlSide& side, const cuda::Context& context, CUstream stream) {
-  std::unique_ptr<GlBlit> self(new GlBlit(side, context, stream));
+Result<std::unique_ptr<GlBlit>> GlBlit::create(const GlSide& side, const cuda::Driver& driver, CUstream stream) {
+  std::unique_ptr<GlBlit> self(new GlBlit(side, driver, stream));
   const GlFunctions& gl = side.device_->gl();
   auto texture = side.make_texture(nullptr);
   if (!texture) return std::unexpected(std::move(texture.error()));
@@ -80,9 +80,9 @@ Result<std::unique_ptr<GlBlit>> GlBlit::create(const GlSide& side, const cuda::C
   if (!program) return std::unexpected(std::move(program.error()));
   self->program_ = std::move(*program);
   constexpr unsigned kReadOnly = 1;  // CU_GRAPHICS_REGISTER_FLAGS_READ_ONLY
-  auto registered = self->check(context.driver().api().cuGraphicsGLRegisterImage(&self->resource_, self->texture_.get(),
-                                                                                 GL_TEXTURE_2D, kReadOnly),
-                                "register a texture with CUDA");
+  auto registered = self->check(
+      driver.api().cuGraphicsGLRegisterImage(&self->resource_, self->texture_.get(), GL_TEXTURE_2D, kReadOnly),
+      "register a texture with CUDA");
   if (!registered) return std::unexpected(std::move(registered.error()));
   return self;
 }

@@ -1,7 +1,7 @@
 // OpenGL ES beside Vulkan and CUDA in zerocast-gpu-bench: our compute pass, and what other programs do.
 #pragma once
 
-#include "gpu/cuda/context.h"
+#include "gpu/cuda/driver.h"
 #include "zerocopy/gl/gl_device.h"
 #include "zerocopy/gl/gl_pass.h"
 #include "zerocopy/gl/shared_buffers.h"
@@ -44,7 +44,7 @@ class GlSide {
 /// pitched memory as BGRx, unmapped, and waited for, every frame. CUDA's context is current while it lives.
 class GlBlit {
  public:
-  [[nodiscard]] static Result<std::unique_ptr<GlBlit>> create(const GlSide& side, const cuda::Context& context,
+  [[nodiscard]] static Result<std::unique_ptr<GlBlit>> create(const GlSide& side, const cuda::Driver& driver,
                                                               CUstream stream);
   GlBlit(const GlBlit&) = delete;
   GlBlit& operator=(const GlBlit&) = delete;
@@ -52,8 +52,8 @@ class GlBlit {
   [[nodiscard]] Result<void> frame(CUdeviceptr to, std::size_t pitch);
 
  private:
-  GlBlit(const GlSide& side, const cuda::Context& context, CUstream stream)
-      : side_(side), driver_(context.driver()), stream_(stream) {}
+  GlBlit(const GlSide& side, const cuda::Driver& driver, CUstream stream)
+      : side_(side), driver_(driver), stream_(stream) {}
   [[nodiscard]] Result<void> check(CUresult result, const char* what) const { return driver_.check(result, what); }
 
   const GlSide& side_;

@@ -1,8 +1,9 @@
 // zerocast-gpu-bench: what one frame costs on this machine's GPU, as JSON on stdout. Our pass over a LINEAR buffer and
 // over a tiled image (in Vulkan, and in OpenGL ES), beside plain copies of the same frame and beside what other
-// programs do: copy, fence, pitched CUDA copy; blit, map, pitched CUDA copy, wait. They are measured by turns; a ratio
-// is the median of the turns' ratios. Every result is compared with the CPU path; a wrong one is the error of the run
-// (exit code 1).
+// programs do: copy, fence, pitched CUDA copy; blit, map, pitched CUDA copy, wait. Those have a CUDA context with the
+// flags that such programs give it, or with --asleep this program's, in which threads sleep as they wait. All are
+// measured by turns; a ratio is the median of the turns' ratios. Every result is compared with the CPU path; a
+// wrong one is the error of the run (exit code 1).
 #include "base/clock.h"
 #include "base/process_stats.h"
 #include "bench/gl_side.h"
@@ -169,40 +170,81 @@ void check_pixels(const Scene& s, ConversionPass& pass, const char* what) {
   }
 }
 
-/// CUDA's view of Vulkan memory, and a stream to copy on.
+/// How threads wait in a CUDA context.
+enum class CudaWaits : std::uint8_t {
+  AsOthers,  ///< CU_CTX_SCHED_AUTO, a context of its own: as recorders open it (gpu-screen-recorder, OBS)
+  Asleep,    ///< this program's: the process's one context, CU_CTX_SCHED_BLOCKING_SYNC
+};
+
+/// What other programs use CUDA for: its view of Vulkan memory, and a stream to copy on and to wait for.
 class CudaSide {
  public:
-  explicit CudaSide(std::shared_ptr<const cuda::Context> context)
-      : context_(std::move(context)),
-        current_(need(cuda::CurrentContext::push(*context_))),
-        api_(context_->driver().api()) {
-    check(api_.cuStreamCreate(&stream_, CU_STREAM_NON_BLOCKING), "make a stream");
+  CudaSide(std::shared_ptr<const cuda::Driver> driver, const cuda::Device& device, CudaWaits waits)
+      : driver_(std::move(driver)), api_(driver_->api()) {
+    if (waits == CudaWaits::AsOthers) {
+      constexpr unsigned kSchedAuto = 0;  // CU_CTX_SCHED_AUTO, which ffnvcodec's header lacks
+      check(api_.cuCtxCreate(&own_, kSchedAuto, device.handle), "make a context");
+      CUcontext made = nullptr;
+      check(api_.cuCtxPopCurrent(&made), "leave the context");
+    } else {
+      shared_ = need(cuda::Context::open(driver_, device));
+    }
+    inside([&] { check(api_.cuStreamCreate(&stream_, CU_STREAM_NON_BLOCKING), "make a stream"); });
   }
   CudaSide(const CudaSide&) = delete;
   CudaSide& operator=(const CudaSide&) = delete;
   ~CudaSide() {
-    for (const CUdeviceptr pointer : pitched_) api_.cuMemFree(pointer);
-    if (stream_ != nullptr) api_.cuStreamDestroy(stream_);
+    inside([&] {
+      for (const CUdeviceptr pointer : memory_) api_.cuMemFree(pointer);
+      for (CUexternalMemory external : external_) api_.cuDestroyExternalMemory(external);
+      if (stream_ != nullptr) api_.cuStreamDestroy(stream_);
+    });
+    if (own_ != nullptr) api_.cuCtxDestroy(own_);
   }
-  /// Both live as long as this.
+  /// `work` with this context current.
+  template <class Work>
+  void inside(const Work& work) {
+    check(api_.cuCtxPushCurrent(own_ != nullptr ? own_ : shared_->handle()), "enter the context");
+    work();
+    CUcontext left = nullptr;
+    check(api_.cuCtxPopCurrent(&left), "leave the context");
+  }
+  /// Lives as long as this, as what allocate() returns.
   [[nodiscard]] CUdeviceptr map(const VulkanBuffer& buffer) {
-    return mapped_.emplace_back(need(CudaMemory::import(context_, buffer))).address();
+    constexpr unsigned kDedicated = 1;  // CUDA_EXTERNAL_MEMORY_DEDICATED of cuda.h
+    CUDA_EXTERNAL_MEMORY_HANDLE_DESC handle{};
+    handle.type = CU_EXTERNAL_MEMORY_HANDLE_TYPE_OPAQUE_FD;
+    UniqueFd fd = need(buffer.export_fd());
+    handle.handle.fd = fd.get();
+    handle.size = buffer.allocation_bytes();
+    handle.flags = kDedicated;
+    CUDA_EXTERNAL_MEMORY_BUFFER_DESC whole{};
+    whole.size = buffer.bytes();
+    CUdeviceptr pointer = 0;
+    inside([&] {
+      check(api_.cuImportExternalMemory(&external_.emplace_back(), &handle), "import");
+      static_cast<void>(fd.release());  // CUDA's now
+      check(api_.cuExternalMemoryGetMappedBuffer(&pointer, external_.back(), &whole), "map");
+    });
+    return memory_.emplace_back(pointer);
   }
   [[nodiscard]] CUdeviceptr allocate(std::size_t row, std::size_t rows, std::size_t& pitch) {
     CUdeviceptr pointer = 0;
-    check(api_.cuMemAllocPitch(&pointer, &pitch, row, rows, 16), "allocate");
-    return pitched_.emplace_back(pointer);
+    inside([&] { check(api_.cuMemAllocPitch(&pointer, &pitch, row, rows, 16), "allocate"); });
+    return memory_.emplace_back(pointer);
   }
-  [[nodiscard]] const cuda::Context& context() const { return *context_; }
+  [[nodiscard]] const cuda::Driver& driver() const { return *driver_; }
   [[nodiscard]] CUstream stream() const { return stream_; }
   [[nodiscard]] std::vector<std::byte> download(CUdeviceptr from, std::size_t bytes) {
     std::vector<std::byte> out(bytes);
-    check(api_.cuMemcpyDtoH(out.data(), from, bytes), "download");
+    inside([&] { check(api_.cuMemcpyDtoH(out.data(), from, bytes), "download"); });
     return out;
   }
   void copy(CUdeviceptr to, CUdeviceptr from, std::size_t bytes) {
-    check(api_.cuMemcpyDtoDAsync(to, from, bytes, stream_), "copy");
-    wait();
+    inside([&] {
+      check(api_.cuMemcpyDtoDAsync(to, from, bytes, stream_), "copy");
+      wait();
+    });
   }
   void copy_pitched(CUdeviceptr to, std::size_t pitch, CUdeviceptr from, std::size_t row, std::size_t rows) {
     CUDA_MEMCPY2D m{};
@@ -214,20 +256,34 @@ class CudaSide {
     m.dstPitch = pitch;
     m.WidthInBytes = row;
     m.Height = rows;
-    check(api_.cuMemcpy2DAsync(&m, stream_), "pitched copy");
-    wait();
+    inside([&] {
+      check(api_.cuMemcpy2DAsync(&m, stream_), "pitched copy");
+      wait();
+    });
   }
 
  private:
   void wait() { check(api_.cuStreamSynchronize(stream_), "wait"); }
-  void check(CUresult result, const char* what) { need(context_->driver().check(result, what)); }
+  void check(CUresult result, const char* what) { need(driver_->check(result, what)); }
 
-  std::shared_ptr<const cuda::Context> context_;
-  cuda::CurrentContext current_;
+  std::shared_ptr<const cuda::Driver> driver_;
   const CudaFunctions& api_;
+  std::shared_ptr<const cuda::Context> shared_;
+  CUcontext own_ = nullptr;
   CUstream stream_ = nullptr;
-  std::vector<CudaMemory> mapped_;
-  std::vector<CUdeviceptr> pitched_;
+  std::vector<CUexternalMemory> external_;
+  std::vector<CUdeviceptr> memory_;
+};
+
+/// The ways of other programs that need CUDA, on one side of it.
+struct CudaRivals {
+  CudaRivals(std::shared_ptr<const cuda::Driver> driver, const cuda::Device& device, CudaWaits waits, const Scene& s)
+      : side(std::move(driver), device, waits), from(side.map(s.source)), to(side.map(s.copy)) {
+    pool = side.allocate(s.plane().stride_bytes, s.size.height, pitch);
+  }
+  CudaSide side;
+  CUdeviceptr from, to, pool = 0;
+  std::size_t pitch = 0;
 };
 
 constexpr std::array kWorkgroups = {std::array{32, 4}, std::array{16, 8}, std::array{8, 8},  std::array{8, 16},
@@ -296,6 +352,7 @@ json ratios(const std::vector<Way>& ways) {
 struct Effort {
   int turns, count;
   bool tune;
+  CudaWaits waits;
 };
 
 json bench_size(const std::shared_ptr<VulkanDevice>& device, Size size, Effort effort) {
@@ -334,28 +391,29 @@ json bench_size(const std::shared_ptr<VulkanDevice>& device, Size size, Effort e
     ways.push_back({"gl_tiled", [&] { convert_gl(*gl_pass); }, check("gl_tiled")});
   }
 
-  auto context = cuda::open_context(device->gpu().uuid);
-  if (!context) out["cuda"] = context.error().message();
-  std::optional<CudaSide> side;
+  const auto driver = cuda::Driver::load();
+  if (!driver) out["cuda"] = driver.error().message();
+  std::optional<CudaRivals> rivals;
   std::unique_ptr<bench::GlBlit> blit;
   const std::size_t row = s.plane().stride_bytes;
-  CUdeviceptr from = 0, to = 0, pool = 0;
-  std::size_t pitch = 0;
-  if (context) {
-    side.emplace(std::move(*context));
-    from = side->map(s.source);
-    to = side->map(s.copy);
-    pool = side->allocate(row, size.height, pitch);
-    ways.push_back({"cuda_copy", [&] { side->copy(to, from, s.pixels.size()); }});
+  if (driver) {
+    const auto devices = need((*driver)->devices());
+    const auto same = std::ranges::find(devices, device->gpu().uuid, &cuda::Device::uuid);
+    if (same == devices.end())
+      give_up(fail(ErrorKind::NotFound, "bench CUDA", "it does not have Vulkan's device").error());
+    rivals.emplace(*driver, *same, effort.waits, s);
+    ways.push_back({"cuda_copy", [&] { rivals->side.copy(rivals->to, rivals->from, s.pixels.size()); }});
     ways.push_back({"vk_copy_fence_cuda_pitched", [&] {
                       copy();
-                      side->copy_pitched(pool, pitch, to, row, size.height);
+                      rivals->side.copy_pitched(rivals->pool, rivals->pitch, rivals->to, row, size.height);
                     }});
   }
-  if (context && gl) {
-    blit = need(bench::GlBlit::create(**gl, side->context(), side->stream()));
-    ways.push_back(
-        {"gl_blit_map_pitched", [&] { need(blit->frame(pool, pitch)); }, [&] { check_blit(s, *side, pool, pitch); }});
+  if (driver && gl) {
+    rivals->side.inside(
+        [&] { blit = need(bench::GlBlit::create(**gl, rivals->side.driver(), rivals->side.stream())); });
+    ways.push_back({"gl_blit_map_pitched",
+                    [&] { rivals->side.inside([&] { need(blit->frame(rivals->pool, rivals->pitch)); }); },
+                    [&] { check_blit(s, rivals->side, rivals->pool, rivals->pitch); }});
   }
 
   const std::uint64_t allocations = device->counters().allocations, imports = device->counters().imports;
@@ -370,14 +428,16 @@ json bench_size(const std::shared_ptr<VulkanDevice>& device, Size size, Effort e
     out["tune"] = tune_linear_and_tiled(device, effort.count, convert);
     if (gl) out["tune_gl"] = tune_gl(**gl, effort.count, convert_gl);
   }
+  if (rivals) rivals->side.inside([&] { blit.reset(); });
   return out;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  const bool tune = argc > 1 && std::string_view(argv[1]) == "--tune";
-  const bool quick = argc > 1 && std::string_view(argv[1]) == "--quick";
+  const std::string_view option = argc > 1 ? argv[1] : "";
+  const bool tune = option == "--tune", quick = option == "--quick";
+  const CudaWaits waits = option == "--asleep" ? CudaWaits::Asleep : CudaWaits::AsOthers;
   // A software renderer would take hours for figures that say nothing about a GPU.
   auto opened = VulkanDevice::open({.use = VulkanUse::Export, .software = quick});
   if (!opened && opened.error().kind == ErrorKind::Unsupported) {
@@ -389,7 +449,8 @@ int main(int argc, char** argv) {
   const std::vector<Size> sizes =
       quick ? std::vector{Size{640, 360}} : std::vector{Size{1920, 1080}, Size{3840, 2160}, Size{7680, 4320}};
   for (const Size size : sizes) {
-    report["sizes"].push_back(bench_size(device, size, quick ? Effort{2, 5, tune} : Effort{7, 300, tune}));
+    report["sizes"].push_back(
+        bench_size(device, size, quick ? Effort{2, 5, tune, waits} : Effort{7, 300, tune, waits}));
   }
   fmt::print("{}\n", report.dump(2));
   return 0;
