@@ -33,27 +33,50 @@ AVPixelFormat av_format(PixelFormat format) {
   }
 }
 
-void put(std::byte* row, std::uint32_t x, PixelFormat format, unsigned value) {
-  const unsigned bits = info(format).bits;
-  if (bits == 8) {
-    row[x] = static_cast<std::byte>(value);
-  } else {
-    const auto wide = static_cast<std::uint16_t>(value << (format == PixelFormat::P010 ? 8U : bits - 8));
-    std::memcpy(row + std::size_t{x} * 2, &wide, 2);
+/// Writes 8-bit values as a format's samples.
+class SampleWriter {
+ public:
+  explicit SampleWriter(PixelFormat format)
+      : wide_(info(format).bits > 8), shift_(format == PixelFormat::P010 ? 8U : info(format).bits - 8U) {}
+  void put(std::byte* row, std::uint32_t x, unsigned value) const {
+    if (!wide_) {
+      row[x] = static_cast<std::byte>(value);
+    } else {
+      const auto wide = static_cast<std::uint16_t>(value << shift_);
+      std::memcpy(row + std::size_t{x} * 2, &wide, 2);
+    }
   }
-}
+
+ private:
+  bool wide_;
+  unsigned shift_;
+};
 
 bool two_planes(PixelFormat format) { return info(format).planes == 2; }
 
-/// 8-bit value of component `component` at a sample of its plane.
-unsigned sample(unsigned component, std::uint32_t x, std::uint32_t y, Size plane, std::uint32_t number) {
-  const std::uint32_t box_x = number * 5 % std::max(1U, plane.width);
-  const std::uint32_t box_y = number * 3 % std::max(1U, plane.height);
-  const bool in_box = x - box_x < plane.width / 8 && y - box_y < plane.height / 8;
-  if (component == 0) return in_box ? 200 : 40 + (x / 2 + y / 2 + number * 2) % 128;
-  if (in_box) return component == 1 ? 90 : 160;
-  return 128 + (component == 1 ? x : y) * 40 / std::max(1U, plane.width + plane.height);
-}
+/// The 8-bit values of one component of picture `number`, by the samples of its plane.
+class Pattern {
+ public:
+  Pattern(unsigned component, Size plane, std::uint32_t number)
+      : component_(component),
+        number_(number),
+        box_{number * 5 % std::max(1U, plane.width), number * 3 % std::max(1U, plane.height)},
+        box_size_{plane.width / 8, plane.height / 8},
+        ramp_(std::max(1U, plane.width + plane.height)) {}
+  [[nodiscard]] unsigned at(std::uint32_t x, std::uint32_t y) const {
+    const bool in_box = x - box_.width < box_size_.width && y - box_.height < box_size_.height;
+    if (component_ == 0) return in_box ? 200 : 40 + (x / 2 + y / 2 + number_ * 2) % 128;
+    if (in_box) return component_ == 1 ? 90 : 160;
+    return 128 + (component_ == 1 ? x : y) * 40 / ramp_;
+  }
+
+ private:
+  unsigned component_;
+  std::uint32_t number_;
+  Size box_;  ///< where it begins
+  Size box_size_;
+  std::uint32_t ramp_;
+};
 
 }  // namespace
 
@@ -83,16 +106,18 @@ Surface make_picture(const SurfaceFormat& format, std::uint32_t number, Nanoseco
   REQUIRE(av_frame_get_buffer(frame.get(), 0) == 0);
 
   const bool interleaved = two_planes(format.format);
+  const SampleWriter writer(format.format);
   for (unsigned component = 0; component < 3; ++component) {
     const unsigned plane = interleaved && component == 2 ? 1 : component;
     const Size size{plane_width(format.format, plane, format.size.width),
                     plane_height(format.format, plane, format.size.height)};
+    const Pattern pattern(component, size, number);
     auto* data = reinterpret_cast<std::byte*>(frame->data[plane]);
     for (std::uint32_t y = 0; y < size.height; ++y) {
       std::byte* row = data + static_cast<std::ptrdiff_t>(y) * frame->linesize[plane];
       for (std::uint32_t x = 0; x < size.width; ++x) {
         const std::uint32_t column = interleaved && component > 0 ? x * 2 + component - 1 : x;
-        put(row, column, format.format, sample(component, x, y, size, number));
+        writer.put(row, column, pattern.at(x, y));
       }
     }
   }
@@ -105,7 +130,7 @@ Surface make_picture(const SurfaceFormat& format, std::uint32_t number, Nanoseco
   for (std::uint32_t y = 0; y < mark_size.height; ++y) {
     auto* row = reinterpret_cast<std::byte*>(frame->data[0]) + static_cast<std::ptrdiff_t>(y) * frame->linesize[0];
     for (std::uint32_t x = 0; x < mark_size.width; ++x) {
-      put(row, x, format.format, std::to_integer<unsigned>(pixels[(std::size_t{y} * format.size.width + x) * 4]));
+      writer.put(row, x, std::to_integer<unsigned>(pixels[(std::size_t{y} * format.size.width + x) * 4]));
     }
   }
   Surface surface(std::move(frame), format);
