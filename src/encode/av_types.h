@@ -1,15 +1,13 @@
-// Our words in libavutil's numbers, and libavcodec's handles in RAII.
+// libavcodec's handles in RAII, its numbers and errors in our words.
 #pragma once
 
 #include "base/error.h"
 #include "encode/settings.h"
+#include "media/av_words.h"
 #include "media/codec.h"
-#include "media/colour.h"
-#include "media/pixel_format.h"
 
 extern "C" {
 #include <libavcodec/avcodec.h>
-#include <libavutil/pixfmt.h>
 }
 
 #include <memory>
@@ -32,13 +30,7 @@ struct AvDictionaryFree {
 };
 using AvDictionaryPtr = std::unique_ptr<AVDictionary, AvDictionaryFree>;
 
-/// The formats encoders take (NV12, I420, P010, I010, I444, I410); AV_PIX_FMT_NONE for others.
-[[nodiscard]] AVPixelFormat av_pixel_format(PixelFormat format);
 [[nodiscard]] AVCodecID av_codec_id(Codec codec);
-[[nodiscard]] AVColorSpace av_matrix(ColourMatrix matrix);
-[[nodiscard]] AVColorRange av_range(ColourRange range);
-[[nodiscard]] AVColorPrimaries av_primaries(ColourPrimaries primaries);
-[[nodiscard]] AVColorTransferCharacteristic av_transfer(TransferFunction transfer);
 
 /// An AVERROR as an error. ENOMEM and codec bugs are Internal, anything external to libavcodec is Lost.
 [[nodiscard]] std::unexpected<Error> fail_av(int averror, std::string operation, std::string detail = {});

@@ -1,5 +1,7 @@
 #include "output/muxer.h"
 
+#include "media/av_words.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -45,48 +47,6 @@ AVCodecID codec_id(Codec codec) {
     case Codec::AV1: return AV_CODEC_ID_AV1;
   }
   return AV_CODEC_ID_NONE;
-}
-
-AVColorSpace av_matrix(ColourMatrix matrix) {
-  switch (matrix) {
-    case ColourMatrix::BT601: return AVCOL_SPC_SMPTE170M;
-    case ColourMatrix::BT709: return AVCOL_SPC_BT709;
-    case ColourMatrix::BT2020: return AVCOL_SPC_BT2020_NCL;
-    case ColourMatrix::Rgb: return AVCOL_SPC_RGB;
-    case ColourMatrix::Unknown: break;
-  }
-  return AVCOL_SPC_UNSPECIFIED;
-}
-
-AVColorPrimaries av_primaries(ColourPrimaries primaries) {
-  switch (primaries) {
-    case ColourPrimaries::BT601: return AVCOL_PRI_SMPTE170M;
-    case ColourPrimaries::BT709: return AVCOL_PRI_BT709;
-    case ColourPrimaries::BT2020: return AVCOL_PRI_BT2020;
-    case ColourPrimaries::Unknown: break;
-  }
-  return AVCOL_PRI_UNSPECIFIED;
-}
-
-AVColorTransferCharacteristic av_transfer(TransferFunction transfer) {
-  switch (transfer) {
-    case TransferFunction::BT709: return AVCOL_TRC_BT709;
-    case TransferFunction::SRGB: return AVCOL_TRC_IEC61966_2_1;
-    case TransferFunction::BT2020_10: return AVCOL_TRC_BT2020_10;
-    case TransferFunction::PQ: return AVCOL_TRC_SMPTE2084;
-    case TransferFunction::HLG: return AVCOL_TRC_ARIB_STD_B67;
-    case TransferFunction::Unknown: break;
-  }
-  return AVCOL_TRC_UNSPECIFIED;
-}
-
-AVColorRange av_range(ColourRange range) {
-  switch (range) {
-    case ColourRange::Limited: return AVCOL_RANGE_MPEG;
-    case ColourRange::Full: return AVCOL_RANGE_JPEG;
-    case ColourRange::Unknown: break;
-  }
-  return AVCOL_RANGE_UNSPECIFIED;
 }
 
 struct MuxerOption {

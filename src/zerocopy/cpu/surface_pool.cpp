@@ -1,5 +1,6 @@
 #include "zerocopy/cpu/surface_pool.h"
 
+#include "media/av_words.h"
 #include "zerocopy/surface_frame.h"
 
 #include <algorithm>
@@ -168,7 +169,7 @@ Result<Surface> SurfacePool::publish(Buffer& buffer) {
     frame->data[i] = reinterpret_cast<std::uint8_t*>(buffer.view.planes.at(i).data);
     frame->linesize[i] = static_cast<int>(buffer.view.planes.at(i).stride_bytes);
   }
-  frame->format = av_layout(format_.format);
+  frame->format = av_pixel_format(format_.format);
   describe(*frame, format_);
   return Surface(std::move(frame), format_);
 }

@@ -1,6 +1,7 @@
 #include "zerocopy/device/cuda_surface_pool.h"
 
 #include "gpu/cuda/av_device.h"
+#include "media/av_words.h"
 #include "zerocopy/surface_frame.h"
 
 #include <ffnvcodec/dynlink_loader.h>
@@ -115,7 +116,7 @@ Result<std::unique_ptr<CudaSurfacePool>> CudaSurfacePool::create(const SurfaceFo
                                                                  std::shared_ptr<const cuda::Context> context,
                                                                  std::shared_ptr<VulkanDevice> vulkan,
                                                                  std::shared_ptr<CudaCounters> counters) {
-  const AVPixelFormat layout_format = av_layout(format.format);
+  const AVPixelFormat layout_format = av_pixel_format(format.format);
   if (layout_format == AV_PIX_FMT_NONE) {
     return fail(ErrorKind::Unsupported, kOperation, fmt::format("{} surfaces", name(format.format)));
   }

@@ -2,9 +2,9 @@
 
 #include "base/log.h"
 #include "media/av_log.h"
+#include "media/av_words.h"
 #include "zerocopy/cpu/yuv_coefficients.h"
 #include "zerocopy/cpu/yuv_view.h"
-#include "zerocopy/surface_frame.h"
 #include "zerocopy/vaapi/dmabuf_surfaces.h"
 #include "zerocopy/vaapi/va_formats.h"
 #include "zerocopy/vaapi/vaapi_pool.h"
@@ -205,7 +205,7 @@ Result<void> check_colours(VaProcessor& processor, const AVFrame& source, PixelF
   if (auto done = processor.run(job, kPatience); !done) return done;
   const AvFramePtr host(av_frame_alloc());
   if (!host) return fail_errno(ENOMEM, kOperation);
-  host->format = av_layout(format.format);
+  host->format = av_pixel_format(format.format);
   if (const int code = av_hwframe_transfer_data(host.get(), target->av_frame(), 0); code < 0) {
     return refused(code, "download a surface");
   }

@@ -1,6 +1,7 @@
 #include "zerocopy/vaapi/vaapi_pool.h"
 
 #include "media/av_log.h"
+#include "media/av_words.h"
 #include "zerocopy/surface_frame.h"
 
 #include <fmt/format.h>
@@ -25,7 +26,7 @@ constexpr const char* kOperation = "make surfaces in VA-API memory";
 
 Result<std::unique_ptr<VaapiPool>> VaapiPool::create(const SurfaceFormat& format, std::size_t limit,
                                                      const vaapi::Device& device) {
-  const AVPixelFormat layout = av_layout(format.format);
+  const AVPixelFormat layout = av_pixel_format(format.format);
   if (layout == AV_PIX_FMT_NONE) {
     return fail(ErrorKind::Unsupported, kOperation, fmt::format("{} surfaces", name(format.format)));
   }

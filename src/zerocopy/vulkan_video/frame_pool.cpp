@@ -1,6 +1,7 @@
 #include "zerocopy/vulkan_video/frame_pool.h"
 
 #include "media/av_log.h"
+#include "media/av_words.h"
 #include "zerocopy/surface_frame.h"
 
 #include <fmt/format.h>
@@ -38,7 +39,7 @@ Result<std::unique_ptr<VulkanFramePool>> VulkanFramePool::create(const SurfaceFo
   auto& context = *reinterpret_cast<AVHWFramesContext*>(frames->data);
   // Everything else is FFmpeg's to choose, as it does for the encoder's own frames context.
   context.format = AV_PIX_FMT_VULKAN;
-  context.sw_format = av_layout(format.format);
+  context.sw_format = av_pixel_format(format.format);
   context.width = static_cast<int>(format.size.width);
   context.height = static_cast<int>(format.size.height);
   const AvLogCapture log;

@@ -1,6 +1,7 @@
 #include "encode_support.h"
 
 #include "base/error.h"
+#include "media/av_words.h"
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
@@ -20,18 +21,6 @@ extern "C" {
 
 namespace zc::test {
 namespace {
-
-AVPixelFormat av_format(PixelFormat format) {
-  switch (format) {
-    case PixelFormat::NV12: return AV_PIX_FMT_NV12;
-    case PixelFormat::I420: return AV_PIX_FMT_YUV420P;
-    case PixelFormat::P010: return AV_PIX_FMT_P010LE;
-    case PixelFormat::I010: return AV_PIX_FMT_YUV420P10LE;
-    case PixelFormat::I444: return AV_PIX_FMT_YUV444P;
-    case PixelFormat::I410: return AV_PIX_FMT_YUV444P10LE;
-    default: return AV_PIX_FMT_NONE;
-  }
-}
 
 /// Writes 8-bit values as a format's samples.
 class SampleWriter {
@@ -100,7 +89,7 @@ const EncoderRow& any_row() { return *rows_under_test()[GENERATE(range(std::size
 Surface make_picture(const SurfaceFormat& format, std::uint32_t number, Nanoseconds stream_time) {
   AvFramePtr frame(av_frame_alloc());
   REQUIRE(frame);
-  frame->format = av_format(format.format);
+  frame->format = av_pixel_format(format.format);
   frame->width = static_cast<int>(format.size.width);
   frame->height = static_cast<int>(format.size.height);
   REQUIRE(av_frame_get_buffer(frame.get(), 0) == 0);

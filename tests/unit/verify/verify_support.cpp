@@ -2,6 +2,7 @@
 
 #include "encode/encoder_table.h"
 #include "encode/ffmpeg_encoder.h"
+#include "media/av_words.h"
 #include "output/file_sink.h"
 #include "output/output_spec.h"
 #include "verify/reference_picture.h"
@@ -20,22 +21,11 @@ extern "C" {
 namespace zc::test {
 namespace {
 
-AVPixelFormat av_format(PixelFormat format) {
-  switch (format) {
-    case PixelFormat::NV12: return AV_PIX_FMT_NV12;
-    case PixelFormat::I420: return AV_PIX_FMT_YUV420P;
-    case PixelFormat::P010: return AV_PIX_FMT_P010LE;
-    case PixelFormat::I010: return AV_PIX_FMT_YUV420P10LE;
-    case PixelFormat::I444: return AV_PIX_FMT_YUV444P;
-    default: return AV_PIX_FMT_NONE;
-  }
-}
-
 /// The reference picture in the encoder's layout.
 Surface surface_of(const verify::ReferencePicture& picture, const SurfaceFormat& format) {
   AvFramePtr frame(av_frame_alloc());
   REQUIRE(frame);
-  frame->format = av_format(format.format);
+  frame->format = av_pixel_format(format.format);
   frame->width = static_cast<int>(format.size.width);
   frame->height = static_cast<int>(format.size.height);
   REQUIRE(av_frame_get_buffer(frame.get(), 0) == 0);

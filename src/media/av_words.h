@@ -1,0 +1,20 @@
+// Our words for pictures in libavutil's numbers.
+#pragma once
+
+#include "media/colour.h"
+#include "media/pixel_format.h"
+
+extern "C" {
+#include <libavutil/pixfmt.h>
+}
+
+namespace zc {
+
+/// The formats encoders take (NV12, I420, P010, I010, I444, I410); AV_PIX_FMT_NONE for others.
+[[nodiscard]] AVPixelFormat av_pixel_format(PixelFormat format);
+[[nodiscard]] AVColorSpace av_matrix(ColourMatrix matrix);
+[[nodiscard]] AVColorRange av_range(ColourRange range);
+[[nodiscard]] AVColorPrimaries av_primaries(ColourPrimaries primaries);
+[[nodiscard]] AVColorTransferCharacteristic av_transfer(TransferFunction transfer);
+
+}  // namespace zc
