@@ -2,6 +2,7 @@
 #include "cli/command_line.h"
 #include "cli/completion.h"
 #include "cli/man_page.h"
+#include "support/temporary_folder.h"
 
 #include <fmt/format.h>
 #include <sys/wait.h>
@@ -154,14 +155,13 @@ TEST_CASE("bash completes commands, options and values") {
 
 TEST_CASE("bash completes file names where files are meant") {
   need("bash");
-  std::string folder = (std::filesystem::temp_directory_path() / "zerocast-completion-XXXXXX").string();
-  REQUIRE(::mkdtemp(folder.data()) != nullptr);
-  std::ofstream(folder + "/one.mkv") << "";
-  std::ofstream(folder + "/two.mp4") << "";
+  const test::TemporaryFolder files;
+  const std::string folder = files.path();
+  files.write("one.mkv", "");
+  files.write("two.mp4", "");
   CHECK(bash_offers(fmt::format("zerocast record {}/o", folder)) == Words{folder + "/one.mkv"});
   CHECK(bash_offers(fmt::format("zerocast record --tee {}/", folder)) ==
         Words{folder + "/one.mkv", folder + "/two.mp4"});
-  std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("fish completes commands, options and values") {

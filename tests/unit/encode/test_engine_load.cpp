@@ -1,5 +1,6 @@
 // How busy the encoding engines are, from the kernel's own words.
 #include "encode/engine_load.h"
+#include "support/temporary_folder.h"
 
 #include <unistd.h>
 
@@ -45,9 +46,9 @@ TEST_CASE("what is no such text gives nothing") {
 }
 
 TEST_CASE("the load is the share of the time since the last look, each client counted once") {
-  std::string pattern = std::filesystem::temp_directory_path() / "zc-fdinfo-XXXXXX";
-  const std::filesystem::path folder = ::mkdtemp(pattern.data());
-  const auto write = [&](const char* name, const std::string& text) { std::ofstream(folder / name) << text; };
+  const test::TemporaryFolder fdinfo;
+  const std::filesystem::path& folder = fdinfo.path();
+  const auto write = [&](const char* name, const std::string& text) { fdinfo.write(name, text); };
   write("0", "pos:\t0\nflags:\t02\n");
   write("3", intel(1'000'000'000));
   write("4", intel(1'000'000'000));  // a dup of it

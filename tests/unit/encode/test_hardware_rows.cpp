@@ -5,6 +5,7 @@
 #include "encode/vaapi.h"
 #include "encode/vulkan_video.h"
 #include "gpu/render_nodes.h"
+#include "support/temporary_folder.h"
 
 #include <unistd.h>
 
@@ -71,9 +72,9 @@ TEST_CASE("options follow the preset and the rate control") {
 }
 
 TEST_CASE("render nodes come in the kernel's order") {
-  std::string pattern = std::filesystem::temp_directory_path() / "zc-dri-XXXXXX";
-  const std::filesystem::path folder = ::mkdtemp(pattern.data());
-  for (const char* name : {"renderD129", "card0", "renderD128"}) std::ofstream(folder / name).put('x');
+  const test::TemporaryFolder dri;
+  const std::filesystem::path& folder = dri.path();
+  for (const char* name : {"renderD129", "card0", "renderD128"}) dri.write(name, "x");
   CHECK(render_nodes(folder) ==
         std::vector<std::string>{(folder / "renderD128").string(), (folder / "renderD129").string()});
   std::filesystem::remove_all(folder);

@@ -4,6 +4,7 @@
 #include "encode/encoder_order.h"
 #include "encode/encoder_proofs.h"
 #include "encode/proof_cache.h"
+#include "support/temporary_folder.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -23,32 +24,10 @@
 
 using namespace zc;
 using Catch::Matchers::ContainsSubstring;
+using zc::test::TemporaryFolder;
 namespace fs = std::filesystem;
 
 namespace {
-
-class Folder {
- public:
-  Folder() {
-    std::string pattern = fs::temp_directory_path() / "zc-proofs-XXXXXX";
-    path_ = ::mkdtemp(pattern.data());
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() { fs::remove_all(path_); }
-  [[nodiscard]] const fs::path& path() const { return path_; }
-  void write(const fs::path& name, std::string_view text) const {
-    fs::create_directories((path_ / name).parent_path());
-    std::ofstream(path_ / name, std::ios::binary) << text;
-  }
-  [[nodiscard]] std::string read(const fs::path& name) const {
-    std::ifstream in(path_ / name, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), {}};
-  }
-
- private:
-  fs::path path_;
-};
 
 const Proof kWorks{true, ""};
 const Proof kRefused{false, "no capable device"};
@@ -67,7 +46,7 @@ std::string refusal(const std::string& key, std::time_t at, std::string boot_id)
 }  // namespace
 
 TEST_CASE("proofs are found again, the newest of a key counts, and nobody else may read them") {
-  const Folder folder;
+  const TemporaryFolder folder;
   const ProofCache cache(folder.path() / "new" / "encoders");
   CHECK_FALSE(cache.find("a"));
   REQUIRE(cache.store("a", kRefused));
@@ -88,7 +67,7 @@ TEST_CASE("proofs are found again, the newest of a key counts, and nobody else m
 }
 
 TEST_CASE("a refusal holds for some minutes of the same start of the machine, a success for good") {
-  const Folder folder;
+  const TemporaryFolder folder;
   const ProofCache cache(folder.path() / "encoders");
   const std::time_t now = std::time(nullptr);
   folder.write("encoders", refusal("fresh", now - 5, boot()) + refusal("old", now - 3600, boot()) +
@@ -103,7 +82,7 @@ TEST_CASE("a refusal holds for some minutes of the same start of the machine, a 
 }
 
 TEST_CASE("what is no proof in the file is passed over and goes with the next one") {
-  const Folder folder;
+  const TemporaryFolder folder;
   const ProofCache cache(folder.path() / "encoders");
   REQUIRE(cache.store("good", kWorks));
   const std::string good = folder.read("encoders");
@@ -129,7 +108,7 @@ TEST_CASE("what is no proof in the file is passed over and goes with the next on
 }
 
 TEST_CASE("random bytes, also in the middle of a proof, are no error") {
-  const Folder folder;
+  const TemporaryFolder folder;
   const ProofCache cache(folder.path() / "encoders");
   std::mt19937 random(20);  // NOLINT(cert-msc32-c,cert-msc51-cpp): the same run every time
   for (int round = 0; round < 200; ++round) {
@@ -150,7 +129,7 @@ TEST_CASE("random bytes, also in the middle of a proof, are no error") {
 }
 
 TEST_CASE("a file that cannot be one, or not be written, is no proof and no obstacle") {
-  const Folder folder;
+  const TemporaryFolder folder;
   fs::create_directory(folder.path() / "encoders");
   const ProofCache cache(folder.path() / "encoders");
   CHECK_FALSE(cache.find("a"));
@@ -160,7 +139,7 @@ TEST_CASE("a file that cannot be one, or not be written, is no proof and no obst
 }
 
 TEST_CASE("the oldest proofs go when there are many") {
-  const Folder folder;
+  const TemporaryFolder folder;
   const ProofCache cache(folder.path() / "encoders");
   for (std::size_t n = 0; n < ProofCache::kMostEntries + 3; ++n) REQUIRE(cache.store(std::to_string(n), kWorks));
   CHECK_FALSE(cache.find("2"));
@@ -169,7 +148,7 @@ TEST_CASE("the oldest proofs go when there are many") {
 }
 
 TEST_CASE("a machine's drivers have another identity after each change that matters") {
-  const Folder root;
+  const TemporaryFolder root;
   CHECK(driver_identity("software", root.path()).empty());
   CHECK(driver_identity("no such backend", root.path()).empty());
   std::vector<std::string> seen;

@@ -5,6 +5,7 @@
 #include "encode/probe.h"
 #include "gpu/cuda/context.h"
 #include "softgpu/control.h"
+#include "support/temporary_folder.h"
 
 #include <dlfcn.h>
 #include <unistd.h>
@@ -35,20 +36,16 @@ void set_faults(const char* faults) {
 
 class Cache {
  public:
-  Cache() {
-    std::string pattern = std::filesystem::temp_directory_path() / "zc-proven-XXXXXX";
-    path_ = ::mkdtemp(pattern.data());
-  }
+  Cache() = default;
   Cache(const Cache&) = delete;
   Cache& operator=(const Cache&) = delete;
-  ~Cache() {
-    set_faults("");
-    std::filesystem::remove_all(path_);
+  ~Cache() { set_faults(""); }
+  [[nodiscard]] EncoderProofs proofs(bool anew = false) const {
+    return EncoderProofs(ProofCache(folder_.path() / "p"), anew);
   }
-  [[nodiscard]] EncoderProofs proofs(bool anew = false) const { return EncoderProofs(ProofCache(path_ / "p"), anew); }
 
  private:
-  std::filesystem::path path_;
+  test::TemporaryFolder folder_;
 };
 
 const EncoderRow& nvenc() { return *find_encoder_row("h264_nvenc"); }

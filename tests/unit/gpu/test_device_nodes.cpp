@@ -1,5 +1,7 @@
 #include "gpu/device_nodes.h"
 
+#include "support/temporary_folder.h"
+
 #include <unistd.h>
 
 #include <catch2/catch_test_macros.hpp>
@@ -9,12 +11,9 @@
 using namespace zc;
 
 TEST_CASE("a GPU is thought to be there by its device node alone") {
-  std::string pattern = std::filesystem::temp_directory_path() / "zc-nodes-XXXXXX";
-  const std::filesystem::path dev = ::mkdtemp(pattern.data());
-  const auto touch = [&](const char* name) {
-    std::filesystem::create_directories((dev / name).parent_path());
-    std::ofstream(dev / name).put('x');
-  };
+  const test::TemporaryFolder folder;
+  const std::filesystem::path& dev = folder.path();
+  const auto touch = [&](const char* name) { folder.write(name, "x"); };
   CHECK_FALSE(has_gpu_node(dev / "missing"));
   CHECK_FALSE(has_gpu_node(dev));
   touch("nvidiactl");

@@ -238,15 +238,4 @@ std::vector<std::int64_t> seek_points(const std::string& path) {
   return points;
 }
 
-TempDir::TempDir() {
-  std::string pattern = std::filesystem::temp_directory_path() / "zerocast-output-XXXXXX";
-  if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no temporary folder");
-  path_ = pattern;
-}
-
-TempDir::~TempDir() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
-
 }  // namespace zc::test

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "media/packet.h"
+#include "support/temporary_folder.h"
 
 #include <atomic>
 #include <cstdint>
@@ -66,21 +67,5 @@ ReadMedia read_media(const std::string& url, const ReadOptions& options = {});
 
 /// Where a file's index lets one jump to, kPacketClock.
 std::vector<std::int64_t> seek_points(const std::string& path);
-
-/// A folder of its own, removed with all it holds.
-class TempDir {
- public:
-  TempDir();
-  ~TempDir();
-  TempDir(const TempDir&) = delete;
-  TempDir& operator=(const TempDir&) = delete;
-  TempDir(TempDir&&) = delete;
-  TempDir& operator=(TempDir&&) = delete;
-  [[nodiscard]] std::string file(const std::string& name) const { return path_ + "/" + name; }
-  [[nodiscard]] const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 }  // namespace zc::test

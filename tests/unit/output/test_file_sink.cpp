@@ -72,7 +72,7 @@ std::int64_t variable_pts(unsigned n) {
 }  // namespace
 
 TEST_CASE("every container gives back every codec it takes") {
-  const TempDir dir;
+  const TemporaryFolder dir;
   for (const Codec codec : {Codec::H264, Codec::HEVC, Codec::AV1}) {
     const TestStream stream = make_stream({.codec = codec, .frames = 90, .gop = 30});
     for (const ContainerInfo& row : containers()) {
@@ -102,7 +102,7 @@ TEST_CASE("every container gives back every codec it takes") {
 }
 
 TEST_CASE("variable frame times and B-frames survive") {
-  const TempDir dir;
+  const TemporaryFolder dir;
   for (const bool b_frames : {false, true}) {
     const TestStream stream = make_stream({.frames = 400, .b_frames = b_frames, .pts = variable_pts});
     for (const ContainerInfo& row : containers()) {
@@ -115,7 +115,7 @@ TEST_CASE("variable frame times and B-frames survive") {
 }
 
 TEST_CASE("flushing at any moment moves no timestamp") {
-  const TempDir dir;
+  const TemporaryFolder dir;
   for (const bool b_frames : {false, true}) {
     const TestStream stream = make_stream({.frames = 200, .b_frames = b_frames, .pts = variable_pts});
     for (const ContainerInfo& row : containers()) {
@@ -137,7 +137,7 @@ TEST_CASE("flushing at any moment moves no timestamp") {
 }
 
 TEST_CASE("a finished Matroska file has cues, a duration and the nominal rate") {
-  const TempDir dir;
+  const TemporaryFolder dir;
   const TestStream stream = make_stream({.frames = 300});
   record(dir.file("a.mkv"), Container::Mkv, stream);
   const ReadMedia media = read_media(dir.file("a.mkv"));
@@ -147,7 +147,7 @@ TEST_CASE("a finished Matroska file has cues, a duration and the nominal rate") 
 }
 
 TEST_CASE("after a flush all pictures are on disk, without close") {
-  const TempDir dir;
+  const TemporaryFolder dir;
   const TestStream stream = make_stream({.frames = 31});
   for (const ContainerInfo& row : containers()) {
     CAPTURE(row.name);
@@ -165,7 +165,7 @@ TEST_CASE("after a flush all pictures are on disk, without close") {
 }
 
 TEST_CASE("a file that exists is refused, and kept until overwriting really begins") {
-  const TempDir dir;
+  const TemporaryFolder dir;
   const std::string path = dir.file("old.mkv");
   std::ofstream(path) << "precious";
   const auto refused = FileSink::create(file_spec(path, Container::Mkv));
@@ -189,7 +189,7 @@ TEST_CASE("a file that exists is refused, and kept until overwriting really begi
 }
 
 TEST_CASE("a file in which no picture came to lie is removed") {
-  const TempDir dir;
+  const TemporaryFolder dir;
   const TestStream stream = make_stream({.frames = 2});
   for (const ContainerInfo& row : containers()) {
     const std::string path = dir.file("none." + std::string(row.name));
@@ -210,7 +210,7 @@ TEST_CASE("a file in which no picture came to lie is removed") {
 }
 
 TEST_CASE("paths that cannot be written give one clear line") {
-  const TempDir dir;
+  const TemporaryFolder dir;
   const auto message = [](const std::string& path) {
     const auto sink = FileSink::create(file_spec(path, Container::Mkv, true));
     REQUIRE_FALSE(sink);
@@ -219,7 +219,7 @@ TEST_CASE("paths that cannot be written give one clear line") {
     return text;
   };
   CHECK(message(dir.path()).find("is a folder") != std::string::npos);
-  CHECK(message(dir.path() + "/").find("is a folder") != std::string::npos);
+  CHECK(message(dir.path().string() + "/").find("is a folder") != std::string::npos);
   CHECK(message(dir.file("no/such/a.mkv")).find("the folder " + dir.file("no/such") + " does not exist") !=
         std::string::npos);
   std::ofstream(dir.file("plain")) << "x";
@@ -229,7 +229,7 @@ TEST_CASE("paths that cannot be written give one clear line") {
 }
 
 TEST_CASE("out-of-range pictures are refused before anything is kept") {
-  const TempDir dir;
+  const TemporaryFolder dir;
   const std::string path = dir.file("big.mkv");
   auto sink = FileSink::create(file_spec(path, Container::Mkv));
   REQUIRE(sink);

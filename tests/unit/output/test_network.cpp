@@ -171,7 +171,7 @@ TEST_CASE("UDP sends whole MPEG-TS packets that a reader can join") {
   const auto runner = make_runner(fmt::format("udp://127.0.0.1:{}", port), events);
   Feed feed;
   REQUIRE(runner->start(feed.parameters()));
-  const TempDir dir;
+  const TemporaryFolder dir;
   std::ofstream copy(dir.file("udp.ts"), std::ios::binary);
   std::size_t bad = 0;
   std::size_t bytes = 0;
@@ -312,7 +312,7 @@ TEST_CASE("an SRT caller with a wrong passphrase says so without showing it") {
 TEST_CASE("a TCP peer that never reads holds up neither the pusher nor a file, and is called again") {
   const std::uint16_t port = free_port(SOCK_STREAM);
   UniqueFd silent = listen_on(port, SOCK_STREAM);
-  const TempDir dir;
+  const TemporaryFolder dir;
   Events events;
   const auto live = make_runner(fmt::format("tcp://127.0.0.1:{}", port), events);
   const auto file = make_runner(dir.file("beside.mkv"), events);
@@ -435,7 +435,7 @@ TEST_CASE("a killed SRT peer is found again and starts at a keyframe") {
     static_cast<void>(read_media(fmt::format("srt://127.0.0.1:{}", port), options));
     ::_exit(0);
   }
-  const TempDir dir;
+  const TemporaryFolder dir;
   Events events;
   const auto live = make_runner(fmt::format("srt://127.0.0.1:{}?latency=60", port), events);
   const auto file = make_runner(dir.file("beside.mp4"), events);

@@ -19,7 +19,7 @@ OutputSpec file_spec(const std::string& path) { return parse_output(path, std::n
 
 TEST_CASE("a replay holds what was asked for, from a keyframe on, and can be saved again and again") {
   const TestStream stream = make_stream({.frames = 600, .gop = 60, .b_frames = true});  // ten seconds
-  const TempDir folder;
+  const TemporaryFolder folder;
   ReplayBuffer replay(3s);
   replay.start(stream.parameters);
   CHECK(replay.save(file_spec(folder.file("early.mkv"))).error().kind == ErrorKind::Busy);

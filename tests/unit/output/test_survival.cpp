@@ -123,7 +123,7 @@ void check_prefix(const ReadMedia& media, const TestStream& stream, std::int64_t
 
 TEST_CASE("kill -9 at any moment leaves a file that plays to within a second") {
   const TestStream& stream = long_stream();
-  const TempDir dir;
+  const TemporaryFolder dir;
   std::minstd_rand random(9);  // NOLINT(*-msc51-cpp): the same moments every time
   for (const ContainerInfo& row : containers()) {
     // MPEG-TS is written picture by picture.
@@ -155,7 +155,7 @@ TEST_CASE("kill -9 at any moment leaves a file that plays to within a second") {
 
 TEST_CASE("a picture that nothing follows is on disk soon") {
   const TestStream& stream = long_stream();
-  const TempDir dir;
+  const TemporaryFolder dir;
   for (const ContainerInfo& row : containers()) {
     CAPTURE(row.name);
     const std::string path = dir.file("still." + std::string(row.name));
@@ -186,7 +186,7 @@ TEST_CASE("a picture that nothing follows is on disk soon") {
 
 TEST_CASE("a file-size limit cuts the file back to what plays") {
   const TestStream stream = make_stream({.frames = 240, .size = {320, 180}, .b_frames = false, .noise = 16});
-  const TempDir dir;
+  const TemporaryFolder dir;
   for (const ContainerInfo& row : containers()) {
     const std::string whole = dir.file("whole." + std::string(row.name));
     REQUIRE(record(whole, row.container, stream) == kDone);
@@ -221,7 +221,7 @@ TEST_CASE("a file-size limit cuts the file back to what plays") {
 
 TEST_CASE("a full disk cuts the file back to what plays") {
   const TestStream& stream = long_stream();
-  const TempDir dir;
+  const TemporaryFolder dir;
   constexpr int kNoMount = 20;
   for (const ContainerInfo& row : containers()) {
     CAPTURE(row.name);
@@ -251,7 +251,7 @@ TEST_CASE("a full disk cuts the file back to what plays") {
 
 TEST_CASE("a FIFO carries the whole stream, through short writes and signals") {
   const TestStream stream = make_stream({.frames = 240, .size = {320, 180}, .noise = 32});
-  const TempDir dir;
+  const TemporaryFolder dir;
   for (const ContainerInfo& row : containers()) {
     CAPTURE(row.name);
     const std::string fifo = dir.file("fifo." + std::string(row.name));
@@ -283,7 +283,7 @@ TEST_CASE("a FIFO carries the whole stream, through short writes and signals") {
 
 TEST_CASE("a FIFO without a reader can be given up, and one that loses its reader fails") {
   const TestStream stream = make_stream({.frames = 240, .size = {320, 180}, .noise = 32});
-  const TempDir dir;
+  const TemporaryFolder dir;
   const std::string fifo = dir.file("fifo.mkv");
   REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
   std::signal(SIGPIPE, SIG_IGN);
@@ -325,7 +325,7 @@ TEST_CASE("a FIFO without a reader can be given up, and one that loses its reade
 
 TEST_CASE("stdout carries every container") {
   const TestStream stream = make_stream({.frames = 120});
-  const TempDir dir;
+  const TemporaryFolder dir;
   for (const ContainerInfo& row : containers()) {
     for (const bool pipe : {true, false}) {
       CAPTURE(row.name, pipe);

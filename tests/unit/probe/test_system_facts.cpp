@@ -1,6 +1,7 @@
 // /sys and /dev of machines that are made of files.
 #include "probe/modifier_names.h"
 #include "probe/system_facts.h"
+#include "support/temporary_folder.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,38 +18,28 @@ namespace {
 
 class Tree {
  public:
-  Tree() {
-    std::string pattern = fs::temp_directory_path() / "zc-probe-XXXXXX";
-    root_ = ::mkdtemp(pattern.data());
-  }
-  Tree(const Tree&) = delete;
-  Tree& operator=(const Tree&) = delete;
-  ~Tree() { fs::remove_all(root_); }
-  [[nodiscard]] const fs::path& root() const { return root_; }
+  [[nodiscard]] const fs::path& root() const { return folder_.path(); }
 
-  void file(const char* path, const char* content) const {
-    fs::create_directories((root_ / path).parent_path());
-    std::ofstream(root_ / path) << content;
-  }
+  void file(const char* path, const char* content) const { folder_.write(path, content); }
   /// A node of /sys/class/drm that belongs to a PCI device.
   void drm(const std::string& node, const std::string& pci, const char* driver, const char* number) const {
-    const fs::path device = root_ / "sys/devices/pci0000:00" / pci;
+    const fs::path device = root() / "sys/devices/pci0000:00" / pci;
     const fs::path entry = device / "drm" / node;
     fs::create_directories(entry);
-    fs::create_directories(root_ / "sys/class/drm");
-    fs::create_directory_symlink(entry, root_ / "sys/class/drm" / node);
+    fs::create_directories(root() / "sys/class/drm");
+    fs::create_directory_symlink(entry, root() / "sys/class/drm" / node);
     fs::create_directory_symlink(device, entry / "device");
     std::ofstream(entry / "dev") << number << "\n";
     const auto link = [&](const char* name, const std::string& target) {
-      fs::create_directories(root_ / target);
-      if (!fs::exists(device / name)) fs::create_directory_symlink(root_ / target, device / name);
+      fs::create_directories(root() / target);
+      if (!fs::exists(device / name)) fs::create_directory_symlink(root() / target, device / name);
     };
     link("driver", std::string("sys/bus/pci/drivers/") + driver);
     link("subsystem", "sys/bus/pci");
   }
 
  private:
-  fs::path root_;
+  zc::test::TemporaryFolder folder_;
 };
 
 }  // namespace

@@ -3,7 +3,7 @@
 
 #include "base/parked_thread.h"
 #include "softgpu/control.h"
-#include "unit/session/temporary_folder.h"
+#include "support/temporary_folder.h"
 #include "verify/verify.h"
 
 #include <dlfcn.h>

@@ -1,9 +1,9 @@
 // Whole recordings of the synthetic source: every picture's number is read back from the file.
 #include "session/recording.h"
 
+#include "support/temporary_folder.h"
 #include "tools/decode.h"
 #include "tools/frame_report.h"
-#include "unit/session/temporary_folder.h"
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>

@@ -35,7 +35,7 @@ TEST_CASE("a file that was cut off is read to where it ends") {
   const Clip clip = make_clip();
   const Container container = GENERATE(Container::Mkv, Container::Mp4, Container::Ts);
   CAPTURE(info(container).name);
-  const TempDir folder;
+  const TemporaryFolder folder;
   write_file(folder.file("whole"), container, clip);
   const std::string whole = bytes_of(folder.file("whole"));
   for (const double part : {0.9, 0.6, 0.3}) {
@@ -62,7 +62,7 @@ TEST_CASE("damaged bytes are survived and told") {
                              Case{"libx265", Container::Mp4}, Case{"libsvtav1", Container::Mkv});
   CAPTURE(test.encoder, info(test.container).name);
   const Clip clip = make_clip({.encoder = test.encoder, .count = 20, .size = {128, 96}});
-  const TempDir folder;
+  const TemporaryFolder folder;
   write_file(folder.file("whole"), test.container, clip);
   const std::string whole = bytes_of(folder.file("whole"));
   std::minstd_rand random(20);  // NOLINT(cert-msc32-c,cert-msc51-cpp): the same damage each time
@@ -84,7 +84,7 @@ TEST_CASE("damaged bytes are survived and told") {
 }
 
 TEST_CASE("random bytes are no stream, even behind a good beginning") {
-  const TempDir folder;
+  const TemporaryFolder folder;
   std::minstd_rand random(21);  // NOLINT(cert-msc32-c,cert-msc51-cpp): the same bytes each time
   std::string noise(200'000, '\0');
   for (char& c : noise) c = static_cast<char>(random() % 256);

@@ -100,7 +100,7 @@ TEST_CASE("Matroska and MPEG-TS go on in the same file") {
   CAPTURE(test.encoder, info(test.container).name);
   const std::vector<Clip> clips = successive(test.encoder);
   REQUIRE(clips[0].stream.extradata != clips[1].stream.extradata);
-  const TempDir folder;
+  const TemporaryFolder folder;
   const Written written = write(folder.file("clip.any"), test.container, clips);
   CHECK(written.result);
   CHECK(written.further.empty());
@@ -110,7 +110,7 @@ TEST_CASE("Matroska and MPEG-TS go on in the same file") {
 TEST_CASE("MP4 rolls over to a new file") {
   const std::string_view encoder = GENERATE("libx264", "libx265", "libsvtav1");
   CAPTURE(encoder);
-  const TempDir folder;
+  const TemporaryFolder folder;
   // What is there already stays as it is.
   std::ofstream(folder.file("clip-2.mp4")) << "somebody's";
   const Written written = write(folder.file("clip.mp4"), Container::Mp4, successive(encoder, 3));
@@ -125,7 +125,7 @@ TEST_CASE("MP4 rolls over to a new file") {
 }
 
 TEST_CASE("an encoder with the same parameter sets goes on in the same MP4") {
-  const TempDir folder;
+  const TemporaryFolder folder;
   Clip whole = make_clip();
   Clip head{whole.stream, {}};
   Clip tail{whole.stream, {}};
@@ -140,7 +140,7 @@ TEST_CASE("an encoder with the same parameter sets goes on in the same MP4") {
 }
 
 TEST_CASE("an encoder that fails with its first picture leaves no file behind") {
-  const TempDir folder;
+  const TemporaryFolder folder;
   std::vector<Clip> clips = successive("libx264");
   auto sink = FileSink::create({.container = Container::Mp4, .target = FileOutput{folder.file("clip.mp4"), false}});
   REQUIRE(sink);
@@ -153,7 +153,7 @@ TEST_CASE("an encoder that fails with its first picture leaves no file behind") 
 }
 
 TEST_CASE("MP4 on a pipe ends whole where the encoder changed") {
-  const TempDir folder;
+  const TemporaryFolder folder;
   const std::string fifo = folder.file("fifo.mp4");
   REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
   const std::string command = "timeout 60 cat '" + fifo + "' > '" + folder.file("piped.mp4") + "'";

@@ -27,7 +27,7 @@ TEST_CASE("a whole stream is sound in every container and codec") {
       Case{"libx265", Container::Ts, 8}, Case{"libsvtav1", Container::Mkv, 8}, Case{"libsvtav1", Container::Mp4, 10});
   CAPTURE(test.encoder, info(test.container).name, test.bit_depth);
   const Clip clip = make_clip({.encoder = test.encoder, .bit_depth = test.bit_depth});
-  const TempDir folder;
+  const TemporaryFolder folder;
   write_file(folder.file("clip"), test.container, clip);
   const VerifyReport report = verified(folder.file("clip"));
   CHECK(faults_of(report).empty());
@@ -57,7 +57,7 @@ TEST_CASE("the picture is compared in the stream's own colours") {
       ColourDescription{ColourMatrix::BT2020, ColourRange::Limited, ColourPrimaries::BT2020,
                         TransferFunction::BT2020_10},
       ColourDescription{ColourMatrix::BT709, ColourRange::Full, ColourPrimaries::BT709, TransferFunction::BT709});
-  const TempDir folder;
+  const TemporaryFolder folder;
   write_file(folder.file("clip.mkv"), Container::Mkv, make_clip({.count = 10, .colour = colour}));
   const VerifyReport report = verified(folder.file("clip.mkv"));
   CHECK(faults_of(report).empty());
@@ -71,7 +71,7 @@ TEST_CASE("lossless RGB comes back sample by sample") {
   const std::string_view encoder = GENERATE("libx264", "libx265");
   const Container container = GENERATE(Container::Mkv, Container::Mp4);
   CAPTURE(encoder, info(container).name);
-  const TempDir folder;
+  const TemporaryFolder folder;
   write_file(folder.file("clip"), container,
              make_clip({.encoder = encoder, .count = 10, .colour = kRgbFull, .preset = Preset::Lossless}));
   const VerifyReport report = verified(folder.file("clip"));
@@ -111,7 +111,7 @@ TEST_CASE("HDR metadata is in the bitstream and in the container") {
     CHECK(near(report.hdr.mastering->min_luminance, hdr.mastering->min_luminance, 1));
     CHECK(report.hdr.light == hdr.light);
   };
-  const TempDir folder;
+  const TemporaryFolder folder;
   write_file(folder.file("clip.mp4"), Container::Mp4, clip);
   std::ifstream file(folder.file("clip.mp4"), std::ios::binary);
   const std::string bytes{std::istreambuf_iterator<char>(file), {}};
@@ -126,7 +126,7 @@ TEST_CASE("HDR metadata is in the bitstream and in the container") {
 TEST_CASE("packets that are left out are missing pictures") {
   const Container container = GENERATE(Container::Mkv, Container::Mp4, Container::Ts);
   CAPTURE(info(container).name);
-  const TempDir folder;
+  const TemporaryFolder folder;
   // Whole groups of two: the rest decodes as if they had never been there.
   const Clip groups = make_clip({.gop_seconds = 0.1, .low_latency = true});
   write_file(folder.file("groups"), container, groups, [](std::size_t i) { return i < 14 || (i > 17 && i / 2 != 15); });
@@ -152,7 +152,7 @@ TEST_CASE("packets that are left out are missing pictures") {
 
 TEST_CASE("without numbers in the picture the constant rate tells") {
   const Clip clip = make_clip({.gop_seconds = 0.1, .low_latency = true, .marked = false});
-  const TempDir folder;
+  const TemporaryFolder folder;
   write_file(folder.file("whole.mkv"), Container::Mkv, clip);
   const VerifyReport whole = verified(folder.file("whole.mkv"));
   CHECK(faults_of(whole).empty());
@@ -164,7 +164,7 @@ TEST_CASE("without numbers in the picture the constant rate tells") {
 }
 
 TEST_CASE("older pictures after newer ones, repeats and gaps") {
-  const TempDir folder;
+  const TemporaryFolder folder;
   const Clip swapped = make_clip({.count = 20, .number = [](std::uint32_t n) { return n == 9 ? 4 : n; }});
   write_file(folder.file("swapped.mkv"), Container::Mkv, swapped);
   const VerifyReport report = verified(folder.file("swapped.mkv"));
@@ -188,7 +188,7 @@ TEST_CASE("older pictures after newer ones, repeats and gaps") {
 }
 
 TEST_CASE("a picture unlike the source's is a fault") {
-  const TempDir folder;
+  const TemporaryFolder folder;
   const Clip clip = make_clip({.count = 20});
   write_file(folder.file("clip.mkv"), Container::Mkv, clip);
   verify::VerifyOptions strict;
@@ -197,7 +197,7 @@ TEST_CASE("a picture unlike the source's is a fault") {
 }
 
 TEST_CASE("reading ends after the time that was asked for") {
-  const TempDir folder;
+  const TemporaryFolder folder;
   write_file(folder.file("clip.mkv"), Container::Mkv, make_clip({.low_latency = true}));
   verify::VerifyOptions options;
   options.duration = std::chrono::seconds(1);
@@ -214,7 +214,7 @@ TEST_CASE("reading ends after the time that was asked for") {
 }
 
 TEST_CASE("what is no stream is told in one line") {
-  const TempDir folder;
+  const TemporaryFolder folder;
   const auto error_of = [](const std::string& input) {
     verify::VerifyOptions options;
     options.input = input;
