@@ -218,7 +218,15 @@ TEST_CASE("buffers are told apart by count and time") {
   CHECK(place(14) == Place::Next);  // a producer that does not count
   SECTION("a count that began anew") {
     CHECK(place(200) == Place::Gap);
+    CHECK(order.missing() == 185);
     CHECK(place(0) == Place::Next);
+    CHECK(order.missing() == 0);
+  }
+  SECTION("a count that jumps further than anybody loses is none") {
+    CHECK(place(14 + 1 + SequenceOrder::kMostMissing) == Place::Gap);
+    CHECK(order.missing() == SequenceOrder::kMostMissing);
+    CHECK(place(10'000) == Place::Gap);
+    CHECK(order.missing() == 0);
   }
   SECTION("a smaller count with a later time is new") {
     CHECK(place(15, 1000) == Place::Next);
