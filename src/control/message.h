@@ -20,12 +20,14 @@ enum class OrderKind : std::uint8_t {
   Pause,
   Resume,
   Keyframe,
-  Bitrate,     ///< "bitrate", as the setting
-  Framerate,   ///< "fps", as the setting
-  AddSink,     ///< "sink"
-  RemoveSink,  ///< "sink": its name; answered when it is complete
-  SaveReplay,  ///< "file"; answered with the path when that is complete
-  Sleep,       ///< the machine is about to sleep
+  Bitrate,       ///< "bitrate", as the setting
+  Framerate,     ///< "fps", as the setting
+  LeastRate,     ///< "min-fps", as the setting
+  ReplayLength,  ///< "replay-seconds", as the setting
+  AddSink,       ///< "sink"
+  RemoveSink,    ///< "sink": its name; answered when it is complete
+  SaveReplay,    ///< "file"; answered with the path when that is complete
+  Sleep,         ///< the machine is about to sleep
   Wake,
 };
 

@@ -36,6 +36,22 @@ constexpr std::array kQuestions{
                 std::chrono::seconds(300)},
 };
 
+/// What a session can change as it runs, sinks apart.
+struct ChangingRow {
+  std::string_view setting;
+  OrderKind order;
+};
+constexpr std::array kChanging{
+    ChangingRow{"bitrate", OrderKind::Bitrate},
+    ChangingRow{"fps", OrderKind::Framerate},
+    ChangingRow{"min-fps", OrderKind::LeastRate},
+    ChangingRow{"replay-seconds", OrderKind::ReplayLength},
+};
+const ChangingRow* changing(std::string_view setting) {
+  const auto* found = std::ranges::find(kChanging, setting, &ChangingRow::setting);
+  return found == kChanging.end() ? nullptr : found;
+}
+
 std::unexpected<Error> invalid(std::string operation, std::string detail) {
   return fail(ErrorKind::Invalid, std::move(operation), std::move(detail));
 }
@@ -181,12 +197,12 @@ void Daemon::stop_session(Session& session, TextDone done) {
 }
 
 void Daemon::reconfigure(Session& session, std::vector<Setting> options, std::function<void(Result<void>)> done) {
-  const auto fixed =
-      std::ranges::find_if(options, [](const Setting& one) { return one.name != "bitrate" && one.name != "fps"; });
+  const auto fixed = std::ranges::find_if(options, [](const Setting& one) { return changing(one.name) == nullptr; });
   if (fixed != options.end()) {
     return done(
         invalid(in_quotes(fixed->name),
-                "it cannot change as the session runs; bitrate and fps can, sinks have AddSink and RemoveSink"));
+                "it cannot change as the session runs; bitrate, fps, min-fps and replay-seconds can, sinks have "
+                "AddSink and RemoveSink"));
   }
   // Settled one after the other; the first error ends it, what was changed before stays.
   if (options.empty()) return done({});
@@ -201,7 +217,7 @@ void Daemon::reconfigure(Session& session, std::vector<Setting> options, std::fu
     }
     reconfigure(*one, std::move(options), std::move(done));
   };
-  session.order(first.name == "fps" ? OrderKind::Framerate : OrderKind::Bitrate, {first}, go_on);
+  session.order(changing(first.name)->order, {first}, go_on);
 }
 
 void Daemon::bury(Session& session) {

@@ -125,7 +125,9 @@ std::vector<std::string> Session::sinks() const {
 void Session::remember(OrderKind kind, const std::vector<Setting>& arguments) {
   switch (kind) {
     case OrderKind::Bitrate:
-    case OrderKind::Framerate: setting(arguments.front().name, {}).value = arguments.front().value; break;
+    case OrderKind::Framerate:
+    case OrderKind::LeastRate:
+    case OrderKind::ReplayLength: setting(arguments.front().name, {}).value = arguments.front().value; break;
     case OrderKind::AddSink:
     case OrderKind::RemoveSink: {
       Setting& sinks = setting("sinks", std::vector<std::string>());

@@ -22,6 +22,12 @@ void ReplayBuffer::push(const Packet& packet) {
   trim();
 }
 
+void ReplayBuffer::set_length(Nanoseconds length) {
+  const std::lock_guard lock(mutex_);
+  length_ = to_packet_clock(length);
+  trim();
+}
+
 void ReplayBuffer::drop_front() {
   Packet& front = packets_.front();
   bytes_ -= front.bytes().size();

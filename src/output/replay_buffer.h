@@ -26,6 +26,8 @@ class ReplayBuffer {
   /// Before the first packet.
   void start(const StreamParameters& stream);
   void push(const Packet& packet);
+  /// Another length from now on: what is too much goes at once, what is too little comes in time.
+  void set_length(Nanoseconds length);
   /// Of the stream, kept now.
   [[nodiscard]] Nanoseconds held() const;
 
@@ -38,7 +40,7 @@ class ReplayBuffer {
   void trim();
   void drop_front();
 
-  const std::int64_t length_;  ///< kPacketClock ticks
+  std::int64_t length_;  ///< kPacketClock ticks
   const std::size_t most_bytes_;
   mutable std::mutex mutex_;
   std::shared_ptr<const StreamParameters> stream_;  ///< of the first packet

@@ -6,6 +6,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 namespace zc {
@@ -15,6 +16,7 @@ namespace {
 constexpr Nanoseconds kCloseTimeout = std::chrono::seconds(2);
 /// A stream that stands still gives no keyframe.
 constexpr Nanoseconds kLeaveTimeout = std::chrono::seconds(1);
+constexpr std::string_view kNoReplay = "the session keeps none; start it with replay-seconds";
 
 }  // namespace
 
@@ -142,10 +144,14 @@ Result<void> OutputGroup::remove(const std::string& name) {
   return output->error ? Result<void>(std::unexpected(*output->error)) : Result<void>{};
 }
 
+Result<void> OutputGroup::set_replay_length(Nanoseconds length) const {
+  if (!replay_) return fail(ErrorKind::Unsupported, "change the replay", std::string(kNoReplay));
+  replay_->set_length(length);
+  return {};
+}
+
 Result<std::string> OutputGroup::save_replay(const OutputSpec& spec) const {
-  if (!replay_) {
-    return fail(ErrorKind::Unsupported, "save the replay", "the session keeps none; start it with replay-seconds");
-  }
+  if (!replay_) return fail(ErrorKind::Unsupported, "save the replay", std::string(kNoReplay));
   return replay_->save(spec);
 }
 

@@ -64,6 +64,8 @@ class OutputGroup final : private SinkEvents {
   /// Completes and removes an output, within three seconds: it ends before the next keyframe, which is asked for, so
   /// that no picture within it is missing. NotFound: there is none of that name, naming those there are.
   [[nodiscard]] Result<void> remove(const std::string& name);
+  /// Unsupported: there is no replay.
+  [[nodiscard]] Result<void> set_replay_length(Nanoseconds length) const;
   /// Errors as ReplayBuffer::save(); Unsupported: there is no replay.
   [[nodiscard]] Result<std::string> save_replay(const OutputSpec& spec) const;
 

@@ -44,6 +44,10 @@ void Pacer::set_rate(Rational rate) {
   fill_to_ = std::min(fill_to_, origin_slot_);
 }
 
+void Pacer::set_max_gap(Nanoseconds gap) {
+  if (!config_.constant_rate) config_.max_gap = gap;
+}
+
 bool Pacer::on_frame(Nanoseconds time) {
   const bool replaced = waiting_;
   waiting_ = true;
@@ -131,9 +135,10 @@ std::optional<Nanoseconds> Pacer::deadline(bool flush) const {
     // A held picture goes out as soon as no newer one can fall into its slot; a repeat waits for late deliveries too.
     return waiting_ ? due + interval / 2 : due + interval + kDeliverySlack;
   }
-  if (flush) return last_ + std::max(config_.frame_interval, pace_) + kDeliverySlack;
-  if (config_.max_gap > Nanoseconds{}) return last_ + config_.max_gap + kDeliverySlack;
-  return std::nullopt;
+  std::optional<Nanoseconds> gap;
+  if (flush) gap = std::max(config_.frame_interval, pace_);
+  if (config_.max_gap > Nanoseconds{}) gap = gap ? std::min(*gap, config_.max_gap) : config_.max_gap;
+  return gap ? std::optional(last_ + *gap + kDeliverySlack) : std::nullopt;
 }
 
 }  // namespace zc

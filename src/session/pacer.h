@@ -44,6 +44,8 @@ class Pacer {
   void on_timer(Nanoseconds now, bool flush);
   /// Constant rate only: slots of this length from the next slot on.
   void set_rate(Rational rate);
+  /// Variable rate only: the longest time without a picture from now on; zero: no repeats.
+  void set_max_gap(Nanoseconds gap);
   /// Constant rate: a picture that is held for its slot goes out in it now, before its time.
   void flush();
   /// The stream ends at `end`, or for a while: fills up to there, so that the last picture lasts until the end.

@@ -61,8 +61,11 @@ Result<PictureWorker::End> PictureWorker::run(Frame first, const std::stop_token
       continue;
     }
     const bool holding = stage_.holds_pictures();
-    std::optional<Nanoseconds> deadline = pacer_.deadline(holding);
-    if (holding && deadline && flush_after) deadline = std::max(*deadline, *flush_after);
+    std::optional<Nanoseconds> deadline = pacer_.deadline(false);
+    if (const auto flush = pacer_.deadline(true); holding && flush) {
+      const Nanoseconds after = std::max(*flush, flush_after.value_or(*flush));
+      deadline = std::min(deadline.value_or(after), after);
+    }
     if (config_.duration) {
       const Nanoseconds last_moment = *config_.duration + kDeliverySlack;
       deadline = deadline ? std::min(*deadline, last_moment) : last_moment;
@@ -131,6 +134,11 @@ void PictureWorker::set_rate(Rational rate) {
   mailbox_.wake();
 }
 
+void PictureWorker::set_max_gap(Nanoseconds gap) {
+  wanted_gap_ns_.store(gap.count(), std::memory_order_relaxed);
+  mailbox_.wake();
+}
+
 void PictureWorker::set_paused(bool on) {
   paused_.store(on, std::memory_order_relaxed);
   mailbox_.wake();
@@ -190,6 +198,8 @@ void PictureWorker::note_route() {
 }
 
 void PictureWorker::follow_rate() {
+  const std::int64_t gap = wanted_gap_ns_.exchange(-1, std::memory_order_relaxed);
+  if (gap >= 0) pacer_.set_max_gap(Nanoseconds(gap));
   const std::uint64_t wanted = wanted_rate_.exchange(0, std::memory_order_relaxed);
   if (wanted == 0) return;
   const Rational rate{static_cast<std::uint32_t>(wanted >> 32U), static_cast<std::uint32_t>(wanted)};

@@ -75,6 +75,8 @@ class PictureWorker {
 
   /// Any thread: another constant rate from now on; nothing where the rate is variable.
   void set_rate(Rational rate);
+  /// Any thread: as Pacer::set_max_gap().
+  void set_max_gap(Nanoseconds gap);
 
   /// Cuts what the user does not want to see, and an odd column or row, off the frame.
   static void apply_crop(Frame& frame, const std::optional<Rect>& crop, bool even_size);
@@ -116,7 +118,8 @@ class PictureWorker {
   DurationHistogram import_times_;
   DurationHistogram hold_times_;
   std::atomic<bool> paused_{false};
-  std::atomic<std::uint64_t> wanted_rate_{0};  ///< num << 32 | den; 0: none
+  std::atomic<std::uint64_t> wanted_rate_{0};    ///< num << 32 | den; 0: none
+  std::atomic<std::int64_t> wanted_gap_ns_{-1};  ///< -1: none
 };
 
 }  // namespace zc

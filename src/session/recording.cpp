@@ -32,12 +32,18 @@ constexpr Nanoseconds kWarmUp = std::chrono::seconds(2);
 constexpr Nanoseconds kLatch = std::chrono::milliseconds(50);
 constexpr double kMaxConstantRate = 1000.0;
 
+/// Between pictures of which so many come a second at the least; zero: none need to.
+Nanoseconds max_gap(double least_rate) {
+  return least_rate > 0 ? Nanoseconds(static_cast<std::int64_t>(1e9 / least_rate)) : Nanoseconds{};
+}
+
 std::unexpected<Failure> failed(Part part, Error error) { return std::unexpected(Failure{part, std::move(error)}); }
 
 class RecordingImpl final : public Recording, public SourceListener {
  public:
   explicit RecordingImpl(RecordingOptions options)
       : options_(std::move(options)),
+        min_rate_(options_.min_rate),
         mailbox_(options_.toggles.latch ? kLatch : Nanoseconds{}),
         outputs_(options_.replay, output_events()),
         equipment_(options_),
@@ -57,11 +63,13 @@ class RecordingImpl final : public Recording, public SourceListener {
   void request_keyframe() override;
   Result<void> set_bitrate(std::int64_t bits_per_second) override;
   Result<void> set_rate(Rational rate) override;
+  Result<void> set_min_rate(double rate) override;
   void set_paused(bool on) override;
   void set_asleep(bool on) override { intake_.set_asleep(on); }
   bool wait_until_let_go(Nanoseconds timeout) override { return intake_.wait_until_let_go(timeout); }
   Result<void> add_output(const OutputSpec& spec) override { return outputs_.add(spec); }
   Result<void> remove_output(const std::string& name) override { return outputs_.remove(name); }
+  Result<void> set_replay_length(Nanoseconds length) override { return outputs_.set_replay_length(length); }
   Result<std::string> save_replay(const OutputSpec& spec) override { return outputs_.save_replay(spec); }
   SourceInfo source() const override { return source_->info(); }
   std::optional<Size> size() const override {
@@ -109,6 +117,7 @@ class RecordingImpl final : public Recording, public SourceListener {
   void close();
 
   RecordingOptions options_;
+  std::atomic<double> min_rate_;  ///< options_'s, or what was asked for since
   FrameMailbox mailbox_;
   DurationHistogram capture_times_;
   OutputGroup outputs_;
@@ -239,7 +248,7 @@ void RecordingImpl::run_worker(const std::stop_token& stop) {
   config.pacer.constant_rate = options_.constant_rate;
   config.pacer.frame_interval = interval;
   config.pacer.end = options_.duration;
-  if (options_.min_rate > 0) config.pacer.max_gap = Nanoseconds(static_cast<std::int64_t>(1e9 / options_.min_rate));
+  config.pacer.max_gap = max_gap(min_rate_.load());
   config.epoch = std::max(first->pts, monotonic_now() - interval);
   config.duration = options_.duration;
   config.crop = options_.crop;
@@ -261,6 +270,7 @@ void RecordingImpl::run_worker(const std::stop_token& stop) {
     stage_->set_rate(*changed);
     pictures_->set_rate(*changed);
   }
+  pictures_->set_max_gap(max_gap(min_rate_.load()));
 
   const Result<PictureWorker::End> end = pictures_->run(std::move(*first), stop);
   mailbox_.close();  // what the source still gives while the encoder is drained is not part of the recording
@@ -359,6 +369,16 @@ Result<void> RecordingImpl::set_rate(Rational rate) {
   return {};
 }
 
+Result<void> RecordingImpl::set_min_rate(double rate) {
+  if (options_.constant_rate) {
+    return fail(ErrorKind::Unsupported, "set the least frame rate",
+                "the rate is constant: pictures are repeated to hold it");
+  }
+  min_rate_.store(rate);
+  if (stage_ready_.load()) pictures_->set_max_gap(max_gap(rate));
+  return {};
+}
+
 void RecordingImpl::end_with(EndReason reason, std::optional<Failure> failure) {
   {
     const std::lock_guard lock(mutex_);
@@ -393,6 +413,10 @@ RecordingStatus RecordingImpl::status() const {
     status.output_dropped += output.stats.dropped;
   }
   status.replay_held = outputs_.replay_held();
+  const std::optional<Rational> constant = equipment_.encoders().rate();
+  status.least_rate = constant                 ? constant->value()
+                      : options_.constant_rate ? options_.constant_rate->value()
+                                               : min_rate_.load();
   status.paused = paused_.load() || intake_.asleep();
   status.source_reconnects = source_reconnects_.load(std::memory_order_relaxed);
   status.route_changes = route_changes_.load(std::memory_order_relaxed);

@@ -110,6 +110,7 @@ struct RecordingStatus {
   std::uint64_t route_changes = 0;
   std::uint64_t source_reconnects = 0;
   Nanoseconds replay_held{};  ///< of the stream, in memory
+  double least_rate = 0;      ///< pictures/s that come at the least, whatever the source does; 0: none need to
   std::vector<OutputStatus> outputs;
   EndReason end = EndReason::Running;
 };
@@ -165,6 +166,9 @@ class Recording {
   [[nodiscard]] virtual Result<void> set_bitrate(std::int64_t bits_per_second) = 0;
   /// Any thread: another constant rate, likewise. Unsupported: the rate is variable.
   [[nodiscard]] virtual Result<void> set_rate(Rational rate) = 0;
+  /// Any thread: a still screen yields so many pictures a second at the least from now on; 0: none. Unsupported: the
+  /// rate is constant.
+  [[nodiscard]] virtual Result<void> set_min_rate(double rate) = 0;
   /// Any thread: while it is on nothing is recorded, and stream time stands still.
   virtual void set_paused(bool on) = 0;
   /// Any thread: while it is on, as a pause; and source, importer and encoder let go of every buffer and device. After
@@ -175,6 +179,8 @@ class Recording {
   /// Any thread. Errors as OutputGroup's.
   [[nodiscard]] virtual Result<void> add_output(const OutputSpec& spec) = 0;
   [[nodiscard]] virtual Result<void> remove_output(const std::string& name) = 0;
+  /// Any thread: another length of what is kept for save_replay(). Unsupported: the recording keeps nothing.
+  [[nodiscard]] virtual Result<void> set_replay_length(Nanoseconds length) = 0;
   /// Any thread; takes as long as writing does. Errors as OutputGroup's.
   [[nodiscard]] virtual Result<std::string> save_replay(const OutputSpec& spec) = 0;
   /// Any thread: what the source is, as far as it is known.

@@ -211,7 +211,7 @@ Result<void> set_session_word(const Setting& setting, SessionWords& words) {
   if (setting.name == kReplay || setting.name == kSilence) {
     const auto text = single_text(setting.value);
     if (!text) return invalid(setting, "it takes a number of seconds");
-    if (setting.name == kReplay) return store(seconds_value(place(setting), *text, kLongestReplay), words.replay);
+    if (setting.name == kReplay) return store(replay_value(place(setting), *text), words.replay);
     if (*text != "0") return store(seconds_value(place(setting), *text, kLongestSilence), words.silence);
     words.silence = {};
     return {};
@@ -260,6 +260,10 @@ std::vector<SettingInfo> setting_infos(SettingScope scope) {
   std::vector<SettingInfo> infos;
   for (const SettingRow& row : setting_rows(scope)) infos.push_back({row.name, &row.row->argument, row.negated});
   return infos;
+}
+
+Result<Nanoseconds> replay_value(std::string_view option, std::string_view text) {
+  return seconds_value(option, text, kLongestReplay);
 }
 
 Result<void> check_settings(std::span<const Setting> settings, SettingScope scope) {

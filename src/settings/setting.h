@@ -1,6 +1,7 @@
 // The options of a recording from anywhere but the command line: a configuration file, a D-Bus call.
 #pragma once
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "config/setting_value.h"
 #include "settings/argument.h"
@@ -47,6 +48,8 @@ struct SettingInfo {
 /// unknown name (naming those there are), a value of the wrong type or out of range, two settings that exclude each
 /// other; of sinks also none at all and relative paths (a service has no folder of its own that its user would know).
 [[nodiscard]] Result<void> check_settings(std::span<const Setting> settings, SettingScope scope);
+/// The value of "replay-seconds". Invalid: see seconds_value().
+[[nodiscard]] Result<Nanoseconds> replay_value(std::string_view option, std::string_view text);
 
 /// Settings of the scope Template as a recording's options. Later ones win over earlier ones of the same name. Invalid:
 /// as check_settings(); neither a sink nor a replay.

@@ -133,6 +133,14 @@ Result<std::string> OrderDesk::do_now(const Order& order) {
       const auto rate = rate_value("fps", text_of(order, "fps"));
       return rate ? done(recording_->set_rate(*rate)) : std::unexpected(rate.error());
     }
+    case OrderKind::LeastRate: {
+      const auto rate = min_rate_value("min-fps", text_of(order, "min-fps"));
+      return rate ? done(recording_->set_min_rate(rate->value())) : std::unexpected(rate.error());
+    }
+    case OrderKind::ReplayLength: {
+      const auto length = replay_value("replay-seconds", text_of(order, "replay-seconds"));
+      return length ? done(recording_->set_replay_length(*length)) : std::unexpected(length.error());
+    }
     case OrderKind::AddSink: {
       const auto sink = sink_of(order, "sink");
       return sink ? done(recording_->add_output(*sink)) : std::unexpected(sink.error());

@@ -137,20 +137,20 @@ void Reporter::tell_takeovers(const Recording& recording) {
   }
 }
 
-void Reporter::expect_pictures(const RecordingOptions& options) {
-  const double rate = options.constant_rate ? options.constant_rate->value() : options.min_rate;
-  if (rate <= 0) return;
-  const double missed = std::min(kMissedPictures / rate, kLongestStall);
-  stall_ = std::max(kStall, Nanoseconds(static_cast<std::int64_t>(missed * 1e9)));
+std::optional<Nanoseconds> Reporter::stall(double least_rate) {
+  if (least_rate <= 0) return std::nullopt;
+  const double missed = std::min(kMissedPictures / least_rate, kLongestStall);
+  return std::max(kStall, Nanoseconds(static_cast<std::int64_t>(missed * 1e9)));
 }
 
 void Reporter::watch_for_stall(const RecordingStatus& status) {
+  const std::optional<Nanoseconds> limit = stall(status.least_rate);
   const Nanoseconds now = monotonic_now();
   if (status.packets != newest_packets_ || newest_at_ == Nanoseconds{}) {
     newest_packets_ = status.packets;
     newest_at_ = now;
     if (std::exchange(stalled_, false)) tell(StallNote{.stalled = false, .seconds = 0});
-  } else if (stall_ && !stalled_ && now - newest_at_ >= *stall_) {
+  } else if (limit && !stalled_ && now - newest_at_ >= *limit) {
     stalled_ = true;
     tell(StallNote{.stalled = true, .seconds = seconds(now - newest_at_)});
   }

@@ -28,8 +28,6 @@ class Reporter final : public RecordingEvents {
   void end(std::string_view reason);
   void end(const RecordingReport& report);
 
-  /// Before the recording runs: how often pictures come at the least, which is what a stall is measured by.
-  void expect_pictures(const RecordingOptions& options);
   /// Tells what has changed since the last call; every second also the figures.
   void look_at(const Recording& recording);
 
@@ -43,6 +41,8 @@ class Reporter final : public RecordingEvents {
   void tell(const Note& note) const;
   void tell_facts(const Recording& recording, const RecordingStatus& status);
   void tell_takeovers(const Recording& recording);
+  /// How long may pass without a picture; nullopt: a still screen may be silent for ever.
+  [[nodiscard]] static std::optional<Nanoseconds> stall(double least_rate);
   void watch_for_stall(const RecordingStatus& status);
 
   const Channel& channel_;
@@ -59,7 +59,6 @@ class Reporter final : public RecordingEvents {
   std::uint64_t newest_packets_ = 0;
   Nanoseconds newest_at_{};
   bool stalled_ = false;
-  std::optional<Nanoseconds> stall_;  ///< without a picture; nullopt: a still screen may be silent for ever
 };
 
 }  // namespace zc

@@ -74,7 +74,6 @@ int run_session(Channel channel, const Toggles& toggles) {
   if (continuation > 0) continue_files(recording_options_now.outputs);
   recording_options_now.outputs_change = true;
   recording_options_now.events = &reporter;
-  reporter.expect_pictures(recording_options_now);
   reporter.answer(order->id, std::string());
   reporter.state(SessionState::Starting, "");
 

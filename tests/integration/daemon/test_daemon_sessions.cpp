@@ -68,7 +68,7 @@ TEST_CASE("what was asked wrongly is told in one line, and nothing is left behin
       first, {{"bitrate", std::string("2M"), {}}, {"codec", std::string("hevc"), {}}, {"fps", std::string("10"), {}}});
   REQUIRE_FALSE(fixed);
   CHECK(fixed.error().kind == ErrorKind::Invalid);
-  CHECK(fixed.error().detail.find("bitrate and fps can, sinks have AddSink and RemoveSink") != std::string::npos);
+  CHECK(fixed.error().detail.find("bitrate, fps, min-fps and replay-seconds can, sinks have") != std::string::npos);
   CHECK(rig.client().reconfigure(first, {{"bitrate", std::string("2M"), {}}}).error().kind == ErrorKind::Unsupported);
 }
 
@@ -106,6 +106,35 @@ TEST_CASE("sinks come and go, a replay is saved, and a pause is a cut") {
   rig.wait_for(name, [&](const SessionView& one) { return figure(one, "encoder_frames") >= frames + 10; });
   REQUIRE(rig.client().stop(name));
   check_file(rig.path("main.mkv"));
+}
+
+TEST_CASE("the least rate and the replay's length change as a session runs, by a call or the configuration") {
+  DaemonRig rig;
+  const auto configure = [&](const std::string& changing) {
+    rig.write_config("[sessions.still]\nsource = \"test:320x180@1\"\nsinks = [\"" + rig.path("still.mkv") + "\"]\n" +
+                     changing);
+    REQUIRE(rig.client().reload());
+  };
+  configure("min-fps = 1\nreplay-seconds = 600\n");
+  REQUIRE(rig.client().start({{"template", std::string("still"), {}}}));
+  rig.wait_for_state("still", "recording");
+  const auto comes_faster = [&] {
+    const double before = figure(rig.wait_for("still", [](const SessionView&) { return true; }), "encoder_frames");
+    rig.wait_for("still", [&](const SessionView& one) { return figure(one, "encoder_frames") >= before + 60; });
+  };
+  REQUIRE(rig.client().reconfigure("still", {{"min-fps", std::int64_t{30}, {}}, {"replay-seconds", 2.5, {}}}));
+  comes_faster();
+  REQUIRE(rig.client().reconfigure("still", {{"min-fps", std::int64_t{0}, {}}}));
+  configure("min-fps = 25\nreplay-seconds = 1\n");
+  comes_faster();
+  CHECK(rig.client().reconfigure("still", {{"min-fps", std::string("often"), {}}}).error().kind == ErrorKind::Invalid);
+  REQUIRE(rig.client().stop("still"));
+  CHECK(check_file(rig.path("still.mkv")).frames >= 120);
+
+  const std::string constant = rig.start("constant.mkv", {{"fps", std::string("30"), {}}});
+  for (const char* name : {"min-fps", "replay-seconds"}) {
+    CHECK(rig.client().reconfigure(constant, {{name, std::int64_t{5}, {}}}).error().kind == ErrorKind::Unsupported);
+  }
 }
 
 TEST_CASE("templates start by their name and by themselves") {

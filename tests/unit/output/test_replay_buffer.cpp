@@ -43,6 +43,23 @@ TEST_CASE("a replay holds what was asked for, from a keyframe on, and can be sav
   CHECK(replay.save(parse_output("udp://127.0.0.1:9", std::nullopt, false).value()).error().kind == ErrorKind::Invalid);
 }
 
+TEST_CASE("a replay becomes shorter at once and longer in time") {
+  const TestStream stream = make_stream({.frames = 600, .gop = 30});  // ten seconds
+  ReplayBuffer replay(4s);
+  replay.start(stream.parameters);
+  replay.set_length(3s);  // before there is anything
+  const auto half = stream.packets.begin() + 300;
+  for (auto packet = stream.packets.begin(); packet != half; ++packet) replay.push(*packet);
+  CHECK(replay.held() >= 2900ms);
+  CHECK(replay.held() < 3600ms);
+  replay.set_length(1s);
+  CHECK(replay.held() >= 900ms);
+  CHECK(replay.held() < 1600ms);
+  replay.set_length(1h);
+  for (auto packet = half; packet != stream.packets.end(); ++packet) replay.push(*packet);
+  CHECK(replay.held() >= 5900ms);
+}
+
 TEST_CASE("a replay that would take too much memory is shorter") {
   const TestStream stream = make_stream({.frames = 600, .gop = 30});
   std::size_t bytes = 0;

@@ -291,6 +291,37 @@ TEST_CASE("variable rate: there is no rate to change") {
   CHECK(drain(pacer)[0].time == 33ms);
 }
 
+TEST_CASE("variable rate: a least rate above the source's own holds while the encoder is flushed, too") {
+  Pacer pacer({.constant_rate = {}, .max_gap = 40ms, .frame_interval = 1s});
+  pacer.on_frame(0s);
+  REQUIRE(pacer.next());
+  CHECK(pacer.deadline(false) == 65ms);
+  CHECK(pacer.deadline(true) == 65ms);
+}
+
+TEST_CASE("variable rate: the least rate may change while a picture stands still") {
+  Pacer pacer = variable(1s);
+  pacer.on_frame(0s);
+  REQUIRE(pacer.next());
+  REQUIRE(pacer.deadline(false) == 1025ms);
+  pacer.set_max_gap(100ms);
+  REQUIRE(pacer.deadline(false) == 125ms);
+  pacer.on_timer(130ms, false);
+  const auto repeat = pacer.next();
+  REQUIRE(repeat);
+  CHECK(repeat->picture == Pacer::Picture::Repeat);
+  CHECK(repeat->time == 100ms);
+  pacer.set_max_gap({});
+  CHECK_FALSE(pacer.deadline(false));
+  pacer.set_max_gap(2s);
+  CHECK(pacer.deadline(false) == 2125ms);
+  Pacer fixed = constant(10);
+  fixed.set_max_gap(1h);
+  fixed.on_frame(0s);
+  REQUIRE(fixed.next());
+  CHECK(fixed.deadline(false) < 1s);
+}
+
 TEST_CASE("constant rate: a held picture goes out at once when it is asked for") {
   Pacer pacer = constant(10);
   pacer.on_frame(0ms);
