@@ -186,12 +186,17 @@ class Soak {
     dropped_before_ = now;
   }
 
-  void kill_session() { REQUIRE(::kill(process_of(name_), SIGKILL) == 0); }
-  void hang_session() { REQUIRE(::kill(process_of(name_), SIGSTOP) == 0); }
+  void end_process_by(int signal) {
+    REQUIRE(::kill(process_of(name_), signal) == 0);
+    dropped_before_ = 0;
+  }
+  void kill_session() { end_process_by(SIGKILL); }
+  void hang_session() { end_process_by(SIGSTOP); }
   void kill_daemon() {
     const pid_t session = process_of(name_);
     rig_->process().end(true);
     CHECK(eventually([&] { return ::kill(session, 0) != 0; }));  // completes its file
+    dropped_before_ = 0;
     rig_->start_daemon();
     begin();
   }
