@@ -1,9 +1,12 @@
 #include "encode/software_encoders.h"
 
+#include <dlfcn.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <string>
+#include <string_view>
 
 namespace zc {
 namespace {
@@ -36,6 +39,15 @@ std::string svtav1_mastering(const MasteringDisplay& m) {
 
 std::string light_text(const ContentLight& light) {
   return fmt::format("{},{}", light.max_content, light.max_frame_average);
+}
+
+/// The version of the library behind libavcodec, which it says itself since 0.9 ("v1.4.1"); 0: it cannot be told.
+int svtav1_major() {
+  using Version = const char* (*)();
+  const auto version = reinterpret_cast<Version>(::dlsym(RTLD_DEFAULT, "svt_av1_get_version"));
+  if (version == nullptr) return 0;
+  const std::string_view text = version();
+  return std::atoi(text.substr(text.starts_with('v') ? 1 : 0).data());  // NUL-terminated as a whole
 }
 
 }  // namespace
@@ -125,9 +137,9 @@ void configure_svtav1(const EncoderRequest& request, CodecPlan& plan, OptionList
     // Takes a seventh of the time and makes some test marks illegible; a constant rate needs it.
     options.parameter("aq-mode", "0");
   }
-  // Its own guess takes a desktop for a film when it likes, and blurs text (2.3: test marks, too); costs what the guess
-  // does when it is right.
-  options.parameter("scm", "1");
+  // Tools for screens: version 2's own guess takes a desktop for a film when it likes, and blurs text and test marks.
+  // Version 1's guess leaves them legible in half the time.
+  if (svtav1_major() != 1) options.parameter("scm", "1");
   // Random access saves a sixth of the bits and keeps a mini-GOP with its references inside: 12 pictures with 3 levels,
   // 8 with 2 (SVT-AV1 1.4, temporal filter and lookahead off), and up to 3 more that its threads are busy with.
   const unsigned levels = request.max_delay >= 16 ? 3 : request.max_delay >= 12 ? 2 : 0;
