@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <string>
-#include <string_view>
 
 namespace zc {
 namespace {
@@ -46,8 +45,8 @@ int svtav1_major() {
   using Version = const char* (*)();
   const auto version = reinterpret_cast<Version>(::dlsym(RTLD_DEFAULT, "svt_av1_get_version"));
   if (version == nullptr) return 0;
-  const std::string_view text = version();
-  return std::atoi(text.substr(text.starts_with('v') ? 1 : 0).data());  // NUL-terminated as a whole
+  const char* text = version();
+  return std::atoi(*text == 'v' ? text + 1 : text);
 }
 
 }  // namespace

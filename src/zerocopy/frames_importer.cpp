@@ -21,8 +21,8 @@ FramesImporter::FramesImporter(const Names& names, std::size_t surface_limit, bo
       host_(strict) {}
 
 std::string FramesImporter::take_setback() {
-  std::string own = Importer::take_setback();
-  std::string of_host = host_.take_setback();
+  const std::string own = Importer::take_setback();
+  const std::string of_host = host_.take_setback();
   return own.empty() ? of_host : own;
 }
 
