@@ -1,10 +1,6 @@
 #include "zerocopy/gl/gl_fence.h"
 
-#include <sys/prctl.h>
-
 #include <algorithm>
-#include <thread>
-#include <utility>
 
 namespace zc {
 namespace {
@@ -32,23 +28,11 @@ Result<void> GlFence::wait(Nanoseconds timeout, Nanoseconds spin) {
   if (spin > Nanoseconds{}) return await(timeout, spin);
   const GlFunctions& gl = device_->gl();
   gl.Flush();
-  const Nanoseconds started = monotonic_now();
-  const bool napped = nap(timeout);
+  const bool napped = nap_.sleep(timeout);
   const bool over = gl.ClientWaitSync(sync_, 0, 0) != GL_TIMEOUT_EXPIRED;
   auto done = await(timeout, {});
-  if (done) estimate_.learn(monotonic_now() - started, napped && over);
+  if (done) nap_.over(napped && over);
   return done;
-}
-
-bool GlFence::nap(Nanoseconds timeout) {
-  const Nanoseconds asked = std::min(estimate_.nap(), timeout / 2);
-  if (asked == Nanoseconds{}) return false;
-  // Timers of a thread are late by up to its slack, 50 us unless told otherwise, which is what a frame takes.
-  if (!std::exchange(sleeps_well_, true)) ::prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
-  const Nanoseconds started = monotonic_now();
-  std::this_thread::sleep_for(asked);
-  estimate_.napped(asked, monotonic_now() - started);
-  return true;
 }
 
 Result<void> GlFence::await(Nanoseconds timeout, Nanoseconds spin) {

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "zerocopy/gl/gl_device.h"
-#include "zerocopy/gl/wait_estimate.h"
+#include "zerocopy/nap.h"
 
 #include <memory>
 #include <utility>
@@ -18,7 +18,7 @@ class GlFence {
   GlFence& operator=(const GlFence&) = delete;
   ~GlFence();
 
-  /// Puts the fence behind the work so far and waits for it: asleep for most of what it took lately (WaitEstimate),
+  /// Puts the fence behind the work so far and waits for it: asleep for most of what it took lately (Nap),
   /// then as the driver does. `spin`: without sleeping for so long. Timeout: not over yet, pending() until settle()
   /// succeeds. Lost: the GPU was reset.
   [[nodiscard]] Result<void> wait(Nanoseconds timeout, Nanoseconds spin);
@@ -29,13 +29,10 @@ class GlFence {
  private:
   [[nodiscard]] Result<void> await(Nanoseconds timeout, Nanoseconds spin);
   void drop();
-  /// Sleeps for most of what the work is expected to take, less than `timeout`. False: there was no nap.
-  bool nap(Nanoseconds timeout);
 
   std::shared_ptr<GlDevice> device_;
   GLsync sync_ = nullptr;
-  WaitEstimate estimate_;
-  bool sleeps_well_ = false;  ///< the thread's timers are exact
+  Nap nap_;
 };
 
 }  // namespace zc

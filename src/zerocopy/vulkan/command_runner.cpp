@@ -23,6 +23,8 @@ struct Points {
 
 constexpr VkPipelineStageFlags kWork = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT;
 constexpr std::array<VkPipelineStageFlags, GpuSync::kMostPoints> kWaitStages = {kWork, kWork, kWork, kWork};
+/// Between the end of a nap and that of the work; a driver that is asked to wait instead is late by as much.
+constexpr Nanoseconds kLook = std::chrono::microseconds(20);
 /// How long an end is waited for when a GPU did not answer in time before.
 constexpr Nanoseconds kLastWait = std::chrono::seconds(2);
 
@@ -149,15 +151,23 @@ Result<void> CommandRunner::submit(VkCommandBuffer command, const GpuSync& sync,
   }
   device_->counters().submissions.fetch_add(1, std::memory_order_relaxed);
   pending_ = true;
-  return await(timeout);
+  return spin_ > Nanoseconds{} ? await(timeout, spin_) : await_new(timeout);
 }
 
-Result<void> CommandRunner::await(Nanoseconds timeout) {
+Result<void> CommandRunner::await_new(Nanoseconds timeout) {
+  const bool napped = nap_.sleep(timeout);
+  const bool over = napped && device_->fn().GetFenceStatus(device_->handle(), fence_.get()) == VK_SUCCESS;
+  auto done = await(timeout, napped ? kLook : Nanoseconds{});
+  if (done) nap_.over(over);
+  return done;
+}
+
+Result<void> CommandRunner::await(Nanoseconds timeout, Nanoseconds look) {
   const VulkanDeviceFunctions& fn = device_->fn();
   VkFence fence = fence_.get();
   VkResult r = VK_NOT_READY;
-  if (spin_ > Nanoseconds{}) {
-    const Nanoseconds until = monotonic_now() + std::min(spin_, timeout);
+  if (look > Nanoseconds{}) {
+    const Nanoseconds until = monotonic_now() + std::min(look, timeout);
     do {
       r = fn.GetFenceStatus(device_->handle(), fence);
     } while (r == VK_NOT_READY && monotonic_now() < until);

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "zerocopy/nap.h"
 #include "zerocopy/vulkan/vulkan_device.h"
 
 #include <cstdint>
@@ -52,7 +53,7 @@ class CommandRunner {
   [[nodiscard]] Result<void> submit(VkCommandBuffer command, const GpuSync& sync, Nanoseconds timeout);
 
   /// Waits for work that an earlier call left behind with Timeout. Timeout: it still is not over.
-  [[nodiscard]] Result<void> settle(Nanoseconds timeout) { return pending_ ? await(timeout) : Result<void>{}; }
+  [[nodiscard]] Result<void> settle(Nanoseconds timeout) { return pending_ ? await(timeout, {}) : Result<void>{}; }
   [[nodiscard]] bool pending() const { return pending_; }
   /// Before what the work uses is freed: waits, bounded, for work whose end finish() did not see. False: it still is
   /// not over; the device is abandoned and everything on it must be left alone for good.
@@ -61,13 +62,17 @@ class CommandRunner {
  private:
   CommandRunner(std::shared_ptr<VulkanDevice> device, Nanoseconds spin) : device_(std::move(device)), spin_(spin) {}
   [[nodiscard]] Result<void> make_objects();
-  [[nodiscard]] Result<void> await(Nanoseconds timeout);
+  /// Asleep for most of what the work is expected to take, then looking, then as the driver does.
+  [[nodiscard]] Result<void> await_new(Nanoseconds timeout);
+  /// `look`: asks for the end this long before going to sleep in the driver.
+  [[nodiscard]] Result<void> await(Nanoseconds timeout, Nanoseconds look);
 
   std::shared_ptr<VulkanDevice> device_;
   Nanoseconds spin_;
   VkOwned<VkCommandPool> pool_;
   VkCommandBuffer command_ = VK_NULL_HANDLE;
   VkOwned<VkFence> fence_;
+  Nap nap_;
   bool pending_ = false;
 };
 

@@ -1,7 +1,7 @@
 // Which of several routes makes a stream's pictures: pure bookkeeping, times given.
 #include "zerocopy/device/route_list.h"
 #include "zerocopy/device/route_trial.h"
-#include "zerocopy/gl/wait_estimate.h"
+#include "zerocopy/wait_estimate.h"
 
 #include <catch2/catch_test_macros.hpp>
 

@@ -331,6 +331,7 @@ TEST_CASE("a GPU that hangs: the stream goes on in host memory, and the surface 
                          std::uint64_t /*timeout*/) {
       return VK_TIMEOUT;
     }
+    static VkResult look(VkDevice /*device*/, VkFence /*fence*/) { return VK_NOT_READY; }
   };
   const auto shared = adopted_device();
   const auto device = VulkanDevice::adopt(shared->adopted());
@@ -343,6 +344,7 @@ TEST_CASE("a GPU that hangs: the stream goes on in host memory, and the surface 
   REQUIRE(importer->import(in_dmabuf(picture)));
   VulkanDeviceFunctions hung = real;
   hung.WaitForFences = &Hook::wait;
+  hung.GetFenceStatus = &Hook::look;
   (*device)->replace_functions(hung);
   const auto leases = std::make_shared<LeaseCounter>();
   Frame frame = in_dmabuf(picture);

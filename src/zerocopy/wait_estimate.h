@@ -4,8 +4,7 @@
 
 namespace zc {
 
-/// How long to sleep before asking for the end of work that takes about as long each time. Drivers spin while they wait
-/// for a fence (NVIDIA's OpenGL does): without a nap a frame costs the CPU what it costs the GPU. Pure bookkeeping: a
+/// How long to sleep before asking for the end of work that takes about as long each time (Nap). Pure bookkeeping: a
 /// nap ends a little before the work does, and becomes shorter whenever it did not.
 class WaitEstimate {
  public:

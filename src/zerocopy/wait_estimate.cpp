@@ -1,4 +1,4 @@
-#include "zerocopy/gl/wait_estimate.h"
+#include "zerocopy/wait_estimate.h"
 
 #include <algorithm>
 
