@@ -119,8 +119,9 @@ Result<std::unique_ptr<PipeWireConnection>> PipeWireConnection::open(UniqueFd re
   const auto failed = [](const char* what) { return fail_errno(errno, what); };
   c->loop_.reset(pw_thread_loop_new("zc-pipewire", nullptr));
   if (!c->loop_) return failed("create the PipeWire thread");
-  // The data thread only moves buffers from one queue to another: no need to ask for real-time priority.
-  c->context_.reset(pw_context_new(c->loop(), pw_properties_new("module.rt", "false", nullptr), 0));
+  // With its real-time module (rtkit): the data thread only moves buffers from one queue to another, but one that it
+  // leaves lying when the producer's next one comes is lost.
+  c->context_.reset(pw_context_new(c->loop(), nullptr, 0));
   if (!c->context_) return failed("create the PipeWire context");
   const bool default_daemon = !remote;
   c->core_.reset(default_daemon ? pw_context_connect(c->context_.get(), nullptr, 0)
