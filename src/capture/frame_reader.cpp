@@ -78,6 +78,7 @@ std::optional<Frame> FrameReader::read(pw_buffer* buffer, Nanoseconds arrival) {
   } else if (auto image = readable(buffer, frame.acquire)) {
     std::visit([&](auto& picture) { frame.image = std::move(picture); }, *image);
     frame.lease = buffers_.lend(buffer);
+    frame.spare = buffers_.spare();
     frame.crop = parse_crop(find_meta(spa, SPA_META_VideoCrop), format_.size);
     frame.transform = parse_transform(find_meta(spa, SPA_META_VideoTransform));
     if (!std::exchange(damage_unknown_, false)) {

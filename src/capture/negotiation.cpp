@@ -227,9 +227,9 @@ PodPtr make_fixation(const NegotiatedFormat& open, const FormatOffer& offer) {
 }
 
 PodPtr make_buffers_param(const NegotiatedFormat& format, bool timelines) {
-  // One buffer is being written, one is on its way, one waits in the mailbox, one is being read; a mapping importer
-  // holds more, and a producer that wants more memory may have it.
-  constexpr std::int32_t kPreferred = 4;
+  // One buffer is being written, one is on its way, three may wait in a recording's mailbox, one is being read; a
+  // mapping importer holds more, and a producer that wants more memory may have it.
+  constexpr std::int32_t kPreferred = 6;
   constexpr std::int32_t kMin = 2;
   constexpr std::int32_t kMax = 16;
   const auto type = format.dmabuf() ? SPA_DATA_DmaBuf : SPA_DATA_MemFd;

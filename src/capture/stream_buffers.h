@@ -44,6 +44,8 @@ class StreamBuffers {
 
   /// Lends a dequeued buffer that image() accepted. Its release point is signalled when the lease dies.
   [[nodiscard]] BufferLease lend(pw_buffer* buffer);
+  /// Buffers that are not lent.
+  [[nodiscard]] std::uint32_t spare() const;
   /// Before a dequeued buffer goes back that was not lent: signals its release point.
   void pass(pw_buffer* buffer) const;
 

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -53,6 +54,11 @@ class Pool {
       return &buffer;
     }
     return nullptr;
+  }
+  /// Buffers that nobody reads.
+  [[nodiscard]] std::uint32_t spare() const {
+    return static_cast<std::uint32_t>(
+        std::ranges::count_if(buffers_, [](const Buffer& b) { return !b.leased.load(std::memory_order_relaxed); }));
   }
   static void give_back(void* /*pool*/, void* buffer) noexcept {
     static_cast<Buffer*>(buffer)->leased.store(false, std::memory_order_release);
@@ -226,6 +232,7 @@ class TestSource final : public Source {
     }
     Frame frame;
     frame.lease = BufferLease(pool_, buffer, &Pool::give_back);
+    frame.spare = pool_->spare();
     paint(*buffer, n);
     const TestPattern& pattern = pool_->pattern();
     HostImage image;

@@ -166,7 +166,6 @@ void VideoStream::requeue_returned() {
 void VideoStream::process() {
   requeue_returned();
   const Nanoseconds arrival = monotonic_now();
-  std::optional<Frame> newest;
   while (pw_buffer* buffer = pw_stream_dequeue_buffer(stream_.get())) {
     std::optional<Frame> frame = agreed_ ? reader_.read(buffer, arrival) : std::nullopt;
     if (!frame || !frame->has_image()) {
@@ -174,13 +173,10 @@ void VideoStream::process() {
       pw_stream_queue_buffer(stream_.get(), buffer);
     }
     if (!frame) continue;
-    if (newest && frame->supersede(std::move(*newest))) StreamCounters::add_one(counters_.skipped);
-    newest = std::move(frame);
+    frame->sequence = sequence_++;
+    StreamCounters::add_one(frame->has_image() ? counters_.delivered : counters_.cursor_updates);
+    events_.stream_frame(*std::move(frame));
   }
-  if (!newest) return;
-  newest->sequence = sequence_++;
-  StreamCounters::add_one(newest->has_image() ? counters_.delivered : counters_.cursor_updates);
-  events_.stream_frame(std::move(*newest));
 }
 
 }  // namespace zc

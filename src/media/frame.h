@@ -81,6 +81,7 @@ struct Frame {
   Nanoseconds arrived{};       ///< CLOCK_MONOTONIC: when the session got it, and with it the producer's buffer
   Nanoseconds arrival{};       ///< when the source's thread got it
   std::uint64_t sequence = 0;  ///< counted by the source, rising by one per delivered frame
+  std::uint32_t spare = 0;     ///< producer's buffers that nobody held when this one had been lent; 0: unknown, too
   Rect crop;                   ///< the part to show, in buffer coordinates; empty = everything
   Transform transform = Transform::Normal;  ///< of the cropped buffer; undone for display
   Damage damage;

@@ -21,7 +21,7 @@ struct EncodeJob {
 
 /// What happens when the encoder is slower than the capture.
 enum class RingPolicy : std::uint8_t {
-  Block,       ///< recording: the worker waits (and the mailbox drops whole captures, cheaply, before any conversion)
+  Block,       ///< recording: the worker waits (and a full mailbox drops whole captures, cheaply, unconverted)
   DropOldest,  ///< live: the oldest waiting surface goes, the newest stays
 };
 

@@ -6,24 +6,49 @@
 #include <variant>
 
 namespace zc {
+namespace {
+
+/// Of the producer's buffers: one that it writes to and one on its way.
+constexpr std::uint32_t kLeastSpare = 2;
+
+}  // namespace
 
 bool FrameMailbox::latches(const Frame& frame) const {
   return latch_ > Nanoseconds{} && std::holds_alternative<std::shared_ptr<const Dmabuf>>(frame.image) && !frame.acquire;
 }
 
-std::optional<Frame> FrameMailbox::deliver(Frame frame) {
-  std::optional<Frame> replaced;
-  if (slot_) {
-    if (frame.supersede(std::move(*slot_))) ++overwritten_;
-    replaced = std::exchange(slot_, std::nullopt);
+std::optional<Frame> FrameMailbox::pop() {
+  if (count_ == 0) return std::nullopt;
+  std::optional<Frame> oldest = std::exchange(slot(0), std::nullopt);
+  first_ = (first_ + 1) % kMostFrames;
+  --count_;
+  return oldest;
+}
+
+void FrameMailbox::deliver(Frame frame, Waste& waste) {
+  auto scrap = waste.begin();
+  if (count_ > 0 && !frame.has_image()) {  // the pointer's news join what waits
+    std::optional<Frame>& last = slot(count_ - 1);
+    static_cast<void>(frame.supersede(std::move(*last)));
+    *scrap = std::exchange(last, std::move(frame));
+    return;
   }
-  slot_ = std::move(frame);
-  return replaced;
+  std::uint32_t spare = frame.spare;
+  while (count_ > 0 && (count_ == depth_ || spare < kLeastSpare)) {
+    *scrap = pop();
+    Frame& next = count_ > 0 ? *slot(0) : frame;
+    if (next.supersede(std::move(**scrap))) {
+      ++overwritten_;
+      ++spare;
+    }
+    ++scrap;
+  }
+  slot(count_++) = std::move(frame);
 }
 
 void FrameMailbox::put(Frame frame) {
-  // These die outside the lock: their leases go back without holding up the consumer.
-  std::optional<Frame> replaced;
+  Waste waste_of_held;
+  Waste waste;
   std::optional<Frame> joined;
   {
     const std::lock_guard lock(mutex_);
@@ -34,23 +59,26 @@ void FrameMailbox::put(Frame frame) {
       joined = std::exchange(held_, std::move(frame));
       return;
     }
-    if (held_) replaced = deliver(std::move(*std::exchange(held_, std::nullopt)));
+    if (held_) {
+      held_->spare = std::min(held_->spare, frame.spare);
+      deliver(std::move(*std::exchange(held_, std::nullopt)), waste_of_held);
+    }
     if (latches(frame)) {
       held_ = std::move(frame);
       held_since_ = monotonic_now();
     } else {
-      joined = deliver(std::move(frame));
+      deliver(std::move(frame), waste);
     }
   }
   arrived_.notify_one();
 }
 
 std::optional<Frame> FrameMailbox::take(const std::stop_token& stop, std::optional<Nanoseconds> deadline) {
-  std::optional<Frame> replaced;  // dies outside the lock
+  Waste waste;
   std::unique_lock lock(mutex_);
   while (true) {
     const Nanoseconds since = held_since_;
-    const auto ready = [&] { return slot_.has_value() || woken_ || (held_ && held_since_ != since); };
+    const auto ready = [&] { return count_ > 0 || woken_ || (held_ && held_since_ != since); };
     std::optional<Nanoseconds> limit = deadline;
     if (held_) limit = std::min(deadline.value_or(Nanoseconds::max()), held_since_ + latch_);
     if (limit) {
@@ -58,20 +86,31 @@ std::optional<Frame> FrameMailbox::take(const std::stop_token& stop, std::option
     } else {
       arrived_.wait(lock, stop, ready);
     }
-    if (slot_ || woken_ || stop.stop_requested()) break;
+    if (count_ > 0 || woken_ || stop.stop_requested()) break;
     const Nanoseconds now = monotonic_now();
-    if (held_ && now >= held_since_ + latch_) replaced = deliver(std::move(*std::exchange(held_, std::nullopt)));
-    if (slot_ || (deadline && now >= *deadline)) break;
+    if (held_ && now >= held_since_ + latch_) deliver(std::move(*std::exchange(held_, std::nullopt)), waste);
+    if (count_ > 0 || (deadline && now >= *deadline)) break;
   }
   woken_ = false;
   if (stop.stop_requested()) return std::nullopt;
-  return std::exchange(slot_, std::nullopt);
+  return pop();
+}
+
+std::optional<Frame> FrameMailbox::take_newest(const std::stop_token& stop, std::optional<Nanoseconds> deadline) {
+  std::optional<Frame> newest = take(stop, deadline);
+  while (newest) {
+    std::optional<Frame> next = take(stop, Nanoseconds{});
+    if (!next) break;
+    static_cast<void>(next->supersede(std::move(*newest)));
+    newest = std::move(next);
+  }
+  return newest;
 }
 
 void FrameMailbox::unlatch() {
+  Waste waste;
   const std::lock_guard lock(mutex_);
-  // Whatever was in the slot was taken over or is older: it is counted, and dies with this call.
-  if (held_) static_cast<void>(deliver(std::move(*std::exchange(held_, std::nullopt))));
+  if (held_) deliver(std::move(*std::exchange(held_, std::nullopt)), waste);
 }
 
 void FrameMailbox::wake() {
@@ -83,11 +122,12 @@ void FrameMailbox::wake() {
 }
 
 void FrameMailbox::close() {
-  std::optional<Frame> left;
+  Waste left;
   std::optional<Frame> held;
   const std::lock_guard lock(mutex_);
   closed_ = true;
-  left = std::exchange(slot_, std::nullopt);
+  left = std::exchange(slots_, {});
+  first_ = count_ = 0;
   held = std::exchange(held_, std::nullopt);
 }
 

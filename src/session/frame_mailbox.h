@@ -3,7 +3,10 @@
 #include "base/clock.h"
 #include "media/frame.h"
 
+#include <algorithm>
+#include <array>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <mutex>
 #include <optional>
@@ -11,20 +14,27 @@
 
 namespace zc {
 
-/// One place between a source's thread and the worker: the newest frame wins, the older one's damage and cursor live on
-/// in it (Frame::supersede). put() never blocks for longer than a move; one producer, one consumer.
+/// Between a source's thread and the worker. Up to `depth` pictures wait, as long as the producer keeps a buffer to
+/// write to and one on its way (Frame::spare); then the oldest makes room, and its damage and cursor live on in the
+/// next (Frame::supersede). One: the newest picture wins, which is what a live stream wants; a recording rather has a
+/// picture late than not at all. put() never blocks for longer than a few moves; one producer, one consumer.
 ///
 /// With a latch, a dmabuf that came without an acquire point is kept back until the next picture is there, or for that
 /// long: some drivers hand buffers over before they are painted and attach no fence to wait for.
 class FrameMailbox {
  public:
-  explicit FrameMailbox(Nanoseconds latch = {}) : latch_(latch) {}
+  static constexpr std::size_t kMostFrames = 4;
+
+  explicit FrameMailbox(Nanoseconds latch = {}, std::size_t depth = 1)
+      : latch_(latch), depth_(std::clamp(depth, std::size_t{1}, kMostFrames)) {}
 
   void put(Frame frame);
 
-  /// Waits for a frame until `deadline` (CLOCK_MONOTONIC; nullopt = no limit), a stop request or a wake(); nullopt on
-  /// any of these.
+  /// The oldest frame. Waits for one until `deadline` (CLOCK_MONOTONIC; nullopt = no limit), a stop request or a
+  /// wake(); nullopt on any of these.
   [[nodiscard]] std::optional<Frame> take(const std::stop_token& stop, std::optional<Nanoseconds> deadline);
+  /// As take(), but what has come since is in it, and only the newest picture counts.
+  [[nodiscard]] std::optional<Frame> take_newest(const std::stop_token& stop, std::optional<Nanoseconds> deadline);
 
   /// Nothing comes any more: what is kept back may be taken now.
   void unlatch();
@@ -41,14 +51,21 @@ class FrameMailbox {
   [[nodiscard]] std::uint64_t overwritten() const;
 
  private:
-  /// Puts a frame where take() finds it; what it replaces.
-  [[nodiscard]] std::optional<Frame> deliver(Frame frame);
+  /// What was replaced: dies outside the lock, so that leases go back without holding up the consumer.
+  using Waste = std::array<std::optional<Frame>, kMostFrames>;
+  /// Puts a frame where take() finds it.
+  void deliver(Frame frame, Waste& waste);
+  [[nodiscard]] std::optional<Frame>& slot(std::size_t place) { return slots_.at((first_ + place) % kMostFrames); }
+  [[nodiscard]] std::optional<Frame> pop();
   [[nodiscard]] bool latches(const Frame& frame) const;
 
   const Nanoseconds latch_;
+  const std::size_t depth_;
   mutable std::mutex mutex_;
   std::condition_variable_any arrived_;
-  std::optional<Frame> slot_;
+  std::array<std::optional<Frame>, kMostFrames> slots_;  ///< `count_` of them, the oldest at `first_`
+  std::size_t first_ = 0;
+  std::size_t count_ = 0;
   std::optional<Frame> held_;  ///< kept back by the latch
   Nanoseconds held_since_{};
   bool woken_ = false;

@@ -138,7 +138,7 @@ std::expected<PictureIntake::Resumed, Failure> PictureIntake::resume(const std::
 }
 
 Frame PictureIntake::newest(Frame picture, const std::stop_token& stop, Nanoseconds patience) {
-  if (std::optional<Frame> newer = mailbox_.take(stop, monotonic_now() + patience)) {
+  if (std::optional<Frame> newer = mailbox_.take_newest(stop, monotonic_now() + patience)) {
     newer->supersede(std::move(picture));
     return std::move(*newer);
   }

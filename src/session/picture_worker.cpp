@@ -74,8 +74,9 @@ Result<PictureWorker::End> PictureWorker::run(Frame first, const std::stop_token
         mailbox_.take(stop, deadline ? std::optional(*deadline + config_.epoch) : std::nullopt);
     const Nanoseconds now = stream_now();
     elapsed_ns_.store(now.count(), std::memory_order_relaxed);
+    // What was captured before the end belongs to it, however late it is taken.
     if (config_.duration &&
-        (now >= *config_.duration + kDeliverySlack || (frame && frame->pts - config_.epoch >= *config_.duration))) {
+        (frame ? frame->pts - config_.epoch >= *config_.duration : now >= *config_.duration + kDeliverySlack)) {
       end = End::Duration;
       break;
     }
@@ -114,8 +115,12 @@ Result<void> PictureWorker::take_frame(Frame frame, const std::stop_token& stop)
 }
 
 Result<void> PictureWorker::take_waiting() {
-  std::optional<Frame> frame = mailbox_.take(std::stop_token{}, monotonic_now());
-  return frame ? take_frame(std::move(*frame), std::stop_token{}) : Result<void>{};
+  for (std::size_t i = 0; i < FrameMailbox::kMostFrames; ++i) {  // and no more: the source goes on
+    std::optional<Frame> frame = mailbox_.take(std::stop_token{}, monotonic_now());
+    if (!frame) break;
+    if (const auto taken = take_frame(std::move(*frame), std::stop_token{}); !taken) return taken;
+  }
+  return {};
 }
 
 Result<void> PictureWorker::carry_out(const std::stop_token& stop) {
@@ -148,7 +153,7 @@ Result<void> PictureWorker::sit_out_pause(const std::stop_token& stop) {
   const Nanoseconds begun = stream_now();
   std::optional<Frame> newest;  // what is on the screen when it goes on, with the damage of all before
   while (paused_.load(std::memory_order_relaxed) && !asleep() && !stop.stop_requested()) {
-    std::optional<Frame> frame = mailbox_.take(stop, std::nullopt);
+    std::optional<Frame> frame = mailbox_.take_newest(stop, std::nullopt);
     if (!frame) continue;
     if (newest) frame->supersede(std::move(*newest));
     newest = std::move(frame);

@@ -90,7 +90,7 @@ class PictureWorker {
   [[nodiscard]] Result<void> sit_out_pause(const std::stop_token& stop);
   /// False: the recording has ended meanwhile.
   [[nodiscard]] Result<bool> sit_out_sleep(const std::stop_token& stop);
-  /// Encodes the picture that waits in the mailbox, if one does.
+  /// Encodes the pictures that wait in the mailbox.
   [[nodiscard]] Result<void> take_waiting();
   void note_route();
   /// Pictures are made for the encoder that has taken over, where one has.

@@ -37,6 +37,10 @@ Nanoseconds max_gap(double least_rate) {
   return least_rate > 0 ? Nanoseconds(static_cast<std::int64_t>(1e9 / least_rate)) : Nanoseconds{};
 }
 
+RingPolicy ring_policy(const RecordingOptions& options) {
+  return options.ring_policy.value_or(options.live ? RingPolicy::DropOldest : RingPolicy::Block);
+}
+
 std::unexpected<Failure> failed(Part part, Error error) { return std::unexpected(Failure{part, std::move(error)}); }
 
 class RecordingImpl final : public Recording, public SourceListener {
@@ -44,7 +48,8 @@ class RecordingImpl final : public Recording, public SourceListener {
   explicit RecordingImpl(RecordingOptions options)
       : options_(std::move(options)),
         min_rate_(options_.min_rate),
-        mailbox_(options_.toggles.latch ? kLatch : Nanoseconds{}),
+        mailbox_(options_.toggles.latch ? kLatch : Nanoseconds{},
+                 ring_policy(options_) == RingPolicy::Block ? FrameMailbox::kMostFrames : 1),
         outputs_(options_.replay, output_events()),
         equipment_(options_),
         intake_(mailbox_, equipment_) {}
@@ -220,9 +225,7 @@ std::expected<void, Failure> RecordingImpl::open_stage(Frame& first) {
   codec_ = stream.codec;
   const std::size_t frames = equipment_.ring_frames(**encoder);
   stage_ = std::make_unique<EncodeStage>(
-      std::move(*encoder), frames,
-      options_.ring_policy.value_or(options_.live ? RingPolicy::DropOldest : RingPolicy::Block),
-      [this](const Packet& packet) { outputs_.push(packet); },
+      std::move(*encoder), frames, ring_policy(options_), [this](const Packet& packet) { outputs_.push(packet); },
       [this](const Error& error) { end_with(EndReason::Failed, Failure{Part::Encoder, error}); }, &encoders,
       options_.patience);
   logger("session").info("{} -> {} ({}) {}x{}", source_->info().description, encoders.encoder(),

@@ -7,15 +7,19 @@
 #include <nlohmann/json.hpp>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstdlib>
+#include <fstream>
 #include <map>
 #include <random>
 #include <set>
 #include <thread>
+#include <utility>
+#include <vector>
 
 using namespace zc;
 using namespace zc::test;
@@ -30,8 +34,20 @@ constexpr std::string_view kBeside = "side";
 constexpr double kCutOff = 1.0;
 /// Left out when the source is lost, so that an outage can be told from a machine that was too slow.
 constexpr std::uint32_t kGap = 10;
+/// A fault's window goes on for so many pictures after it is over: a second.
+constexpr std::uint32_t kAfter = 30;
 
 double seconds(Nanoseconds time) { return static_cast<double>(time.count()) / 1e9; }
+
+/// Time that a virtual machine's processors were ready to run and did not, all of them together.
+double stolen_seconds() {
+  std::ifstream stat("/proc/stat");
+  std::string cpu;
+  std::array<double, 8> ticks{};  // user nice system idle iowait irq softirq steal
+  stat >> cpu;
+  for (double& t : ticks) stat >> t;
+  return ticks.back() / static_cast<double>(::sysconf(_SC_CLK_TCK));
+}
 
 class Soak {
  public:
@@ -45,6 +61,7 @@ class Soak {
   }
 
   void run(Nanoseconds length) {
+    const double stolen = stolen_seconds();
     const Nanoseconds end = monotonic_now() + length;
     while (monotonic_now() < end) {
       std::this_thread::sleep_for(std::chrono::milliseconds(3'000 + pick(9'000)));
@@ -61,6 +78,7 @@ class Soak {
         recovery_[std::string(fault.name)];
       }
       ++count_[std::string(fault.name)];
+      windows_.emplace_back(picture, at_picture() + kAfter);
       memory_ = std::max(memory_, rig_->resident_kib());
       fmt::print(stderr, "{:8.1f} s  {} at picture {}, over at {}\n", seconds(monotonic_now() - (end - length)),
                  fault.name, picture, at_picture());
@@ -69,6 +87,7 @@ class Soak {
     const auto report = rig_->client().stop(name_);
     REQUIRE(report);
     note_losses(nlohmann::json::parse(*report).at("dropped").get<std::uint64_t>());
+    stolen_ = stolen_seconds() - stolen;
   }
 
   /// Reads every file back; numbers may be left out once per outage of the source, in a cut-off file's last second, and
@@ -96,7 +115,10 @@ class Soak {
         const std::uint32_t missing = jump.to - jump.from - 1;
         // One more may have been sent after they were counted.
         if (!cut_off && missing >= kGap - 1 && !beside) ++jumps_;
-        if (!cut_off && missing < kGap - 1 && !beside) missing_ += missing;
+        if (!cut_off && missing < kGap - 1 && !beside) {
+          missing_ += missing;
+          if (!near_a_fault(jump)) missing_outside_ += missing;
+        }
         // What a sink beside lacks, the session's own file lacks too.
         if (beside) CHECK(own_jumps.contains({jump.from, jump.to}));
         own_jumps.emplace(jump.from, jump.to);
@@ -118,6 +140,8 @@ class Soak {
             {"jumps", jumps_},
             {"outages_of_the_source", outages_},
             {"missing_elsewhere", missing_},
+            {"missing_outside_of_faults", missing_outside_},
+            {"processor_seconds_stolen", stolen_},
             {"said_to_be_dropped", dropped_},
             {"faults", recovery},
             {"daemon_rss_kib", memory_},
@@ -132,6 +156,9 @@ class Soak {
     bool ours;    ///< the repair is the daemon's too: time counts from the fault on
   };
 
+  [[nodiscard]] bool near_a_fault(const FrameReport::Jump& jump) const {
+    return std::ranges::any_of(windows_, [&](const auto& w) { return jump.to > w.first && jump.from < w.second; });
+  }
   /// Those of the sessions first.
   [[nodiscard]] std::vector<std::string> files_to_read() const {
     std::vector<std::string> files;
@@ -262,8 +289,11 @@ class Soak {
   unsigned sides_ = 0;
   std::uint64_t outages_ = 0;
   std::uint64_t frames_ = 0;
-  std::uint64_t jumps_ = 0;    ///< as wide as an outage
-  std::uint64_t missing_ = 0;  ///< numbers left out elsewhere
+  std::uint64_t jumps_ = 0;            ///< as wide as an outage
+  std::uint64_t missing_ = 0;          ///< numbers left out elsewhere
+  std::uint64_t missing_outside_ = 0;  ///< of these, those that no fault is near
+  double stolen_ = 0;
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> windows_;  ///< of the faults, in pictures' numbers
   std::uint64_t dropped_ = 0;
   std::uint64_t dropped_before_ = 0;
   std::uint64_t memory_ = 0;

@@ -44,6 +44,80 @@ TEST_CASE("the mailbox keeps the newest frame and counts what it threw away") {
   CHECK_FALSE(mailbox.take(stop.get_token(), monotonic_now() + 1ms));
 }
 
+TEST_CASE("a recording's mailbox keeps what waits while the producer has buffers to spare") {
+  FrameMailbox mailbox({}, FrameMailbox::kMostFrames);
+  const std::stop_token stop;
+  const auto put = [&](std::uint64_t sequence, std::uint32_t spare) {
+    Frame frame = picture(sequence);
+    frame.spare = spare;
+    frame.damage = Damage::none();
+    frame.damage.add({static_cast<std::int32_t>(sequence) * 100, 0, 10, 10});
+    mailbox.put(std::move(frame));
+  };
+  const auto take = [&] {
+    const auto frame = mailbox.take(stop, monotonic_now());
+    return frame ? frame->sequence : 0;
+  };
+  SECTION("all come, in their order") {
+    for (std::uint64_t i = 1; i <= 4; ++i) put(i, 6);
+    CHECK(take() == 1);
+    put(5, 6);
+    for (std::uint64_t i = 2; i <= 5; ++i) CHECK(take() == i);
+    CHECK(take() == 0);
+    CHECK(mailbox.overwritten() == 0);
+  }
+  SECTION("a full one gives up the oldest, whose damage stays") {
+    for (std::uint64_t i = 1; i <= 5; ++i) put(i, 6);
+    CHECK(mailbox.overwritten() == 1);
+    const auto frame = mailbox.take(stop, monotonic_now());
+    REQUIRE(frame);
+    CHECK(frame->sequence == 2);
+    CHECK(frame->damage.rects().size() == 2);
+  }
+  SECTION("the producer keeps two buffers") {
+    put(1, 3);
+    put(2, 2);
+    CHECK(mailbox.overwritten() == 0);
+    put(3, 1);  // the oldest one's buffer is the second
+    CHECK(mailbox.overwritten() == 1);
+    put(4, 0);
+    CHECK(mailbox.overwritten() == 3);
+    CHECK(take() == 4);
+    CHECK(take() == 0);
+  }
+  SECTION("the pointer's news join the newest") {
+    put(1, 6);
+    put(2, 6);
+    Frame news;
+    news.sequence = 3;
+    news.cursor = CursorState{.visible = true, .position = {5, 6}, .hotspot = {}, .bitmap = nullptr};
+    mailbox.put(std::move(news));
+    CHECK(take() == 1);
+    const auto frame = mailbox.take(stop, monotonic_now());
+    REQUIRE(frame);
+    CHECK(frame->has_image());
+    CHECK(frame->cursor->position == Point{5, 6});
+    CHECK(take() == 0);
+  }
+  SECTION("who wants the newest gets the damage of all") {
+    for (std::uint64_t i = 1; i <= 3; ++i) put(i, 6);
+    const auto frame = mailbox.take_newest(stop, monotonic_now());
+    REQUIRE(frame);
+    CHECK(frame->sequence == 3);
+    CHECK(frame->damage.rects().size() == 3);
+    CHECK(take() == 0);
+  }
+  SECTION("closing lets go of all") {
+    for (std::uint64_t i = 1; i <= 3; ++i) put(i, 6);
+    mailbox.close();
+    mailbox.reopen();
+    CHECK(take() == 0);
+    put(4, 6);
+    CHECK(take() == 4);
+    CHECK(mailbox.overwritten() == 0);
+  }
+}
+
 namespace {
 
 Frame dmabuf_picture(std::uint64_t sequence) {
