@@ -20,6 +20,7 @@ class Reporter final : public RecordingEvents {
   explicit Reporter(const Channel& channel) : channel_(channel) {}
   Reporter(const Reporter&) = delete;
   Reporter& operator=(const Reporter&) = delete;
+  ~Reporter() override = default;
 
   void answer(std::uint64_t id, const Result<std::string>& result);
   void state(SessionState state, const std::string& reason);
