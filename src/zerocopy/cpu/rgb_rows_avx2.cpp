@@ -164,9 +164,9 @@ ZC_AVX2_INLINE void prefetch_next(const RgbRows& rows, std::size_t x) {
   if constexpr (!kTarget.interleaved) prefetch<64, true>(rows.chroma[1] + x * bytes / divisor, rows.chroma_ahead);
 }
 
-/// `rows.width` is a multiple of kStep.
+/// The first `width` pixels, a multiple of kStep.
 template <RgbLayout kLayout, RgbTarget kTarget>
-ZC_AVX2_INLINE void body_420(const RgbRows& rows, const YuvCoefficients& c) {
+ZC_AVX2_INLINE void body_420(const RgbRows& rows, std::size_t width, const YuvCoefficients& c) {
   constexpr unsigned shift = kShiftOf<kLayout, kTarget>;
   constexpr std::size_t bytes = kSampleBytes<kTarget>;
   const Weights y = weights(c.luma, c.luma_bias);
@@ -175,7 +175,7 @@ ZC_AVX2_INLINE void body_420(const RgbRows& rows, const YuvCoefficients& c) {
   const Split left0 = split<kLayout>(broadcast_pixel(rows.left[0]));
   const Split left1 = split<kLayout>(broadcast_pixel(rows.left[1]));
   Split previous{_mm256_add_epi16(left0.even, left1.even), _mm256_add_epi16(left0.odd, left1.odd)};
-  for (std::size_t x = 0; x < rows.width; x += kStep) {
+  for (std::size_t x = 0; x < width; x += kStep) {
     prefetch_next<kTarget>(rows, x);
     __m256i luma0[2];
     __m256i luma1[2];
@@ -208,13 +208,13 @@ ZC_AVX2_INLINE void body_420(const RgbRows& rows, const YuvCoefficients& c) {
 }
 
 template <RgbLayout kLayout, RgbTarget kTarget>
-ZC_AVX2_INLINE void body_444(const RgbRows& rows, const YuvCoefficients& c) {
+ZC_AVX2_INLINE void body_444(const RgbRows& rows, std::size_t width, const YuvCoefficients& c) {
   constexpr unsigned shift = kShiftOf<kLayout, kTarget>;
   constexpr std::size_t bytes = kSampleBytes<kTarget>;
   const Weights y = weights(c.luma, c.luma_bias);
   const Weights cb = weights(c.cb, c.chroma_bias);
   const Weights cr = weights(c.cr, c.chroma_bias);
-  for (std::size_t x = 0; x < rows.width; x += kStep) {
+  for (std::size_t x = 0; x < width; x += kStep) {
     prefetch_next<kTarget>(rows, x);
     __m256i ys[2];
     __m256i us[2];
@@ -234,11 +234,11 @@ ZC_AVX2_INLINE void body_444(const RgbRows& rows, const YuvCoefficients& c) {
 }
 
 template <RgbLayout kLayout, RgbTarget kTarget>
-ZC_AVX2_INLINE void body(const RgbRows& rows, const YuvCoefficients& c) {
+ZC_AVX2_INLINE void body(const RgbRows& rows, std::size_t width, const YuvCoefficients& c) {
   if constexpr (kTarget.subsampled) {
-    body_420<kLayout, kTarget>(rows, c);
+    body_420<kLayout, kTarget>(rows, width, c);
   } else {
-    body_444<kLayout, kTarget>(rows, c);
+    body_444<kLayout, kTarget>(rows, width, c);
   }
 }
 
@@ -251,7 +251,6 @@ ZC_AVX2 __attribute__((noinline)) void convert_tail(const RgbRows& rows, std::si
   alignas(32) std::byte luma[2][kStep * 2];
   alignas(32) std::byte chroma[2][kStep * 2];
   RgbRows padded = rows;
-  padded.width = kStep;
   padded.source_ahead = padded.luma_ahead = padded.chroma_ahead = 0;
   for (std::size_t row = 0; row < row_count; ++row) {
     std::memcpy(pixels[row], rows.source[row], count * 4);
@@ -261,7 +260,7 @@ ZC_AVX2 __attribute__((noinline)) void convert_tail(const RgbRows& rows, std::si
   }
   padded.chroma[0] = chroma[0];
   padded.chroma[1] = chroma[1];
-  body<kLayout, kTarget>(padded, c);
+  body<kLayout, kTarget>(padded, kStep, c);
   for (std::size_t row = 0; row < row_count; ++row) std::memcpy(rows.luma[row], luma[row], count * bytes);
   const std::size_t chroma_count = kTarget.subsampled ? (count + 1) / 2 : count;
   std::memcpy(rows.chroma[0], chroma[0], chroma_count * bytes * (kTarget.interleaved ? 2 : 1));
@@ -271,11 +270,7 @@ ZC_AVX2 __attribute__((noinline)) void convert_tail(const RgbRows& rows, std::si
 template <RgbLayout kLayout, RgbTarget kTarget>
 ZC_AVX2 void convert_rows(const RgbRows& rows, const YuvCoefficients& c) {
   const std::size_t whole = rows.width & ~(kStep - 1);
-  if (whole != 0) {
-    RgbRows main = rows;
-    main.width = whole;
-    body<kLayout, kTarget>(main, c);
-  }
+  if (whole != 0) body<kLayout, kTarget>(rows, whole, c);  // and no copy of `rows`, see rgb_rows_avx512.cpp
   if (whole == rows.width) return;
   constexpr std::size_t bytes = kSampleBytes<kTarget>;
   constexpr std::size_t row_count = kTarget.subsampled ? 2 : 1;

@@ -135,14 +135,14 @@ ZC_AVX512_INLINE void store_chroma(const RgbRows& rows, std::size_t x, const __m
   }
 }
 
-/// `rows.width` is a multiple of kStep.
+/// The first `width` pixels, a multiple of kStep.
 template <RgbTarget kTarget>
-ZC_AVX512 void body(const RgbRows& rows, const YuvCoefficients& c) {
+ZC_AVX512 void body(const RgbRows& rows, std::size_t width, const YuvCoefficients& c) {
   const Weights y = weights(c.luma, c.luma_bias);
   const Weights cb = weights(c.cb, c.chroma_sum_bias);
   const Weights cr = weights(c.cr, c.chroma_sum_bias);
   Split previous = add(broadcast_pixel(rows.left[0]), broadcast_pixel(rows.left[1]));
-  for (std::size_t x = 0; x < rows.width; x += kStep) {
+  for (std::size_t x = 0; x < width; x += kStep) {
     prefetch_next<kTarget>(rows, x);
     Split top[4];
     Split bottom[4];
@@ -170,11 +170,9 @@ ZC_AVX512 void body(const RgbRows& rows, const YuvCoefficients& c) {
 template <RgbTarget kTarget>
 void convert_rows(const RgbRows& rows, const YuvCoefficients& c) {
   const std::size_t whole = rows.width & ~(kStep - 1);
-  if (whole != 0) {
-    RgbRows main = rows;
-    main.width = whole;
-    body<kTarget>(main, c);
-  }
+  // `rows` itself and no copy: what the caller has just stored cannot be forwarded to a copy's wider loads, which wait
+  // until the rows written before have left the store buffer.
+  if (whole != 0) body<kTarget>(rows, whole, c);
   if (whole == rows.width) return;
   RgbRows tail = rows;
   tail.width = rows.width - whole;
