@@ -10,7 +10,7 @@ namespace zc {
 /// call; its timers become exact with the first nap.
 class Nap {
  public:
-  /// Right after the work was given away: sleeps, less than half of `timeout`. False: not at all.
+  /// Right after the work was given away: sleeps, at most for half of `timeout`. False: not at all.
   bool sleep(Nanoseconds timeout);
   /// The work is over; `overslept` says that it already was when sleep() had slept.
   void over(bool overslept) { estimate_.learn(monotonic_now() - began_, overslept); }

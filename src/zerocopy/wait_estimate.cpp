@@ -11,6 +11,9 @@ constexpr Nanoseconds kMargin = std::chrono::microseconds(5);
 constexpr Nanoseconds kLeastNap = std::chrono::microseconds(10);
 /// More than any frame takes: an estimate is not to make a wait longer than its bound.
 constexpr Nanoseconds kMostNap = std::chrono::milliseconds(20);
+/// The first work may have waited for a driver's compiler. For the same reason an estimate doubles at the most: naps
+/// that are much too long would go on for many frames.
+constexpr Nanoseconds kMostFirst = std::chrono::microseconds(200);
 
 }  // namespace
 
@@ -23,10 +26,12 @@ void WaitEstimate::learn(Nanoseconds took, bool overslept) {
   late_ -= late_ / 64;  // forgotten in time: one late wake-up is not to end all naps
   if (overslept) {
     expected_ -= expected_ / 4;
-  } else if (expected_ == Nanoseconds{} || took < expected_) {
+  } else if (expected_ == Nanoseconds{}) {
+    expected_ = std::min(took, kMostFirst);
+  } else if (took < expected_) {
     expected_ = took;
   } else {
-    expected_ += (took - expected_) / 8;
+    expected_ += std::min((took - expected_) / 8, expected_);
   }
 }
 

@@ -202,4 +202,9 @@ TEST_CASE("a nap ends before the work does, and follows it when it becomes short
   WaitEstimate slow;
   slow.learn(std::chrono::seconds(5), false);
   CHECK(slow.nap() <= std::chrono::milliseconds(20));
+  // One that took very long is soon forgotten.
+  WaitEstimate disturbed;
+  for (int i = 0; i < 20; ++i) disturbed.learn(microseconds(50), false);
+  disturbed.learn(std::chrono::milliseconds(160), false);
+  CHECK(disturbed.nap() <= microseconds(100));
 }
