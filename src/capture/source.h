@@ -42,8 +42,8 @@ struct SourceInfo {
 struct SourceStats {
   std::uint64_t delivered = 0;       ///< frames handed to the listener (with a picture)
   std::uint64_t cursor_updates = 0;  ///< frames without a picture
-  /// Producer's buffers that did not become frames: lost on their way (PipeWire loses them when a thread of either side
-  /// is late), as far as the producer counts them.
+  /// Pictures that did not become frames: lost on their way (PipeWire loses buffers when a thread of either side is
+  /// late), as far as the producer counts them, or for want of a free buffer.
   std::uint64_t skipped = 0;
   std::uint64_t corrupt = 0;  ///< refused: flagged corrupt, short or malformed
   std::uint64_t bad_pts = 0;  ///< producer timestamps replaced by the arrival time

@@ -164,9 +164,11 @@ void VideoStream::requeue_returned() {
 }
 
 void VideoStream::process() {
-  requeue_returned();
   const Nanoseconds arrival = monotonic_now();
-  while (pw_buffer* buffer = pw_stream_dequeue_buffer(stream_.get())) {
+  while (true) {
+    requeue_returned();  // each time: what is spare is told with each frame
+    pw_buffer* buffer = pw_stream_dequeue_buffer(stream_.get());
+    if (buffer == nullptr) return;
     std::optional<Frame> frame = agreed_ ? reader_.read(buffer, arrival) : std::nullopt;
     if (!frame || !frame->has_image()) {
       buffers_->pass(buffer);

@@ -72,6 +72,8 @@ bool Frame::supersede(Frame&& older) {
     // Only cursor news here: the older picture is still the one to show, now with this cursor.
     image = std::move(older.image);
     lease = std::move(older.lease);
+    spare = older.spare;
+    arrived = older.arrived;
     acquire = std::move(older.acquire);
     crop = older.crop;
     transform = older.transform;

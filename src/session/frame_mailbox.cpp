@@ -136,6 +136,11 @@ void FrameMailbox::reopen() {
   closed_ = false;
 }
 
+std::size_t FrameMailbox::waiting() const {
+  const std::lock_guard lock(mutex_);
+  return count_;
+}
+
 std::uint64_t FrameMailbox::overwritten() const {
   const std::lock_guard lock(mutex_);
   return overwritten_;

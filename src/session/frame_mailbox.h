@@ -47,6 +47,8 @@ class FrameMailbox {
   /// Frames are taken again.
   void reopen();
 
+  /// Frames that take() would give at once.
+  [[nodiscard]] std::size_t waiting() const;
   /// Pictures thrown away because a newer one came before they were taken.
   [[nodiscard]] std::uint64_t overwritten() const;
 

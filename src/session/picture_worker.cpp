@@ -89,9 +89,11 @@ Result<PictureWorker::End> PictureWorker::run(Frame first, const std::stop_token
     pacer_.on_timer(now, starved);
     if (const auto done = carry_out(stop); !done) return std::unexpected(done.error());
   }
-  mailbox_.unlatch();
-  if (end == End::Stopped) {  // a source that came to its end may have left its last picture
-    if (const auto taken = take_waiting(); !taken) return std::unexpected(taken.error());
+  if (!paused_.load(std::memory_order_relaxed)) {
+    mailbox_.unlatch();
+    const Nanoseconds limit =
+        end == End::Duration ? config_.epoch + config_.duration.value_or(Nanoseconds{}) : monotonic_now();
+    if (const auto taken = take_waiting(limit); !taken) return std::unexpected(taken.error());
   }
   pacer_.on_end(end == End::Duration ? config_.duration.value_or(stream_now()) : stream_now());
   // The last pictures are written whatever asked for the end: a fresh token, so that a full ring is waited for.
@@ -105,6 +107,10 @@ Result<void> PictureWorker::take_frame(Frame frame, const std::stop_token& stop)
   } else if (!last_ && !newest_.has_image()) {
     return {};  // cursor news before the first picture
   }
+  if (config_.pacer.constant_rate) {  // a picture that is held for a slot before this one's goes out first
+    pacer_.on_timer(frame.pts - config_.epoch, false);
+    if (const auto done = carry_out(stop); !done) return done;
+  }
   apply_crop(frame, config_.crop, config_.even_size);
   const bool image = frame.has_image();
   if (!pacer_.on_frame(frame.pts - config_.epoch)) {
@@ -114,13 +120,14 @@ Result<void> PictureWorker::take_frame(Frame frame, const std::stop_token& stop)
   return carry_out(stop);
 }
 
-Result<void> PictureWorker::take_waiting() {
-  for (std::size_t i = 0; i < FrameMailbox::kMostFrames; ++i) {  // and no more: the source goes on
-    std::optional<Frame> frame = mailbox_.take(std::stop_token{}, monotonic_now());
-    if (!frame) break;
-    if (const auto taken = take_frame(std::move(*frame), std::stop_token{}); !taken) return taken;
+Result<std::optional<Frame>> PictureWorker::take_waiting(Nanoseconds limit) {
+  while (std::optional<Frame> frame = mailbox_.take(std::stop_token{}, monotonic_now())) {
+    if (frame->pts >= limit) return frame;
+    if (const auto taken = take_frame(std::move(*frame), std::stop_token{}); !taken) {
+      return std::unexpected(taken.error());
+    }
   }
-  return {};
+  return std::nullopt;
 }
 
 Result<void> PictureWorker::carry_out(const std::stop_token& stop) {
@@ -151,7 +158,10 @@ void PictureWorker::set_paused(bool on) {
 
 Result<void> PictureWorker::sit_out_pause(const std::stop_token& stop) {
   const Nanoseconds begun = stream_now();
-  std::optional<Frame> newest;  // what is on the screen when it goes on, with the damage of all before
+  auto waiting = take_waiting(monotonic_now());
+  if (!waiting) return std::unexpected(waiting.error());
+  // What is on the screen when it goes on, with the damage of all before.
+  std::optional<Frame> newest = std::move(*waiting);
   while (paused_.load(std::memory_order_relaxed) && !asleep() && !stop.stop_requested()) {
     std::optional<Frame> frame = mailbox_.take_newest(stop, std::nullopt);
     if (!frame) continue;
@@ -169,7 +179,7 @@ Result<bool> PictureWorker::sit_out_sleep(const std::stop_token& stop) {
   // As at the stream's end: what was captured is written, and the last picture lasts until now.
   if (!paused_.load(std::memory_order_relaxed)) {
     mailbox_.unlatch();
-    if (const auto taken = take_waiting(); !taken) return std::unexpected(taken.error());
+    if (const auto taken = take_waiting(monotonic_now()); !taken) return std::unexpected(taken.error());
   }
   const Nanoseconds begun = stream_now();
   elapsed_ns_.store(begun.count(), std::memory_order_relaxed);

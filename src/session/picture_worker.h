@@ -90,8 +90,9 @@ class PictureWorker {
   [[nodiscard]] Result<void> sit_out_pause(const std::stop_token& stop);
   /// False: the recording has ended meanwhile.
   [[nodiscard]] Result<bool> sit_out_sleep(const std::stop_token& stop);
-  /// Encodes the pictures that wait in the mailbox.
-  [[nodiscard]] Result<void> take_waiting();
+  /// Encodes the pictures that wait in the mailbox and were captured before `limit` (CLOCK_MONOTONIC). The first one
+  /// that was not, if one waits.
+  [[nodiscard]] Result<std::optional<Frame>> take_waiting(Nanoseconds limit);
   void note_route();
   /// Pictures are made for the encoder that has taken over, where one has.
   void follow_encoder();

@@ -106,7 +106,7 @@ class RecordingImpl final : public Recording, public SourceListener {
 
  private:
   void run_worker(const std::stop_token& stop);
-  /// Pictures so far that newer ones replaced before the worker took them, here or in the source's queue.
+  /// Pictures so far that newer ones replaced before the worker took them, or that the source missed.
   [[nodiscard]] std::uint64_t passed_over() const {
     const std::uint64_t at_end = passed_over_at_end_.load();
     return at_end != kUnderWay ? at_end : mailbox_.overwritten() + source_->stats().skipped;

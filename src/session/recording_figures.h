@@ -29,7 +29,7 @@ class EngineLoadMeter {
   std::optional<Nanoseconds> asked_at_;
 };
 
-/// `passed_over`: pictures that newer ones replaced before the worker took them.
+/// `passed_over`: pictures that newer ones replaced before the worker took them, or that the source missed.
 void add_figures(RecordingStatus& status, const PictureWorker& pictures, const EncodeStage& stage,
                  std::uint64_t passed_over);
 /// Once the stage has finished.

@@ -31,7 +31,8 @@ struct Alive {
   std::atomic<int> surfaces{0};
   std::atomic<int> leases{0};
   std::atomic<int> encoders{0};
-  std::atomic<int> wrong{0};  ///< seen on other threads than the test's, which asserts it
+  std::atomic<bool> held{false};  ///< the importer takes its time
+  std::atomic<int> wrong{0};      ///< seen on other threads than the test's, which asserts it
 };
 
 /// Makes every frame the same picture.
@@ -49,6 +50,7 @@ class CountingImporter final : public Importer {
   [[nodiscard]] Result<void> configure(const SurfaceFormat&) override { return {}; }
   [[nodiscard]] Result<Surface> import(Frame frame) override {
     worker = std::this_thread::get_id();
+    while (alive_.held) std::this_thread::sleep_for(1ms);
     if (std::exchange(first_, false) && !frame.damage.everything()) ++alive_.wrong;
     return picture(0, &alive_.surfaces);
   }
@@ -60,7 +62,7 @@ class CountingImporter final : public Importer {
   bool first_ = true;
 };
 
-Frame frame_of(Alive& alive) {
+Frame frame_of(Alive& alive, Nanoseconds pts = monotonic_now()) {
   static const std::byte pixel{};
   HostImage image;
   image.format = PixelFormat::BGRx;
@@ -68,7 +70,8 @@ Frame frame_of(Alive& alive) {
   image.planes[0] = {&pixel, kFormat.size.width * 4};
   Frame frame;
   frame.image = image;
-  frame.pts = monotonic_now();
+  frame.pts = pts;
+  frame.spare = 8;
   ++alive.leases;
   const std::shared_ptr<void> owner(&alive, [](void*) {});
   frame.lease =
@@ -93,7 +96,7 @@ class Rig {
     if (constant_rate) {
       config.pacer.frame_interval = Nanoseconds(static_cast<std::int64_t>(1e9 / constant_rate->value()));
     }
-    config.epoch = monotonic_now();
+    config.epoch = epoch;
     config.asleep = [this] { return asleep.load(); };
     config.sleep = [this](const std::stop_token& stop) { return sleep(stop); };
     config.on_route = [this](std::string_view now, std::string_view /*reason*/) {
@@ -114,6 +117,10 @@ class Rig {
   }
 
   void put() { mailbox.put(frame_of(alive)); }
+  /// Puts pictures of these times of the stream, while the worker is busy with the first one.
+  void put_at_once(const std::vector<Nanoseconds>& times) {
+    for (const Nanoseconds time : times) mailbox.put(frame_of(alive, epoch + time));
+  }
   /// Puts pictures until so many are encoded, repeats included.
   void record(std::size_t packets) {
     while (count() < packets) {
@@ -155,7 +162,8 @@ class Rig {
   [[nodiscard]] PictureWorker::Counters counters() const { return worker_->counters(); }
 
   Alive alive;
-  FrameMailbox mailbox;
+  FrameMailbox mailbox{{}, FrameMailbox::kMostFrames};
+  const Nanoseconds epoch = monotonic_now();
   std::atomic<bool> asleep{false};
   std::atomic<bool> let_go{false};
   std::atomic<int> sleeps{0};
@@ -260,6 +268,53 @@ TEST_CASE("a picture that waits for its slot is written before the machine sleep
   CHECK(rig.counters().thinned == 0);
   rig.wake_up();
   rig.end();
+  check_times(rig.packets());
+}
+
+TEST_CASE("pictures that had to wait are encoded: before a pause, before the end") {
+  Rig rig;
+  rig.record(3);
+  rig.alive.held = true;
+  rig.put();  // the worker is busy with it
+  while (rig.mailbox.waiting() != 0) std::this_thread::sleep_for(1ms);
+  const auto captured = rig.counters().captured;
+  for (int n = 0; n < 3; ++n) {
+    std::this_thread::sleep_for(2ms);
+    rig.put();
+  }
+  const bool pause = GENERATE(true, false);
+  if (pause) rig.set_paused(true);
+  std::this_thread::sleep_for(2ms);
+  if (pause) {
+    rig.alive.held = false;
+    while (rig.mailbox.waiting() != 0) std::this_thread::sleep_for(1ms);
+    rig.put();  // within the pause
+    while (rig.mailbox.waiting() != 0) std::this_thread::sleep_for(1ms);
+    rig.end();
+  } else {
+    const std::jthread release([&] {
+      std::this_thread::sleep_for(20ms);
+      rig.alive.held = false;
+    });
+    rig.end();
+  }
+  CHECK(rig.counters().captured == captured + 3);
+  CHECK(rig.mailbox.overwritten() == 0);
+  CHECK(rig.alive.leases == 0);
+  check_times(rig.packets());
+}
+
+TEST_CASE("pictures that had to wait have slots of their own under constant rate") {
+  Rig rig(Rational{10, 1});
+  rig.alive.held = true;
+  rig.put_at_once({60ms, 140ms, 260ms});  // the nearest slots: 1, 1 (taken, so 2), 3
+  std::this_thread::sleep_for(300ms);
+  rig.alive.held = false;
+  while (rig.counters().captured < 4) std::this_thread::sleep_for(1ms);
+  rig.end();
+  CHECK(rig.counters().captured == 4);
+  CHECK(rig.counters().thinned == 0);
+  CHECK(rig.mailbox.overwritten() == 0);
   check_times(rig.packets());
 }
 
