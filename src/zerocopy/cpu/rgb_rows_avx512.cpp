@@ -9,8 +9,8 @@
 
 #include <cstring>
 
-#define ZC_AVX512 __attribute__((target("avx512f,avx512bw,avx512vnni")))
-#define ZC_AVX512_INLINE __attribute__((target("avx512f,avx512bw,avx512vnni"), always_inline)) inline
+#define ZC_AVX512 __attribute__((target("avx512f,avx512bw,avx512vnni,prfchw")))
+#define ZC_AVX512_INLINE __attribute__((target("avx512f,avx512bw,avx512vnni,prfchw"), always_inline)) inline
 
 namespace zc {
 namespace {
