@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 #include <memory>
 #include <optional>
 #include <thread>
@@ -219,11 +220,15 @@ TEST_CASE("a waiting take ends on stop and on wake") {
 }
 
 TEST_CASE("every frame put is either taken or counted, under load") {
-  FrameMailbox mailbox;
+  FrameMailbox mailbox({}, GENERATE(std::size_t{1}, FrameMailbox::kMostFrames));
   std::stop_source stop;
   constexpr std::uint64_t kFrames = 20'000;
   const std::jthread producer([&] {
-    for (std::uint64_t i = 1; i <= kFrames; ++i) mailbox.put(picture(i));
+    for (std::uint64_t i = 1; i <= kFrames; ++i) {
+      Frame frame = picture(i);
+      frame.spare = static_cast<std::uint32_t>(i % 8);
+      mailbox.put(std::move(frame));
+    }
   });
   std::uint64_t taken = 0;
   std::uint64_t last = 0;

@@ -57,6 +57,13 @@ inline YuvPicture converted(const RgbPicture& picture, PixelFormat source, Pixel
   return out;
 }
 
+inline void check_same(const YuvView& expected, const YuvView& got, int tolerance = 0) {
+  const Difference d = difference(expected, got, tolerance);
+  INFO(name(expected.format) << " component " << d.component << " at " << d.x << ',' << d.y << ": " << d.a << " and "
+                             << d.b);
+  REQUIRE_FALSE(d.found);
+}
+
 /// A cursor of random colours and cover, premultiplied.
 inline std::shared_ptr<const CursorBitmap> random_cursor(Size size, std::uint32_t seed,
                                                          PixelFormat format = PixelFormat::BGRA) {

@@ -20,6 +20,10 @@
 
 namespace zc::test {
 
+/// Everything a surface can be.
+inline constexpr std::array kTargets = {PixelFormat::NV12, PixelFormat::I420, PixelFormat::P010,
+                                        PixelFormat::I010, PixelFormat::I444, PixelFormat::I410};
+
 /// `size` bytes that end exactly at an inaccessible page and begin behind another: a read or write past the end kills
 /// the test.
 class GuardedBuffer {

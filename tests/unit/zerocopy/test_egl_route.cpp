@@ -15,9 +15,6 @@ using namespace zc::test;
 
 namespace {
 
-constexpr std::array kTargets = {PixelFormat::NV12, PixelFormat::I420, PixelFormat::P010,
-                                 PixelFormat::I010, PixelFormat::I444, PixelFormat::I410};
-
 struct Scene {
   PixelFormat source = PixelFormat::BGRx;
   PixelFormat target = PixelFormat::NV12;

@@ -19,9 +19,6 @@ constexpr std::array kSources = {
     PixelFormat::xRGB,       PixelFormat::ARGB,       PixelFormat::xBGR,       PixelFormat::ABGR,
     PixelFormat::xRGB_210LE, PixelFormat::ARGB_210LE, PixelFormat::xBGR_210LE, PixelFormat::ABGR_210LE,
     PixelFormat::RGBx_102LE, PixelFormat::RGBA_102LE, PixelFormat::BGRx_102LE, PixelFormat::BGRA_102LE};
-constexpr std::array kTargets = {PixelFormat::NV12, PixelFormat::I420, PixelFormat::P010,
-                                 PixelFormat::I010, PixelFormat::I444, PixelFormat::I410};
-
 struct Rgb {
   double r, g, b;
 };
