@@ -5,7 +5,7 @@
 
 namespace zc {
 
-bool EncodeRing::push(EncodeJob job, const std::stop_token& stop) {
+bool EncodeRing::push(EncodeJob job) {
   EncodeJob oldest;  // dies outside the lock
   {
     std::unique_lock lock(mutex_);
@@ -15,7 +15,7 @@ bool EncodeRing::push(EncodeJob job, const std::stop_token& stop) {
       --count_;
       if (!oldest.repeat) ++dropped_;
     }
-    changed_.wait(lock, stop, [this] { return count_ < capacity_ || closed_; });
+    changed_.wait(lock, [this] { return count_ < capacity_ || closed_; });
     if (count_ >= capacity_ || closed_) return false;
     jobs_[(first_ + count_) % jobs_.size()] = std::move(job);
     ++count_;

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <mutex>
 #include <optional>
-#include <stop_token>
 #include <vector>
 
 namespace zc {
@@ -40,8 +39,8 @@ class EncodeRing {
  public:
   EncodeRing(std::size_t capacity, RingPolicy policy) : jobs_(capacity), capacity_(capacity), policy_(policy) {}
 
-  /// False when `stop` ended the wait for room: the job was not taken.
-  [[nodiscard]] bool push(EncodeJob job, const std::stop_token& stop);
+  /// False when close() ended the wait for room: the job was not taken.
+  [[nodiscard]] bool push(EncodeJob job);
   /// Waits for a job; nullopt after close() or rest() once the ring is empty.
   [[nodiscard]] std::optional<EncodeJob> pop();
   /// No push comes any more.
@@ -60,7 +59,7 @@ class EncodeRing {
 
  private:
   mutable std::mutex mutex_;
-  std::condition_variable_any changed_;
+  std::condition_variable changed_;
   std::vector<EncodeJob> jobs_;
   std::size_t capacity_;
   std::size_t first_ = 0;

@@ -40,10 +40,10 @@ EncodeStage::EncodeStage(std::unique_ptr<Encoder> encoder, std::size_t ring_fram
 
 EncodeStage::~EncodeStage() { finish(); }
 
-bool EncodeStage::push(EncodeJob job, const std::stop_token& stop) {
+bool EncodeStage::push(EncodeJob job) {
   const bool picture = !job.repeat;
   if (picture) pictures_pushed_.fetch_add(1, std::memory_order_relaxed);
-  const bool taken = ring_.push(std::move(job), stop);
+  const bool taken = ring_.push(std::move(job));
   if (!taken && picture) pictures_pushed_.fetch_sub(1, std::memory_order_relaxed);
   return taken;
 }

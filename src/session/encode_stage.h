@@ -78,8 +78,8 @@ class EncodeStage {
   /// Finishes as finish() does.
   ~EncodeStage();
 
-  /// Worker thread. False when `stop` ended the wait for room.
-  [[nodiscard]] bool push(EncodeJob job, const std::stop_token& stop);
+  /// Worker thread; waits for room (RingPolicy::Block). False: the stage has finished.
+  [[nodiscard]] bool push(EncodeJob job);
   /// Encodes what was pushed, drains the encoder and ends the thread. Idempotent.
   void finish();
 

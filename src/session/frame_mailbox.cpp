@@ -25,12 +25,18 @@ std::optional<Frame> FrameMailbox::pop() {
   return oldest;
 }
 
+std::optional<Frame> FrameMailbox::join(std::optional<Frame>& waiting, Frame news) const {
+  const bool late = depth_ > 1 && waiting->has_image();
+  const Nanoseconds own_time = waiting->pts;
+  static_cast<void>(news.supersede(std::move(*waiting)));
+  if (late) news.pts = own_time;
+  return std::exchange(waiting, std::move(news));
+}
+
 void FrameMailbox::deliver(Frame frame, Waste& waste) {
   auto scrap = waste.begin();
   if (count_ > 0 && !frame.has_image()) {  // the pointer's news join what waits
-    std::optional<Frame>& last = slot(count_ - 1);
-    static_cast<void>(frame.supersede(std::move(*last)));
-    *scrap = std::exchange(last, std::move(frame));
+    *scrap = join(slot(count_ - 1), std::move(frame));
     return;
   }
   std::uint32_t spare = frame.spare;
@@ -55,8 +61,7 @@ void FrameMailbox::put(Frame frame) {
     if (closed_) return;  // the parameter dies in the caller, outside the lock
     if (held_ && !frame.has_image()) {
       // Only the pointer has news: the picture it joins is not done because of that.
-      static_cast<void>(frame.supersede(std::move(*held_)));
-      joined = std::exchange(held_, std::move(frame));
+      joined = join(held_, std::move(frame));
       return;
     }
     if (held_) {

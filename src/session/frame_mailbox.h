@@ -17,7 +17,8 @@ namespace zc {
 /// Between a source's thread and the worker. Up to `depth` pictures wait, as long as the producer keeps a buffer to
 /// write to and one on its way (Frame::spare); then the oldest makes room, and its damage and cursor live on in the
 /// next (Frame::supersede). One: the newest picture wins, which is what a live stream wants; a recording rather has a
-/// picture late than not at all. put() never blocks for longer than a few moves; one producer, one consumer.
+/// picture late than not at all, and at its own time whatever joins it. put() never blocks for longer than a few moves;
+/// one producer, one consumer.
 ///
 /// With a latch, a dmabuf that came without an acquire point is kept back until the next picture is there, or for that
 /// long: some drivers hand buffers over before they are painted and attach no fence to wait for.
@@ -55,6 +56,8 @@ class FrameMailbox {
  private:
   /// What was replaced: dies outside the lock, so that leases go back without holding up the consumer.
   using Waste = std::array<std::optional<Frame>, kMostFrames>;
+  /// News of the pointer join what waits; a recording's picture keeps its own time. What was there, to be let go of.
+  [[nodiscard]] std::optional<Frame> join(std::optional<Frame>& waiting, Frame news) const;
   /// Puts a frame where take() finds it.
   void deliver(Frame frame, Waste& waste);
   [[nodiscard]] std::optional<Frame>& slot(std::size_t place) { return slots_.at((first_ + place) % kMostFrames); }

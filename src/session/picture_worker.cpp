@@ -45,7 +45,7 @@ void PictureWorker::apply_crop(Frame& frame, const std::optional<Rect>& crop, bo
 
 Result<PictureWorker::End> PictureWorker::run(Frame first, const std::stop_token& stop) {
   first.pts = config_.epoch;
-  if (const auto taken = take_frame(std::move(first), stop); !taken) return std::unexpected(taken.error());
+  if (const auto taken = take_frame(std::move(first)); !taken) return std::unexpected(taken.error());
   std::optional<Nanoseconds> flush_after;  // the encoder was busy at the last flush deadline: ask again then
   auto end = End::Stopped;
   while (!stop.stop_requested()) {
@@ -81,13 +81,13 @@ Result<PictureWorker::End> PictureWorker::run(Frame first, const std::stop_token
       break;
     }
     if (frame) {
-      if (const auto taken = take_frame(std::move(*frame), stop); !taken) return std::unexpected(taken.error());
+      if (const auto taken = take_frame(std::move(*frame)); !taken) return std::unexpected(taken.error());
       continue;
     }
     const bool starved = stage_.starved();
     if (holding && !starved) flush_after = now + config_.pacer.frame_interval;
     pacer_.on_timer(now, starved);
-    if (const auto done = carry_out(stop); !done) return std::unexpected(done.error());
+    if (const auto done = carry_out(); !done) return std::unexpected(done.error());
   }
   if (!paused_.load(std::memory_order_relaxed)) {
     mailbox_.unlatch();
@@ -96,12 +96,11 @@ Result<PictureWorker::End> PictureWorker::run(Frame first, const std::stop_token
     if (const auto taken = take_waiting(limit); !taken) return std::unexpected(taken.error());
   }
   pacer_.on_end(end == End::Duration ? config_.duration.value_or(stream_now()) : stream_now());
-  // The last pictures are written whatever asked for the end: a fresh token, so that a full ring is waited for.
-  if (const auto done = carry_out(std::stop_token{}); !done) return std::unexpected(done.error());
+  if (const auto done = carry_out(); !done) return std::unexpected(done.error());
   return end;
 }
 
-Result<void> PictureWorker::take_frame(Frame frame, const std::stop_token& stop) {
+Result<void> PictureWorker::take_frame(Frame frame) {
   if (frame.has_image()) {
     captured_count_.fetch_add(1, std::memory_order_relaxed);
   } else if (!last_ && !newest_.has_image()) {
@@ -109,7 +108,7 @@ Result<void> PictureWorker::take_frame(Frame frame, const std::stop_token& stop)
   }
   if (config_.pacer.constant_rate) {  // a picture that is held for a slot before this one's goes out first
     pacer_.on_timer(frame.pts - config_.epoch, false);
-    if (const auto done = carry_out(stop); !done) return done;
+    if (const auto done = carry_out(); !done) return done;
   }
   apply_crop(frame, config_.crop, config_.even_size);
   const bool image = frame.has_image();
@@ -117,24 +116,24 @@ Result<void> PictureWorker::take_frame(Frame frame, const std::stop_token& stop)
     if (frame.supersede(std::move(newest_)) && image) thinned_.fetch_add(1, std::memory_order_relaxed);
   }
   newest_ = std::move(frame);
-  return carry_out(stop);
+  return carry_out();
 }
 
 Result<std::optional<Frame>> PictureWorker::take_waiting(Nanoseconds limit) {
   while (std::optional<Frame> frame = mailbox_.take(std::stop_token{}, monotonic_now())) {
     if (frame->pts >= limit) return frame;
-    if (const auto taken = take_frame(std::move(*frame), std::stop_token{}); !taken) {
+    if (const auto taken = take_frame(std::move(*frame)); !taken) {
       return std::unexpected(taken.error());
     }
   }
   return std::nullopt;
 }
 
-Result<void> PictureWorker::carry_out(const std::stop_token& stop) {
+Result<void> PictureWorker::carry_out() {
   while (const std::optional<Pacer::Action> action = pacer_.next()) {
     if (action->picture == Pacer::Picture::Repeat) {
-      repeat_last(action->time, stop);
-    } else if (const auto done = import_newest(action->time, stop); !done) {
+      repeat_last(action->time);
+    } else if (const auto done = import_newest(action->time); !done) {
       return done;
     }
   }
@@ -172,7 +171,7 @@ Result<void> PictureWorker::sit_out_pause(const std::stop_token& stop) {
   stage_.request_keyframe();
   if (!newest || asleep() || stop.stop_requested()) return {};
   newest->pts = monotonic_now();
-  return take_frame(std::move(*newest), stop);
+  return take_frame(std::move(*newest));
 }
 
 Result<bool> PictureWorker::sit_out_sleep(const std::stop_token& stop) {
@@ -184,9 +183,9 @@ Result<bool> PictureWorker::sit_out_sleep(const std::stop_token& stop) {
   const Nanoseconds begun = stream_now();
   elapsed_ns_.store(begun.count(), std::memory_order_relaxed);
   pacer_.on_end(begun);
-  if (const auto done = carry_out(std::stop_token{}); !done) return std::unexpected(done.error());
+  if (const auto done = carry_out(); !done) return std::unexpected(done.error());
   pacer_.flush();
-  if (const auto done = carry_out(std::stop_token{}); !done) return std::unexpected(done.error());
+  if (const auto done = carry_out(); !done) return std::unexpected(done.error());
   newest_ = {};
   last_ = {};
   importer_ = nullptr;
@@ -198,7 +197,7 @@ Result<bool> PictureWorker::sit_out_sleep(const std::stop_token& stop) {
   change_ = kSlept;
   damage_lost_ = true;  // this importer has seen nothing yet
   awake->first.pts = monotonic_now();
-  if (const auto taken = take_frame(std::move(awake->first), stop); !taken) return std::unexpected(taken.error());
+  if (const auto taken = take_frame(std::move(awake->first)); !taken) return std::unexpected(taken.error());
   return true;
 }
 
@@ -233,7 +232,7 @@ void PictureWorker::follow_encoder() {
   }
 }
 
-Result<void> PictureWorker::import_newest(Nanoseconds time, const std::stop_token& stop) {
+Result<void> PictureWorker::import_newest(Nanoseconds time) {
   const Nanoseconds captured = newest_.pts;
   follow_encoder();
   if (damage_lost_) newest_.damage = Damage::all();
@@ -254,7 +253,7 @@ Result<void> PictureWorker::import_newest(Nanoseconds time, const std::stop_toke
       logger("session").warn("a picture was dropped: {}", error.message());
     }
     damage_lost_ = true;
-    repeat_last(time, stop);  // under constant rate the slot must not stay empty
+    repeat_last(time);  // under constant rate the slot must not stay empty
     return {};
   }
   damage_lost_ = false;
@@ -262,17 +261,16 @@ Result<void> PictureWorker::import_newest(Nanoseconds time, const std::stop_toke
   captured_ = captured;
   Surface job = last_.share();
   job.stream_time = time;
-  // Not `stop`: a picture that was captured before the end is written, so a full ring is waited for. Refused only by a
-  // stage that has finished.
-  static_cast<void>(stage_.push({std::move(job), captured, false}, std::stop_token{}));
+  // What was captured before the end is written, so a full ring is waited for whatever asked for the end.
+  static_cast<void>(stage_.push({std::move(job), captured, false}));
   return {};
 }
 
-void PictureWorker::repeat_last(Nanoseconds time, const std::stop_token& stop) {
+void PictureWorker::repeat_last(Nanoseconds time) {
   if (!last_) return;
   Surface job = last_.share();
   job.stream_time = time;
-  if (stage_.push({std::move(job), captured_, true}, stop)) repeated_.fetch_add(1, std::memory_order_relaxed);
+  if (stage_.push({std::move(job), captured_, true})) repeated_.fetch_add(1, std::memory_order_relaxed);
 }
 
 PictureWorker::Counters PictureWorker::counters() const {

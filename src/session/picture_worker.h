@@ -82,9 +82,9 @@ class PictureWorker {
   static void apply_crop(Frame& frame, const std::optional<Rect>& crop, bool even_size);
 
  private:
-  [[nodiscard]] Result<void> take_frame(Frame frame, const std::stop_token& stop);
-  [[nodiscard]] Result<void> carry_out(const std::stop_token& stop);
-  [[nodiscard]] Result<void> import_newest(Nanoseconds time, const std::stop_token& stop);
+  [[nodiscard]] Result<void> take_frame(Frame frame);
+  [[nodiscard]] Result<void> carry_out();
+  [[nodiscard]] Result<void> import_newest(Nanoseconds time);
   void follow_rate();
   [[nodiscard]] bool asleep() const { return config_.asleep && config_.asleep(); }
   [[nodiscard]] Result<void> sit_out_pause(const std::stop_token& stop);
@@ -96,7 +96,7 @@ class PictureWorker {
   void note_route();
   /// Pictures are made for the encoder that has taken over, where one has.
   void follow_encoder();
-  void repeat_last(Nanoseconds time, const std::stop_token& stop);
+  void repeat_last(Nanoseconds time);
   [[nodiscard]] Nanoseconds stream_now() const { return monotonic_now() - config_.epoch; }
 
   Config config_;

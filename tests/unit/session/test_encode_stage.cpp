@@ -38,12 +38,17 @@ Outcome run(Behaviour first, EncoderSuccession* heirs, std::uint32_t pictures) {
         outcome.packets.push_back(packet);
       },
       [&](const Error& error) { outcome.errors.push_back(error); }, heirs, kShort);
-  for (std::uint32_t n = 0; n < pictures; ++n) REQUIRE(stage.push({picture(n), {}, false}, {}));
+  for (std::uint32_t n = 0; n < pictures; ++n) REQUIRE(stage.push({picture(n), {}, false}));
   stage.finish();
   if (outcome.errors.empty()) CHECK_FALSE(stage.holds_pictures());
   outcome.counters = stage.counters();
   outcome.takeovers = stage.takeovers();
   return outcome;
+}
+
+/// For the threads that have come back to end, too.
+void wait_for_park(std::size_t left) {
+  while (parked_threads() > left) std::this_thread::sleep_for(std::chrono::milliseconds(1));
 }
 
 void check_times(const Outcome& outcome, std::uint32_t pictures) {
@@ -181,6 +186,7 @@ TEST_CASE("a call that does not return is left behind, and no picture with it") 
   CHECK(parked_threads() == parked + 1);
   gate.open();
   gate.wait_until_empty();
+  wait_for_park(parked);
 }
 
 TEST_CASE("a call that comes back late ends its thread") {
@@ -193,7 +199,7 @@ TEST_CASE("a call that comes back late ends its thread") {
         std::make_unique<FakeEncoder>(Behaviour{.name = "hard", .hangs_at = 2, .gate = &gate}), 4, RingPolicy::Block,
         [&](const Packet& packet) { letters += static_cast<char>(packet.bytes().front()); }, [](const Error&) {},
         &heirs, kShort);
-    for (std::uint32_t n = 0; n < 8; ++n) REQUIRE(stage.push({picture(n), {}, false}, {}));
+    for (std::uint32_t n = 0; n < 8; ++n) REQUIRE(stage.push({picture(n), {}, false}));
     while (stage.takeovers().empty()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
     gate.open();
     stage.finish();
@@ -204,12 +210,14 @@ TEST_CASE("a call that comes back late ends its thread") {
 
 TEST_CASE("hardware that hangs with nobody to follow ends the stream with the reason, and the ring runs empty") {
   Gate gate;
+  const std::size_t parked = parked_threads();
   const Outcome outcome = run({.name = "hard", .hangs_at = 3, .gate = &gate}, nullptr, 20);
   CHECK(outcome.letters == "hhh");
   REQUIRE(outcome.errors.size() == 1);
   CHECK(outcome.errors.front().kind == ErrorKind::Timeout);
   gate.open();
   gate.wait_until_empty();
+  wait_for_park(parked);
 }
 
 TEST_CASE("settings are changed before the next picture, on the encoder's thread") {
@@ -222,7 +230,7 @@ TEST_CASE("settings are changed before the next picture, on the encoder's thread
   stage.set_bitrate(1);
   stage.set_bitrate(2'000'000);  // of two before a picture the last counts
   stage.set_rate({30, 1});
-  for (std::uint32_t n = 0; n < 3; ++n) REQUIRE(stage.push({picture(n), {}, false}, {}));
+  for (std::uint32_t n = 0; n < 3; ++n) REQUIRE(stage.push({picture(n), {}, false}));
   stage.finish();
   CHECK(asked.words == std::vector<std::string>{"0 30/1", "0 2000000", "0 keyframe"});
   CHECK(stage.metrics().reopens == 0);
@@ -239,7 +247,7 @@ TEST_CASE("a change by opening anew is counted and told; one that is refused cha
       std::make_unique<FakeEncoder>(behaviour), 4, RingPolicy::Block, [](const Packet&) {}, [](const Error&) {}, &heirs,
       kShort);
   stage.set_bitrate(2'000'000);
-  REQUIRE(stage.push({picture(0), {}, false}, {}));
+  REQUIRE(stage.push({picture(0), {}, false}));
   stage.finish();
   CHECK(stage.metrics().reopens == (refused ? 0 : 1));
   CHECK(heirs.reopenings.size() == (refused ? 0 : 1));
@@ -252,9 +260,9 @@ TEST_CASE("an encoder that dies of a change is replaced") {
   EncodeStage stage(
       std::make_unique<FakeEncoder>(Behaviour{.name = "hard", .refuses_changes = ErrorKind::Lost}), 4,
       RingPolicy::Block, [](const Packet&) {}, [](const Error&) {}, &heirs, kShort);
-  REQUIRE(stage.push({picture(0), {}, false}, {}));
+  REQUIRE(stage.push({picture(0), {}, false}));
   stage.set_rate({10, 1});
-  for (std::uint32_t n = 1; n < 4; ++n) REQUIRE(stage.push({picture(n), {}, false}, {}));
+  for (std::uint32_t n = 1; n < 4; ++n) REQUIRE(stage.push({picture(n), {}, false}));
   stage.finish();
   CHECK(heirs.failures.size() == 1);
   CHECK(stage.counters().packets == 4);
@@ -276,7 +284,7 @@ TEST_CASE("the metrics can be read by anybody at any time") {
       static_cast<void>(stage.metrics().encoding.quantile(0.5));
     }
   });
-  for (std::uint32_t n = 0; n < 50; ++n) REQUIRE(stage.push({picture(n), monotonic_now(), false}, {}));
+  for (std::uint32_t n = 0; n < 50; ++n) REQUIRE(stage.push({picture(n), monotonic_now(), false}));
   stage.finish();
   over.store(true);
   reader.join();

@@ -50,6 +50,7 @@ TEST_CASE("a recording's mailbox keeps what waits while the producer has buffers
   const std::stop_token stop;
   const auto put = [&](std::uint64_t sequence, std::uint32_t spare) {
     Frame frame = picture(sequence);
+    frame.pts = Nanoseconds(sequence);
     frame.spare = spare;
     frame.damage = Damage::none();
     frame.damage.add({static_cast<std::int32_t>(sequence) * 100, 0, 10, 10});
@@ -86,11 +87,11 @@ TEST_CASE("a recording's mailbox keeps what waits while the producer has buffers
     CHECK(take() == 4);
     CHECK(take() == 0);
   }
-  SECTION("the pointer's news join the newest") {
+  SECTION("the pointer's news join the newest, which keeps its time") {
     put(1, 6);
     put(2, 6);
     Frame news;
-    news.sequence = 3;
+    news.pts = 3ns;
     news.cursor = CursorState{.visible = true, .position = {5, 6}, .hotspot = {}, .bitmap = nullptr};
     mailbox.put(std::move(news));
     CHECK(take() == 1);
@@ -98,6 +99,7 @@ TEST_CASE("a recording's mailbox keeps what waits while the producer has buffers
     REQUIRE(frame);
     CHECK(frame->has_image());
     CHECK(frame->cursor->position == Point{5, 6});
+    CHECK(frame->pts == 2ns);
     CHECK(take() == 0);
   }
   SECTION("who wants the newest gets the damage of all") {
@@ -246,7 +248,7 @@ TEST_CASE("a blocking ring loses nothing") {
   EncodeRing ring(3, RingPolicy::Block);
   std::atomic<int> taken = 0;
   const std::jthread producer([&] {
-    for (int i = 0; i < 1000; ++i) taken += ring.push(job(i), {}) ? 1 : 0;
+    for (int i = 0; i < 1000; ++i) taken += ring.push(job(i)) ? 1 : 0;
     ring.close();
   });
   int expected = 0;
@@ -261,24 +263,23 @@ TEST_CASE("a blocking ring loses nothing") {
 
 TEST_CASE("a live ring drops its oldest and counts pictures only") {
   EncodeRing ring(2, RingPolicy::DropOldest);
-  CHECK(ring.push(job(1), {}));
-  CHECK(ring.push(job(2, true), {}));
-  CHECK(ring.push(job(3), {}));
-  CHECK(ring.push(job(4), {}));
+  CHECK(ring.push(job(1)));
+  CHECK(ring.push(job(2, true)));
+  CHECK(ring.push(job(3)));
+  CHECK(ring.push(job(4)));
   CHECK(ring.dropped() == 1);
   CHECK(ring.depth() == 2);
   CHECK(ring.pop()->captured == Nanoseconds(3));
   CHECK(ring.pop()->captured == Nanoseconds(4));
   ring.close();
   CHECK_FALSE(ring.pop());
-  CHECK_FALSE(ring.push(job(5), {}));
+  CHECK_FALSE(ring.push(job(5)));
 }
 
-TEST_CASE("a stop request ends the wait for room") {
+TEST_CASE("the ring's end ends the wait for room") {
   EncodeRing ring(1, RingPolicy::Block);
-  std::stop_source stop;
-  REQUIRE(ring.push(job(1), stop.get_token()));
-  const std::jthread stopper([&] { stop.request_stop(); });
-  CHECK_FALSE(ring.push(job(2), stop.get_token()));
+  REQUIRE(ring.push(job(1)));
+  const std::jthread closer([&] { ring.close(); });
+  CHECK_FALSE(ring.push(job(2)));
   CHECK(ring.pop()->captured == Nanoseconds(1));
 }

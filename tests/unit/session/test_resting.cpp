@@ -41,7 +41,7 @@ class Rig {
   }
 
   void push(std::uint32_t pictures) {
-    for (std::uint32_t n = 0; n < pictures; ++n) REQUIRE(stage->push({picture(next_++, &surfaces), {}, false}, {}));
+    for (std::uint32_t n = 0; n < pictures; ++n) REQUIRE(stage->push({picture(next_++, &surfaces), {}, false}));
   }
   void resume(Behaviour next, std::size_t ring_frames = 8) {
     next.alive = &encoders;
