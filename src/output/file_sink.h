@@ -32,6 +32,7 @@ class FileSink final : public Sink {
   [[nodiscard]] Result<void> flush() override;
   [[nodiscard]] Result<void> close() override;
   [[nodiscard]] std::vector<std::string> further_files() const override { return further_files_; }
+  [[nodiscard]] bool has_reader() const override { return stream_ && !stream_->seekable(); }
   void interrupt() noexcept override { interrupt_->set(); }
 
  private:

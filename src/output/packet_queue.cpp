@@ -30,11 +30,27 @@ void PacketQueue::enqueue(const Packet& packet) {
   not_empty_.notify_one();
 }
 
+bool PacketQueue::wait_for_room(std::unique_lock<std::mutex>& lock, std::size_t more_bytes) {
+  const auto room = [&] { return closed_ || !full(more_bytes); };
+  if (limits_.patience == std::chrono::milliseconds{}) {
+    not_full_.wait(lock, room);
+    return true;
+  }
+  while (!room()) {
+    const std::uint64_t before = popped_;
+    if (!not_full_.wait_for(lock, limits_.patience, room) && popped_ == before) return false;
+  }
+  return true;
+}
+
 PacketQueue::Push PacketQueue::push(const Packet& packet) {
   std::unique_lock lock(mutex_);
   ++counters_.pushed;
   const std::size_t bytes = packet.bytes().size();
-  if (policy_ == QueuePolicy::Block) not_full_.wait(lock, [&] { return closed_ || !full(bytes); });
+  if (policy_ == QueuePolicy::Block && !wait_for_room(lock, bytes)) {
+    ++counters_.dropped;
+    return Push::Stuck;
+  }
   if (closed_) {
     ++counters_.dropped;
     return Push::Closed;
@@ -61,6 +77,7 @@ PacketQueue::Pop PacketQueue::pop(Packet& packet, std::chrono::milliseconds time
   packet = std::exchange(ring_[head_], Packet());
   head_ = (head_ + 1) % ring_.size();
   --counters_.packets;
+  ++popped_;
   counters_.bytes -= packet.bytes().size();
   not_full_.notify_all();
   return Pop::Packet;
@@ -80,12 +97,14 @@ void PacketQueue::close() {
   not_empty_.notify_all();
 }
 
-void PacketQueue::abort() {
+std::size_t PacketQueue::abort() {
   const std::scoped_lock lock(mutex_);
   closed_ = true;
+  const std::size_t left = counters_.packets;
   clear();
   not_full_.notify_all();
   not_empty_.notify_all();
+  return left;
 }
 
 PacketQueue::Counters PacketQueue::counters() const {

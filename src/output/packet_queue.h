@@ -20,6 +20,8 @@ enum class QueuePolicy : std::uint8_t {
 struct QueueLimits {
   std::size_t packets = 256;
   std::size_t bytes = std::size_t{16} << 20U;
+  /// Block: how long a full queue is waited for while nothing leaves it; zero: for ever.
+  std::chrono::milliseconds patience{};
 };
 
 /// Bounded queue between the encoder's thread and one sink's. Every method is thread-safe; storage is allocated once.
@@ -32,8 +34,9 @@ class PacketQueue {
     Dropped,         ///< still waiting for a keyframe
     KeyframeWanted,  ///< dropped, and the start of the wait: the encoder should make a keyframe
     Closed,          ///< nothing is taken any more
+    Stuck,           ///< dropped: patience is over
   };
-  /// Block: waits for room until close(). DropToKeyframe: never waits.
+  /// Block: waits for room until close(), or as long as its limits say. DropToKeyframe: never waits.
   [[nodiscard]] Push push(const Packet& packet);
 
   enum class Pop : std::uint8_t { Packet, TimedOut, Closed };
@@ -44,8 +47,8 @@ class PacketQueue {
   void restart_at_keyframe();
   /// Takes no more packets and wakes everybody; what is queued can still be popped.
   void close();
-  /// close(), and throws away what is queued.
-  void abort();
+  /// close(), and throws away what is queued: how many packets that were.
+  std::size_t abort();
 
   struct Counters {
     std::uint64_t pushed = 0;   ///< packets offered, dropped ones and those after close() too
@@ -57,6 +60,8 @@ class PacketQueue {
 
  private:
   [[nodiscard]] bool full(std::size_t more_bytes) const;
+  /// False: patience is over.
+  [[nodiscard]] bool wait_for_room(std::unique_lock<std::mutex>& lock, std::size_t more_bytes);
   void clear();
   void enqueue(const Packet& packet);
 
@@ -68,6 +73,7 @@ class PacketQueue {
   std::vector<Packet> ring_;
   std::size_t head_ = 0;  ///< index of the oldest
   Counters counters_;
+  std::uint64_t popped_ = 0;
   bool wait_for_keyframe_ = false;
   bool closed_ = false;
 };

@@ -13,13 +13,23 @@ void ReplayBuffer::start(const StreamParameters& stream) {
   stream_ = std::make_shared<const StreamParameters>(stream);
 }
 
-void ReplayBuffer::push(const Packet& packet) {
+bool ReplayBuffer::push(const Packet& packet) {
   const std::lock_guard lock(mutex_);
-  if (packets_.empty() && !packet.keyframe) return;
-  if (packet.keyframe) keyframes_.push_back(packet.pts);
+  if (packet.keyframe) {
+    keyframes_.push_back(packet.pts);
+    asked_ = false;
+  }
+  if (keyframes_.empty()) return wants_keyframe();
   bytes_ += packet.bytes().size();
   packets_.push_back(packet);
   trim();
+  return wants_keyframe();
+}
+
+bool ReplayBuffer::wants_keyframe() {
+  const std::int64_t longest = length_ + to_packet_clock(kMostExtra);
+  const bool endless = packets_.empty() || (keyframes_.size() == 1 && packets_.back().pts - keyframes_[0] >= longest);
+  return endless && !std::exchange(asked_, true);
 }
 
 void ReplayBuffer::set_length(Nanoseconds length) {
@@ -43,7 +53,8 @@ void ReplayBuffer::trim() {
     if (packets_.front().new_stream) stream_ = packets_.front().new_stream;
   }
   // One endless group of pictures: there is nothing to cut at but everything.
-  while (keyframes_.size() == 1 && bytes_ > most_bytes_ && !packets_.empty()) drop_front();
+  if (keyframes_.size() > 1 || bytes_ <= most_bytes_) return;
+  while (!packets_.empty()) drop_front();
 }
 
 Nanoseconds ReplayBuffer::held() const {

@@ -5,6 +5,8 @@
 #include "base/log.h"
 #include "output/muxer.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <exception>
 #include <utility>
@@ -53,30 +55,63 @@ Result<void> SinkRunner::start(const StreamParameters& stream) {
 }
 
 void SinkRunner::push(const Packet& packet) {
-  if (queue_.push(packet) == PacketQueue::Push::KeyframeWanted && stats().state == SinkState::Running) {
-    events_.on_keyframe_wanted(name());
+  switch (queue_.push(packet)) {
+    case PacketQueue::Push::KeyframeWanted:
+      if (stats().state == SinkState::Running) events_.on_keyframe_wanted(name());
+      return;
+    case PacketQueue::Push::Stuck:
+      cut_short(fmt::format("its reader has taken nothing for {} s",
+                            std::chrono::duration<double>(options_.limits.patience).count()));
+      return;
+    default: return;
+  }
+}
+
+void SinkRunner::cut_short(std::string why) {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (!cut_) cut_ = Error{ErrorKind::Timeout, ErrorDomain::None, 0, "write " + name(), std::move(why)};
+  }
+  sink_->interrupt();
+  queue_.abort();
+}
+
+bool SinkRunner::was_cut_short() const {
+  const std::scoped_lock lock(mutex_);
+  return cut_.has_value();
+}
+
+void SinkRunner::wait_for_drain(std::unique_lock<std::mutex>& lock, milliseconds deadline) {
+  const auto finished = [this] { return finished_; };
+  // A quarter of the time is kept for closing after an interrupt.
+  const milliseconds patience = deadline - deadline / 4;
+  const auto settled_until = Clock::now() + std::min(patience, kOpeningGrace);
+  changed_.wait_until(lock, settled_until, [this] { return finished_ || state_ == SinkState::Running; });
+  if (state_ != SinkState::Running) return;
+  while (true) {
+    const std::uint64_t before = packets_;
+    if (changed_.wait_for(lock, patience, finished)) return;
+    if (options_.policy != QueuePolicy::Block || packets_ == before) return;
   }
 }
 
 Result<void> SinkRunner::stop(milliseconds deadline) {
-  const auto end = Clock::now() + deadline;
   queue_.close();
   if (thread_.joinable()) {
     std::unique_lock lock(mutex_);
     stopping_ = true;
     changed_.notify_all();
-    const auto finished = [this] { return finished_; };
-    // A quarter of the time is kept for closing after an interrupt.
-    const auto drain_until = end - deadline / 4;
-    const auto settled_until = std::min(drain_until, Clock::now() + kOpeningGrace);
-    changed_.wait_until(lock, settled_until, [this] { return finished_ || state_ == SinkState::Running; });
-    if (state_ == SinkState::Running) changed_.wait_until(lock, drain_until, finished);
-    if (!finished_) {
-      lock.unlock();
-      sink_->interrupt();
-      queue_.abort();
-    } else {
-      lock.unlock();
+    wait_for_drain(lock, deadline);
+    const bool interrupt = !finished_;
+    lock.unlock();
+    if (interrupt) {
+      const std::size_t left = queue_.counters().packets;
+      if (options_.policy == QueuePolicy::Block && left > 0) {
+        cut_short(fmt::format("its last {} packets could not be written in time", left));
+      } else {
+        sink_->interrupt();
+        queue_.abort();
+      }
     }
     thread_.join();
   } else if (stats().state == SinkState::Idle) {
@@ -146,6 +181,7 @@ void SinkRunner::run_sink() {
     }
     const bool worked = result.has_value();
     auto closed = sink_->close();
+    if (was_cut_short()) return fail_for_good(*cut_);
     if (worked) {
       // A peer that went away after its last packet is no failure; a file that cannot be finished is.
       if (!closed && !options_.reconnect) fail_for_good(closed.error());

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -84,11 +85,13 @@ class SinkRunner {
   /// Starts the thread, which opens the sink. Once.
   [[nodiscard]] Result<void> start(const StreamParameters& stream);
   /// Hands one packet over (the bytes are shared, not copied). A live sink never waits; a file waits for room in the
-  /// queue until stop() or its failure. Packets for a sink that failed or stopped are counted as dropped.
+  /// queue until stop() or its failure, a pipe as long as its reader takes something now and then. Packets for a sink
+  /// that failed or stopped are counted as dropped.
   void push(const Packet& packet);
-  /// Writes what is queued, finishes the file or connection and ends the thread. Within `deadline`: then the sink is
-  /// interrupted and what is left is dropped; only a regular file whose medium hangs can take longer. The error that
-  /// made the sink fail, or that closing it brought; idempotent.
+  /// Writes what is queued, finishes the file or connection and ends the thread. A peer has until `deadline`, a file or
+  /// pipe as long as no `deadline` passes without a packet written: then the sink is interrupted and what is left is
+  /// dropped, which is an error of a file's or pipe's (Timeout). Only a regular file whose medium hangs can take
+  /// longer. The error that made the sink fail, or that closing it brought; idempotent.
   [[nodiscard]] Result<void> stop(std::chrono::milliseconds deadline = std::chrono::milliseconds{2000});
 
   /// Any thread.
@@ -104,6 +107,11 @@ class SinkRunner {
   [[nodiscard]] Result<void> open_sink();
   /// Back-off; false when stopping.
   [[nodiscard]] bool back_off(std::chrono::milliseconds time);
+  /// Ends the sink before its time: `why` is its failure, whatever the interrupted call says.
+  void cut_short(std::string why);
+  [[nodiscard]] bool was_cut_short() const;
+  /// Of stop(), under the lock: until the thread has finished, or is to be interrupted.
+  void wait_for_drain(std::unique_lock<std::mutex>& lock, std::chrono::milliseconds deadline);
   void fail_for_good(const Error& error);
   void set_state(SinkState state);
   [[nodiscard]] bool may_reconnect(const Error& error) const;
@@ -125,6 +133,7 @@ class SinkRunner {
   SinkState state_ = SinkState::Idle;
   bool stopping_ = false;
   bool finished_ = false;
+  std::optional<Error> cut_;  ///< why it was ended before its time; once set it stays
   Result<void> outcome_;
   std::jthread thread_;
 };

@@ -1,19 +1,18 @@
 #include "session/output_group.h"
 
-#include "base/clock.h"
-
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 namespace zc {
 namespace {
 
-/// An output that cannot be finished in this time is given up.
-constexpr Nanoseconds kCloseTimeout = std::chrono::seconds(2);
+/// An output that cannot be finished in this time is given up; a file or pipe that writes nothing for so long.
+constexpr std::chrono::milliseconds kCloseTimeout{2000};
 /// A stream that stands still gives no keyframe.
 constexpr Nanoseconds kLeaveTimeout = std::chrono::seconds(1);
 constexpr std::string_view kNoReplay = "the session keeps none; start it with replay-seconds";
@@ -69,7 +68,7 @@ void OutputGroup::push(const Packet& packet) {
     const std::lock_guard lock(mutex_);
     stream_ = *packet.new_stream;
   }
-  if (replay_) replay_->push(packet);
+  if (replay_ && replay_->push(packet)) events_.keyframe_wanted();
   const std::shared_ptr<const Outputs> all = outputs();
   for (const OutputPtr& output : *all) {
     if (admit(*output, packet)) output->runner->push(packet);
@@ -138,7 +137,7 @@ Result<void> OutputGroup::remove(const std::string& name) {
     std::erase(*fewer, output);
     outputs_ = std::move(fewer);
   }
-  finish(*output, std::chrono::ceil<std::chrono::milliseconds>(kCloseTimeout));
+  finish(*output, kCloseTimeout);
   const std::lock_guard lock(mutex_);
   removed_.push_back(report(*output));
   return output->error ? Result<void>(std::unexpected(*output->error)) : Result<void>{};
@@ -163,10 +162,10 @@ void OutputGroup::finish(Output& output, std::chrono::milliseconds limit) {
 }
 
 void OutputGroup::close() {
-  const Nanoseconds deadline = monotonic_now() + kCloseTimeout;
+  if (std::exchange(closed_, true)) return;
+  std::vector<std::jthread> closing;  // a slow one takes none of the others' time
   for (const OutputPtr& output : *outputs()) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - monotonic_now());
-    finish(*output, std::max(left, std::chrono::milliseconds(1)));
+    closing.emplace_back([this, output] { finish(*output, kCloseTimeout); });
   }
 }
 
@@ -177,11 +176,15 @@ void OutputGroup::on_error(const std::string& name, const Error& error, bool fat
     for (const OutputPtr& output : *outputs_) {
       if (output->runner->name() == name && !output->error) output->error = error;
     }
-    last =
-        !replay_ && std::ranges::all_of(*outputs_, [](const OutputPtr& output) { return output->error.has_value(); });
+    last = all_failed();
   }
   events_.failed(name, error, fatal);
   if (last) events_.all_failed(error);
+}
+
+bool OutputGroup::all_failed() const {
+  const auto failed = [](const OutputPtr& output) { return output->error.has_value(); };
+  return !replay_ && !outputs_->empty() && std::ranges::all_of(*outputs_, failed);
 }
 
 void OutputGroup::on_keyframe_wanted(const std::string& /*name*/) { events_.keyframe_wanted(); }

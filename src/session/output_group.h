@@ -69,7 +69,8 @@ class OutputGroup final : private SinkEvents {
   /// Errors as ReplayBuffer::save(); Unsupported: there is no replay.
   [[nodiscard]] Result<std::string> save_replay(const OutputSpec& spec) const;
 
-  /// Completes every output, in two seconds at most. push() is over.
+  /// Completes every output, all at the same time: peers within two seconds, files and pipes as long as they go on
+  /// writing. push() is over.
   void close();
 
   [[nodiscard]] std::vector<OutputStatus> status() const;
@@ -99,6 +100,8 @@ class OutputGroup final : private SinkEvents {
   /// Whether the packet is this output's.
   [[nodiscard]] bool admit(Output& output, const Packet& packet);
   [[nodiscard]] Result<OutputPtr> make(const OutputSpec& spec);
+  /// None of those there are works, and there is no replay. Under the lock.
+  [[nodiscard]] bool all_failed() const;
   void finish(Output& output, std::chrono::milliseconds limit);
   [[nodiscard]] OutputReport report(const Output& output) const;
 
@@ -110,6 +113,7 @@ class OutputGroup final : private SinkEvents {
   std::optional<StreamParameters> stream_;  ///< as the newest packet has it
   std::vector<OutputReport> removed_;
   std::condition_variable left_;
+  bool closed_ = false;
 };
 
 }  // namespace zc

@@ -6,6 +6,8 @@
 
 #include <chrono>
 #include <filesystem>
+#include <ranges>
+#include <vector>
 
 using namespace zc;
 using namespace zc::test;
@@ -24,7 +26,7 @@ TEST_CASE("a replay holds what was asked for, from a keyframe on, and can be sav
   replay.start(stream.parameters);
   CHECK(replay.save(file_spec(folder.file("early.mkv"))).error().kind == ErrorKind::Busy);
   CHECK_FALSE(std::filesystem::exists(folder.file("early.mkv")));
-  for (const Packet& packet : stream.packets) replay.push(packet);
+  for (const Packet& packet : stream.packets) CHECK_FALSE(replay.push(packet));
   CHECK(replay.held() >= 2900ms);
   CHECK(replay.held() <= 4100ms);
   for (const char* name : {"replay.mkv", "replay.mp4", "replay.ts"}) {
@@ -49,14 +51,14 @@ TEST_CASE("a replay becomes shorter at once and longer in time") {
   replay.start(stream.parameters);
   replay.set_length(3s);  // before there is anything
   const auto half = stream.packets.begin() + 300;
-  for (auto packet = stream.packets.begin(); packet != half; ++packet) replay.push(*packet);
+  for (auto packet = stream.packets.begin(); packet != half; ++packet) CHECK_FALSE(replay.push(*packet));
   CHECK(replay.held() >= 2900ms);
   CHECK(replay.held() < 3600ms);
   replay.set_length(1s);
   CHECK(replay.held() >= 900ms);
   CHECK(replay.held() < 1600ms);
   replay.set_length(1h);
-  for (auto packet = half; packet != stream.packets.end(); ++packet) replay.push(*packet);
+  for (auto packet = half; packet != stream.packets.end(); ++packet) CHECK_FALSE(replay.push(*packet));
   CHECK(replay.held() >= 5900ms);
 }
 
@@ -66,7 +68,7 @@ TEST_CASE("a replay that would take too much memory is shorter") {
   for (const Packet& packet : stream.packets) bytes += packet.bytes().size();
   ReplayBuffer replay(1h, bytes / 4);
   replay.start(stream.parameters);
-  for (const Packet& packet : stream.packets) replay.push(packet);
+  for (const Packet& packet : stream.packets) CHECK_FALSE(replay.push(packet));
   CHECK(replay.held() < 4s);
   CHECK(replay.held() > 500ms);
 }
@@ -75,8 +77,38 @@ TEST_CASE("what comes before the first keyframe is not kept") {
   const TestStream stream = make_stream({.frames = 120, .gop = 60});
   ReplayBuffer replay(10s);
   replay.start(stream.parameters);
-  for (std::size_t i = 5; i < 50; ++i) replay.push(stream.packets.at(i));
+  CHECK(replay.push(stream.packets.at(5)));  // it asks, once
+  for (std::size_t i = 6; i < 50; ++i) CHECK_FALSE(replay.push(stream.packets.at(i)));
   CHECK(replay.held() == Nanoseconds{});
-  for (std::size_t i = 50; i < 120; ++i) replay.push(stream.packets.at(i));
+  for (std::size_t i = 50; i < 120; ++i) CHECK_FALSE(replay.push(stream.packets.at(i)));
   CHECK(replay.held() > 900ms);
+}
+
+TEST_CASE("a group of pictures without an end is cut where the replay asks for it") {
+  const TestStream stream = make_stream({.frames = 900, .gop = 900});  // fifteen seconds
+  const TemporaryFolder folder;
+  ReplayBuffer replay(1s);
+  replay.start(stream.parameters);
+  std::vector<std::size_t> asked;
+  for (std::size_t i = 0; i < 900; ++i) {
+    if (replay.push(stream.packets.at(i))) asked.push_back(i);
+  }
+  CHECK(asked == std::vector<std::size_t>{660});  // after 1 s and kMostExtra
+
+  std::size_t bytes = 0;
+  for (const Packet& packet : stream.packets) bytes += packet.bytes().size();
+  ReplayBuffer small(1h, bytes / 2);
+  small.start(stream.parameters);
+  std::size_t wanted = 0;
+  for (const Packet& packet : stream.packets) {
+    if (small.push(packet)) ++wanted;
+  }
+  CHECK(wanted == 1);
+  CHECK(small.held() == Nanoseconds{});
+  CHECK(small.save(file_spec(folder.file("none.mkv"))).error().kind == ErrorKind::Busy);
+  for (const Packet& packet : stream.packets | std::views::take(60)) CHECK_FALSE(small.push(packet));
+  CHECK(small.held() > 900ms);
+  const auto saved = small.save(file_spec(folder.file("small.mkv")));
+  REQUIRE(saved);
+  CHECK(read_media(*saved).frame_pts.size() == 60);
 }

@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <functional>
 #include <mutex>
+#include <thread>
 #include <vector>
 
 extern "C" {
@@ -310,6 +311,60 @@ TEST_CASE("stop wakes a pusher that waits for a hanging file") {
   CHECK_FALSE(runner.stop(milliseconds(100)));
   pusher.join();
   CHECK(runner.stats().dropped == 100);
+}
+
+TEST_CASE("a reader that takes nothing has its output ended, and the pusher goes on") {
+  Record record;
+  Events events(record);
+  auto sink = std::make_unique<ScriptedSink>(record);
+  ScriptedSink& script = *sink;
+  sink->on_write = [&](const Packet&) { return script.hang(); };
+  SinkRunnerOptions options = kFile;
+  options.limits = {.packets = 2, .patience = milliseconds(50)};
+  SinkRunner runner(std::move(sink), options, events);
+  REQUIRE(runner.start(kStream));
+  for (std::int64_t i = 0; i < 100; ++i) runner.push(make_packet(i, i == 0));
+  REQUIRE(record.wait([&] { return record.errors.size() == 1; }));
+  CHECK(record.errors.front().second);
+  CHECK(record.errors.front().first.kind == ErrorKind::Timeout);
+  CHECK(runner.stats().state == SinkState::Failed);
+  const auto stopped = runner.stop();
+  REQUIRE_FALSE(stopped);
+  CHECK(stopped.error().kind == ErrorKind::Timeout);
+  CHECK(record.closes == 1);
+  CHECK(runner.stats().dropped == 100);
+}
+
+TEST_CASE("a slow file is waited for as long as it goes on writing") {
+  Record record;
+  Events events(record);
+  auto sink = std::make_unique<ScriptedSink>(record);
+  sink->on_write = [](const Packet&) {
+    std::this_thread::sleep_for(milliseconds(20));
+    return Result<void>{};
+  };
+  SinkRunner runner(std::move(sink), kFile, events);
+  REQUIRE(runner.start(kStream));
+  for (std::int64_t i = 0; i < 60; ++i) runner.push(make_packet(i, i == 0));
+  CHECK(runner.stop(milliseconds(1000)));
+  CHECK(record.written.size() == 60);
+  CHECK(runner.stats().dropped == 0);
+}
+
+TEST_CASE("what a file could not write in time is an error of stop") {
+  Record record;
+  Events events(record);
+  auto sink = std::make_unique<ScriptedSink>(record);
+  ScriptedSink& script = *sink;
+  sink->on_write = [&](const Packet& packet) { return packet.pts < 5 ? Result<void>{} : script.hang(); };
+  SinkRunner runner(std::move(sink), kFile, events);
+  REQUIRE(runner.start(kStream));
+  for (std::int64_t i = 0; i < 20; ++i) runner.push(make_packet(i, i == 0));
+  const auto stopped = runner.stop(milliseconds(200));
+  REQUIRE_FALSE(stopped);
+  CHECK(stopped.error().kind == ErrorKind::Timeout);
+  CHECK(record.written.size() == 5);
+  CHECK(runner.stats().dropped == 15);
 }
 
 TEST_CASE("a sink that throws fails instead of ending the program") {
