@@ -39,8 +39,11 @@ void apply_level_words(std::string_view words) {
     const std::size_t equals = word.find('=');
     const auto level = parse_level(equals == std::string_view::npos ? word : word.substr(equals + 1));
     if (!level) {
-      fmt::print(stderr, "zerocast: ZEROCAST_LOG: '{}' is not one of trace, debug, info, warn, error, critical, off\n",
-                 word);
+      std::fputs(fmt::format("zerocast: ZEROCAST_LOG: '{}' is not one of trace, debug, info, warn, error, critical, "
+                             "off\n",
+                             word)
+                     .c_str(),
+                 stderr);
     } else if (equals == std::string_view::npos) {
       spdlog::set_level(*level);
     } else {
@@ -63,6 +66,11 @@ void init_logging() {
   spdlog::set_default_logger(std::make_shared<spdlog::logger>("zerocast", std::move(sink)));
   spdlog::set_level(spdlog::level::info);
   if (const char* words = std::getenv("ZEROCAST_LOG")) apply_level_words(words);
+}
+
+void set_quiet_logging() {
+  if (std::getenv("ZEROCAST_LOG") != nullptr) return;
+  spdlog::set_level(spdlog::level::warn);
 }
 
 void set_log_line_start(std::string_view start) {

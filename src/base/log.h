@@ -13,12 +13,16 @@ namespace zc {
 /// (JOURNAL_STREAM).
 void init_logging();
 
+/// Warnings and errors only, unless ZEROCAST_LOG says something else.
+void set_quiet_logging();
+
 /// What every line on stderr begins with, from now on: a live status line passes the control sequence that takes itself
 /// off the terminal, and "" when it is done. No effect on the journal. Thread-safe, after init_logging().
 void set_log_line_start(std::string_view start);
 
-/// The folder's logger: "capture", "zerocopy", "encode", "output", "session", "cli". Made on first use; thread-safe.
-/// Keep the reference in a function-local static or ask again; the logger lives until the process ends.
+/// The folder's logger: "capture", "zerocopy", "encode", "output", "session", "daemon", "cli", "ffmpeg". Made on first
+/// use; thread-safe. Keep the reference in a function-local static or ask again; the logger lives until the process
+/// ends.
 [[nodiscard]] spdlog::logger& logger(std::string_view folder);
 
 }  // namespace zc

@@ -15,7 +15,8 @@ constexpr std::array kExitCodes{
     ExitCodeInfo{ExitCode::Denied, "Permission to capture was denied."},
     ExitCodeInfo{ExitCode::NoEncoder, "No usable encoder for what was asked."},
     ExitCodeInfo{ExitCode::Output,
-                 "An output failed: unwritable, disk full, no such host. What was written is playable."},
+                 "An output failed: unwritable, disk full, a peer that was never there, a pipe nobody reads. What was "
+                 "written is playable."},
     ExitCodeInfo{ExitCode::SourceEnded, "The source ended while recording. The file is complete and playable."},
     ExitCodeInfo{ExitCode::Faults, "'zerocast verify' read a stream that has faults."},
     ExitCodeInfo{ExitCode::Daemon,

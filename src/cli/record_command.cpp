@@ -100,6 +100,7 @@ void follow(Recording& recording, StatusLine& line, const std::stop_token& stop)
 }  // namespace
 
 int run_record(const RecordOptions& options, const Toggles& toggles) {
+  if (options.quiet) set_quiet_logging();
   set_ffmpeg_logging(toggles.ffmpeg_debug);
   const std::stop_source stop;
   const auto signals = Signals::create(stop);
@@ -119,7 +120,7 @@ int run_record(const RecordOptions& options, const Toggles& toggles) {
   const RecordingReport report = (*recording)->finish();
   auto [code, error] = recording_exit(report);
   if (error) static_cast<void>(report_error(*error, Stage::Recording));
-  if (!options.quiet) fmt::print(stderr, "{}", report_text(report));
+  if (!options.quiet) say(report_text(report));
   if (options.json) {
     if (const ExitCode printed = print_out(report_json(report) + "\n"); printed != ExitCode::Ok) code = printed;
   }

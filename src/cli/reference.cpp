@@ -6,10 +6,11 @@ namespace zc {
 namespace {
 
 constexpr std::array kEnvironment{
-    ReferenceEntry{"ZEROCAST_LOG",
-                   "What is logged: a level (trace, debug, info, warn, error, critical, off), or levels of single "
-                   "parts, such as warn,capture=debug. Parts are capture, zerocopy, encode, output, session and cli. "
-                   "Default info."},
+    ReferenceEntry{
+        "ZEROCAST_LOG",
+        "What is logged: a level (trace, debug, info, warn, error, critical, off), or levels of single "
+        "parts, such as warn,capture=debug. Parts are capture, zerocopy, encode, output, session, daemon, cli and "
+        "ffmpeg. Default info."},
     ReferenceEntry{"ZEROCOPY",
                    "0 forces the CPU path, 1 refuses to run without zero-copy, auto takes the best that works. "
                    "Default auto."},

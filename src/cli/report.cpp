@@ -15,14 +15,12 @@ ExitCode print_out(std::string_view text) {
 }
 
 ExitCode report_error(const Error& error, Stage stage) {
-  const std::string line = fmt::format("zerocast: {}\n", error.message());
-  std::fwrite(line.data(), 1, line.size(), stderr);
+  say(fmt::format("zerocast: {}\n", error.message()));
   return exit_code(error, stage);
 }
 
-void report_warning(std::string_view text) {
-  const std::string line = fmt::format("zerocast: warning: {}\n", text);
-  std::fwrite(line.data(), 1, line.size(), stderr);
-}
+void say(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stderr); }
+
+void report_warning(std::string_view text) { say(fmt::format("zerocast: warning: {}\n", text)); }
 
 }  // namespace zc

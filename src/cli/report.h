@@ -14,6 +14,9 @@ namespace zc {
 /// "zerocast: open out.mkv: Permission denied" on stderr; the exit code for it.
 [[nodiscard]] ExitCode report_error(const Error& error, Stage stage);
 
+/// Text on stderr; one that cannot be written to is no failure.
+void say(std::string_view text);
+
 /// "zerocast: warning: ..." on stderr.
 void report_warning(std::string_view text);
 

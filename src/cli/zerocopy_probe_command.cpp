@@ -24,7 +24,7 @@ constexpr int kProbeFailed = 2;
 /// One line that replaces itself, on a terminal.
 void show_progress(std::string_view step) {
   static const bool terminal = ::isatty(STDERR_FILENO) != 0;
-  if (terminal) fmt::print(stderr, "\r\x1b[K{}", step.empty() ? std::string() : fmt::format("probing {}", step));
+  if (terminal) say("\r\x1b[K" + (step.empty() ? std::string() : fmt::format("probing {}", step)));
 }
 
 }  // namespace
@@ -53,7 +53,7 @@ std::optional<int> run_probe_child(std::span<const char* const> arguments) {
     set_ffmpeg_logging(false);
     return probe::run_step(std::vector<std::string>(arguments.begin() + 1, arguments.end()));
   } catch (const std::exception& error) {
-    fmt::print(stderr, "zerocast: {}\n", error.what());
+    say(fmt::format("zerocast: {}\n", error.what()));
     return kProbeFailed;
   }
 }

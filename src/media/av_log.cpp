@@ -45,7 +45,7 @@ struct AvLogSink {
       current_capture->lines_.emplace_back(prefix == std::string_view::npos ? line : line.substr(prefix + 2));
       return;
     }
-    logger("encode").log(level_of(level), "{}", line);
+    logger("ffmpeg").log(level_of(level), "{}", line);
   }
 
   static void callback(void* object, int level, const char* format, va_list arguments) noexcept {
@@ -81,7 +81,7 @@ void install_callback() {
 void set_ffmpeg_logging(bool debug) {
   install_callback();
   av_log_set_level(debug ? AV_LOG_DEBUG : AV_LOG_WARNING);
-  if (debug) logger("encode").set_level(spdlog::level::debug);
+  if (debug) logger("ffmpeg").set_level(spdlog::level::debug);
   // 1: errors only. SVT-AV1 reads it each time an encoder is made.
   ::setenv("SVT_LOG", debug ? "3" : "1", 0);
 }
@@ -103,7 +103,7 @@ std::string AvLogCapture::text() const {
 }
 
 void AvLogCapture::pass_on() {
-  for (const std::string& line : lines_) logger("encode").warn("{}", line);
+  for (const std::string& line : lines_) logger("ffmpeg").warn("{}", line);
   lines_.clear();
 }
 

@@ -165,7 +165,8 @@ void SinkRunner::run() noexcept {
 
 void SinkRunner::run_sink() {
   milliseconds backoff = options_.first_backoff;
-  bool outage = false;  // told already
+  bool outage = false;             // told already
+  std::optional<Error> unreached;  // why no peer has ever been there
   bool connected_before = false;
   while (true) {
     set_state(SinkState::Opening);
@@ -174,6 +175,7 @@ void SinkRunner::run_sink() {
       const auto since = Clock::now();
       if (std::exchange(outage, false)) logger("output").info("{}: connected", name());
       if (std::exchange(connected_before, true)) ++reconnects_;
+      unreached.reset();
       result = pump();
       // A connection that held makes the next outage a new one; a peer that hangs up at once keeps being left alone
       // for longer and longer.
@@ -189,8 +191,12 @@ void SinkRunner::run_sink() {
     }
     {
       const std::scoped_lock lock(mutex_);
-      // Interrupted by stop(): that is not the sink's failure.
-      if (stopping_ && (options_.reconnect || result.error().kind == ErrorKind::Cancelled)) {
+      // Interrupted by stop(): that is no failure of a peer's, unless none was ever reached.
+      if (stopping_ && options_.reconnect) {
+        if (unreached) outcome_ = std::unexpected(*std::move(unreached));
+        return;
+      }
+      if (stopping_ && result.error().kind == ErrorKind::Cancelled) {
         outcome_ = std::move(result);
         return;
       }
@@ -200,7 +206,12 @@ void SinkRunner::run_sink() {
       return;
     }
     if (!std::exchange(outage, true)) events_.on_error(name(), result.error(), false);
-    if (!back_off(backoff)) return;
+    if (!connected_before) unreached = result.error();
+    if (!back_off(backoff)) {
+      const std::scoped_lock lock(mutex_);
+      if (unreached) outcome_ = std::unexpected(*std::move(unreached));
+      return;
+    }
     backoff = std::min(backoff * 2, options_.longest_backoff);
   }
 }

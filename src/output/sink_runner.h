@@ -91,7 +91,8 @@ class SinkRunner {
   /// Writes what is queued, finishes the file or connection and ends the thread. A peer has until `deadline`, a file or
   /// pipe as long as no `deadline` passes without a packet written: then the sink is interrupted and what is left is
   /// dropped, which is an error of a file's or pipe's (Timeout). Only a regular file whose medium hangs can take
-  /// longer. The error that made the sink fail, or that closing it brought; idempotent.
+  /// longer. The error that made the sink fail, or that closing it brought, or why a peer was
+  /// never reached; idempotent.
   [[nodiscard]] Result<void> stop(std::chrono::milliseconds deadline = std::chrono::milliseconds{2000});
 
   /// Any thread.

@@ -40,10 +40,22 @@ Rational Equipment::nominal_rate(const SourceInfo& source) const {
   return source.rate;
 }
 
+Result<void> Equipment::check_crop(Frame& first) const {
+  const Size shown = first.visible_size();
+  const Rect own = first.crop;
+  const bool inside = PictureWorker::apply_crop(first, options_.crop);
+  first.crop = own;
+  if (inside) return {};
+  const Rect& crop = *options_.crop;
+  return fail(ErrorKind::Invalid, "crop",
+              fmt::format("{}x{}+{}+{} lies outside of the source's {}x{}", crop.width, crop.height, crop.x, crop.y,
+                          shown.width, shown.height));
+}
+
 template <class Look>
 void Equipment::cropped(Frame& frame, Look&& look) const {
   const Rect crop = frame.crop;
-  PictureWorker::apply_crop(frame, options_.crop, options_.encoder.chroma == Chroma::Yuv420);
+  static_cast<void>(PictureWorker::apply_crop(frame, options_.crop));
   look();
   frame.crop = crop;  // whoever encodes it crops it himself
 }
@@ -53,7 +65,7 @@ VideoParameters Equipment::video_parameters(const Frame& first, const SourceInfo
   video.rate = nominal_rate(source);
   video.constant_rate = options_.constant_rate.has_value();
   video.size = options_.size.value_or(first.visible_size());
-  if (options_.encoder.chroma == Chroma::Yuv420) video.size = even(video.size);
+  video.size = even(video.size);
   const auto takes_new_headers = [](const OutputSpec& spec) { return info(spec.container).takes_new_headers; };
   const bool any = options_.outputs_change || options_.replay;  // outputs of any kind may come
   video.in_band_headers = any || std::ranges::any_of(options_.outputs, takes_new_headers);

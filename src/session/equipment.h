@@ -28,6 +28,8 @@ class Equipment {
   void close_importer() { importer_.reset(); }
   [[nodiscard]] Importer& importer() { return *importer_; }
 
+  /// Invalid: nothing of the part to be shown is in such a picture.
+  [[nodiscard]] Result<void> check_crop(Frame& first) const;
   /// The encoder for pictures like `first`; the importer makes them for it from here on. Once. Errors as
   /// EncoderChoice::open() and Importer::configure().
   [[nodiscard]] Result<std::unique_ptr<Encoder>> open_encoder(Frame& first, const SourceInfo& source);

@@ -23,24 +23,34 @@ constexpr std::string_view kOtherPictures =
 
 }  // namespace
 
-void PictureWorker::apply_crop(Frame& frame, const std::optional<Rect>& crop, bool even_size) {
-  if (!frame.has_image()) return;
+bool PictureWorker::apply_crop(Frame& frame, const std::optional<Rect>& crop) {
+  if (!frame.has_image()) return true;
   const Size buffer = frame.buffer_size();
   const Rect whole{0, 0, buffer.width, buffer.height};
   Rect visible = frame.crop.empty() ? whole : intersect(frame.crop, whole);
   if (crop) {
     const Size shown = frame.visible_size();
     const Rect wanted = intersect(*crop, {0, 0, shown.width, shown.height});
-    if (!wanted.empty()) {  // a crop wholly outside (the window shrank) shows everything rather than nothing
-      const Rect inside = source_rect(frame.transform, visible.size(), wanted);
-      visible = {visible.x + inside.x, visible.y + inside.y, inside.width, inside.height};
-    }
+    if (wanted.empty()) return false;
+    const Rect inside = source_rect(frame.transform, visible.size(), wanted);
+    visible = {visible.x + inside.x, visible.y + inside.y, inside.width, inside.height};
   }
-  if (even_size) {
-    if (visible.width > 1) visible.width &= ~1U;
-    if (visible.height > 1) visible.height &= ~1U;
-  }
+  if (visible.width > 1) visible.width &= ~1U;
+  if (visible.height > 1) visible.height &= ~1U;
   frame.crop = visible == whole ? Rect{} : visible;
+  return true;
+}
+
+void PictureWorker::leave_out(Frame& frame) {
+  if (!std::exchange(outside_crop_, true)) {
+    const Size shown = frame.visible_size();
+    logger("session").warn("the source's {}x{} have nothing of the part to be shown: the last picture stays",
+                           shown.width, shown.height);
+  }
+  dropped_.fetch_add(1, std::memory_order_relaxed);
+  damage_lost_ = true;
+  frame.image = {};
+  frame.lease.reset();
 }
 
 Result<PictureWorker::End> PictureWorker::run(Frame first, const std::stop_token& stop) {
@@ -110,7 +120,12 @@ Result<void> PictureWorker::take_frame(Frame frame) {
     pacer_.on_timer(frame.pts - config_.epoch, false);
     if (const auto done = carry_out(); !done) return done;
   }
-  apply_crop(frame, config_.crop, config_.even_size);
+  if (!apply_crop(frame, config_.crop)) {
+    leave_out(frame);
+    if (!frame.cursor || !last_) return {};
+  } else if (frame.has_image()) {
+    outside_crop_ = false;
+  }
   const bool image = frame.has_image();
   if (!pacer_.on_frame(frame.pts - config_.epoch)) {
     if (frame.supersede(std::move(newest_)) && image) thinned_.fetch_add(1, std::memory_order_relaxed);

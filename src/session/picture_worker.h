@@ -32,7 +32,6 @@ class PictureWorker {
     Nanoseconds epoch{};                   ///< CLOCK_MONOTONIC time of stream time zero
     std::optional<Nanoseconds> duration;   ///< of the stream; nullopt = until stopped
     std::optional<Rect> crop;              ///< px of the shown picture
-    bool even_size = true;                 ///< cut odd pictures by a column or row (4:2:0 encoders)
     OfferKeeper::Renegotiate renegotiate;  ///< asks the source for other formats; empty: it cannot be asked
     /// The importer's route is another one than before, and why; worker thread. Empty: nobody wants to know.
     std::function<void(std::string_view now, std::string_view reason)> on_route;
@@ -78,11 +77,14 @@ class PictureWorker {
   /// Any thread: as Pacer::set_max_gap().
   void set_max_gap(Nanoseconds gap);
 
-  /// Cuts what the user does not want to see, and an odd column or row, off the frame.
-  static void apply_crop(Frame& frame, const std::optional<Rect>& crop, bool even_size);
+  /// Cuts what the user does not want to see, and an odd column or row, off the frame. False: nothing would be left;
+  /// the frame is as it was.
+  [[nodiscard]] static bool apply_crop(Frame& frame, const std::optional<Rect>& crop);
 
  private:
   [[nodiscard]] Result<void> take_frame(Frame frame);
+  /// A picture with nothing of the wanted part (the window has shrunk): what else is in it, nobody asked to show.
+  void leave_out(Frame& frame);
   [[nodiscard]] Result<void> carry_out();
   [[nodiscard]] Result<void> import_newest(Nanoseconds time);
   void follow_rate();
@@ -105,12 +107,13 @@ class PictureWorker {
   EncodeStage& stage_;
   Pacer pacer_;
   OfferKeeper offer_;
-  std::string route_;         // last seen
-  std::string_view change_;   // what may change it next, other than a failure; empty: nothing
-  Frame newest_;              // given to the pacer, not yet imported
-  Surface last_;              // encoded last
-  Nanoseconds captured_{};    // of `last_`
-  bool damage_lost_ = false;  // a frame was dropped after the pacer took it: the next one must be read whole
+  std::string route_;          // last seen
+  std::string_view change_;    // what may change it next, other than a failure; empty: nothing
+  Frame newest_;               // given to the pacer, not yet imported
+  Surface last_;               // encoded last
+  Nanoseconds captured_{};     // of `last_`
+  bool outside_crop_ = false;  // told already
+  bool damage_lost_ = false;   // a frame was dropped after the pacer took it: the next one must be read whole
   std::atomic<std::uint64_t> captured_count_{0};
   std::atomic<std::uint64_t> repeated_{0};
   std::atomic<std::uint64_t> dropped_{0};

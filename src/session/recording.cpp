@@ -165,7 +165,12 @@ OutputGroupEvents RecordingImpl::output_events() {
       .keyframe_wanted = [this] { request_keyframe(); },
       .failed =
           [this](const std::string& name, const Error& error, bool fatal) {
-            if (options_.events != nullptr) options_.events->on_output(name, error, fatal);
+            if (options_.events != nullptr) return options_.events->on_output(name, error, fatal);
+            if (fatal) {
+              logger("output").error("{} has failed: {}", name, error.message());
+            } else {
+              logger("output").warn("{} is not there, and is tried again: {}", name, error.message());
+            }
           },
       .all_failed = [this](const Error& error) { end_with(EndReason::OutputsFailed, Failure{Part::Output, error}); }};
 }
@@ -216,6 +221,7 @@ std::expected<void, Failure> RecordingImpl::open(std::stop_token stop) {
 }
 
 std::expected<void, Failure> RecordingImpl::open_stage(Frame& first) {
+  if (auto fits = equipment_.check_crop(first); !fits) return failed(Part::Settings, std::move(fits.error()));
   auto encoder = equipment_.open_encoder(first, source_->info());
   if (!encoder) return failed(Part::Encoder, std::move(encoder.error()));
   EncoderChoice& encoders = equipment_.encoders();
@@ -255,7 +261,6 @@ void RecordingImpl::run_worker(const std::stop_token& stop) {
   config.epoch = std::max(first->pts, monotonic_now() - interval);
   config.duration = options_.duration;
   config.crop = options_.crop;
-  config.even_size = options_.encoder.chroma == Chroma::Yuv420;
   config.renegotiate = [this](const FormatOffer& offer) { return source_->renegotiate(offer); };
   config.on_route = [this](std::string_view now, std::string_view reason) { on_route_change(now, reason); };
   config.asleep = [this] { return intake_.asleep(); };

@@ -13,27 +13,30 @@ namespace {
 
 constexpr std::string_view kSessionPrefix = "sessions.";
 
+/// The same result; an error says which table it is about, unless it names the file already.
+Result<void> of_table(const ConfigTable& table, Result<void> result) {
+  if (result || result.error().operation.starts_with(table.where.substr(0, table.where.find(':')))) return result;
+  Error error = std::move(result.error());
+  error.operation = fmt::format("{}: [{}]: {}", table.where, table.name, error.operation);
+  return std::unexpected(std::move(error));
+}
+
 Result<void> check_table(const ConfigTable& table) {
   if (table.name == "daemon") {
     const auto daemon = daemon_settings_from(table.settings);
     return daemon ? Result<void>{} : std::unexpected(daemon.error());
   }
-  if (table.name == "record") return check_settings(table.settings, SettingScope::Record);
-  if (table.name == "stream") return check_settings(table.settings, SettingScope::Stream);
+  // What only shows when the settings are put together: an unknown source, a container that cannot hold the codec.
+  if (table.name == "record") return of_table(table, check_defaults(table.settings, SettingScope::Record));
+  if (table.name == "stream") return of_table(table, check_defaults(table.settings, SettingScope::Stream));
   if (auto good = check_settings(table.settings, SettingScope::Template); !good) return good;
-  // What only shows when the settings are put together: an unknown source, a container that cannot hold the codec. A
-  // template may leave its sinks to whoever starts it.
+  // A template may leave its sinks to whoever starts it.
   const auto has = [&](std::string_view name) {
     return std::ranges::find(table.settings, name, &Setting::name) != table.settings.end();
   };
   if (!has("sinks") && !has("replay-seconds")) return {};
   auto options = record_options_from(table.settings);
-  if (options) return {};
-  Error error = std::move(options.error());
-  if (!error.operation.starts_with(table.where.substr(0, table.where.find(':')))) {
-    error.operation = fmt::format("{}: [{}]: {}", table.where, table.name, error.operation);
-  }
-  return std::unexpected(std::move(error));
+  return of_table(table, options ? Result<void>{} : std::unexpected(std::move(options.error())));
 }
 
 void keep_table(ConfigTable table, Config& config) {

@@ -8,6 +8,9 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <filesystem>
+#include <iterator>
+#include <system_error>
 #include <utility>
 
 namespace zc {
@@ -124,7 +127,9 @@ std::vector<Row> picture_rows() {
       {{.name = "--crop",
         .value = "WxH+X+Y",
         .group = kPicture,
-        .help = "Take this part of the source's picture, before scaling.",
+        .help = "Take this part of the source's picture, before scaling. Pictures that have nothing of it are left "
+                "out; when "
+                "the first one has not, it is an error.",
         .fallback = ""},
        [](Words& w, Text option, Text text) { return store(crop_value(option, text), w.options.crop); }},
       {{.name = "--fps",
@@ -137,7 +142,9 @@ std::vector<Row> picture_rows() {
       {{.name = "--min-fps",
         .value = "N",
         .group = kPicture,
-        .help = "Repeat a picture that does not change at least this often; 0 never repeats.",
+        .help =
+            "Repeat a picture that does not change at least this often; 0 repeats only what brings the encoder's last "
+            "pictures out, and at the end.",
         .fallback = "1"},
        [](Words& w, Text option, Text text) { return store(min_rate_value(option, text), w.options.min_rate); }},
       {{.name = "--seconds",
@@ -303,6 +310,15 @@ std::optional<Codec> wanted_codec(const EncoderSettings& settings) {
   return row == nullptr ? std::nullopt : std::optional(row->codec);
 }
 
+bool same_place(const OutputSpec& one, const OutputSpec& other) {
+  const auto* file = std::get_if<FileOutput>(&one.target);
+  const auto* further = std::get_if<FileOutput>(&other.target);
+  if (file == nullptr || further == nullptr) return one.live() && one.name() == other.name();
+  std::error_code unknown;
+  const auto full = [&](const std::string& path) { return std::filesystem::weakly_canonical(path, unknown); };
+  return full(file->path) == full(further->path);
+}
+
 /// FILE or URL and every --tee, parsed and checked against each other.
 Result<std::vector<OutputSpec>> parse_outputs(const RecordWords& words) {
   const bool live = words.options.live;
@@ -322,6 +338,12 @@ Result<std::vector<OutputSpec>> parse_outputs(const RecordWords& words) {
     auto output = parse_output(tee, std::nullopt, words.overwrite);
     if (!output) return std::unexpected(std::move(output.error()));
     outputs.push_back(*std::move(output));
+  }
+  for (auto output = outputs.begin(); output != outputs.end(); ++output) {
+    const auto same = [&](const OutputSpec& other) { return same_place(*output, other); };
+    if (std::any_of(std::next(output), outputs.end(), same)) {
+      return invalid("--tee", fmt::format("{} is given twice", in_quotes(output->name())));
+    }
   }
   const auto to_stdout = std::ranges::count_if(
       outputs, [](const OutputSpec& output) { return std::holds_alternative<StdoutOutput>(output.target); });

@@ -312,4 +312,14 @@ Result<void> apply_defaults(std::span<const Setting> settings, std::span<const s
   return {};
 }
 
+Result<void> check_defaults(std::span<const Setting> settings, SettingScope scope) {
+  const bool live = scope == SettingScope::Stream;
+  RecordWords words = record_defaults(live);
+  if (auto set = apply_defaults(settings, {}, scope, words); !set) return set;
+  words.mixed_outputs = true;
+  if (live) words.output = "udp://localhost:9";  // any peer: all get MPEG-TS
+  const auto options = finish_record(std::move(words));
+  return options ? Result<void>{} : std::unexpected(options.error());
+}
+
 }  // namespace zc

@@ -60,4 +60,8 @@ struct SettingInfo {
 [[nodiscard]] Result<void> apply_defaults(std::span<const Setting> settings, std::span<const std::string_view> given,
                                           SettingScope scope, RecordWords& words);
 
+/// Whether settings of the scope Record or Stream make sense together, wherever the output goes. Errors as
+/// apply_defaults() and finish_record().
+[[nodiscard]] Result<void> check_defaults(std::span<const Setting> settings, SettingScope scope);
+
 }  // namespace zc

@@ -1,8 +1,8 @@
 // The same arithmetic as rgb_rows.cpp, 32 pixels at a time. Every function carries the target attribute itself: the
 // rest of the program stays runnable on processors without AVX2, and nothing from the standard library is instantiated
-// here that another translation unit could end up sharing. `prfchw` makes a prefetch for writing one: without it the line
-// comes for reading, and what another core holds as well has to be asked for again by the first store (a conversion took
-// 1.7 ms instead of 0.75). A processor with AVX2 but without PREFETCHW takes it as a no-op.
+// here that another translation unit could end up sharing. `prfchw` makes a prefetch for writing one: without it the
+// line comes for reading, and what another core holds as well has to be asked for again by the first store (a
+// conversion took 1.7 ms instead of 0.75). A processor with AVX2 but without PREFETCHW takes it as a no-op.
 #include "zerocopy/cpu/rgb_rows.h"
 
 #if defined(__x86_64__)

@@ -13,10 +13,10 @@ using Catch::Matchers::StartsWith;
 
 namespace {
 
-std::string refusal(std::string_view text) {
+std::string refusal(std::string_view text, ErrorKind kind = ErrorKind::Invalid) {
   const auto config = parse_config(text, "zerocast.toml");
   REQUIRE_FALSE(config);
-  CHECK(config.error().kind == ErrorKind::Invalid);
+  CHECK(config.error().kind == kind);
   return config.error().message();
 }
 
@@ -56,6 +56,17 @@ TEST_CASE("what is wrong in a configuration file is told with line and column") 
   CHECK_THAT(refusal("[recording]\n"), StartsWith("zerocast.toml:1:2") && ContainsSubstring("[record], [stream]"));
   CHECK_THAT(refusal("codec = \"h264\"\n"), StartsWith("zerocast.toml:1:1") && ContainsSubstring("[record]"));
   CHECK_THAT(refusal("[stream]\ncontainer = \"mp4\"\n"), ContainsSubstring("no such setting"));
+}
+
+TEST_CASE("what only shows when settings are put together is told where the file is read") {
+  CHECK_THAT(refusal("[record]\nsource = \"foo\"\n"),
+             StartsWith("zerocast.toml:1:2: [record]: ") && ContainsSubstring("'foo' is not a source"));
+  CHECK_THAT(refusal("[record]\nencoder = \"nosuch\"\n"), StartsWith("zerocast.toml:"));
+  CHECK_THAT(refusal("[record]\nencoder-order = \"foo\"\n"), StartsWith("zerocast.toml:"));
+  CHECK_THAT(refusal("[stream]\ncodec = \"av1\"\n", ErrorKind::Unsupported),
+             StartsWith("zerocast.toml:1:2: [stream]: "));
+  CHECK_THAT(refusal("[stream]\nencoder = \"libsvtav1\"\n", ErrorKind::Unsupported),
+             StartsWith("zerocast.toml:1:2: [stream]: "));
 }
 
 TEST_CASE("any bytes are a configuration or an error, never more") {
