@@ -77,7 +77,7 @@ Result<PictureWorker::End> PictureWorker::run(Frame first, const std::stop_token
       deadline = std::min(deadline.value_or(after), after);
     }
     if (config_.duration) {
-      const Nanoseconds last_moment = *config_.duration + kDeliverySlack;
+      const Nanoseconds last_moment = *config_.duration + kDeliverySlack + config_.late;
       deadline = deadline ? std::min(*deadline, last_moment) : last_moment;
     }
     std::optional<Frame> frame =
@@ -85,8 +85,8 @@ Result<PictureWorker::End> PictureWorker::run(Frame first, const std::stop_token
     const Nanoseconds now = stream_now();
     elapsed_ns_.store(now.count(), std::memory_order_relaxed);
     // What was captured before the end belongs to it, however late it is taken.
-    if (config_.duration &&
-        (frame ? frame->pts - config_.epoch >= *config_.duration : now >= *config_.duration + kDeliverySlack)) {
+    if (config_.duration && (frame ? frame->pts - config_.epoch >= *config_.duration
+                                   : now >= *config_.duration + kDeliverySlack + config_.late)) {
       end = End::Duration;
       break;
     }

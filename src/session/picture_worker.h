@@ -32,6 +32,7 @@ class PictureWorker {
     Nanoseconds epoch{};                   ///< CLOCK_MONOTONIC time of stream time zero
     std::optional<Nanoseconds> duration;   ///< of the stream; nullopt = until stopped
     std::optional<Rect> crop;              ///< px of the shown picture
+    Nanoseconds late{};                    ///< from a picture's time to its arrival, as the source has it
     OfferKeeper::Renegotiate renegotiate;  ///< asks the source for other formats; empty: it cannot be asked
     /// The importer's route is another one than before, and why; worker thread. Empty: nobody wants to know.
     std::function<void(std::string_view now, std::string_view reason)> on_route;

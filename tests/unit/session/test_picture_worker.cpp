@@ -12,6 +12,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -82,7 +83,8 @@ Frame frame_of(Alive& alive, Nanoseconds pts = monotonic_now()) {
 /// A worker on a thread of its own, with a machine that sleeps when the test says so.
 class Rig {
  public:
-  explicit Rig(std::optional<Rational> constant_rate = std::nullopt) {
+  explicit Rig(std::optional<Rational> constant_rate = std::nullopt,
+               const std::function<void(PictureWorker::Config&)>& adjust = {}) {
     importer_ = std::make_unique<CountingImporter>(alive, "before");
     stage_ = std::make_unique<EncodeStage>(
         encoder("first"), 4, RingPolicy::Block,
@@ -103,6 +105,7 @@ class Rig {
       const std::lock_guard lock(mutex_);
       routes_.emplace_back(now);
     };
+    if (adjust) adjust(config);
     worker_ = std::make_unique<PictureWorker>(config, mailbox, *importer_, *stage_);
     thread_ = std::jthread([this](const std::stop_token& stop) {
       ended_ = worker_->run(frame_of(alive), stop);
@@ -141,6 +144,11 @@ class Rig {
   void set_paused(bool on) {
     paused_ = on;
     worker_->set_paused(on);
+  }
+  /// The worker ends by itself.
+  PictureWorker::End wait_for_end() {
+    thread_.join();
+    return end();
   }
   PictureWorker::End end() {
     thread_.request_stop();
@@ -352,6 +360,39 @@ TEST_CASE("a user's pause and the machine's sleep come and go in any order") {
   rig.end();
   CHECK(letters(rig.packets()) == "fs");
   check_times(rig.packets());
+}
+
+TEST_CASE("pictures that a source gives late belong to the time they are of, up to the end") {
+  Rig rig(std::nullopt, [](PictureWorker::Config& config) {
+    config.duration = 300ms;
+    config.late = 200ms;
+  });
+  std::this_thread::sleep_until(std::chrono::steady_clock::time_point(rig.epoch + 400ms));
+  rig.put_at_once({290ms});
+  CHECK(rig.wait_for_end() == PictureWorker::End::Duration);
+  const auto packets = rig.packets();
+  CHECK(rig.counters().captured == 2);
+  CHECK(std::ranges::count(packets, to_packet_clock(290ms), &Packet::pts) == 1);
+}
+
+TEST_CASE("a picture with nothing of the wanted part is left out") {
+  Rig rig(std::nullopt, [](PictureWorker::Config& config) { config.crop = Rect{4, 0, 8, 4}; });
+  const auto put = [&rig](std::uint32_t width, Nanoseconds time) {
+    Frame frame = frame_of(rig.alive, rig.epoch + time);
+    std::get<HostImage>(frame.image).size.width = width;
+    rig.mailbox.put(std::move(frame));
+  };
+  put(kFormat.size.width, 10ms);
+  put(4, 20ms);
+  put(2, 30ms);
+  put(kFormat.size.width, 40ms);
+  while (rig.counters().captured < 5) std::this_thread::sleep_for(1ms);
+  CHECK(rig.end() == PictureWorker::End::Stopped);
+  CHECK(rig.counters().dropped == 2);
+  const auto packets = rig.packets();
+  for (const auto time : {20ms, 30ms}) CHECK(std::ranges::count(packets, to_packet_clock(time), &Packet::pts) == 0);
+  for (const auto time : {10ms, 40ms}) CHECK(std::ranges::count(packets, to_packet_clock(time), &Packet::pts) == 1);
+  CHECK(rig.alive.leases == 0);
 }
 
 TEST_CASE("a worker ends while it sleeps, and sleeps as often as the machine does") {
