@@ -14,8 +14,15 @@ namespace {
 /// A process that ran so long was in order; a later crash is a new one.
 constexpr Nanoseconds kSteady = std::chrono::seconds(10);
 constexpr Nanoseconds kFirstRestart = std::chrono::milliseconds(200);
-/// Files are complete within two seconds; a process that takes longer hangs.
+/// Files are complete within two seconds, or as their disk goes on; a process that gets nothing done for longer hangs.
 constexpr Nanoseconds kStopLimit = std::chrono::seconds(10);
+
+/// What a process has got done: it rises as long as it encodes or writes.
+std::uint64_t work_done(const Statistics& statistics) {
+  std::uint64_t all = statistics.encoded;
+  for (const SinkStatistics& sink : statistics.sinks) all += sink.packets;
+  return all;
+}
 
 Error lost(const std::string& what, std::string detail) {
   return {.kind = ErrorKind::Lost, .operation = what, .detail = std::move(detail)};
@@ -70,12 +77,16 @@ void Session::stop(Done done) {
     return done(report_);
   }
   stopped_ = std::move(done);
+  give_time_to_stop();
+  if (auto sent = send(OrderKind::Stop, {}, [](const Result<std::string>&) {}); !sent) worker_->kill();
+}
+
+void Session::give_time_to_stop() {
   auto timer = context_.loop.after(kStopLimit, [this] {
     logger("daemon").error("session {} does not stop: its process is killed", name_);
     if (worker_) worker_->kill();
   });
   if (timer) kill_ = *std::move(timer);
-  if (auto sent = send(OrderKind::Stop, {}, [](const Result<std::string>&) {}); !sent) worker_->kill();
 }
 
 void Session::order(OrderKind kind, std::vector<Setting> arguments, Done done) {
@@ -172,6 +183,7 @@ void Session::on_note(Note note) {
       s.context_.observer.on_stall(s, note);
     }
     void operator()(Statistics& statistics) const {
+      if (s.stopping_ && work_done(statistics) != work_done(s.statistics_)) s.give_time_to_stop();
       s.statistics_ = std::move(statistics);
       s.statistics_.worker_restarts = s.restarts_;
       s.context_.observer.on_statistics(s);

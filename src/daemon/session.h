@@ -77,6 +77,8 @@ class Session {
   [[nodiscard]] std::size_t sink_count() const;
 
  private:
+  /// From now on again.
+  void give_time_to_stop();
   [[nodiscard]] Result<void> start_process();
   [[nodiscard]] Result<void> send(OrderKind kind, std::vector<Setting> arguments, Done done);
   [[nodiscard]] std::vector<Setting> start_arguments() const;

@@ -108,6 +108,13 @@ void Reporter::look_at(const Recording& recording) {
   } else {
     newest_at_ = now;
   }
+  tell_figures(recording, status);
+}
+
+void Reporter::look_at_end(const Recording& recording) { tell_figures(recording, recording.status()); }
+
+void Reporter::tell_figures(const Recording& recording, const RecordingStatus& status) {
+  const Nanoseconds now = monotonic_now();
   if (now - figures_at_ < kFiguresEvery) return;
   const Nanoseconds since = std::exchange(figures_at_, now);
   tell(make_statistics(recording, status, before_ ? &*before_ : nullptr, seconds(now - since)));

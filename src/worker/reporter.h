@@ -31,6 +31,8 @@ class Reporter final : public RecordingEvents {
 
   /// Tells what has changed since the last call; every second also the figures.
   void look_at(const Recording& recording);
+  /// The figures of one that is being completed, every second; another thread may do that when look_at() is over.
+  void look_at_end(const Recording& recording);
 
   // The recording's threads.
   void on_source(const Error* lost) override;
@@ -40,6 +42,7 @@ class Reporter final : public RecordingEvents {
 
  private:
   void tell(const Note& note) const;
+  void tell_figures(const Recording& recording, const RecordingStatus& status);
   void tell_facts(const Recording& recording, const RecordingStatus& status);
   void tell_takeovers(const Recording& recording);
   /// How long may pass without a picture; nullopt: a still screen may be silent for ever.

@@ -15,12 +15,16 @@
 #include <fcntl.h>
 #include <poll.h>
 
+#include <condition_variable>
 #include <csignal>
 #include <cstdint>
 #include <cstdlib>
+#include <mutex>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -54,6 +58,17 @@ std::int64_t take_continuation(std::vector<Setting>& settings) {
     return true;
   });
   return number;
+}
+
+/// Completes the recording; the daemon hears meanwhile how far that is.
+RecordingReport finish(Recording& recording, Reporter& reporter) {
+  std::mutex mutex;
+  std::condition_variable_any ended;
+  const std::jthread teller([&](const std::stop_token& stop) {
+    std::unique_lock lock(mutex);
+    while (!ended.wait_for(lock, stop, kTick, [&] { return stop.stop_requested(); })) reporter.look_at_end(recording);
+  });
+  return recording.finish();
 }
 
 int run_session(Channel channel, const Toggles& toggles) {
@@ -91,7 +106,7 @@ int run_session(Channel channel, const Toggles& toggles) {
   desk.serve(recording->get());
   while (!(*recording)->wait(kTick)) reporter.look_at(**recording);
   desk.serve(nullptr);
-  const RecordingReport report = (*recording)->finish();
+  const RecordingReport report = finish(**recording, reporter);
   reporter.end(report);
   if (report.stuck_threads > 0) std::_Exit(kOk);  // a driver keeps a thread in a call for good
   return kOk;
