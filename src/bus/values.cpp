@@ -34,7 +34,7 @@ std::optional<SettingValue> read_integer(sd_bus_message* message, char type) {
 
 std::optional<SettingValue> read_text(sd_bus_message* message) {
   const char* text = nullptr;
-  if (sd_bus_message_read_basic(message, 's', &text) < 0) return std::nullopt;
+  if (sd_bus_message_read_basic(message, 's', static_cast<void*>(&text)) < 0) return std::nullopt;
   std::string copy(text);
   if (copy.size() > kLongestText) return std::nullopt;
   return copy;
@@ -44,7 +44,7 @@ std::optional<SettingValue> read_texts(sd_bus_message* message) {
   std::vector<std::string> texts;
   if (sd_bus_message_enter_container(message, 'a', "s") < 0) return std::nullopt;
   const char* text = nullptr;
-  while (sd_bus_message_read_basic(message, 's', &text) > 0) {
+  while (sd_bus_message_read_basic(message, 's', static_cast<void*>(&text)) > 0) {
     texts.emplace_back(text);
     if (texts.size() > kMostTexts || texts.back().size() > kLongestText) return std::nullopt;
   }
@@ -85,7 +85,7 @@ Result<SettingValue> read_variant(sd_bus_message* message, const std::string& na
   const char* contents = nullptr;
   if (const int r = sd_bus_message_peek_type(message, &type, &contents); r < 0) return malformed(r);
   const std::string signature = contents == nullptr ? "" : contents;
-  const auto known = std::ranges::find(kTypes, std::string_view(signature), &TypeRow::signature);
+  const auto* const known = std::ranges::find(kTypes, std::string_view(signature), &TypeRow::signature);
   if (known == kTypes.end()) {
     return invalid(in_quotes(name), fmt::format("its type is {}; options are b, x, d, s or as", in_quotes(signature)));
   }
@@ -126,7 +126,7 @@ Result<std::vector<Setting>> read_settings(sd_bus_message* message) {
     if (entered < 0) return malformed(entered);
     if (entered == 0) break;
     const char* name = nullptr;
-    if (const int r = sd_bus_message_read_basic(message, 's', &name); r < 0) return malformed(r);
+    if (const int r = sd_bus_message_read_basic(message, 's', static_cast<void*>(&name)); r < 0) return malformed(r);
     if (settings.size() >= kMostSettings) {
       return invalid("options", fmt::format("there are more than {}", kMostSettings));
     }

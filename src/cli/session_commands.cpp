@@ -52,7 +52,7 @@ Result<std::string> carry_out(DaemonClient& daemon, const ActionOptions& options
     case SessionAction::Reload: return empty(daemon.reload());
     default: break;
   }
-  const auto row = std::ranges::find(kSimple, options.action, &SimpleRow::action);
+  const auto* const row = std::ranges::find(kSimple, options.action, &SimpleRow::action);
   return empty(daemon.call(options.name, row->method));
 }
 

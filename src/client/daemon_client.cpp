@@ -64,16 +64,16 @@ std::optional<SettingValue> read_property(sd_bus_message* message, const char* n
   std::optional<SettingValue> value;
   if (signature == "s") {
     const char* text = nullptr;
-    if (sd_bus_message_read_basic(message, 's', &text) > 0) value = std::string(text);
+    if (sd_bus_message_read_basic(message, 's', static_cast<void*>(&text)) > 0) value = std::string(text);
   } else if (signature == "as") {
     std::vector<std::string> texts;
     char** list = nullptr;
     if (sd_bus_message_read_strv(message, &list) >= 0) {
       for (char** one = list; one != nullptr && *one != nullptr; ++one) {
         texts.emplace_back(*one);
-        std::free(*one);
+        std::free(*one);  // NOLINT(cppcoreguidelines-no-malloc): sd-bus allocates with malloc
       }
-      std::free(list);
+      std::free(static_cast<void*>(list));  // NOLINT(cppcoreguidelines-no-malloc)
     }
     value = std::move(texts);
   } else if (signature == "(uu)") {
@@ -117,11 +117,11 @@ Result<SessionView> read_session(sd_bus_message* message) {
   if (const int r = sd_bus_message_enter_container(message, 'a', "{sv}"); r < 0) return broken(r);
   while (sd_bus_message_enter_container(message, 'e', "sv") > 0) {
     const char* name = nullptr;
-    if (const int r = sd_bus_message_read_basic(message, 's', &name); r < 0) return broken(r);
+    if (const int r = sd_bus_message_read_basic(message, 's', static_cast<void*>(&name)); r < 0) return broken(r);
     auto value = read_property(message, name, view);
     if (value) {
-      const auto text = std::ranges::find(kTexts, std::string_view(name), &TextProperty::name);
-      if (text != kTexts.end()) view.*(text->place) = std::get<std::string>(*std::move(value));
+      const auto* const text = std::ranges::find(kTexts, std::string_view(name), &TextProperty::name);
+      if (text != kTexts.end()) view.*(text->place) = std::get<std::string>(*value);
       if (std::string_view(name) == "Sinks") view.sinks = std::get<std::vector<std::string>>(*std::move(value));
     }
     sd_bus_message_exit_container(message);
@@ -162,7 +162,7 @@ class BusClient final : public DaemonClient {
       if (const int r = sd_bus_message_enter_container(m, 'a', "{sa{sv}}"); r < 0) return broken(r);
       while (sd_bus_message_enter_container(m, 'e', "sa{sv}") > 0) {
         const char* interface = nullptr;
-        if (const int r = sd_bus_message_read_basic(m, 's', &interface); r < 0) return broken(r);
+        if (const int r = sd_bus_message_read_basic(m, 's', static_cast<void*>(&interface)); r < 0) return broken(r);
         if (std::string_view(interface) == kSessionInterface) {
           auto view = read_session(m);
           if (!view) return std::unexpected(std::move(view.error()));

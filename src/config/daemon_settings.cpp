@@ -88,10 +88,11 @@ std::span<const DaemonSettingInfo> daemon_setting_infos() { return kInfos; }
 Result<DaemonSettings> daemon_settings_from(std::span<const Setting> settings) {
   DaemonSettings daemon;
   for (const Setting& setting : settings) {
-    const auto found = std::ranges::find(kInfos, setting.name, &DaemonSettingInfo::name);
+    const auto* const found = std::ranges::find(kInfos, setting.name, &DaemonSettingInfo::name);
     Complaint complaint;
     if (found == kInfos.end()) {
       std::vector<std::string_view> names;
+      names.reserve(kInfos.size());
       for (const DaemonSettingInfo& info : kInfos) names.push_back(info.name);
       complaint = fmt::format("there is no such setting; there are {}", fmt::join(names, ", "));
     } else {

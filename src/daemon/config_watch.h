@@ -19,6 +19,7 @@ class ConfigWatch {
                                                                   std::function<void()> changed);
   ConfigWatch(const ConfigWatch&) = delete;
   ConfigWatch& operator=(const ConfigWatch&) = delete;
+  ~ConfigWatch() = default;
 
  private:
   ConfigWatch(EventLoop& loop, UniqueFd inotify, std::string file, std::function<void()> changed)

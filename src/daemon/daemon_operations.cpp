@@ -104,6 +104,7 @@ Session* Daemon::find(std::string_view name) const {
 
 std::vector<std::string> Daemon::templates() const {
   std::vector<std::string> names;
+  names.reserve(templates_.size());
   for (const Template& one : templates_) names.push_back(one.name);
   return names;
 }
@@ -245,7 +246,7 @@ void Daemon::forget_oldest_ended() {
 
 // ---- What other processes of ours are asked
 
-void Daemon::run_command(std::vector<std::string> arguments, Nanoseconds limit, TextDone done) {
+void Daemon::run_command(std::vector<std::string> arguments, Nanoseconds limit, const TextDone& done) {
   if (jobs_.size() >= kMostJobs) {
     return done(fail(ErrorKind::Busy, arguments.front(), "the daemon is busy with other questions"));
   }
@@ -266,7 +267,7 @@ void Daemon::run_command(std::vector<std::string> arguments, Nanoseconds limit, 
 }
 
 void Daemon::ask(Question question, TextDone done) {
-  const auto row = std::ranges::find(kQuestions, question, &QuestionRow::question);
+  const auto* const row = std::ranges::find(kQuestions, question, &QuestionRow::question);
   run_command(row->arguments(), row->limit, [this, question, done = std::move(done)](Result<std::string> json) {
     if (json && question == Question::Encoders) {
       encoders_ = usable_encoders(*json);

@@ -2,7 +2,6 @@
 
 #include <sys/epoll.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #include <cstdint>
 #include <utility>

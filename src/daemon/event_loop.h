@@ -38,13 +38,13 @@ class EventLoop {
   [[nodiscard]] static Result<EventLoop> create();
 
   /// Called whenever `fd` can be read or has hung up.
-  [[nodiscard]] Result<EventSource> on_readable(int fd, std::function<void()> call);
+  [[nodiscard]] Result<EventSource> on_readable(int fd, std::function<void()> function);
   /// Called once.
-  [[nodiscard]] Result<EventSource> after(Nanoseconds time, std::function<void()> call);
+  [[nodiscard]] Result<EventSource> after(Nanoseconds time, std::function<void()> function);
   /// Called once the child has ended, with what waitid(2) tells.
-  [[nodiscard]] Result<EventSource> on_exit_of(pid_t child, std::function<void(const siginfo_t&)> call);
+  [[nodiscard]] Result<EventSource> on_exit_of(pid_t child, std::function<void(const siginfo_t&)> function);
   /// Called whenever the signal arrives; it is blocked in every thread already.
-  [[nodiscard]] Result<EventSource> on_signal(int signal, std::function<void()> call);
+  [[nodiscard]] Result<EventSource> on_signal(int signal, std::function<void()> function);
 
   /// Pings systemd's watchdog in time, where the service has one.
   [[nodiscard]] Result<void> feed_watchdog();

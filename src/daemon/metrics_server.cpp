@@ -50,6 +50,7 @@ class Families {
   }
   [[nodiscard]] std::vector<MetricFamily> take() && {
     std::vector<MetricFamily> list;
+    list.reserve(families_.size());
     for (auto& [name, family] : families_) list.push_back(std::move(family));
     return list;
   }

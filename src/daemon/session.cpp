@@ -50,7 +50,7 @@ Result<void> Session::start_process() {
   return {};
 }
 
-void Session::start(Done done) {
+void Session::start(const Done& done) {
   auto started = start_process();
   if (started) {
     started = send(OrderKind::Start, start_arguments(), [this, done](Result<std::string> answer) {
@@ -89,7 +89,7 @@ void Session::give_time_to_stop() {
   if (timer) kill_ = *std::move(timer);
 }
 
-void Session::order(OrderKind kind, std::vector<Setting> arguments, Done done) {
+void Session::order(OrderKind kind, std::vector<Setting> arguments, const Done& done) {
   if (!worker_ || !accepted_ || stopping_ || over()) {
     return done(
         fail(ErrorKind::Busy, fmt::format("reach session {}", name_), fmt::format("it is {}", to_string(state_))));

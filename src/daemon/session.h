@@ -53,13 +53,14 @@ class Session {
   Session(const SessionContext& context, std::string name, std::vector<Setting> settings);
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
+  ~Session() = default;
 
   /// Starts the process. `done` hears that it accepted the settings; the desktop may still be asked for its permission.
-  void start(Done done);
+  void start(const Done& done);
   /// `done` hears when every file is complete; the report, as `zerocast record --json` prints it.
   void stop(Done done);
   /// Any other order than Start and Stop. Lost: the process is gone.
-  void order(OrderKind kind, std::vector<Setting> arguments, Done done);
+  void order(OrderKind kind, std::vector<Setting> arguments, const Done& done);
 
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] const std::vector<Setting>& settings() const { return settings_; }

@@ -20,6 +20,7 @@ class SleepMonitor {
                                                                    std::function<void(bool sleeping)> changed);
   SleepMonitor(const SleepMonitor&) = delete;
   SleepMonitor& operator=(const SleepMonitor&) = delete;
+  ~SleepMonitor() = default;
   /// The machine may sleep.
   void ready() { inhibitor_.reset(); }
 

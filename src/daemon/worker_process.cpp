@@ -61,7 +61,7 @@ WorkerProcess::~WorkerProcess() {
   ::waitid(P_PID, static_cast<id_t>(child_), &info, WEXITED);
 }
 
-void WorkerProcess::kill() {
+void WorkerProcess::kill() const {
   if (child_ > 0) ::kill(child_, SIGKILL);
 }
 

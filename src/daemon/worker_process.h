@@ -29,7 +29,7 @@ class WorkerProcess {
 
   [[nodiscard]] Result<void> send(const Order& order) const { return channel_.send(to_text(order)); }
   /// It does not answer.
-  void kill();
+  void kill() const;
   [[nodiscard]] pid_t pid() const { return child_; }
 
  private:

@@ -92,7 +92,7 @@ fs::path library_file(const char* name) {
   const std::unique_ptr<void, int (*)(void*)> library(
       ::dlopen(name, RTLD_LAZY | RTLD_LOCAL), [](void* handle) { return handle == nullptr ? 0 : ::dlclose(handle); });
   link_map* map = nullptr;
-  if (!library || ::dlinfo(library.get(), RTLD_DI_LINKMAP, &map) != 0 || map == nullptr) return {};
+  if (!library || ::dlinfo(library.get(), RTLD_DI_LINKMAP, static_cast<void*>(&map)) != 0 || map == nullptr) return {};
   std::error_code error;
   const fs::path real = fs::canonical(map->l_name, error);
   return error ? fs::path(map->l_name) : real;
@@ -123,7 +123,7 @@ void add_plugins(std::string& text, const fs::path& library, const Plugins& plug
 }  // namespace
 
 std::string driver_identity(std::string_view backend, const fs::path& root) {
-  const auto row = std::ranges::find(kBackends, backend, &BackendRow::name);
+  const auto* const row = std::ranges::find(kBackends, backend, &BackendRow::name);
   if (row == kBackends.end()) return {};
   std::string text;
   if (utsname kernel{}; ::uname(&kernel) == 0) text += fmt::format("kernel {}\n", kernel.release);

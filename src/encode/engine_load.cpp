@@ -54,6 +54,7 @@ std::optional<EngineTimes> parse_fdinfo(std::string_view text) {
     if (!line->key.starts_with(kEngine) || !encodes(line->key.substr(kEngine.size()))) continue;
     std::uint64_t number = 0;
     const char* end = line->value.data() + line->value.size();
+    // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): its end is given
     const auto [stop, error] = std::from_chars(line->value.data(), end, number);
     if (error != std::errc() || trimmed({stop, static_cast<std::size_t>(end - stop)}) != "ns") continue;
     busy_ns = busy_ns.value_or(0) + number;

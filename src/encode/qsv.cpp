@@ -48,8 +48,8 @@ void configure_qsv(const EncoderRequest& request, CodecPlan& plan, OptionList& o
 }
 
 Result<void> qsv_available() {
-  constexpr const char* kIntel = "0x8086";
-  if (std::ranges::any_of(render_nodes(), [](const std::string& node) { return vendor_of(node) == kIntel; })) return {};
+  const auto of_intel = [](const std::string& node) { return vendor_of(node) == "0x8086"; };
+  if (std::ranges::any_of(render_nodes(), of_intel)) return {};
   return fail(ErrorKind::Unsupported, "look for an Intel graphics card", "there is no render node of one");
 }
 

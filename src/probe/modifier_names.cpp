@@ -20,7 +20,7 @@ std::string taken(char* text) {
 }  // namespace
 
 std::string modifier_name(std::uint64_t modifier) {
-  const std::string layout = taken(drmGetFormatModifierName(modifier));
+  std::string layout = taken(drmGetFormatModifierName(modifier));
   const std::string vendor = taken(drmGetFormatModifierVendor(modifier));
   // LINEAR and INVALID belong to no vendor; some layouts name theirs already.
   if (layout.empty() || vendor.empty() || vendor == "NONE" || layout.starts_with(vendor)) return layout;

@@ -94,8 +94,9 @@ bool encoder_step(Words words) {
 
 bool decoder_step(Words words) {
   if (words.size() < 2) return false;
-  const auto backend = std::ranges::find(kDecoderBackends, words[0], [](DecoderBackend b) { return to_string(b); });
-  const auto codec = std::ranges::find(kDecoderCodecs, words[1], [](Codec c) { return to_string(c); });
+  const auto* const backend =
+      std::ranges::find(kDecoderBackends, words[0], [](DecoderBackend b) { return to_string(b); });
+  const auto* const codec = std::ranges::find(kDecoderCodecs, words[1], [](Codec c) { return to_string(c); });
   if (backend == kDecoderBackends.end() || codec == kDecoderCodecs.end()) return false;
   const DecoderReport report = probe_decoder(*backend, *codec, words.size() > 2 ? words[2] : std::string());
   answer(write_json(DecoderFacts{.backend = words[0],
@@ -157,7 +158,7 @@ std::optional<int> misbehave(std::string_view how) {
 int run_step(std::span<const std::string> words) {
   if (words.empty()) return kUnknownStep;
   if (const auto code = misbehave(test_behaviour(words))) return *code;
-  const auto row = std::ranges::find(kSteps, std::string_view(words.front()), &StepRow::name);
+  const auto* const row = std::ranges::find(kSteps, std::string_view(words.front()), &StepRow::name);
   if (row == kSteps.end() || !row->run(words.subspan(1))) return kUnknownStep;
   return 0;
 }

@@ -74,7 +74,7 @@ void list_codecs(const Functions& fn, Display display, VaapiFacts& facts) {
   if (profiles.empty() || entries.empty() || fn.profiles(display, profiles.data(), &count) != kSuccess) return;
   profiles.resize(std::min(profiles.size(), static_cast<std::size_t>(std::max(count, 0))));
   for (const int profile : profiles) {
-    const auto row =
+    const auto* const row =
         std::ranges::find_if(kProfiles, [&](const ProfileRow& r) { return profile >= r.first && profile <= r.last; });
     int found = 0;
     if (row == kProfiles.end() || fn.entries(display, profile, entries.data(), &found) != kSuccess) continue;

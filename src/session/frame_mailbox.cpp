@@ -34,7 +34,7 @@ std::optional<Frame> FrameMailbox::join(std::optional<Frame>& waiting, Frame new
 }
 
 void FrameMailbox::deliver(Frame frame, Waste& waste) {
-  auto scrap = waste.begin();
+  auto* scrap = waste.begin();
   if (count_ > 0 && !frame.has_image()) {  // the pointer's news join what waits
     *scrap = join(slot(count_ - 1), std::move(frame));
     return;

@@ -11,8 +11,8 @@ constexpr PixelFormat kSource = PixelFormat::BGRx;
 
 /// A value of 0 to 1, or -0.5 to 0.5 for colour differences, as a sample.
 std::uint16_t quantised(double value, bool difference, unsigned bits, ColourRange range) {
-  const double unit = static_cast<double>(1U << (bits - 8));
-  const double most = static_cast<double>((1U << bits) - 1);
+  const auto unit = static_cast<double>(1U << (bits - 8));
+  const auto most = static_cast<double>((1U << bits) - 1);
   const bool full = range == ColourRange::Full;
   const double scale = full ? most : (difference ? 224.0 : 219.0) * unit;
   const double offset = difference ? 128.0 * unit : full ? 0.0 : 16.0 * unit;

@@ -135,9 +135,9 @@ VAStatus query_surface_attributes(VADriverContextP context, VAConfigID id, VASur
   all.push_back(integer(VASurfaceAttribMinHeight, VA_SURFACE_ATTRIB_GETTABLE, 16));
   all.push_back(integer(VASurfaceAttribMaxWidth, VA_SURFACE_ATTRIB_GETTABLE, kMaxEdge));
   all.push_back(integer(VASurfaceAttribMaxHeight, VA_SURFACE_ATTRIB_GETTABLE, kMaxEdge));
-  all.push_back(integer(VASurfaceAttribMemoryType, VA_SURFACE_ATTRIB_GETTABLE | VA_SURFACE_ATTRIB_SETTABLE,
-                        static_cast<int>(VA_SURFACE_ATTRIB_MEM_TYPE_VA | VA_SURFACE_ATTRIB_MEM_TYPE_DRM_PRIME |
-                                         VA_SURFACE_ATTRIB_MEM_TYPE_DRM_PRIME_2)));
+  all.push_back(integer(
+      VASurfaceAttribMemoryType, VA_SURFACE_ATTRIB_GETTABLE | VA_SURFACE_ATTRIB_SETTABLE,
+      VA_SURFACE_ATTRIB_MEM_TYPE_VA | VA_SURFACE_ATTRIB_MEM_TYPE_DRM_PRIME | VA_SURFACE_ATTRIB_MEM_TYPE_DRM_PRIME_2));
   const unsigned room = *count;
   *count = static_cast<unsigned>(all.size());
   if (list == nullptr) return VA_STATUS_SUCCESS;

@@ -56,7 +56,7 @@ Result<PinnedPool> PinnedPool::create(std::shared_ptr<const Context> context, st
   auto memory = std::make_unique<Memory>(std::move(context), limit);
   AVBufferPool* pool = av_buffer_pool_init2(bytes, memory.get(), make_buffer, free_memory);
   if (pool == nullptr) return fail(ErrorKind::Internal, kOperation, "out of memory");
-  static_cast<void>(memory.release());
+  [[maybe_unused]] auto* const owned = memory.release();  // by the pool
   return PinnedPool(pool);
 }
 

@@ -92,8 +92,8 @@ ZC_AVX512_INLINE __m512i sum_121(__m512i previous, __m512i centre, __m512i right
 template <bool kWrite>
 ZC_AVX512_INLINE void prefetch(const std::byte* address, std::size_t ahead) {
   const auto target = reinterpret_cast<std::uintptr_t>(address) + ahead;
-  __builtin_prefetch(reinterpret_cast<const void*>(target), kWrite ? 1 : 0,
-                     kWrite ? 3 : 2);  // NOLINT(performance-no-int-to-ptr)
+  // NOLINTNEXTLINE(performance-no-int-to-ptr)
+  __builtin_prefetch(reinterpret_cast<const void*>(target), kWrite ? 1 : 0, kWrite ? 3 : 2);
 }
 
 template <RgbTarget kTarget>

@@ -67,7 +67,7 @@ Result<CudaMemory> CudaMemory::import(std::shared_ptr<const cuda::Context> conte
     return std::unexpected(std::move(ok.error()));
   }
   static_cast<void>(fd->release());  // the driver's, once the import has succeeded
-  self.context_ = context;
+  self.context_ = std::move(context);
   CUDA_EXTERNAL_MEMORY_BUFFER_DESC range{};
   range.size = buffer.bytes();
   if (auto ok = driver.check(api.cuExternalMemoryGetMappedBuffer(&self.address_, self.external_, &range),

@@ -107,7 +107,7 @@ AVBufferRef* CudaSurfacePool::State::allocate(void* opaque, decltype(AVBufferRef
   std::uint8_t* const address = as_pointer((*slot)->memory.address());
   AVBufferRef* reference = av_buffer_create(address, state.bytes, &free_slot, slot->get(), 0);
   if (reference == nullptr) return nullptr;
-  static_cast<void>(slot->release());  // the buffer's
+  [[maybe_unused]] auto* const owned = slot->release();  // by the buffer
   ++state.made;
   return reference;
 }
@@ -141,7 +141,7 @@ Result<std::unique_ptr<CudaSurfacePool>> CudaSurfacePool::create(const SurfaceFo
   auto held = std::make_unique<std::shared_ptr<State>>(state);
   hw.pool = av_buffer_pool_init2(layout.bytes, held.get(), &State::allocate, &State::pool_gone);
   if (hw.pool == nullptr) return fail_errno(ENOMEM, kOperation);
-  static_cast<void>(held.release());  // the pool's
+  [[maybe_unused]] auto* const owned = held.release();  // by the pool
   // libavutil frees a pool of its own only.
   hw.user_opaque = hw.pool;
   hw.free = [](AVHWFramesContext* gone) {

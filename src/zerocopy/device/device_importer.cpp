@@ -111,8 +111,8 @@ class DeviceImporter final : public Importer {
 
 std::string DeviceImporter::take_setback() {
   std::string own = Importer::take_setback();
-  std::string of_route = routes_.take_setback();
-  std::string of_host = host_->take_setback();
+  const std::string of_route = routes_.take_setback();
+  const std::string of_host = host_->take_setback();
   if (!own.empty()) return own;
   return of_route.empty() ? of_host : of_route;
 }

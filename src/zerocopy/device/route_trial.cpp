@@ -79,6 +79,7 @@ void RouteTrial::remove(const DeviceConverter& route) {
 void RouteTrial::tell(Trial& trial) const {
   trial.told = true;
   std::vector<const Runner*> all;
+  all.reserve(trial.runners.size());
   for (const Runner& runner : trial.runners) all.push_back(&runner);
   const Runner& chosen = best(all);
   std::string costs;

@@ -27,14 +27,15 @@ auto on_device(CUdeviceptr device, std::size_t size_bytes) {
 }
 
 auto on_host(const void* host) {
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast): both sides of a copy are described alike
   return [=](const Driver&) { return static_cast<std::uint8_t*>(const_cast<void*>(host)); };
 }
 
 /// cuMemcpy() takes any address (unified addressing): the device's carry the bit.
 auto anywhere(CUdeviceptr address, std::size_t size_bytes) {
   return [=](const Driver& driver) {
-    return (address & Driver::kDeviceBit) != 0 ? driver.host(address, size_bytes)
-                                               : reinterpret_cast<std::uint8_t*>(address);
+    if ((address & Driver::kDeviceBit) != 0) return driver.host(address, size_bytes);
+    return reinterpret_cast<std::uint8_t*>(address);  // NOLINT(performance-no-int-to-ptr): CUDA's addresses are numbers
   };
 }
 
@@ -58,7 +59,7 @@ struct Rows {
 Rows rows_of(const Driver& driver, Side side, std::size_t width_bytes, std::size_t height) {
   if (side.pitch == 0) side.pitch = width_bytes;
   if (side.type == CU_MEMORYTYPE_ARRAY) {
-    const CUarray array = side.array;
+    CUarray_st* const array = side.array;
     if (!driver.arrays.has(array) && !driver.is_mapped_texture(array)) return {};
     if (side.x_bytes + width_bytes > array->row_bytes() || side.y + height > array->height) return {};
     return {array->bytes.data() + side.y * array->row_bytes() + side.x_bytes, array->row_bytes()};
@@ -66,6 +67,7 @@ Rows rows_of(const Driver& driver, Side side, std::size_t width_bytes, std::size
   if (height > 1 && side.pitch < side.x_bytes + width_bytes) return {};
   const std::size_t offset = side.y * side.pitch + side.x_bytes;
   if (side.type == CU_MEMORYTYPE_HOST) {
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast): as on_host()
     auto* host = static_cast<std::uint8_t*>(const_cast<void*>(side.host));
     return {host == nullptr ? nullptr : host + offset, side.pitch};
   }

@@ -23,7 +23,7 @@ Status allocate(Driver& driver, CUdeviceptr* device, std::size_t size_bytes) {
   Allocation allocation;
   allocation.storage.assign(size_bytes + Driver::kAlignment, kFresh);
   const auto start = aligned(reinterpret_cast<std::uintptr_t>(allocation.storage.data()));
-  allocation.host = reinterpret_cast<std::uint8_t*>(start);
+  allocation.host = reinterpret_cast<std::uint8_t*>(start);  // NOLINT(performance-no-int-to-ptr): inside of `storage`
   allocation.size_bytes = size_bytes;
   allocation.context = context_stack().back();
   *device = start | Driver::kDeviceBit;

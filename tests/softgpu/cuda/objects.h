@@ -72,6 +72,7 @@ class Registry {
     objects_.emplace(handle, std::move(owned));
     return handle;
   }
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast): only looked up
   [[nodiscard]] bool has(const T* handle) const { return objects_.contains(const_cast<T*>(handle)); }
   bool destroy(T* handle) { return objects_.erase(handle) == 1; }
   [[nodiscard]] std::size_t size() const { return objects_.size(); }

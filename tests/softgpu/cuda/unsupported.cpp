@@ -14,6 +14,7 @@ CUresult refuse(const char* function) {
   extern "C" CUresult name();     \
   CUresult name() { return refuse(#name); }
 
+// NOLINTBEGIN(readability-identifier-naming): the driver's names
 SOFTGPU_UNSUPPORTED(cuLaunchKernel)
 SOFTGPU_UNSUPPORTED(cuLinkCreate)
 SOFTGPU_UNSUPPORTED(cuLinkAddData)
@@ -34,3 +35,4 @@ SOFTGPU_UNSUPPORTED(cuEGLStreamProducerDisconnect)
 SOFTGPU_UNSUPPORTED(cuEGLStreamConsumerDisconnect)
 SOFTGPU_UNSUPPORTED(cuEGLStreamProducerPresentFrame)
 SOFTGPU_UNSUPPORTED(cuEGLStreamProducerReturnFrame)
+// NOLINTEND(readability-identifier-naming)

@@ -100,10 +100,13 @@ const char* NVENCAPI last_error(void* handle) {
 
 using namespace zc::softgpu;  // NOLINT(google-build-using-namespace): only C functions below
 
+// The header has them where it is used without its loader only.
+// NOLINTBEGIN(readability-redundant-declaration)
 extern "C" {
 NVENCSTATUS NVENCAPI NvEncodeAPIGetMaxSupportedVersion(std::uint32_t* version);
 NVENCSTATUS NVENCAPI NvEncodeAPICreateInstance(NV_ENCODE_API_FUNCTION_LIST* list);
 }
+// NOLINTEND(readability-redundant-declaration)
 
 NVENCSTATUS NVENCAPI NvEncodeAPIGetMaxSupportedVersion(std::uint32_t* version) {
   *version = (NVENCAPI_MAJOR_VERSION << 4) | NVENCAPI_MINOR_VERSION;

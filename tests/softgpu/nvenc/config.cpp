@@ -129,7 +129,7 @@ constexpr std::array<Capability, 20> kCapabilities{{
 std::span<const CodecRow> codec_rows() { return rows(); }
 
 const CodecRow* find_codec(const GUID& guid) {
-  const auto row = std::ranges::find_if(rows(), [&](const CodecRow& r) { return same(r.guid, guid); });
+  const auto* const row = std::ranges::find_if(rows(), [&](const CodecRow& r) { return same(r.guid, guid); });
   return row == rows().end() ? nullptr : &*row;
 }
 

@@ -32,7 +32,7 @@ void read_semi_planar(const InputView& from, Picture& to) {
     const std::uint8_t* pairs = from.data + (from.height + y) * from.pitch;
     std::uint8_t* u = to.row(1, y);
     std::uint8_t* v = to.row(2, y);
-    for (unsigned x = 0; x < to.plane_width(1); ++x) {
+    for (std::size_t x = 0; x < to.plane_width(1); ++x) {
       std::memcpy(u + x * sample, pairs + 2 * x * sample, sample);
       std::memcpy(v + x * sample, pairs + (2 * x + 1) * sample, sample);
     }

@@ -49,19 +49,19 @@ class Session {
   EncodeStatus sequence_params(NV_ENC_SEQUENCE_PARAM_PAYLOAD* params);
 
   EncodeStatus create_input(NV_ENC_CREATE_INPUT_BUFFER* params);
-  EncodeStatus destroy_input(NV_ENC_INPUT_PTR input);
+  EncodeStatus destroy_input(NV_ENC_INPUT_PTR handle);
   EncodeStatus lock_input(NV_ENC_LOCK_INPUT_BUFFER* params);
-  EncodeStatus unlock_input(NV_ENC_INPUT_PTR input);
+  EncodeStatus unlock_input(NV_ENC_INPUT_PTR handle);
   EncodeStatus register_resource(NV_ENC_REGISTER_RESOURCE* params);
-  EncodeStatus unregister_resource(NV_ENC_REGISTERED_PTR resource);
+  EncodeStatus unregister_resource(NV_ENC_REGISTERED_PTR handle);
   EncodeStatus map_resource(NV_ENC_MAP_INPUT_RESOURCE* params);
-  EncodeStatus unmap_resource(NV_ENC_INPUT_PTR input);
+  EncodeStatus unmap_resource(NV_ENC_INPUT_PTR handle);
   EncodeStatus create_output(NV_ENC_CREATE_BITSTREAM_BUFFER* params);
-  EncodeStatus destroy_output(NV_ENC_OUTPUT_PTR output);
+  EncodeStatus destroy_output(NV_ENC_OUTPUT_PTR handle);
 
   EncodeStatus encode_picture(NV_ENC_PIC_PARAMS* params);
   EncodeStatus lock_output(NV_ENC_LOCK_BITSTREAM* params);
-  EncodeStatus unlock_output(NV_ENC_OUTPUT_PTR output);
+  EncodeStatus unlock_output(NV_ENC_OUTPUT_PTR handle);
 
   std::mutex mutex;
   std::string last_error;

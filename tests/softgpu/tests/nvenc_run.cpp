@@ -92,7 +92,7 @@ FramePtr make_picture(int number) {
   }
   for (int y = 0; y < kChromaHeight; ++y) {
     for (int x = 0; x < kChromaWidth; ++x) {
-      std::uint8_t* pair = frame->data[1] + y * frame->linesize[1] + 2 * x;
+      std::uint8_t* pair = frame->data[1] + std::ptrdiff_t{y} * frame->linesize[1] + std::ptrdiff_t{2} * x;
       pair[0] = static_cast<std::uint8_t>(60 + x / 4 + number % 40);
       pair[1] = static_cast<std::uint8_t>(200 - y / 2 - number % 40);
     }
