@@ -8,8 +8,6 @@ namespace {
 /// A file may lag behind by what a spinning disk stalls; a peer that is this far behind is better served by a fresh
 /// keyframe. At 60 fps: 17 s and 4 s.
 constexpr QueueLimits kFileLimits{.packets = 1024, .bytes = std::size_t{64} << 20U};
-/// Nobody may hold up the other outputs for ever: a pipe's reader that takes nothing for so long has its output ended.
-constexpr std::chrono::milliseconds kReaderPatience{5000};
 constexpr QueueLimits kLiveLimits{.packets = 256, .bytes = std::size_t{16} << 20U};
 
 }  // namespace
@@ -32,7 +30,6 @@ Result<std::unique_ptr<SinkRunner>> make_sink_runner(const OutputSpec& spec, Sin
   } else {
     options.policy = QueuePolicy::Block;
     options.limits = kFileLimits;
-    if ((*sink)->has_reader()) options.limits.patience = kReaderPatience;
   }
   return std::make_unique<SinkRunner>(std::move(*sink), options, events);
 }

@@ -32,15 +32,19 @@ void PacketQueue::enqueue(const Packet& packet) {
 
 bool PacketQueue::wait_for_room(std::unique_lock<std::mutex>& lock, std::size_t more_bytes) {
   const auto room = [&] { return closed_ || !full(more_bytes); };
-  if (limits_.patience == std::chrono::milliseconds{}) {
-    not_full_.wait(lock, room);
-    return true;
-  }
-  while (!room()) {
+  const auto endless = [&] { return limits_.patience == std::chrono::milliseconds{}; };
+  while (true) {
+    not_full_.wait(lock, [&] { return room() || !endless(); });
     const std::uint64_t before = popped_;
-    if (!not_full_.wait_for(lock, limits_.patience, room) && popped_ == before) return false;
+    if (room() || not_full_.wait_for(lock, limits_.patience, room)) return true;
+    if (popped_ == before) return false;
   }
-  return true;
+}
+
+void PacketQueue::set_patience(std::chrono::milliseconds patience) {
+  const std::scoped_lock lock(mutex_);
+  limits_.patience = patience;
+  not_full_.notify_all();
 }
 
 PacketQueue::Push PacketQueue::push(const Packet& packet) {

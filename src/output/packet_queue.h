@@ -20,7 +20,7 @@ enum class QueuePolicy : std::uint8_t {
 struct QueueLimits {
   std::size_t packets = 256;
   std::size_t bytes = std::size_t{16} << 20U;
-  /// Block: how long a full queue is waited for while nothing leaves it; zero: for ever.
+  /// Block: how long push() waits for room while nothing leaves the queue; zero: for ever.
   std::chrono::milliseconds patience{};
 };
 
@@ -43,6 +43,8 @@ class PacketQueue {
   /// The oldest packet into `packet`; Closed when close() was called and all is out.
   [[nodiscard]] Pop pop(Packet& packet, std::chrono::milliseconds timeout);
 
+  /// As QueueLimits::patience, from now on, also for a push() that waits already.
+  void set_patience(std::chrono::milliseconds patience);
   /// Throws away all that is queued; the next packet to enter is a keyframe.
   void restart_at_keyframe();
   /// Takes no more packets and wakes everybody; what is queued can still be popped.
@@ -66,7 +68,7 @@ class PacketQueue {
   void enqueue(const Packet& packet);
 
   const QueuePolicy policy_;
-  const QueueLimits limits_;
+  QueueLimits limits_;
   mutable std::mutex mutex_;
   std::condition_variable not_empty_;
   std::condition_variable not_full_;

@@ -21,6 +21,7 @@ using Clock = std::chrono::steady_clock;
 constexpr milliseconds kStaleAfter{500};
 /// What a sink that is still opening gets at stop() before it is interrupted: time for a file's header.
 constexpr milliseconds kOpeningGrace{250};
+constexpr milliseconds kReaderPatience{5000};
 
 }  // namespace
 
@@ -59,12 +60,13 @@ void SinkRunner::push(const Packet& packet) {
     case PacketQueue::Push::KeyframeWanted:
       if (stats().state == SinkState::Running) events_.on_keyframe_wanted(name());
       return;
-    case PacketQueue::Push::Stuck:
-      cut_short(fmt::format("its reader has taken nothing for {} s",
-                            std::chrono::duration<double>(options_.limits.patience).count()));
-      return;
+    case PacketQueue::Push::Stuck: cut_short("its reader takes nothing"); return;
     default: return;
   }
+}
+
+void SinkRunner::limit_patience() {
+  if (sink_->has_reader()) queue_.set_patience(kReaderPatience);
 }
 
 void SinkRunner::cut_short(std::string why) {

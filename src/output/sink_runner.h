@@ -85,9 +85,11 @@ class SinkRunner {
   /// Starts the thread, which opens the sink. Once.
   [[nodiscard]] Result<void> start(const StreamParameters& stream);
   /// Hands one packet over (the bytes are shared, not copied). A live sink never waits; a file waits for room in the
-  /// queue until stop() or its failure, a pipe as long as its reader takes something now and then. Packets for a sink
-  /// that failed or stopped are counted as dropped.
+  /// queue until stop() or its failure. Packets for a sink that failed or stopped are counted as dropped.
   void push(const Packet& packet);
+  /// From now on push() waits for a pipe's reader as long as it takes something now and then: one that takes nothing
+  /// for five seconds has its output ended (Timeout). Any thread.
+  void limit_patience();
   /// Writes what is queued, finishes the file or connection and ends the thread. A peer has until `deadline`, a file or
   /// pipe as long as no `deadline` passes without a packet written: then the sink is interrupted and what is left is
   /// dropped, which is an error of a file's or pipe's (Timeout). Only a regular file whose medium hangs can take

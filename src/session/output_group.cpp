@@ -44,10 +44,20 @@ Result<void> OutputGroup::claim(const OutputSpec& spec) {
   auto output = make(spec);
   if (!output) return std::unexpected(std::move(output.error()));
   const std::lock_guard lock(mutex_);
-  auto more = std::make_shared<Outputs>(*outputs_);
-  more->push_back(*std::move(output));
-  outputs_ = std::move(more);
+  insert(*std::move(output));
   return {};
+}
+
+void OutputGroup::insert(OutputPtr output) {
+  auto more = std::make_shared<Outputs>(*outputs_);
+  more->push_back(std::move(output));
+  outputs_ = std::move(more);
+  if (outputs_->size() < 2) return;  // who has one pipe only may leave it standing
+  for (const OutputPtr& one : *outputs_) one->runner->limit_patience();
+}
+
+void OutputGroup::hurry() const {
+  for (const OutputPtr& output : *outputs()) output->runner->limit_patience();
 }
 
 Result<void> OutputGroup::start(const StreamParameters& stream) {
@@ -105,9 +115,7 @@ Result<void> OutputGroup::add(const OutputSpec& spec) {
       (*output)->from_keyframe = true;
       if (auto started = (*output)->runner->start(*stream_); !started) return started;
     }
-    auto more = std::make_shared<Outputs>(*outputs_);
-    more->push_back(*std::move(output));
-    outputs_ = std::move(more);
+    insert(*std::move(output));
   }
   events_.keyframe_wanted();
   return {};

@@ -69,6 +69,8 @@ class OutputGroup final : private SinkEvents {
   /// Errors as ReplayBuffer::save(); Unsupported: there is no replay.
   [[nodiscard]] Result<std::string> save_replay(const OutputSpec& spec) const;
 
+  /// The end has come: no reader of a pipe holds it up any more. Any thread.
+  void hurry() const;
   /// Completes every output, all at the same time: peers within two seconds, files and pipes as long as they go on
   /// writing. push() is over.
   void close();
@@ -100,6 +102,8 @@ class OutputGroup final : private SinkEvents {
   /// Whether the packet is this output's.
   [[nodiscard]] bool admit(Output& output, const Packet& packet);
   [[nodiscard]] Result<OutputPtr> make(const OutputSpec& spec);
+  /// Under the lock.
+  void insert(OutputPtr output);
   /// None of those there are works, and there is no replay. Under the lock.
   [[nodiscard]] bool all_failed() const;
   void finish(Output& output, std::chrono::milliseconds limit);

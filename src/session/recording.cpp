@@ -400,6 +400,7 @@ void RecordingImpl::end_with(EndReason reason, std::optional<Failure> failure) {
     failure_ = std::move(failure);
   }
   ended_.notify_all();
+  outputs_.hurry();
   intake_.end();
   worker_.request_stop();
 }

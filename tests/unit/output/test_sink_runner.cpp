@@ -56,6 +56,7 @@ class ScriptedSink final : public Sink {
   std::function<Result<void>(int open)> on_open = [](int) { return Result<void>{}; };
   std::function<Result<void>(const Packet&)> on_write = [](const Packet&) { return Result<void>{}; };
   std::function<Result<void>()> on_close = [] { return Result<void>{}; };
+  bool reader = false;
 
   [[nodiscard]] const std::string& name() const override { return name_; }
   Result<void> open(const StreamParameters& /*stream*/) override {
@@ -76,6 +77,7 @@ class ScriptedSink final : public Sink {
     record_.note([&] { ++record_.closes; });
     return on_close();
   }
+  [[nodiscard]] bool has_reader() const override { return reader; }
   void interrupt() noexcept override {
     record_.note([&] { record_.interrupted = true; });
   }
@@ -333,6 +335,28 @@ TEST_CASE("a reader that takes nothing has its output ended, and the pusher goes
   CHECK(stopped.error().kind == ErrorKind::Timeout);
   CHECK(record.closes == 1);
   CHECK(runner.stats().dropped == 100);
+}
+
+TEST_CASE("a pipe's reader may take its time until somebody else is held up") {
+  Record record;
+  Events events(record);
+  auto sink = std::make_unique<ScriptedSink>(record);
+  ScriptedSink& script = *sink;
+  sink->reader = true;
+  sink->on_write = [&](const Packet&) { return script.hang(); };
+  SinkRunnerOptions options = kFile;
+  options.limits.packets = 2;
+  SinkRunner runner(std::move(sink), options, events);
+  REQUIRE(runner.start(kStream));
+  std::jthread pusher([&] {
+    for (std::int64_t i = 0; i < 10; ++i) runner.push(make_packet(i, i == 0));
+  });
+  while (runner.stats().queued < 2) std::this_thread::yield();
+  runner.limit_patience();  // also for the push that waits
+  pusher.join();
+  REQUIRE(record.wait([&] { return record.errors.size() == 1; }));
+  CHECK(record.errors.front().first.kind == ErrorKind::Timeout);
+  CHECK_FALSE(runner.stop());
 }
 
 TEST_CASE("a slow file is waited for as long as it goes on writing") {
