@@ -217,7 +217,7 @@ void code_by_length(BitWriter& out, const Picture& picture, const Slice& slice) 
 void append_escaped(std::vector<std::uint8_t>& out, const std::vector<std::uint8_t>& raw, std::size_t from) {
   out.insert(out.end(), raw.begin(), raw.begin() + static_cast<std::ptrdiff_t>(from));
   unsigned zeros = 0;
-  for (std::size_t i = from; i-- > 0 && raw[i] == 0;) ++zeros;
+  for (std::size_t i = from; i > 0 && raw[i - 1] == 0; --i) ++zeros;
   for (std::size_t i = from; i < raw.size(); ++i) {
     if (zeros >= 2 && raw[i] <= 3) {
       out.push_back(3);

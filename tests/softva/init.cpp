@@ -59,10 +59,10 @@ using namespace zc::softva;
 
 // libva asks for its own minor version first and takes any older one: this one is of 1.14, the first with every entry
 // that is used here.
-extern "C" __attribute__((visibility("default"))) VAStatus __vaDriverInit_1_14(
-    VADriverContextP context);  // NOLINT(bugprone-reserved-identifier,readability-identifier-naming): libva's name
-extern "C" VAStatus __vaDriverInit_1_14(
-    VADriverContextP context) {  // NOLINT(bugprone-reserved-identifier,readability-identifier-naming): libva's name
+// NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming): libva's name
+extern "C" __attribute__((visibility("default"))) VAStatus __vaDriverInit_1_14(VADriverContextP context);
+extern "C" VAStatus __vaDriverInit_1_14(VADriverContextP context) {
+  // NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)
   if (!init_faults() || lost()) return VA_STATUS_ERROR_OPERATION_FAILED;
   context->pDriverData = new Driver;
   context->version_major = 1;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstring>
 
 namespace zc::softva {
@@ -71,7 +72,7 @@ class YuvWriter {
   [[nodiscard]] double unit() const { return bits_ == 10 ? 4 : 1; }
   [[nodiscard]] double peak() const { return bits_ == 10 ? 1023 : 255; }
   void put(unsigned plane, std::size_t index, std::size_t y, double value) const {
-    const auto sample = static_cast<std::uint16_t>(std::clamp(value, 0.0, peak()) + 0.5);
+    const auto sample = static_cast<std::uint16_t>(std::lround(std::clamp(value, 0.0, peak())));
     std::uint8_t* row = target_.row(plane, y);
     if (bits_ == 8) {
       row[index] = static_cast<std::uint8_t>(sample);

@@ -53,7 +53,7 @@ mode_t mode_of(int flags, va_list arguments) {
 }  // namespace
 
 // The names are the C library's, their parameters too.
-// NOLINTBEGIN(cert-dcl50-cpp,readability-inconsistent-declaration-parameter-name,modernize-avoid-variadic-functions)
+// NOLINTBEGIN(cert-dcl50-cpp,readability-inconsistent-declaration-parameter-name,modernize-avoid-variadic-functions,bugprone-macro-parentheses)
 extern "C" {
 
 #define SOFTVA_OPEN(name)                                                 \
@@ -106,4 +106,4 @@ int access(const char* path, int mode) noexcept {
 SOFTVA_STAT(fstat, stat, struct stat)
 SOFTVA_STAT(fstat64, stat64, struct stat64)
 }
-// NOLINTEND(cert-dcl50-cpp,readability-inconsistent-declaration-parameter-name,modernize-avoid-variadic-functions)
+// NOLINTEND(cert-dcl50-cpp,readability-inconsistent-declaration-parameter-name,modernize-avoid-variadic-functions,bugprone-macro-parentheses)

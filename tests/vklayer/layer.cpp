@@ -34,6 +34,7 @@ constexpr const char* kExtension = VK_EXT_IMAGE_DRM_FORMAT_MODIFIER_EXTENSION_NA
   X(GetPhysicalDeviceFormatProperties2) \
   X(GetPhysicalDeviceImageFormatProperties2)
 
+// NOLINTBEGIN(cppcoreguidelines-prefer-member-initializer): one line per function by the macro
 /// The next layer's functions, looked up while the instance is made: later the loader answers with the whole chain's.
 struct Instance {
   Instance() = default;
@@ -47,6 +48,7 @@ struct Instance {
   ZC_INSTANCE_FUNCTIONS(ZC_MEMBER)
 #undef ZC_MEMBER
 };
+// NOLINTEND(cppcoreguidelines-prefer-member-initializer)
 
 /// Everything dispatchable begins with a pointer that is the same for an instance and its physical devices, or for a
 /// device and its queues.
@@ -69,11 +71,12 @@ std::shared_ptr<TiledImages> device_of(const void* handle) {
 /// The link of the loader's chain that says who comes next.
 template <class Link, class Create>
 Link* next_link(const Create* create, VkStructureType type) {
-  auto* link =
-      static_cast<Link*>(const_cast<void*>(create->pNext));  // NOLINT(*-const-cast): the loader wants it moved on
+  // NOLINTBEGIN(*-const-cast,bugprone-casting-through-void): a chain of void, and the loader wants it moved on
+  auto* link = static_cast<Link*>(const_cast<void*>(create->pNext));
   while (link != nullptr && (link->sType != type || link->function != VK_LAYER_LINK_INFO)) {
-    link = static_cast<Link*>(const_cast<void*>(link->pNext));  // NOLINT(*-const-cast)
+    link = static_cast<Link*>(const_cast<void*>(link->pNext));
   }
+  // NOLINTEND(*-const-cast,bugprone-casting-through-void)
   return link;
 }
 
@@ -366,10 +369,13 @@ VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL instance_function(VkInstance instance, 
 }  // namespace zc::test
 
 // Exported by layer.map; VK_LAYER_EXPORT is gone from newer headers.
-extern "C" VKAPI_ATTR VkResult VKAPI_CALL vkNegotiateLoaderLayerInterfaceVersion(VkNegotiateLayerInterface* interface) {
-  interface->loaderLayerInterfaceVersion = std::min(interface->loaderLayerInterfaceVersion, 2U);
-  interface->pfnGetInstanceProcAddr = zc::test::instance_function;
-  interface->pfnGetDeviceProcAddr = zc::test::device_function;
-  interface->pfnGetPhysicalDeviceProcAddr = nullptr;
+// NOLINTBEGIN(readability-identifier-naming): the header's name
+extern "C" VKAPI_ATTR VkResult VKAPI_CALL
+vkNegotiateLoaderLayerInterfaceVersion(VkNegotiateLayerInterface* pVersionStruct) {
+  pVersionStruct->loaderLayerInterfaceVersion = std::min(pVersionStruct->loaderLayerInterfaceVersion, 2U);
+  pVersionStruct->pfnGetInstanceProcAddr = zc::test::instance_function;
+  pVersionStruct->pfnGetDeviceProcAddr = zc::test::device_function;
+  pVersionStruct->pfnGetPhysicalDeviceProcAddr = nullptr;
   return VK_SUCCESS;
 }
+// NOLINTEND(readability-identifier-naming)

@@ -14,8 +14,8 @@ namespace {
 
 std::vector<int> keyframes(const Run& run) {
   std::vector<int> numbers;
-  for (std::size_t i = 0; i < run.packets.size(); ++i) {
-    if ((run.packets[i]->flags & AV_PKT_FLAG_KEY) != 0) numbers.push_back(static_cast<int>(run.packets[i]->pts));
+  for (const auto& packet : run.packets) {
+    if ((packet->flags & AV_PKT_FLAG_KEY) != 0) numbers.push_back(static_cast<int>(packet->pts));
   }
   return numbers;
 }
