@@ -25,7 +25,7 @@ struct Calls {
   int released = 0;
   std::vector<CUcontext> stack;
 };
-thread_local Calls calls;
+thread_local Calls calls;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables): the driver has no other place
 
 CUcontext fake_context(CUdevice device) {
   static std::array<char, 8> places{};

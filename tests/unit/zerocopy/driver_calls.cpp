@@ -30,7 +30,8 @@ State& state() {
 
 bool strikes(const char* name) {
   State& s = state();
-  if (s.left == 0 || --s.left != 0) return false;
+  if (s.left == 0) return false;
+  if (--s.left != 0) return false;
   s.failed = name;
   return true;
 }

@@ -29,8 +29,8 @@ class DriverCalls {
   /// From now on the calls of this device, on which nothing has been made yet, are counted.
   static void hook(VulkanDevice& device);
   static void hook(GlDevice& device);
-  static void hook(CudaFunctions& functions);
-  static void hook(cuda::MoreFunctions& functions);
+  static void hook(CudaFunctions& table);
+  static void hook(cuda::MoreFunctions& table);
 
   /// The `at`-th call that may fail (1: the next one) does, once. 0: none. A wait that fails has waited.
   static void fail_at(unsigned at, DriverFailure how);

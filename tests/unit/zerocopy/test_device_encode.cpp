@@ -59,7 +59,7 @@ void check_bars(const DecodedFrame& frame, std::uint32_t number) {
       const std::size_t x = (i * kBarWidth + kBarWidth / 2) >> shift;
       const std::size_t y = (kBarTop + (kSize.height - kBarTop) / 2) >> shift;
       const std::byte* at = p.data + y * p.stride_bytes + x * frame.bytes_per_sample;
-      unsigned value = std::to_integer<unsigned>(at[0]);
+      auto value = std::to_integer<unsigned>(at[0]);
       if (frame.bytes_per_sample == 2) value |= std::to_integer<unsigned>(at[1]) << 8U;
       CAPTURE(i, plane, value, want.at(plane));
       CHECK(std::abs(value - want.at(plane)) <= 2 * unit);

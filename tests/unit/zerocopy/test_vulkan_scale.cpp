@@ -23,6 +23,7 @@ std::vector<Tap> taps(std::uint32_t index, std::uint32_t from, std::uint32_t to)
   const double middle = (index + 0.5) * ratio;
   const double half = 0.5 * std::max(ratio, 1.0);
   std::vector<Tap> all;
+  // NOLINTNEXTLINE(clang-analyzer-security.FloatLoopCounter): whole numbers, exact
   for (double x = std::floor(middle - half); x < middle + half; x += 1) {
     const double weight = std::min(x + 1, middle + half) - std::max(x, middle - half);
     const auto at = static_cast<std::uint32_t>(std::clamp(x, 0.0, from - 1.0));
