@@ -50,6 +50,7 @@ void PictureWorker::leave_out(Frame& frame) {
   dropped_.fetch_add(1, std::memory_order_relaxed);
   damage_lost_ = true;
   frame.image = {};
+  frame.acquire = {};
   frame.lease.reset();
 }
 
@@ -254,6 +255,7 @@ Result<void> PictureWorker::import_newest(Nanoseconds time) {
   Frame frame = std::exchange(newest_, Frame{});
   const Nanoseconds begun = monotonic_now();
   const Nanoseconds arrived = frame.arrived;
+  const bool picture = frame.has_image();
   const auto ready = wait_for_producer(frame, kProducerPatience);
   Result<Surface> surface = ready ? importer_->import(std::move(frame)) : std::unexpected(ready.error());
   const Nanoseconds done = monotonic_now();
@@ -271,7 +273,7 @@ Result<void> PictureWorker::import_newest(Nanoseconds time) {
     repeat_last(time);  // under constant rate the slot must not stay empty
     return {};
   }
-  damage_lost_ = false;
+  if (picture) damage_lost_ = false;  // the pointer's news say nothing of the picture
   last_ = std::move(*surface);
   captured_ = captured;
   Surface job = last_.share();

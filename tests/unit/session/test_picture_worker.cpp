@@ -33,6 +33,8 @@ struct Alive {
   std::atomic<int> leases{0};
   std::atomic<int> encoders{0};
   std::atomic<bool> held{false};  ///< the importer takes its time
+  std::atomic<int> pointers{0};   ///< news of the pointer alone
+  std::atomic<int> whole{0};      ///< pictures that the importer was to read whole
   std::atomic<int> wrong{0};      ///< seen on other threads than the test's, which asserts it
 };
 
@@ -52,6 +54,8 @@ class CountingImporter final : public Importer {
   [[nodiscard]] Result<Surface> import(Frame frame) override {
     worker = std::this_thread::get_id();
     while (alive_.held) std::this_thread::sleep_for(1ms);
+    if (!frame.has_image()) ++alive_.pointers;
+    if (frame.has_image() && frame.damage.everything()) ++alive_.whole;
     if (std::exchange(first_, false) && !frame.damage.everything()) ++alive_.wrong;
     return picture(0, &alive_.surfaces);
   }
@@ -379,15 +383,25 @@ TEST_CASE("a picture with nothing of the wanted part is left out") {
   const auto put = [&rig](std::uint32_t width, Nanoseconds time) {
     Frame frame = frame_of(rig.alive, rig.epoch + time);
     std::get<HostImage>(frame.image).size.width = width;
+    frame.damage = Damage::none();
     rig.mailbox.put(std::move(frame));
   };
   put(kFormat.size.width, 10ms);
   put(4, 20ms);
   put(2, 30ms);
+  // News of the pointer do not make up for what was left out: the next picture is read whole.
+  while (rig.counters().captured < 4) std::this_thread::sleep_for(1ms);
+  Frame news;
+  news.pts = rig.epoch + 35ms;
+  news.cursor = CursorState{};
+  rig.mailbox.put(std::move(news));
+  while (rig.alive.pointers < 1) std::this_thread::sleep_for(1ms);
+  const int whole = rig.alive.whole;
   put(kFormat.size.width, 40ms);
   while (rig.counters().captured < 5) std::this_thread::sleep_for(1ms);
   CHECK(rig.end() == PictureWorker::End::Stopped);
   CHECK(rig.counters().dropped == 2);
+  CHECK(rig.alive.whole == whole + 1);
   const auto packets = rig.packets();
   for (const auto time : {20ms, 30ms}) CHECK(std::ranges::count(packets, to_packet_clock(time), &Packet::pts) == 0);
   for (const auto time : {10ms, 40ms}) CHECK(std::ranges::count(packets, to_packet_clock(time), &Packet::pts) == 1);
