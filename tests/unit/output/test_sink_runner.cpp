@@ -93,6 +93,13 @@ class ScriptedSink final : public Sink {
   std::string name_ = "scripted";
 };
 
+/// Never comes back from its first write until it is interrupted.
+std::unique_ptr<ScriptedSink> hanging_sink(Record& record) {
+  auto sink = std::make_unique<ScriptedSink>(record);
+  sink->on_write = [script = sink.get()](const Packet&) { return script->hang(); };
+  return sink;
+}
+
 class Events final : public SinkEvents {
  public:
   explicit Events(Record& record) : record_(record) {}
@@ -299,9 +306,7 @@ TEST_CASE("a peer that hangs never holds up the pusher nor stop") {
 TEST_CASE("stop wakes a pusher that waits for a hanging file") {
   Record record;
   Events events(record);
-  auto sink = std::make_unique<ScriptedSink>(record);
-  ScriptedSink& script = *sink;
-  sink->on_write = [&](const Packet&) { return script.hang(); };
+  auto sink = hanging_sink(record);
   SinkRunnerOptions options = kFile;
   options.limits.packets = 2;
   SinkRunner runner(std::move(sink), options, events);
@@ -318,9 +323,7 @@ TEST_CASE("stop wakes a pusher that waits for a hanging file") {
 TEST_CASE("a reader that takes nothing has its output ended, and the pusher goes on") {
   Record record;
   Events events(record);
-  auto sink = std::make_unique<ScriptedSink>(record);
-  ScriptedSink& script = *sink;
-  sink->on_write = [&](const Packet&) { return script.hang(); };
+  auto sink = hanging_sink(record);
   SinkRunnerOptions options = kFile;
   options.limits = {.packets = 2, .patience = milliseconds(50)};
   SinkRunner runner(std::move(sink), options, events);
