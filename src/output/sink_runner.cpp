@@ -38,7 +38,11 @@ std::string_view to_string(SinkState state) {
 }
 
 SinkRunner::SinkRunner(std::unique_ptr<Sink> sink, SinkRunnerOptions options, SinkEvents& events)
-    : sink_(std::move(sink)), options_(options), events_(events), queue_(options.policy, options.limits) {}
+    : sink_(std::move(sink)),
+      has_reader_(sink_->has_reader()),
+      options_(options),
+      events_(events),
+      queue_(options.policy, options.limits) {}
 
 SinkRunner::~SinkRunner() {
   // Whoever wants to know calls stop().
@@ -66,7 +70,7 @@ void SinkRunner::push(const Packet& packet) {
 }
 
 void SinkRunner::limit_patience() {
-  if (sink_->has_reader()) queue_.set_patience(kReaderPatience);
+  if (has_reader_) queue_.set_patience(kReaderPatience);
 }
 
 void SinkRunner::cut_short(std::string why) {

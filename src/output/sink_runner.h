@@ -120,6 +120,7 @@ class SinkRunner {
   [[nodiscard]] bool may_reconnect(const Error& error) const;
 
   std::unique_ptr<Sink> sink_;
+  const bool has_reader_;  ///< asked before the thread is there, which the sink belongs to from then on
   const SinkRunnerOptions options_;
   SinkEvents& events_;
   PacketQueue queue_;
