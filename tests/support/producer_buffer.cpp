@@ -1,7 +1,6 @@
 #include "support/producer_buffer.h"
 
 #include "base/clock.h"
-#include "capture/spa_sync.h"
 #include "vklayer/test_modifiers.h"
 
 #include <fcntl.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstring>
 #include <utility>
 
@@ -94,8 +94,25 @@ std::vector<BlockLayout> block_layouts(const ProducerOptions& options, PixelForm
   return layouts;
 }
 
+bool ProducerBuffer::allocate(Block& block, std::size_t bytes, DrmNode* node) {
+  if (node == nullptr) {
+    block.fd = UniqueFd(::memfd_create("zerocast-test-buffer", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    return ::ftruncate(block.fd.get(), static_cast<off_t>(bytes)) == 0;
+  }
+  auto drm = node->make_buffer(bytes);
+  if (!drm) {
+    std::fprintf(stderr, "zerocast-test-producer: %s\n", drm.error().message().c_str());
+    return false;
+  }
+  block.drm = std::move(*drm);
+  auto fd = UniqueFd::dup(block.drm->fd());
+  if (fd) block.fd = std::move(*fd);
+  return fd.has_value();
+}
+
 std::unique_ptr<ProducerBuffer> ProducerBuffer::create(const ProducerOptions& options, PixelFormat format, Size size,
-                                                       std::optional<std::uint64_t> modifier, spa_buffer& buffer) {
+                                                       std::optional<std::uint64_t> modifier, DrmNode* node,
+                                                       spa_buffer& buffer) {
   std::unique_ptr<ProducerBuffer> made(new ProducerBuffer(options, format, size, modifier));
   const auto layouts = block_layouts(options, format, size, modifier);
   for (std::uint32_t i = 0; i < std::min<std::size_t>(buffer.n_datas, layouts.size()); ++i) {
@@ -107,10 +124,9 @@ std::unique_ptr<ProducerBuffer> ProducerBuffer::create(const ProducerOptions& op
       if (!same) return nullptr;
       block.fd = std::move(*same);
     } else {
-      block.fd = UniqueFd(::memfd_create("zerocast-test-buffer", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-      // Whole pages and then some, as GPUs allocate.
-      const std::size_t file_bytes = modifier ? (block.map_bytes / 4096 + 17) * 4096 : block.map_bytes;
-      if (::ftruncate(block.fd.get(), static_cast<off_t>(file_bytes)) != 0) return nullptr;
+      // Dmabufs: whole pages and then some, as GPUs allocate.
+      const std::size_t bytes = modifier ? (block.map_bytes / 4096 + 17) * 4096 : block.map_bytes;
+      if (!allocate(block, bytes, modifier ? node : nullptr)) return nullptr;
     }
     void* map = ::mmap(nullptr, block.map_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, block.fd.get(), 0);
     if (map == MAP_FAILED) return nullptr;
@@ -126,7 +142,7 @@ std::unique_ptr<ProducerBuffer> ProducerBuffer::create(const ProducerOptions& op
     data.data = nullptr;
     made->blocks_.push_back(std::move(block));
   }
-  made->add_timelines(static_cast<std::uint32_t>(layouts.size()), buffer);
+  if (!made->add_sync(static_cast<std::uint32_t>(layouts.size()), node, buffer)) return nullptr;
   return made;
 }
 
@@ -136,33 +152,12 @@ ProducerBuffer::~ProducerBuffer() {
   }
 }
 
-void ProducerBuffer::add_timelines(std::uint32_t blocks, spa_buffer& buffer) {
-  if (buffer.n_datas != blocks + 2) return;
-  timelines_.emplace();
-  timelines_->acquire = FakeTimeline::create();
-  timelines_->release = FakeTimeline::create();
-  for (std::uint32_t i = 0; i < 2; ++i) {
-    spa_data& data = buffer.datas[blocks + i];
-    data.type = kSpaDataSyncObj;
-    data.flags = SPA_DATA_FLAG_READWRITE;
-    data.fd = (i == 0 ? timelines_->acquire : timelines_->release)->fd();
-    data.mapoffset = 0;
-    data.maxsize = 0;
-    data.data = nullptr;
-  }
-}
-
-bool ProducerBuffer::next_points(spa_buffer& buffer) {
-  Timelines& t = *timelines_;
-  auto* sync = meta<SpaSyncTimeline>(buffer, kSpaMetaSyncTimeline);
-  if (sync == nullptr) return false;
-  // A buffer that PipeWire passed over comes back as it went: nobody has promised to signal.
-  const bool promised = t.point != 0 && (sync->flags & kSpaUnscheduledRelease) == 0;
-  if (promised) ++t.signals;
-  const bool kept = t.release->signals() == t.signals && (!promised || t.release->reached() == t.point);
-  ++t.point;
-  *sync = {kSpaUnscheduledRelease, 0, t.point, t.point};
-  return kept;
+bool ProducerBuffer::add_sync(std::uint32_t blocks, DrmNode* node, spa_buffer& buffer) {
+  const bool timelines = options_.sync == Sync::Explicit && buffer.n_datas == blocks + 2;
+  const bool fences = options_.sync == Sync::Implicit && modifier_ && blocks_.front().drm;
+  if (timelines) sync_ = make_timeline_sync(node, blocks, buffer);
+  if (fences) sync_ = make_fence_sync(*blocks_.front().drm);
+  return sync_ || !(timelines || fences);
 }
 
 void ProducerBuffer::fill_tiled(const TestMark& mark) {

@@ -2,7 +2,8 @@
 
 #include "base/unique_fd.h"
 #include "media/frame.h"
-#include "support/fake_timeline.h"
+#include "support/producer_drm.h"
+#include "support/producer_sync.h"
 #include "support/test_picture.h"
 #include "support/test_producer.h"
 
@@ -33,9 +34,10 @@ struct BlockLayout {
 /// The memory of one PipeWire buffer, made in add_buffer (PW_STREAM_FLAG_ALLOC_BUFFERS).
 class ProducerBuffer {
  public:
-  /// Fills in buffer.datas; the fds belong to this object.
+  /// Fills in buffer.datas; the fds belong to this object. `node`: where dmabufs come from; null: memfds called so.
   static std::unique_ptr<ProducerBuffer> create(const ProducerOptions& options, PixelFormat format, Size size,
-                                                std::optional<std::uint64_t> modifier, spa_buffer& buffer);
+                                                std::optional<std::uint64_t> modifier, DrmNode* node,
+                                                spa_buffer& buffer);
   ProducerBuffer(const ProducerBuffer&) = delete;
   ProducerBuffer& operator=(const ProducerBuffer&) = delete;
   ~ProducerBuffer();
@@ -48,38 +50,34 @@ class ProducerBuffer {
   /// Chunks that say "no picture".
   void blank(CursorOnly how, spa_buffer& buffer) const;
 
-  [[nodiscard]] bool synced() const { return timelines_.has_value(); }
-  /// Writes the next points into the meta. False when the consumer did not keep the last release as it should.
-  [[nodiscard]] bool next_points(spa_buffer& buffer);
-  /// The picture is there.
-  void done() const { timelines_->acquire->signal(timelines_->point); }
+  /// Null: the picture is painted before the buffer is handed over.
+  [[nodiscard]] BufferSync* sync() const { return sync_.get(); }
 
  private:
   struct Block {
     BlockLayout layout;
     UniqueFd fd;
-    std::byte* map = nullptr;  ///< the fd from its start
+    std::unique_ptr<DrmBuffer> drm;  ///< what `fd` is a second descriptor of
+    std::byte* map = nullptr;        ///< the fd from its start
     std::size_t map_bytes = 0;
   };
   ProducerBuffer(const ProducerOptions& options, PixelFormat format, Size size, std::optional<std::uint64_t> modifier)
       : options_(options), format_(format), size_(size), modifier_(modifier) {}
   /// The picture in kTiledModifier's layout, both planes in the first block's memory.
   void fill_tiled(const TestMark& mark);
-  /// The timelines behind the blocks, where the buffer has room for them.
-  void add_timelines(std::uint32_t blocks, spa_buffer& buffer);
+  /// The memory of a block of at least `bytes`.
+  static bool allocate(Block& block, std::size_t bytes, DrmNode* node);
+  /// As the options want it: timelines behind the blocks, where the buffer has room for them, or fences. False when
+  /// they cannot be made.
+  bool add_sync(std::uint32_t blocks, DrmNode* node, spa_buffer& buffer);
 
   const ProducerOptions& options_;
   PixelFormat format_;
   Size size_;
   std::optional<std::uint64_t> modifier_;
   std::vector<Block> blocks_;
-  std::vector<std::byte> linear_;  ///< what is tiled
-  struct Timelines {
-    std::shared_ptr<FakeTimeline> acquire, release;
-    std::uint64_t point = 0;    ///< of both, for the buffer's latest picture
-    std::uint64_t signals = 0;  ///< of `release` that there must have been
-  };
-  std::optional<Timelines> timelines_;
+  std::vector<std::byte> linear_;     ///< what is tiled
+  std::unique_ptr<BufferSync> sync_;  ///< dies before the blocks, whose memory it may use
 };
 
 /// Writes all metas of a buffer. `counter` counts buffers, with and without a picture.

@@ -99,6 +99,8 @@ class TestProducer::Impl {
   std::atomic<bool> ended_ = false;
   bool exists_ = false;  ///< guarded by the connection's lock
 
+  std::shared_ptr<DrmNode> node_;  ///< null: dmabufs are memfds
+
   std::unique_ptr<PipeWireConnection> connection_;
   spa_source* timer_ = nullptr;
   StreamPtr stream_;
@@ -106,6 +108,11 @@ class TestProducer::Impl {
 };
 
 Result<void> TestProducer::Impl::open() {
+  if (!options_.drm_node.empty()) {
+    auto node = DrmNode::open(options_.drm_node);
+    if (!node) return std::unexpected(node.error());
+    node_ = std::move(*node);
+  }
   PipeWireConnection::Callbacks callbacks;
   callbacks.lost = [this](const Error&) { ended_ = true; };
   auto connection = PipeWireConnection::open({}, std::move(callbacks));
@@ -248,7 +255,7 @@ void TestProducer::Impl::format_changed(const spa_pod* param) {
     if (timelines) buffers.add_int(kSpaBuffersMetaType, 1 << kSpaMetaSyncTimeline, SPA_POD_PROP_FLAG_MANDATORY);
     return buffers.finish();
   };
-  if (modifier_ && options_.sync != Sync::Implicit) {
+  if (modifier_ && options_.sync == Sync::Explicit) {
     params.push_back(buffers_param(true));
     params.push_back(meta_param(kSpaMetaSyncTimeline, sizeof(SpaSyncTimeline)));
   }
@@ -268,7 +275,8 @@ void TestProducer::Impl::format_changed(const spa_pod* param) {
 
 void TestProducer::Impl::add_buffer(void* data, pw_buffer* buffer) noexcept {
   Impl& p = self(data);
-  p.buffers_[buffer] = ProducerBuffer::create(p.options_, p.format_, p.size_, p.modifier_, *buffer->buffer);
+  p.buffers_[buffer] =
+      ProducerBuffer::create(p.options_, p.format_, p.size_, p.modifier_, p.node_.get(), *buffer->buffer);
   if (!p.buffers_[buffer]) p.ended_ = true;
   p.sent_shape_.reset();
 }
@@ -280,9 +288,9 @@ void TestProducer::Impl::remove_buffer(void* data, pw_buffer* buffer) noexcept {
 
 void TestProducer::Impl::paint_late() {
   if (!late_) return;
-  if (options_.sync != Sync::NeverDone || late_->mark.frame % 3 != 2) {
+  if (options_.fence != Fence::Never || late_->mark.frame % 3 != 2) {
     late_->buffer->fill(late_->mark);
-    late_->buffer->done();
+    late_->buffer->sync()->done();
   }
   late_.reset();
 }
@@ -328,12 +336,12 @@ void TestProducer::Impl::emit(bool picture) {
   const TestMark mark{options_.first_number + static_cast<std::uint32_t>(sent_), monotonic_now()};
   if (first_time_.count() == 0) first_time_ = mark.time;
   ProducerBuffer& memory = *found->second;
-  const bool synced = memory.synced();
-  if (synced) {
-    if (!memory.next_points(*buffer->buffer)) ++bad_releases_;
+  BufferSync* sync = memory.sync();
+  if (sync != nullptr) {
+    if (!sync->begin(*buffer->buffer)) ++bad_releases_;
     ++synced_;
   }
-  if (picture && synced) {
+  if (picture && sync != nullptr) {
     memory.describe(*buffer->buffer);
     late_ = Late{&memory, mark};
   } else if (picture) {

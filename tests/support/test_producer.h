@@ -32,12 +32,17 @@ enum class Memory : std::uint8_t {
   DmaBuf,  ///< a memfd labelled SPA_DATA_DmaBuf; chunk size 9 and maxsize 0, like xdg-desktop-portal-wlr
   Either,  ///< DmaBuf, or MemFd where the consumer takes no dmabuf
 };
+/// How a dmabuf says that its picture is there. With any but None the buffer is handed over first, then the picture is
+/// painted, then the consumer is told.
 enum class Sync : std::uint8_t {
-  Implicit,
-  Explicit,   ///< dmabufs with two FakeTimelines where the consumer takes them; pictures are painted after the buffer
-              ///< was handed over, then the acquire point is signalled
-  NeverDone,  ///< as Explicit, but the acquire points of every third picture are never signalled, and it is never
-              ///< painted
+  None,      ///< it is painted before it is handed over
+  Implicit,  ///< a fence of the kernel's in the buffer: real dmabufs only (ProducerOptions::drm_node)
+  Explicit,  ///< two timelines, where the consumer takes them: real ones with a drm_node, else FakeTimelines
+};
+/// What becomes of fences and acquire points.
+enum class Fence : std::uint8_t {
+  Late,   ///< signalled when the picture has been painted, a frame later
+  Never,  ///< every third picture's never is while the consumer has the buffer, and the picture is never painted
 };
 enum class Fixation : std::uint8_t {
   Producer,  ///< chooses a modifier when the format leaves several, as it should
@@ -75,7 +80,10 @@ struct ProducerOptions {
   /// Of the dmabufs, the preferred first. Their pixels are LINEAR whatever it says, but for
   /// kTiledModifier of tests/vklayer, which has its own layout and a second plane.
   std::vector<std::uint64_t> modifiers{0, 0x00ff'ffff'ffff'ffff};
-  Sync sync = Sync::Implicit;
+  Sync sync = Sync::None;
+  Fence fence = Fence::Late;
+  /// Dmabufs are real: dumb buffers of this DRM node ("/dev/dri/renderD128"). Empty: memfds labelled so.
+  std::string drm_node{};
 
   std::uint32_t first_number = 0;  ///< in the first frame's mark
   std::uint64_t frames = 0;        ///< stops sending after that many; 0: never
@@ -114,8 +122,8 @@ class TestProducer {
   [[nodiscard]] std::uint64_t sent() const;
   /// From now on.
   void fall_silent(Silence silence);
-  /// Sync::Explicit: pictures handed over with timelines, and buffers that came back before their release point was
-  /// signalled, or after it was signalled more than once.
+  /// Pictures handed over with a fence or timelines; buffers that came back before their release point was signalled,
+  /// or after it was signalled more than once.
   [[nodiscard]] std::uint64_t synced() const;
   [[nodiscard]] std::uint64_t bad_releases() const;
   /// True after die_at or when the daemon or the stream has failed.

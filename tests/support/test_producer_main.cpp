@@ -29,7 +29,8 @@ const Words<PtsMode> kPtsModes = {
 };
 const Words<CursorOnly> kCursorOnly = {
     {"none", CursorOnly::None}, {"size0", CursorOnly::SizeZero}, {"corrupted", CursorOnly::Corrupted}};
-const Words<Memory> kMemories = {{"memfd", Memory::MemFd}, {"dmabuf", Memory::DmaBuf}};
+const Words<Sync> kSyncs = {{"none", Sync::None}, {"implicit", Sync::Implicit}, {"timeline", Sync::Explicit}};
+const Words<Fence> kFences = {{"late", Fence::Late}, {"never", Fence::Never}};
 const Words<Fixation> kFixations = {{"producer", Fixation::Producer}, {"consumer", Fixation::Consumer}};
 
 /// Reads up to `count` unsigned numbers parted by any of `separators`; false when the text is anything else.
@@ -70,6 +71,17 @@ bool parse_change(const std::string& text, ProducerOptions::Change& change) {
   return change.size || change.format;
 }
 
+/// `real`: the dmabufs are a DRM node's.
+bool parse_memory(const std::string& text, Memory& memory, bool& real) {
+  static const Words<Memory> kMemories = {
+      {"memfd", Memory::MemFd}, {"dmabuf", Memory::DmaBuf}, {"either", Memory::Either}, {"vgem", Memory::DmaBuf}};
+  const auto found = kMemories.find(text);
+  if (found == kMemories.end()) return false;
+  memory = found->second;
+  real = text == "vgem";
+  return true;
+}
+
 /// Adds an option whose texts go through `take`, which says whether it understood one.
 template <class Take>
 CLI::Option* add_parsed(CLI::App& app, const std::string& name, const std::string& help, Take take) {
@@ -108,7 +120,15 @@ int run(int argc, char** argv) {
   app.add_flag("--zero-stride", o.zero_stride, "leave the stride 0");
   app.add_flag("--short-buffers", o.short_buffers, "fds shorter than claimed");
   app.add_flag("--short-chunks", o.short_chunks, "chunks shorter than the picture");
-  app.add_option("--memory", o.memory, "memfd or dmabuf (a memfd called so)")->transform(CLI::Transformer(kMemories));
+  bool real = false;
+  std::string drm_node = "/dev/dri/renderD128";
+  add_parsed(app, "--memory", "memfd, dmabuf (a memfd called so), either of these, or vgem (real dmabufs)",
+             [&](const std::string& t) { return parse_memory(t, o.memory, real); });
+  app.add_option("--drm-node", drm_node, "where real dmabufs come from (/dev/dri/renderD128)");
+  app.add_option("--sync", o.sync, "how a dmabuf says that its picture is there: none, implicit, timeline")
+      ->transform(CLI::Transformer(kSyncs));
+  app.add_option("--fence", o.fence, "fences and points are signalled late, or every third one never")
+      ->transform(CLI::Transformer(kFences));
   app.add_option("--fixation", o.fixation, "who chooses the modifier: producer, consumer")
       ->transform(CLI::Transformer(kFixations));
   app.add_option("--frames", o.frames, "end after so many frames");
@@ -134,6 +154,7 @@ int run(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   if (o.formats.empty()) o.formats.push_back(PixelFormat::BGRx);
   o.transform = static_cast<Transform>(transform);
+  if (real) o.drm_node = drm_node;
 
   sigset_t signals;
   sigemptyset(&signals);
@@ -156,8 +177,9 @@ int run(int argc, char** argv) {
     if (die_at != 0 && (*producer)->sent() >= die_at) std::raise(SIGKILL);
     if (sigtimedwait(&signals, nullptr, &kTick) > 0) break;
   }
-  if ((*producer)->ended()) return 1;
-  return 0;
+  fmt::print(stderr, "sent {} synced {} bad_releases {}\n", (*producer)->sent(), (*producer)->synced(),
+             (*producer)->bad_releases());
+  return (*producer)->ended() ? 1 : 0;
 }
 
 }  // namespace

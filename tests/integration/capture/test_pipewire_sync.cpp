@@ -27,11 +27,12 @@ FormatOffer linear_offer() {
   return offer;
 }
 
-ProducerOptions synced(Sync sync) {
+ProducerOptions synced(Sync sync, Fence fence = Fence::Late) {
   ProducerOptions options;
   options.memory = Memory::Either;
   options.modifiers = {kModifierLinear};
   options.sync = sync;
+  options.fence = fence;
   return options;
 }
 
@@ -92,7 +93,7 @@ TEST_CASE("pictures are read when they are done, and every buffer's release is s
 
 TEST_CASE("a picture that never gets done costs itself, not the stream") {
   const auto daemon = pipewire();
-  const auto producer = produce(synced(Sync::NeverDone));
+  const auto producer = produce(synced(Sync::Explicit, Fence::Never));
   MailboxListener listener;
   const auto src = source_with(std::make_shared<FakeTimelines>(), target(*producer));
   REQUIRE(src->start(linear_offer(), listener));
@@ -112,7 +113,7 @@ TEST_CASE("one side without timelines: the stream is negotiated without them") {
   SECTION("we have none") {}
   SECTION("the producer has none") {
     ours = std::make_shared<FakeTimelines>();
-    theirs = Sync::Implicit;
+    theirs = Sync::None;
   }
   const auto producer = produce(synced(theirs));
   MailboxListener listener;
