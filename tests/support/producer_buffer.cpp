@@ -1,6 +1,6 @@
 #include "support/producer_buffer.h"
 
-#include "base/clock.h"
+#include "support/picture_format.h"
 #include "vklayer/test_modifiers.h"
 
 #include <fcntl.h>
@@ -22,11 +22,10 @@ constexpr std::uint32_t kBlankStride = 0;
 
 /// Chroma stride beside a luma stride in one block, by the same rule as real drivers: the same padding, subsampled.
 std::uint32_t chroma_stride(PixelFormat format, unsigned plane, Size size, std::uint32_t luma_stride) {
-  const PixelFormatInfo& f = info(format);
-  const std::uint32_t samples = luma_stride / f.bytes_per_sample[0];
-  const std::uint32_t shifted = (samples + (1U << f.chroma_shift_x) - 1) >> f.chroma_shift_x;
-  return std::max<std::uint32_t>(shifted * f.bytes_per_sample.at(plane),
-                                 static_cast<std::uint32_t>(row_bytes(format, plane, size.width)));
+  const PictureFormat& f = picture_format(format);
+  const std::uint32_t samples = luma_stride / f.bytes[0];
+  return std::max(static_cast<std::uint32_t>(f.row_bytes(plane, samples)),
+                  static_cast<std::uint32_t>(f.row_bytes(plane, size.width)));
 }
 
 std::int64_t stated_pts(const ProducerOptions& options, const TestMark& mark, Nanoseconds first) {
@@ -49,15 +48,32 @@ T* meta(spa_buffer& buffer, std::uint32_t type) {
 
 spa_region to_spa(const Rect& r) { return {{r.x, r.y}, {r.width, r.height}}; }
 
-void write_cursor(std::uint64_t counter, unsigned shape, bool resend_shape, spa_buffer& buffer) {
+std::uint32_t spa_transform(Transform transform) {
+  switch (transform) {
+    case Transform::Normal: return SPA_META_TRANSFORMATION_None;
+    case Transform::Rot90: return SPA_META_TRANSFORMATION_90;
+    case Transform::Rot180: return SPA_META_TRANSFORMATION_180;
+    case Transform::Rot270: return SPA_META_TRANSFORMATION_270;
+    case Transform::Flipped: return SPA_META_TRANSFORMATION_Flipped;
+    case Transform::Flipped90: return SPA_META_TRANSFORMATION_Flipped90;
+    case Transform::Flipped180: return SPA_META_TRANSFORMATION_Flipped180;
+    case Transform::Flipped270: return SPA_META_TRANSFORMATION_Flipped270;
+  }
+  return SPA_META_TRANSFORMATION_None;
+}
+
+void write_cursor(const ProducerOptions& options, std::uint64_t counter, unsigned shape, bool resend_shape,
+                  spa_buffer& buffer) {
   auto* cursor = meta<spa_meta_cursor>(buffer, SPA_META_Cursor);
   if (cursor == nullptr) return;
-  const Point at = pointer_position(counter);
+  const Point at = pointer_position(counter, options.cursor_at);
   *cursor = {};
+  if (!options.cursor) return;  // stated, and without a pointer to speak of
   cursor->id = 1;
   cursor->position = {at.x, at.y};
   cursor->hotspot = {kPointerHotspot.x, kPointerHotspot.y};
-  if (!resend_shape) return;
+  const std::size_t shape_bytes = sizeof(spa_meta_cursor) + sizeof(spa_meta_bitmap) + kPointerSize.area() * 4;
+  if (!resend_shape || spa_buffer_find_meta_data(&buffer, SPA_META_Cursor, shape_bytes) == nullptr) return;
   cursor->bitmap_offset = sizeof(spa_meta_cursor);
   spa_meta_bitmap bitmap{};
   bitmap.format = SPA_VIDEO_FORMAT_BGRA;
@@ -79,16 +95,16 @@ std::vector<BlockLayout> block_layouts(const ProducerOptions& options, PixelForm
     return {{.planes = 1, .stride = tiled.stride, .picture_bytes = tiled.bytes, .block_bytes = tiled.bytes},
             {.first_plane = 1, .stride = tiled.keys_stride, .picture_bytes = tiled.bytes, .block_bytes = tiled.bytes}};
   }
-  const unsigned planes = info(format).planes;
-  const auto first_stride = static_cast<std::uint32_t>(row_bytes(format, 0, size.width)) + options.stride_padding;
+  const PictureFormat& f = picture_format(format);
+  const auto first_stride = static_cast<std::uint32_t>(f.row_bytes(0, size.width)) + options.stride_padding;
   std::vector<BlockLayout> layouts;
-  for (unsigned p = 0; p < planes; ++p) {
+  for (unsigned p = 0; p < f.planes; ++p) {
     const std::uint32_t stride = p == 0 ? first_stride : chroma_stride(format, p, size, first_stride);
     if (p == 0 || options.separate_blocks) layouts.push_back({p, 0, {}, stride, 0, options.offset});
     BlockLayout& block = layouts.back();
     block.plane_offset.at(block.planes++) = block.block_bytes;
-    const std::uint64_t rows = plane_height(format, p, size.height);
-    block.picture_bytes = block.block_bytes + stride * (rows - 1) + row_bytes(format, p, size.width) - options.offset;
+    const std::uint64_t rows = f.plane_size(p, size).height;
+    block.picture_bytes = block.block_bytes + stride * (rows - 1) + f.row_bytes(p, size.width) - options.offset;
     block.block_bytes += stride * rows;
   }
   return layouts;
@@ -138,7 +154,7 @@ std::unique_ptr<ProducerBuffer> ProducerBuffer::create(const ProducerOptions& op
     data.flags = SPA_DATA_FLAG_READABLE | (dmabuf ? 0 : SPA_DATA_FLAG_MAPPABLE);
     data.fd = block.fd.get();
     data.mapoffset = options.map_offset;
-    data.maxsize = dmabuf ? 0 : static_cast<std::uint32_t>(block.layout.block_bytes);
+    data.maxsize = dmabuf ? options.dmabuf_max_bytes : static_cast<std::uint32_t>(block.layout.block_bytes);
     data.data = nullptr;
     made->blocks_.push_back(std::move(block));
   }
@@ -194,16 +210,17 @@ void ProducerBuffer::fill(const TestMark& mark) {
 void ProducerBuffer::describe(spa_buffer& buffer) const {
   if (modifier_ == kTiledModifier) {
     const TiledLayout tiled = tiled_layout(size_.width, size_.height, options_.offset);
-    *buffer.datas[0].chunk = {tiled.offset, 9, static_cast<std::int32_t>(tiled.stride), 0};
-    *buffer.datas[1].chunk = {tiled.keys_offset, 9, static_cast<std::int32_t>(tiled.keys_stride), 0};
+    *buffer.datas[0].chunk = {tiled.offset, options_.dmabuf_chunk_bytes, static_cast<std::int32_t>(tiled.stride), 0};
+    *buffer.datas[1].chunk = {tiled.keys_offset, options_.dmabuf_chunk_bytes,
+                              static_cast<std::int32_t>(tiled.keys_stride), 0};
     return;
   }
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     const BlockLayout& layout = blocks_[i].layout;
-    const auto bytes = static_cast<std::uint32_t>(layout.picture_bytes) - (options_.short_chunks ? 1 : 0);
-    const bool dmabuf = modifier_.has_value();
+    const auto picture = static_cast<std::uint32_t>(layout.picture_bytes) - (options_.short_chunks ? 1 : 0);
+    const std::uint32_t bytes = modifier_ ? options_.dmabuf_chunk_bytes : options_.memory_chunk_bytes.value_or(picture);
     const std::uint32_t stride = options_.zero_stride ? kBlankStride : layout.stride;
-    *buffer.datas[i].chunk = {options_.offset, dmabuf ? 9 : bytes, static_cast<std::int32_t>(stride), 0};
+    *buffer.datas[i].chunk = {options_.offset, bytes, static_cast<std::int32_t>(stride), 0};
   }
 }
 
@@ -216,23 +233,24 @@ void ProducerBuffer::blank(CursorOnly how, spa_buffer& buffer) const {
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     spa_chunk& chunk = *buffer.datas[i].chunk;
     chunk = {0, 0, static_cast<std::int32_t>(blocks_[i].layout.stride), 0};
-    if (how == CursorOnly::Corrupted) {
-      chunk.size = static_cast<std::uint32_t>(blocks_[i].layout.picture_bytes);
-      chunk.flags = SPA_CHUNK_FLAG_CORRUPTED;
-    }
+    if (how == CursorOnly::Corrupted) chunk.size = static_cast<std::uint32_t>(blocks_[i].layout.picture_bytes);
+    if (how != CursorOnly::SizeZero) chunk.flags = SPA_CHUNK_FLAG_CORRUPTED;
   }
 }
 
-void write_metas(const ProducerOptions& options, const TestMark& mark, Nanoseconds first_time, std::uint64_t counter,
-                 bool resend_shape, spa_buffer& buffer) {
+void write_metas(const ProducerOptions& options, Size size, const TestMark& mark, Nanoseconds first_time,
+                 std::uint64_t counter, bool resend_shape, spa_buffer& buffer) {
   if (auto* header = meta<spa_meta_header>(buffer, SPA_META_Header)) {
     *header = {};
     header->pts = stated_pts(options, mark, first_time);
-    header->seq = counter;
+    header->seq = options.counts ? counter : 0;
+    header->flags = options.header_flags;
   }
-  if (auto* crop = meta<spa_meta_region>(buffer, SPA_META_VideoCrop)) crop->region = to_spa(options.crop);
+  if (auto* crop = meta<spa_meta_region>(buffer, SPA_META_VideoCrop)) {
+    crop->region = to_spa(options.crop.empty() ? Rect{0, 0, size.width, size.height} : options.crop);
+  }
   if (auto* transform = meta<spa_meta_videotransform>(buffer, SPA_META_VideoTransform)) {
-    transform->transform = static_cast<std::uint32_t>(options.transform);
+    transform->transform = spa_transform(options.transform);
   }
   if (spa_meta* damage = spa_buffer_find_meta(&buffer, SPA_META_VideoDamage)) {
     const std::size_t room = damage->size / sizeof(spa_meta_region);
@@ -241,7 +259,7 @@ void write_metas(const ProducerOptions& options, const TestMark& mark, Nanosecon
       regions[i].region = i < options.damage.size() ? to_spa(options.damage[i]) : spa_region{};
     }
   }
-  write_cursor(counter, pointer_shape(mark.frame), resend_shape, buffer);
+  write_cursor(options, counter, pointer_shape(mark.frame), resend_shape, buffer);
 }
 
 std::vector<std::byte> pointer_pixels(unsigned shape) {
@@ -254,8 +272,8 @@ std::vector<std::byte> pointer_pixels(unsigned shape) {
   return pixels;
 }
 
-Point pointer_position(std::uint64_t counter) {
-  return {static_cast<std::int32_t>(10 + counter), static_cast<std::int32_t>(20 + counter / 2)};
+Point pointer_position(std::uint64_t counter, Point from) {
+  return {from.x + static_cast<std::int32_t>(counter), from.y + static_cast<std::int32_t>(counter / 2)};
 }
 
 }  // namespace zc::test

@@ -1,7 +1,6 @@
 #pragma once
 
 #include "base/unique_fd.h"
-#include "media/frame.h"
 #include "support/producer_drm.h"
 #include "support/producer_sync.h"
 #include "support/test_picture.h"
@@ -80,14 +79,15 @@ class ProducerBuffer {
   std::unique_ptr<BufferSync> sync_;  ///< dies before the blocks, whose memory it may use
 };
 
-/// Writes all metas of a buffer. `counter` counts buffers, with and without a picture.
-void write_metas(const ProducerOptions& options, const TestMark& mark, Nanoseconds first_time, std::uint64_t counter,
-                 bool resend_shape, spa_buffer& buffer);
+/// Writes all metas of a buffer whose picture has the mark's number and was shown at the mark's time. `size`: of the
+/// picture; `counter` counts buffers, with and without a picture.
+void write_metas(const ProducerOptions& options, Size size, const TestMark& mark, Nanoseconds first_time,
+                 std::uint64_t counter, bool resend_shape, spa_buffer& buffer);
 
 /// The pixels of pointer shape 0 or 1, premultiplied BGRA, kPointerSize.
 [[nodiscard]] std::vector<std::byte> pointer_pixels(unsigned shape);
-/// Where the pointer is in buffer `counter`.
-[[nodiscard]] Point pointer_position(std::uint64_t counter);
+/// Where the pointer that began at `from` is in buffer `counter`.
+[[nodiscard]] Point pointer_position(std::uint64_t counter, Point from = ProducerOptions{}.cursor_at);
 [[nodiscard]] inline unsigned pointer_shape(std::uint64_t frame) {
   return static_cast<unsigned>(frame / kPointerShapeFrames % 2);
 }

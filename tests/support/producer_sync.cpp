@@ -28,8 +28,8 @@ class TimelineSync final : public BufferSync {
       : acquire_(std::move(acquire)), release_(std::move(release)) {}
 
   bool begin(spa_buffer& buffer) override {
-    auto* sync = static_cast<SyncTimelineMeta*>(
-        spa_buffer_find_meta_data(&buffer, kMetaSyncTimeline, sizeof(SyncTimelineMeta)));
+    auto* sync =
+        static_cast<SyncTimelineMeta*>(spa_buffer_find_meta_data(&buffer, kMetaSyncTimeline, sizeof(SyncTimelineMeta)));
     if (sync == nullptr) return false;
     // A buffer that PipeWire passed over comes back as it went: nobody has promised to signal.
     const bool promised = point_ != 0 && (sync->flags & kUnscheduledRelease) == 0;

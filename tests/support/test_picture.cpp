@@ -1,5 +1,7 @@
 #include "support/test_picture.h"
 
+#include "support/picture_format.h"
+
 #include <algorithm>
 #include <bit>
 #include <cstring>
@@ -74,7 +76,7 @@ void paint_rgb_row(const WordLayout& layout, bool ten_bit, std::uint32_t width, 
 void paint_yuv_row(PixelFormat format, unsigned plane, std::uint32_t samples, std::uint32_t y, std::uint32_t frame,
                    std::byte* row) {
   for (std::uint32_t x = 0; x < samples; ++x) {
-    const std::size_t at = std::size_t{x} * info(format).bytes_per_sample.at(plane);
+    const std::size_t at = std::size_t{x} * picture_format(format).bytes.at(plane);
     const unsigned first = plane;  // planes 1 and 2 hold components 1 and 2, unless they interleave
     switch (format) {
       case YUY2:
@@ -122,7 +124,7 @@ void paint_mark_over(PixelFormat format, Size size, const TestMark& mark, const 
   const auto span = [&](std::byte* data, std::size_t stride) {
     return std::span(data, stride * (size.height - 1) + std::size_t{size.width} * 4);
   };
-  if (!info(format).yuv) {
+  if (!picture_format(format).yuv) {
     paint_mark(span(plane.data, plane.stride_bytes), plane.stride_bytes, size, mark);
     return;
   }
@@ -145,14 +147,15 @@ std::uint32_t picture_component(unsigned component, std::uint32_t x, std::uint32
 
 void paint_picture(PixelFormat format, Size size, const TestMark& mark, const std::array<PictureTarget, 3>& planes) {
   const auto* const word = std::ranges::find(kWords, format, &WordLayout::format);
-  for (unsigned p = 0; p < info(format).planes; ++p) {
-    const std::uint32_t samples = plane_width(format, p, size.width);
-    for (std::uint32_t y = 0; y < plane_height(format, p, size.height); ++y) {
+  const PictureFormat& layout = picture_format(format);
+  for (unsigned p = 0; p < layout.planes; ++p) {
+    const Size samples = layout.plane_size(p, size);
+    for (std::uint32_t y = 0; y < samples.height; ++y) {
       std::byte* row = planes.at(p).data + y * planes.at(p).stride_bytes;
       if (word != kWords.end()) {
-        paint_rgb_row(*word, info(format).bits == 10, samples, y, mark.frame, row);
+        paint_rgb_row(*word, layout.bits == 10, samples.width, y, mark.frame, row);
       } else {
-        paint_yuv_row(format, p, samples, y, mark.frame, row);
+        paint_yuv_row(format, p, samples.width, y, mark.frame, row);
       }
     }
   }
@@ -176,14 +179,15 @@ std::optional<PictureDifference> compare_picture(PixelFormat format, Size size, 
                                                  const std::array<PictureView, 3>& planes) {
   std::array<std::vector<std::byte>, 3> expected;
   std::array<PictureTarget, 3> targets;
-  for (unsigned p = 0; p < info(format).planes; ++p) {
-    const auto stride = static_cast<std::size_t>(row_bytes(format, p, size.width));
-    expected.at(p).resize(stride * plane_height(format, p, size.height));
+  const PictureFormat& layout = picture_format(format);
+  for (unsigned p = 0; p < layout.planes; ++p) {
+    const auto stride = static_cast<std::size_t>(layout.row_bytes(p, size.width));
+    expected.at(p).resize(stride * layout.plane_size(p, size).height);
     targets.at(p) = {expected.at(p).data(), stride};
   }
   paint_picture(format, size, mark, targets);
-  for (unsigned p = 0; p < info(format).planes; ++p) {
-    for (std::uint32_t y = 0; y < plane_height(format, p, size.height); ++y) {
+  for (unsigned p = 0; p < layout.planes; ++p) {
+    for (std::uint32_t y = 0; y < layout.plane_size(p, size).height; ++y) {
       const std::span want(targets.at(p).data + y * targets.at(p).stride_bytes, targets.at(p).stride_bytes);
       const std::span got(planes.at(p).data + y * planes.at(p).stride_bytes, targets.at(p).stride_bytes);
       const auto difference = std::ranges::mismatch(want, got);

@@ -2,11 +2,13 @@
 #pragma once
 
 #include "base/error.h"
-#include "media/format_offer.h"
 #include "media/geometry.h"
 #include "media/pixel_format.h"
+#include "support/producer_offer.h"
 
+#include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,6 +28,7 @@ enum class CursorOnly : std::uint8_t {
   None,
   SizeZero,   ///< GNOME: chunk size 0
   Corrupted,  ///< KDE: SPA_CHUNK_FLAG_CORRUPTED
+  Both,       ///< GNOME 43
 };
 enum class Memory : std::uint8_t {
   MemFd,
@@ -47,6 +50,12 @@ enum class Fence : std::uint8_t {
 enum class Fixation : std::uint8_t {
   Producer,  ///< chooses a modifier when the format leaves several, as it should
   Consumer,  ///< waits until the consumer has chosen
+};
+
+/// When pictures are stamped and handed over, as it was recorded. Both lists begin anew at their end.
+struct Rhythm {
+  std::vector<std::chrono::nanoseconds> intervals;  ///< from each picture's stamp to the next one's; empty: at `rate`
+  std::vector<std::chrono::nanoseconds> lags;       ///< from each picture's stamp to its handing over; may be negative
 };
 
 /// A producer that stays connected and sends nothing.
@@ -87,6 +96,7 @@ struct ProducerOptions {
 
   std::uint32_t first_number = 0;  ///< in the first frame's mark
   std::uint64_t frames = 0;        ///< stops sending after that many; 0: never
+  std::uint64_t still_from = 0;    ///< a screen that stands still from this picture on; 0: never
   std::uint64_t die_at = 0;        ///< the node goes away instead of sending this frame; 0: never
   struct Change {
     std::uint64_t at = 0;  ///< the first frame with the new values
@@ -95,12 +105,34 @@ struct ProducerOptions {
   };
   std::vector<Change> changes{};  ///< rising in `at`
 
+  /// The node is inactive for `time` before picture `at`; 0: never.
+  struct Pause {
+    std::uint64_t at = 0;
+    std::chrono::milliseconds time{};
+  };
+  Pause pause{};
+
   PtsMode pts = PtsMode::Good;
+  Rhythm rhythm{};
+  bool counts = true;  ///< the header's seq rises by one per buffer; else it is 0
+  std::uint32_t header_flags = 0;
   Rect crop{};
   Transform transform = Transform::Normal;
   std::vector<Rect> damage{};                 ///< empty: no damage meta
   bool cursor = false;                        ///< 24x16 pointer of two alternating shapes that moves with every buffer
   CursorOnly cursor_only = CursorOnly::None;  ///< every second buffer only moves the pointer
+  Point cursor_at{10, 20};                    ///< where the pointer begins
+
+  // What a recorded producer states, sent as it is. Empty: made of the options above.
+  std::map<std::string, std::string> properties{};  ///< of the node; `name` and `media_class` win
+  std::vector<EnumFormat> enum_formats{};           ///< `size`, `rate`, `formats` and `modifiers` do not count then
+  std::optional<std::vector<MetaOffer>> metas{};    ///< those it has no values for stay zero
+  std::optional<BuffersOffer> dmabuf_buffers{};
+  std::optional<BuffersOffer> memory_buffers{};
+  std::vector<std::uint64_t> picks{};                 ///< modifiers it can allocate, the preferred first
+  std::optional<std::uint32_t> memory_chunk_bytes{};  ///< of shared memory; else those of the picture
+  std::uint32_t dmabuf_chunk_bytes = 9;               ///< xdg-desktop-portal-wlr
+  std::uint32_t dmabuf_max_bytes = 0;                 ///< likewise
 };
 
 /// Edge lengths, hot spot and shape change of the pointer; shape 0 and 1 differ in every pixel.
@@ -120,6 +152,8 @@ class TestProducer {
   [[nodiscard]] std::uint32_t node_id() const;
   /// Pictures sent so far; pointer-only buffers do not count.
   [[nodiscard]] std::uint64_t sent() const;
+  /// Answers to formats whose modifier was left to the producer.
+  [[nodiscard]] std::uint64_t rounds() const;
   /// From now on.
   void fall_silent(Silence silence);
   /// Pictures handed over with a fence or timelines; buffers that came back before their release point was signalled,
