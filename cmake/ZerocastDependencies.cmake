@@ -36,3 +36,10 @@ find_path(GLES_INCLUDE_DIR GLES3/gl31.h REQUIRED)
 find_path(LIBVA_INCLUDE_DIR va/va_vpp.h REQUIRED)
 add_library(LibvaHeaders INTERFACE IMPORTED)
 target_include_directories(LibvaHeaders SYSTEM INTERFACE ${LIBVA_INCLUDE_DIR})
+
+# The clients of the desktops that the demo and the tests run.
+if(ZEROCAST_TESTS OR ZEROCAST_DESKTOP)
+  pkg_check_modules(WAYLAND_CLIENT REQUIRED IMPORTED_TARGET wayland-client>=1.20)
+  pkg_get_variable(WAYLAND_PROTOCOLS_DIR wayland-protocols pkgdatadir)
+  find_program(WAYLAND_SCANNER wayland-scanner REQUIRED)
+endif()

@@ -1,0 +1,242 @@
+# shellcheck shell=bash disable=SC2034,SC2119,SC2120 # variables and arguments of the scripts beside it
+# What the guest's scripts share. Each script is one boot: it runs as root in the guest, starts a desktop in the user's
+# session, and makes cells: one recording each. From the host: width, height, rate (pictures a second that the client
+# paints), seconds (of a recording), quick (not empty: one cell a desktop).
+
+: "${width:=640}" "${height:=360}" "${rate:=15}" "${seconds:=6}" "${quick:=}" "${record:=}"
+out=/home/tester/out
+programs=/opt/zerocast-vm
+user_run=/run/user/1000
+display="" source="" dmabuf_env=() desktop=""
+
+up() { cut -d' ' -f1 /proc/uptime; }
+say() { printf '[%s] %s\n' "$(up)" "$*"; }
+# as_user [-E VAR=VALUE]... COMMAND...: as the user, beside the session; its output and status are the caller's.
+as_user() {
+  local environment=()
+  while [[ $1 == -E ]]; do
+    environment+=("$2")
+    shift 2
+  done
+  setpriv --reuid=tester --regid=tester --init-groups env -i HOME=/home/tester USER=tester LOGNAME=tester LANG=C.UTF-8 \
+    PATH=/usr/local/bin:/usr/bin:/bin XDG_RUNTIME_DIR="$user_run" DBUS_SESSION_BUS_ADDRESS="unix:path=$user_run/bus" \
+    ${environment[@]+"${environment[@]}"} "$@"
+}
+in_session() { as_user systemctl --user "$@"; }
+# in_background NAME [-E VAR=VALUE]... COMMAND...: a unit of the user's session; its output in NAME.log.
+in_background() {
+  local unit=$1
+  shift
+  as_user systemd-run -q --user --unit="$unit" --collect -p StandardOutput="append:$out/$unit.log" \
+    -p StandardError="append:$out/$unit.log" "$@"
+}
+# until_true SECONDS CMD...
+until_true() {
+  local tries=$(($1 * 5))
+  shift
+  while ((tries-- > 0)); do
+    if "$@" >/dev/null 2>&1; then return 0; fi
+    sleep 0.2
+  done
+  return 1
+}
+give_up() {
+  say "FAILED: $*"
+  finish
+  exit 1
+}
+
+begin() {
+  mkdir -p "$out"
+  cp -r /share/programs "$programs"
+  until_true 30 test -S "$user_run/bus"
+  until_true 30 in_session is-active -q default.target || say "no user session: $(in_session is-system-running)"
+  chown -R tester: /home/tester
+  in_session start pipewire.service wireplumber.service
+  say "session $(in_session is-system-running), kernel $(uname -r), $(. /etc/os-release && printf '%s' "$PRETTY_NAME")"
+}
+
+# What was recorded and said, for the host.
+finish() {
+  journalctl --no-pager -b -o short-monotonic >"$out/journal.txt" 2>/dev/null
+  dmesg >"$out/dmesg.txt"
+  cp -r "$out" /share/
+  say "done"
+}
+
+# The desktops. Mesa's rasteriser sets no fences: without threads of its own its pictures are finished when they are
+# handed over. threads=N leaves it N, and pictures tear as a driver's would that says nothing.
+threads=${threads:-0}
+
+start_sway() { # [-E VAR=VALUE]...
+  desktop=sway
+  mkdir -p /home/tester/.config/{sway,xdg-desktop-portal,xdg-desktop-portal-wlr}
+  printf '[preferred]\ndefault=wlr\n' >/home/tester/.config/xdg-desktop-portal/portals.conf
+  printf '[screencast]\nchooser_type=none\noutput_name=HEADLESS-1\nmax_fps=60\n' \
+    >/home/tester/.config/xdg-desktop-portal-wlr/config
+  cat >/home/tester/.config/sway/config <<END
+output * bg #2060a0 solid_color
+output * resolution ${width}x${height}
+default_border none
+exec systemctl --user import-environment WAYLAND_DISPLAY XDG_CURRENT_DESKTOP SWAYSOCK
+END
+  chown -R tester: /home/tester/.config
+  in_background sway -E WLR_BACKENDS=headless -E WLR_RENDER_DRM_DEVICE=/dev/dri/renderD128 -E WLR_RENDERER=gles2 \
+    -E WLR_RENDERER_ALLOW_SOFTWARE=1 -E LP_NUM_THREADS="$threads" -E WLR_LIBINPUT_NO_DEVICES=1 \
+    -E XDG_CURRENT_DESKTOP=sway "$@" sway -d
+  display=wayland-1 source=portal
+  until_true 30 test -e "$user_run/$display" || give_up "sway has no display: $(tail -n 3 "$out/sway.log")"
+  sleep 1
+  sway_socket=$(find "$user_run" -maxdepth 1 -name 'sway-ipc.*.sock' | head -n 1)
+}
+sway_message() { as_user -E SWAYSOCK="$sway_socket" swaymsg -q -- "$@"; }
+
+start_mutter() { # [-E VAR=VALUE]...
+  desktop=mutter
+  in_background mutter -E LP_NUM_THREADS="$threads" -E force_gl_renderer=TestGPU "$@" \
+    mutter --headless --wayland --no-x11 --wayland-display=wayland-7 --virtual-monitor "${width}x${height}@60"
+  display=wayland-7
+  until_true 30 test -e "$user_run/$display" || give_up "mutter has no display: $(tail -n 3 "$out/mutter.log")"
+  sleep 2
+}
+start_kwin() { # [-E VAR=VALUE]... [-- OPTION...]
+  desktop=kwin
+  local environment=()
+  while (($#)) && [[ $1 != -- ]]; do
+    environment+=("$1")
+    shift
+  done
+  if (($#)); then shift; fi
+  in_background kwin -E LP_NUM_THREADS="$threads" -E KWIN_WAYLAND_NO_PERMISSION_CHECKS=1 -E KWIN_COMPOSE=O2ES \
+    -E QT_LOGGING_RULES='kwin*.debug=true' -E QT_FORCE_STDERR_LOGGING=1 ${environment[@]+"${environment[@]}"} \
+    kwin_wayland --virtual --width "$width" --height "$height" --no-lockscreen --no-global-shortcuts --socket wayland-8 "$@"
+  display=wayland-8
+  until_true 30 test -e "$user_run/$display" || give_up "KWin has no display: $(tail -n 3 "$out/kwin.log")"
+  sleep 2
+}
+start_weston() { # [-E VAR=VALUE]...
+  desktop=weston
+  in_background weston -E LP_NUM_THREADS="$threads" "$@" weston --backend=pipewire --renderer=gl \
+    --shell=kiosk-shell.so --socket=wayland-9 --width="$width" --height="$height"
+  display=wayland-9 source=node:weston.pipewire
+  until_true 30 test -e "$user_run/$display" || give_up "weston has no display: $(tail -n 3 "$out/weston.log")"
+  sleep 1
+}
+
+# The desktop's stream as a node, by its own interface; sets source. start_node [CURSOR]
+start_node() {
+  rm -f "$out/node.log"
+  case $desktop in
+    mutter) in_background node "$programs/mutter-node" monitor "${1:-embedded}" ;;
+    kwin) in_background node -E WAYLAND_DISPLAY="$display" "$programs/zerocast-vm-kwin-node" output "${1:-embedded}" ;;
+    *) return 0 ;;
+  esac
+  until_true 20 grep -q '^node ' "$out/node.log" || give_up "$desktop gives no stream: $(cat "$out/node.log" 2>&1)"
+  source=node:$(sed -n 's/^node //p' "$out/node.log" | tail -n 1)
+}
+stop_node() { in_session stop node.service; }
+
+start_client() { # [RATE [FIRST]]
+  in_background client -E WAYLAND_DISPLAY="$display" "$programs/zerocast-vm-pattern" "${1:-$rate}" "${2:-0}"
+  sleep 1
+  in_session is-active -q client.service || give_up "the client ended: $(cat "$out/client.log")"
+}
+stop_client() { in_session stop client.service; }
+
+# The ways a picture can take, as the environment and the options that lead there:
+#   host        shared memory and the CPU
+#   vulkan      a Vulkan pass on lavapipe, which a layer calls a GPU, into host memory
+#   *-cuda      a pass into CUDA memory for hevc_nvenc, both the stand-ins of tests/softgpu: by Vulkan; by EGL where Vulkan
+#               does not import; by EGL without memory objects
+#   vaapi       the stand-in of tests/softva
+# '!' behind it: or not at all (ZEROCOPY=1).
+declare -A way_env=() way_options=()
+layer="VK_ADD_LAYER_PATH=$programs VK_LOADER_LAYERS_ENABLE=VK_LAYER_ZEROCAST_vm_gpu"
+cuda="LD_LIBRARY_PATH=$programs/softgpu VK_DRIVER_FILES=/usr/share/vulkan/icd.d/lvp_icd.json"
+egl="$cuda $layer ZEROCAST_VM_HIDE=VK_EXT_external_memory_dma_buf LD_PRELOAD=$programs/zerocast-vm-hide_drm.so"
+way_env=(
+  [host]="ZEROCOPY=0"
+  [auto]="$layer ZEROCAST_VM_GPU=integrated"
+  [vulkan]="$layer ZEROCAST_VM_GPU=integrated"
+  [vulkan-cuda]="$cuda"
+  [egl-cuda]="$egl"
+  [egl-copy-cuda]="$egl MESA_EXTENSION_OVERRIDE=-GL_EXT_memory_object_fd"
+  [vaapi]="LIBVA_DRIVERS_PATH=$programs/softva LIBVA_DRIVER_NAME=softva"
+)
+way_options=(
+  [host]="--encoder libx264"
+  [auto]="--encoder libx264"
+  [vulkan]="--encoder libx264"
+  [vulkan-cuda]="--codec hevc --encoder hevc_nvenc"
+  [egl-cuda]="--codec hevc --encoder hevc_nvenc"
+  [egl-copy-cuda]="--codec hevc --encoder hevc_nvenc"
+  [vaapi]="--encoder h264_vaapi"
+)
+
+# The buffers that PipeWire has agreed on for whoever records, from outside: its node's port, as PipeWire tells it.
+agreed() {
+  as_user pw-dump 2>/dev/null | jq -c '
+    [.[] | select(.type == "PipeWire:Interface:Node" and (.info.props["media.class"] // "") == "Stream/Input/Video") | .id] as $nodes |
+    [.[] | select(.type == "PipeWire:Interface:Port" and (.info.props["node.id"] | IN($nodes[]))) | .info.params.Format[0]] | first'
+}
+
+# json_of FILE: what is in it, or null. said_in LOG: its last complaint.
+json_of() {
+  local json
+  json=$(jq -c . "$1" 2>/dev/null) || json=""
+  printf '%s' "${json:-null}"
+}
+said_in() { grep -aE '^[0-9:.]+ (warn|error|critical)|^zerocast' "$1" | tail -n 1 | cut -c1-300; }
+
+# cell NAME WAY MODIFIER SYNC [-E VAR=VALUE]... [-- OPTION...]: one recording of `source`. MODIFIER: linear, invalid,
+# dmabuf (either) or none (shared memory), what the desktop gives; SYNC: how it says that a picture is finished.
+cell() {
+  local name=$1 way=${2%!} forced="" modifier=$3 sync=$4 environment=() entry status=0
+  [[ $2 == *! ]] && forced=yes
+  shift 4
+  for entry in ${way_env[$way]}; do environment+=(-E "$entry"); done
+  if [[ -n $forced ]]; then environment+=(-E ZEROCOPY=1); fi
+  while (($#)) && [[ $1 != -- ]]; do
+    environment+=("$1")
+    shift
+  done
+  if (($#)); then shift; fi
+  local file=$out/$name.mkv begun
+  begun=$(up)
+  # shellcheck disable=SC2086 # options are words
+  as_user -E WAYLAND_DISPLAY="$display" -E XDG_CURRENT_DESKTOP="$desktop" -E ZEROCAST_LOG=debug "${environment[@]}" \
+    timeout $((seconds * 3 + 60)) zerocast record --source "$source" --seconds "$seconds" --json --overwrite \
+    ${way_options[$way]} "$@" "$file" \
+    >"$out/$name.report" 2>"$out/$name.log" &
+  local recorder=$!
+  if declare -F during >/dev/null; then
+    sleep 2
+    during
+  else
+    sleep $((seconds > 4 ? 4 : seconds - 1))
+  fi
+  agreed >"$out/$name.agreed"
+  wait "$recorder" || status=$?
+  jq -cn --arg cell "$name" --arg desktop "$desktop" --arg way "$way" --arg modifier "$modifier" --arg sync "$sync" \
+    --argjson status "$status" --argjson report "$(json_of <(tail -n 1 "$out/$name.report"))" \
+    --argjson agreed "$(json_of "$out/$name.agreed")" --arg said "$(said_in "$out/$name.log")" \
+    '{$cell, $desktop, $way, $modifier, $sync, $status, $agreed, $report, $said}' >"$out/$name.json"
+  say "$name: exit $status, $(jq -r '"\(.report.route) \(.report.frames) frames"' "$out/$name.json"), $begun"
+}
+
+# record_producer NAME [PREFIX...]: with --record, what the producer of `source` sends for each kind of buffers that a
+# consumer can ask for. PREFIX: a command that starts the recorder and puts the node's id into ZEROCAST_PORTAL_NODE.
+record_producer() {
+  [[ -n $record ]] || return 0
+  local name=$1 offer node=${source#node:}
+  shift
+  if [[ $node == *[!0-9]* ]]; then
+    node=$(as_user pw-dump | jq -r --arg name "$node" 'first(.[] | select(.info.props["node.name"]? == $name) | .id) // empty')
+  fi
+  for offer in memory linear invalid both; do
+    # shellcheck disable=SC2016 # the inner shell's variable
+    as_user -E WAYLAND_DISPLAY="$display" "$@" bash -c 'exec "$0" "${ZEROCAST_PORTAL_NODE:-$1}" 120 "$2"' \
+      "$programs/zerocast-vm-recorder" "$node" "$offer" >"$out/$name.$offer.recorded" 2>"$out/$name.$offer.said"
+    say "recorded $name, offered $offer: $(jq -c '[.format_rounds, (.frames | length), .agreed.modifier.value]' "$out/$name.$offer.recorded")"
+  done
+}
