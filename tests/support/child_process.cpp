@@ -37,7 +37,9 @@ Result<ChildProcess> ChildProcess::start(const std::vector<std::string>& argv, c
 
 bool ChildProcess::running() noexcept {
   if (pid_ < 0) return false;
-  if (::waitpid(pid_, nullptr, WNOHANG) == 0) return true;
+  int status = 0;
+  if (::waitpid(pid_, &status, WNOHANG) == 0) return true;
+  if (WIFEXITED(status)) exit_code_ = WEXITSTATUS(status);
   pid_ = -1;
   return false;
 }

@@ -1,5 +1,5 @@
-// The memory layout of each pixel format and its name in SPA, in a table of the tests' own: what the program has for the
-// same purpose is not looked at, so that a wrong constant there shows.
+// The memory layout of each pixel format and its name in SPA, in a table of the tests' own: what the program has for
+// the same purpose is not looked at, so that a wrong constant there shows.
 #pragma once
 
 #include "media/geometry.h"

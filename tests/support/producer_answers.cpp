@@ -55,7 +55,11 @@ std::vector<EnumFormat> offered_formats(const ProducerOptions& options, std::spa
     return options.memory == Memory::Either || f.modifiers.empty() == (options.memory == Memory::MemFd);
   });
   if (!size.empty() && one_size(offered)) {
-    for (EnumFormat& f : offered) f.size.preferred = size;
+    for (EnumFormat& f : offered) {
+      const bool fixed = f.size.range && f.size.range->first == f.size.range->second;
+      if (fixed) f.size.range = std::pair(size, size);
+      f.size.preferred = size;
+    }
   }
   return offered;
 }

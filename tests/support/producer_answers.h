@@ -11,8 +11,8 @@
 namespace zc::test {
 
 /// Its EnumFormats, `formats` and `size` as they are now; recorded ones are scaled to `size` when it is not empty.
-[[nodiscard]] std::vector<EnumFormat> offered_formats(const ProducerOptions& options, std::span<const PixelFormat> formats,
-                                                      Size size);
+[[nodiscard]] std::vector<EnumFormat> offered_formats(const ProducerOptions& options,
+                                                      std::span<const PixelFormat> formats, Size size);
 /// Of `all`: those that can be had with `modifier`, with that one only.
 [[nodiscard]] std::vector<EnumFormat> fixated(std::span<const EnumFormat> all, std::uint64_t modifier);
 /// The modifier it allocates when these are left to it. One of its own when none of them is: it offers that, and waits

@@ -19,6 +19,7 @@ namespace zc::test {
 namespace {
 
 constexpr std::uint32_t kBlankStride = 0;
+constexpr std::uint32_t kTiledChunkBytes = 9;  ///< nonsense, as of linear ones
 
 /// Chroma stride beside a luma stride in one block, by the same rule as real drivers: the same padding, subsampled.
 std::uint32_t chroma_stride(PixelFormat format, unsigned plane, Size size, std::uint32_t luma_stride) {
@@ -35,6 +36,7 @@ std::int64_t stated_pts(const ProducerOptions& options, const TestMark& mark, Na
     case PtsMode::Ancient: return mark.time.count() - kHour;
     case PtsMode::Future: return mark.time.count() + kHour;
     case PtsMode::Repeated: return first.count();
+    case PtsMode::Zero: return 0;
     case PtsMode::MinusOne:
     case PtsMode::NoHeader: break;
   }
@@ -66,7 +68,7 @@ void write_cursor(const ProducerOptions& options, std::uint64_t counter, unsigne
                   spa_buffer& buffer) {
   auto* cursor = meta<spa_meta_cursor>(buffer, SPA_META_Cursor);
   if (cursor == nullptr) return;
-  const Point at = pointer_position(counter, options.cursor_at);
+  const Point at = pointer_position(options.cursor_moves ? counter : 0, options.cursor_at);
   *cursor = {};
   if (!options.cursor) return;  // stated, and without a pointer to speak of
   cursor->id = 1;
@@ -154,7 +156,8 @@ std::unique_ptr<ProducerBuffer> ProducerBuffer::create(const ProducerOptions& op
     data.flags = SPA_DATA_FLAG_READABLE | (dmabuf ? 0 : SPA_DATA_FLAG_MAPPABLE);
     data.fd = block.fd.get();
     data.mapoffset = options.map_offset;
-    data.maxsize = dmabuf ? options.dmabuf_max_bytes : static_cast<std::uint32_t>(block.layout.block_bytes);
+    const auto block_bytes = static_cast<std::uint32_t>(block.layout.block_bytes);
+    data.maxsize = dmabuf ? options.dmabuf_max_bytes.value_or(block_bytes) : block_bytes;
     data.data = nullptr;
     made->blocks_.push_back(std::move(block));
   }
@@ -210,15 +213,15 @@ void ProducerBuffer::fill(const TestMark& mark) {
 void ProducerBuffer::describe(spa_buffer& buffer) const {
   if (modifier_ == kTiledModifier) {
     const TiledLayout tiled = tiled_layout(size_.width, size_.height, options_.offset);
-    *buffer.datas[0].chunk = {tiled.offset, options_.dmabuf_chunk_bytes, static_cast<std::int32_t>(tiled.stride), 0};
-    *buffer.datas[1].chunk = {tiled.keys_offset, options_.dmabuf_chunk_bytes,
-                              static_cast<std::int32_t>(tiled.keys_stride), 0};
+    *buffer.datas[0].chunk = {tiled.offset, kTiledChunkBytes, static_cast<std::int32_t>(tiled.stride), 0};
+    *buffer.datas[1].chunk = {tiled.keys_offset, kTiledChunkBytes, static_cast<std::int32_t>(tiled.keys_stride), 0};
     return;
   }
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     const BlockLayout& layout = blocks_[i].layout;
     const auto picture = static_cast<std::uint32_t>(layout.picture_bytes) - (options_.short_chunks ? 1 : 0);
-    const std::uint32_t bytes = modifier_ ? options_.dmabuf_chunk_bytes : options_.memory_chunk_bytes.value_or(picture);
+    const auto& stated = modifier_ ? options_.dmabuf_chunk_bytes : options_.memory_chunk_bytes;
+    const std::uint32_t bytes = stated.value_or(picture);
     const std::uint32_t stride = options_.zero_stride ? kBlankStride : layout.stride;
     *buffer.datas[i].chunk = {options_.offset, bytes, static_cast<std::int32_t>(stride), 0};
   }
@@ -239,7 +242,7 @@ void ProducerBuffer::blank(CursorOnly how, spa_buffer& buffer) const {
 }
 
 void write_metas(const ProducerOptions& options, Size size, const TestMark& mark, Nanoseconds first_time,
-                 std::uint64_t counter, bool resend_shape, spa_buffer& buffer) {
+                 std::uint64_t counter, unsigned shape, bool resend_shape, spa_buffer& buffer) {
   if (auto* header = meta<spa_meta_header>(buffer, SPA_META_Header)) {
     *header = {};
     header->pts = stated_pts(options, mark, first_time);
@@ -259,7 +262,7 @@ void write_metas(const ProducerOptions& options, Size size, const TestMark& mark
       regions[i].region = i < options.damage.size() ? to_spa(options.damage[i]) : spa_region{};
     }
   }
-  write_cursor(options, counter, pointer_shape(mark.frame), resend_shape, buffer);
+  write_cursor(options, counter, shape, resend_shape, buffer);
 }
 
 std::vector<std::byte> pointer_pixels(unsigned shape) {

@@ -80,9 +80,10 @@ class ProducerBuffer {
 };
 
 /// Writes all metas of a buffer whose picture has the mark's number and was shown at the mark's time. `size`: of the
-/// picture; `counter` counts buffers, with and without a picture.
+/// picture; `counter` counts buffers, with and without a picture; `shape`: of the
+/// pointer.
 void write_metas(const ProducerOptions& options, Size size, const TestMark& mark, Nanoseconds first_time,
-                 std::uint64_t counter, bool resend_shape, spa_buffer& buffer);
+                 std::uint64_t counter, unsigned shape, bool resend_shape, spa_buffer& buffer);
 
 /// The pixels of pointer shape 0 or 1, premultiplied BGRA, kPointerSize.
 [[nodiscard]] std::vector<std::byte> pointer_pixels(unsigned shape);

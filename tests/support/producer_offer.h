@@ -30,8 +30,13 @@ struct EnumFormat {
   std::optional<Choice<Rational>> rate, max_rate;
   std::vector<std::uint64_t> modifiers;  ///< the default first; empty: no such property, shared memory
   std::uint32_t modifier_flags = 0;      ///< SPA_POD_PROP_FLAG_*
-  /// Further properties of the type Id, by SPA_FORMAT_VIDEO_*.
-  std::vector<std::pair<std::uint32_t, std::uint32_t>> ids;
+  /// A further property whose values are Ids.
+  struct Property {
+    std::uint32_t key = 0;  ///< SPA_FORMAT_VIDEO_*
+    Choice<std::uint32_t> values;
+    std::uint32_t flags = 0;  ///< SPA_POD_PROP_FLAG_*
+  };
+  std::vector<Property> properties;
 };
 
 /// One Buffers param. Sizes and strides are those of the picture; here is whether they are stated.

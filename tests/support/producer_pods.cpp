@@ -107,7 +107,7 @@ Pod format_pod(const EnumFormat& format) {
   b.choice(SPA_FORMAT_VIDEO_size, format.size);
   if (format.rate) b.choice(SPA_FORMAT_VIDEO_framerate, *format.rate);
   if (format.max_rate) b.choice(SPA_FORMAT_VIDEO_maxFramerate, *format.max_rate);
-  for (const auto& [key, value] : format.ids) b.id(key, value);
+  for (const auto& [key, values, flags] : format.properties) b.choice(key, values, flags);
   return b.finish();
 }
 

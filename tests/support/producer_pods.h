@@ -26,15 +26,16 @@ class Pod {
 [[nodiscard]] std::vector<const spa_pod*> pointers(std::span<const Pod> pods);
 
 [[nodiscard]] Pod format_pod(const EnumFormat& format);
-/// `bytes` and `stride`: of the first block. `sync_blocks`: further blocks for timelines, with the demand for their meta.
+/// `bytes` and `stride`: of the first block. `sync_blocks`: further blocks for timelines, with the demand for their
+/// meta.
 [[nodiscard]] Pod buffers_pod(const BuffersOffer& offer, std::uint64_t bytes, std::uint32_t stride,
                               std::uint32_t sync_blocks);
 [[nodiscard]] Pod meta_pod(const MetaOffer& offer);
 
 /// A Format param as PipeWire hands it out.
 struct AgreedFormat {
-  std::uint32_t subtype = 0;             ///< SPA_MEDIA_SUBTYPE_*
-  std::uint32_t format = 0;              ///< SPA_VIDEO_FORMAT_*
+  std::uint32_t subtype = 0;  ///< SPA_MEDIA_SUBTYPE_*
+  std::uint32_t format = 0;   ///< SPA_VIDEO_FORMAT_*
   Size size;
   std::vector<std::uint64_t> modifiers;  ///< empty: shared memory
   bool open = false;                     ///< the modifier is ours to choose (SPA_POD_PROP_FLAG_DONT_FIXATE)

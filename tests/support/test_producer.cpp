@@ -18,10 +18,12 @@
 #include <utility>
 
 namespace zc::test {
-
 class TestProducer::Impl {
  public:
-  explicit Impl(ProducerOptions options) : options_(std::move(options)), size_(options_.size) {}
+  explicit Impl(ProducerOptions options)
+      : options_(std::move(options)),
+        size_(options_.size),
+        clock_(options_.rhythm, period(), options_.cursor_only != CursorOnly::None) {}
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
   ~Impl() {
@@ -35,6 +37,7 @@ class TestProducer::Impl {
   std::uint32_t node_id() const { return node_id_; }
   std::uint64_t sent() const { return sent_; }
   std::uint64_t rounds() const { return rounds_; }
+  Nanoseconds most_late() const { return Nanoseconds(most_late_); }
   void fall_silent(Silence silence) { silence_ = silence; }
   std::uint64_t synced() const { return synced_; }
   std::uint64_t bad_releases() const { return bad_releases_; }
@@ -57,9 +60,11 @@ class TestProducer::Impl {
   void send(const std::vector<Pod>& params);
   void format_changed(const spa_pod& param);
   void agree();
-  /// The timer for the next picture.
+  /// The timer for the next buffer.
   void arm(bool begin);
-  bool rhythmic() const { return !options_.rhythm.intervals.empty() || !options_.rhythm.lags.empty(); }
+  Nanoseconds period() const {
+    return Nanoseconds(1'000'000'000ULL * options_.rate.den / std::max(options_.rate.num, 1U));
+  }
   bool apply_changes();
   bool pause();
   void paint_late();
@@ -75,20 +80,22 @@ class TestProducer::Impl {
   std::size_t changes_done_ = 0;
   std::uint64_t counter_ = 0;
   Nanoseconds first_time_{};
-  Nanoseconds next_pts_{};  ///< of the picture that the timer is set for, in a rhythm
-  Nanoseconds due_pts_{};   ///< of the picture that is to be sent
-  std::size_t beat_ = 0;    ///< place in the rhythm
+  RhythmClock clock_;      ///< of the buffer that the timer is set for, in a rhythm
+  Nanoseconds due_pts_{};  ///< of the picture that is to be sent
   std::optional<unsigned> sent_shape_;
+  Nanoseconds due_at_{};  ///< when it is to be sent
   bool streaming_ = false;
   bool paused_ = false;
   bool pause_over_ = false;
-  bool picture_next_ = true;
-  bool due_ = false;  ///< a picture is to be sent
+  bool picture_next_ = true;  ///< without a rhythm
+  bool due_ = false;          ///< a buffer is to be sent
+  bool due_picture_ = false;  ///< with a picture
   std::map<pw_buffer*, std::unique_ptr<ProducerBuffer>> buffers_;
   std::atomic<std::uint32_t> node_id_ = PW_ID_ANY;
   std::atomic<Silence> silence_ = Silence::None;
   std::atomic<std::uint64_t> sent_ = 0;
   std::atomic<std::uint64_t> rounds_ = 0;
+  std::atomic<std::int64_t> most_late_ = 0;  ///< nanoseconds
   std::atomic<std::uint64_t> synced_ = 0;
   std::atomic<std::uint64_t> bad_releases_ = 0;
   struct Late {
@@ -196,28 +203,17 @@ void TestProducer::Impl::arm(bool begin) {
     pw_loop_update_timer(loop_->loop(), timer_, &first, &first, false);
     return;
   }
-  const auto period = Nanoseconds(1'000'000'000ULL * options_.rate.den / std::max(options_.rate.num, 1U));
   const auto to_timespec = [](Nanoseconds t) {
     return timespec{static_cast<time_t>(t.count() / 1'000'000'000), static_cast<long>(t.count() % 1'000'000'000)};
   };
-  if (!rhythmic()) {
-    first = to_timespec(period);
-    if (begin) pw_loop_update_timer(loop_->loop(), timer_, &first, &first, false);
-    return;
+  if (options_.rhythm.stated()) {
+    first = to_timespec(begin ? clock_.begin(monotonic_now()) : clock_.next(monotonic_now()));
+    timespec once{};
+    pw_loop_update_timer(loop_->loop(), timer_, &first, &once, true);
+  } else if (begin) {
+    first = to_timespec(period());
+    pw_loop_update_timer(loop_->loop(), timer_, &first, &first, false);
   }
-  const Nanoseconds now = monotonic_now();
-  const auto beat = [&](const std::vector<Nanoseconds>& list, Nanoseconds otherwise) {
-    return list.empty() ? otherwise : list[beat_ % list.size()];
-  };
-  if (begin) {
-    next_pts_ = std::max(next_pts_, now);
-  } else {
-    next_pts_ += beat(options_.rhythm.intervals, period);
-    ++beat_;
-  }
-  first = to_timespec(std::max(next_pts_ + beat(options_.rhythm.lags, Nanoseconds(0)), now));
-  timespec once{};
-  pw_loop_update_timer(loop_->loop(), timer_, &first, &once, true);
 }
 
 void TestProducer::Impl::param_changed(void* data, std::uint32_t id, const spa_pod* param) noexcept {
@@ -232,7 +228,10 @@ void TestProducer::Impl::format_changed(const spa_pod& param) {
   modifier_.reset();
   if (!agreed.modifiers.empty()) {
     const bool ours = allocated_ && std::ranges::find(agreed.modifiers, *allocated_) != agreed.modifiers.end();
-    if (agreed.open && !ours) {
+    // A modifier that it cannot allocate is not taken, even when the consumer chose it.
+    const bool impossible = !options_.picks.empty() && !agreed.open &&
+                            std::ranges::find(options_.picks, agreed.modifiers.front()) == options_.picks.end();
+    if ((agreed.open && !ours) || impossible) {
       if (options_.fixation == Fixation::Consumer) return;
       allocated_ = choose_modifier(options_, agreed.modifiers);
       ++rounds_;
@@ -319,7 +318,10 @@ bool TestProducer::Impl::pause() {
 void TestProducer::Impl::tick(void* data, std::uint64_t) noexcept {
   Impl& p = self(data);
   if (p.ended_ || !(p.streaming_ || p.paused_) || p.pause()) return;
-  p.due_pts_ = p.next_pts_;
+  p.due_pts_ = p.clock_.pts();
+  p.due_at_ = p.clock_.due();
+  const bool rhythm = p.options_.rhythm.stated();
+  p.due_picture_ = p.options_.cursor_only == CursorOnly::None || (rhythm ? p.clock_.picture() : p.picture_next_);
   p.arm(false);
   if (p.silence_ != Silence::None) return;
   p.paint_late();
@@ -341,17 +343,17 @@ void TestProducer::Impl::process(void* data) noexcept {
       (p.options_.frames != 0 && p.sent_ >= p.options_.frames))
     return;
   // Not two buffers in one cycle: a compositor's pointer moves between its frames.
-  const bool picture = p.options_.cursor_only == CursorOnly::None || std::exchange(p.picture_next_, false);
-  p.emit(picture);
-  if (!picture) p.picture_next_ = true;
+  p.emit(p.due_picture_);
+  p.picture_next_ = !p.due_picture_;
 }
 
 void TestProducer::Impl::emit(bool picture) {
   pw_buffer* buffer = pw_stream_dequeue_buffer(stream_);
   if (buffer == nullptr) return;  // the consumer holds all
   const auto found = buffers_.find(buffer);
+  const bool own_time = picture || options_.cursor_repeats_pts;
   const TestMark mark{options_.first_number + static_cast<std::uint32_t>(sent_),
-                      rhythmic() ? due_pts_ : monotonic_now()};
+                      options_.rhythm.stated() && own_time ? due_pts_ : monotonic_now()};
   if (first_time_.count() == 0) first_time_ = mark.time;
   ProducerBuffer& memory = *found->second;
   BufferSync* sync = memory.sync();
@@ -367,10 +369,13 @@ void TestProducer::Impl::emit(bool picture) {
   } else {
     memory.blank(options_.cursor_only, *buffer->buffer);
   }
-  const unsigned shape = pointer_shape(mark.frame);
-  write_metas(options_, agreed_size_, mark, first_time_, counter_++, sent_shape_ != shape, *buffer->buffer);
+  const unsigned shape = options_.cursor_moves ? pointer_shape(mark.frame) : 0;
+  write_metas(options_, agreed_size_, mark, first_time_, counter_++, shape, sent_shape_ != shape, *buffer->buffer);
   sent_shape_ = shape;
   pw_stream_queue_buffer(stream_, buffer);
+  if (options_.rhythm.stated()) {
+    most_late_ = std::max<std::int64_t>(most_late_, (monotonic_now() - due_at_).count());
+  }
   if (picture) ++sent_;
 }
 
@@ -386,6 +391,7 @@ Result<std::unique_ptr<TestProducer>> TestProducer::create(ProducerOptions optio
 std::uint32_t TestProducer::node_id() const { return impl_->node_id(); }
 std::uint64_t TestProducer::sent() const { return impl_->sent(); }
 std::uint64_t TestProducer::rounds() const { return impl_->rounds(); }
+std::chrono::nanoseconds TestProducer::most_late() const { return impl_->most_late(); }
 void TestProducer::fall_silent(Silence silence) { impl_->fall_silent(silence); }
 std::uint64_t TestProducer::synced() const { return impl_->synced(); }
 std::uint64_t TestProducer::bad_releases() const { return impl_->bad_releases(); }

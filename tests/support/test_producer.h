@@ -5,6 +5,7 @@
 #include "media/geometry.h"
 #include "media/pixel_format.h"
 #include "support/producer_offer.h"
+#include "support/producer_rhythm.h"
 
 #include <chrono>
 #include <cstdint>
@@ -18,6 +19,7 @@ namespace zc::test {
 
 enum class PtsMode : std::uint8_t {
   Good,      ///< the time the frame was painted
+  Zero,      ///< niri
   MinusOne,  ///< gamescope
   Ancient,   ///< an hour ago
   Future,    ///< an hour ahead
@@ -28,7 +30,7 @@ enum class CursorOnly : std::uint8_t {
   None,
   SizeZero,   ///< GNOME: chunk size 0
   Corrupted,  ///< KDE: SPA_CHUNK_FLAG_CORRUPTED
-  Both,       ///< GNOME 43
+  Both,       ///< GNOME's recorded ones
 };
 enum class Memory : std::uint8_t {
   MemFd,
@@ -50,12 +52,6 @@ enum class Fence : std::uint8_t {
 enum class Fixation : std::uint8_t {
   Producer,  ///< chooses a modifier when the format leaves several, as it should
   Consumer,  ///< waits until the consumer has chosen
-};
-
-/// When pictures are stamped and handed over, as it was recorded. Both lists begin anew at their end.
-struct Rhythm {
-  std::vector<std::chrono::nanoseconds> intervals;  ///< from each picture's stamp to the next one's; empty: at `rate`
-  std::vector<std::chrono::nanoseconds> lags;       ///< from each picture's stamp to its handing over; may be negative
 };
 
 /// A producer that stays connected and sends nothing.
@@ -121,7 +117,9 @@ struct ProducerOptions {
   std::vector<Rect> damage{};                 ///< empty: no damage meta
   bool cursor = false;                        ///< 24x16 pointer of two alternating shapes that moves with every buffer
   CursorOnly cursor_only = CursorOnly::None;  ///< every second buffer only moves the pointer
+  bool cursor_repeats_pts = false;            ///< such a buffer has the last picture's time, not its own
   Point cursor_at{10, 20};                    ///< where the pointer begins
+  bool cursor_moves = true;                   ///< with every buffer, and changes its shape; else it stands still
 
   // What a recorded producer states, sent as it is. Empty: made of the options above.
   std::map<std::string, std::string> properties{};  ///< of the node; `name` and `media_class` win
@@ -129,10 +127,10 @@ struct ProducerOptions {
   std::optional<std::vector<MetaOffer>> metas{};    ///< those it has no values for stay zero
   std::optional<BuffersOffer> dmabuf_buffers{};
   std::optional<BuffersOffer> memory_buffers{};
-  std::vector<std::uint64_t> picks{};                 ///< modifiers it can allocate, the preferred first
-  std::optional<std::uint32_t> memory_chunk_bytes{};  ///< of shared memory; else those of the picture
-  std::uint32_t dmabuf_chunk_bytes = 9;               ///< xdg-desktop-portal-wlr
-  std::uint32_t dmabuf_max_bytes = 0;                 ///< likewise
+  std::vector<std::uint64_t> picks{};                  ///< modifiers it can allocate, the preferred first
+  std::optional<std::uint32_t> memory_chunk_bytes{};   ///< of shared memory; else those of the picture
+  std::optional<std::uint32_t> dmabuf_chunk_bytes{9};  ///< 9: xdg-desktop-portal-wlr; empty: those of the picture
+  std::optional<std::uint32_t> dmabuf_max_bytes{0};    ///< likewise
 };
 
 /// Edge lengths, hot spot and shape change of the pointer; shape 0 and 1 differ in every pixel.
@@ -154,6 +152,8 @@ class TestProducer {
   [[nodiscard]] std::uint64_t sent() const;
   /// Answers to formats whose modifier was left to the producer.
   [[nodiscard]] std::uint64_t rounds() const;
+  /// How long after its time the latest buffer of a rhythm went out: the machine is busy.
+  [[nodiscard]] std::chrono::nanoseconds most_late() const;
   /// From now on.
   void fall_silent(Silence silence);
   /// Pictures handed over with a fence or timelines; buffers that came back before their release point was signalled,

@@ -1,11 +1,13 @@
 // zerocast-test-producer: the test producer for scripts. Prints its node id, then runs until its frames are sent, it
 // dies as told, or SIGINT/SIGTERM.
+#include "support/producer_fixture.h"
 #include "support/test_producer.h"
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
-#include <atomic>
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -24,11 +26,14 @@ template <class Value>
 using Words = std::map<std::string, Value>;
 
 const Words<PtsMode> kPtsModes = {
-    {"good", PtsMode::Good},     {"-1", PtsMode::MinusOne},       {"ancient", PtsMode::Ancient},
-    {"future", PtsMode::Future}, {"repeated", PtsMode::Repeated}, {"none", PtsMode::NoHeader},
+    {"good", PtsMode::Good},       {"zero", PtsMode::Zero},     {"-1", PtsMode::MinusOne},
+    {"ancient", PtsMode::Ancient}, {"future", PtsMode::Future}, {"repeated", PtsMode::Repeated},
+    {"none", PtsMode::NoHeader},
 };
-const Words<CursorOnly> kCursorOnly = {
-    {"none", CursorOnly::None}, {"size0", CursorOnly::SizeZero}, {"corrupted", CursorOnly::Corrupted}};
+const Words<CursorOnly> kCursorOnly = {{"none", CursorOnly::None},
+                                       {"size0", CursorOnly::SizeZero},
+                                       {"corrupted", CursorOnly::Corrupted},
+                                       {"both", CursorOnly::Both}};
 const Words<Sync> kSyncs = {{"none", Sync::None}, {"implicit", Sync::Implicit}, {"timeline", Sync::Explicit}};
 const Words<Fence> kFences = {{"late", Fence::Late}, {"never", Fence::Never}};
 const Words<Fixation> kFixations = {{"producer", Fixation::Producer}, {"consumer", Fixation::Consumer}};
@@ -95,9 +100,33 @@ CLI::Option* add_parsed(CLI::App& app, const std::string& name, const std::strin
       help);
 }
 
+/// The FILE of "--replay FILE": its options are what the others on the command line then change.
+std::optional<std::string> replayed(int argc, char** argv) {
+  const auto at = std::find(argv, argv + argc, std::string_view("--replay"));
+  return argv + argc - at < 2 ? std::nullopt : std::optional<std::string>(*(at + 1));
+}
+
+/// "FRAME:MILLISECONDS".
+bool parse_pause(const std::string& text, ProducerOptions::Pause& pause) {
+  std::array<unsigned, 2> v{};
+  if (!numbers(text, ":", v.data(), v.size())) return false;
+  pause = {v[0], std::chrono::milliseconds(v[1])};
+  return true;
+}
+
 int run(int argc, char** argv) {
   ProducerOptions o;
+  if (const auto file = replayed(argc, argv)) {
+    auto fixture = read_fixture(*file);
+    if (!fixture) {
+      fmt::print(stderr, "zerocast-test-producer: {}\n", fixture.error().message());
+      return 1;
+    }
+    o = std::move(fixture->options);
+  }
   CLI::App app("A PipeWire video source with known pictures, for tests.", "zerocast-test-producer");
+  std::string replay;
+  app.add_option("--replay", replay, "play the producer that FILE describes (tests/fixtures/producers/README.md)");
   app.add_option("--name", o.name, "node.name");
   app.add_option("--media-class", o.media_class, "media.class");
   add_parsed(app, "--size", "WxH", [&](const std::string& t) {
@@ -131,11 +160,15 @@ int run(int argc, char** argv) {
       ->transform(CLI::Transformer(kFences));
   app.add_option("--fixation", o.fixation, "who chooses the modifier: producer, consumer")
       ->transform(CLI::Transformer(kFixations));
+  app.add_option("--still-from", o.still_from, "a screen that stands still from that frame on");
+  add_parsed(app, "--pause", "FRAME:MILLISECONDS, inactive before that frame",
+             [&](const std::string& t) { return parse_pause(t, o.pause); });
   app.add_option("--frames", o.frames, "end after so many frames");
   app.add_option("--die-at", o.die_at, "kill this process instead of sending that frame");
   add_parsed(app, "--change", "SIZE@FRAME or FORMAT@FRAME, in order",
              [&](const std::string& t) { return parse_change(t, o.changes.emplace_back()); });
-  app.add_option("--pts", o.pts, "good, -1, ancient, future, repeated, none")->transform(CLI::Transformer(kPtsModes));
+  app.add_option("--pts", o.pts, "good, zero, -1, ancient, future, repeated, none")
+      ->transform(CLI::Transformer(kPtsModes));
   add_parsed(app, "--crop", "WxH+X+Y", [&](const std::string& t) {
     const auto rect = parse_rect(t);
     if (rect) o.crop = *rect;
@@ -149,7 +182,7 @@ int run(int argc, char** argv) {
     return rect.has_value();
   });
   app.add_flag("--cursor", o.cursor, "send cursor metadata");
-  app.add_option("--cursor-only", o.cursor_only, "buffers that only move the pointer: none, size0, corrupted")
+  app.add_option("--cursor-only", o.cursor_only, "buffers that only move the pointer: none, size0, corrupted, both")
       ->transform(CLI::Transformer(kCursorOnly));
   CLI11_PARSE(app, argc, argv);
   if (o.formats.empty()) o.formats.push_back(PixelFormat::BGRx);
@@ -179,6 +212,7 @@ int run(int argc, char** argv) {
   }
   fmt::print(stderr, "sent {} synced {} bad_releases {}\n", (*producer)->sent(), (*producer)->synced(),
              (*producer)->bad_releases());
+  if ((*producer)->rounds() > 0) fmt::print(stderr, "rounds {}\n", (*producer)->rounds());
   return (*producer)->ended() ? 1 : 0;
 }
 
