@@ -1,0 +1,189 @@
+// Negotiation and times against what real producers send (tests/fixtures/producers), by PipeWire's own filter.
+#include "capture/buffer_meta.h"
+#include "capture/negotiation.h"
+#include "capture/pts_validator.h"
+#include "support/producer_answers.h"
+#include "support/producer_fixture.h"
+#include "support/producer_pods.h"
+
+#include <spa/param/param.h>
+#include <spa/pod/dynamic.h>
+#include <spa/pod/filter.h>
+#include <spa/pod/iter.h>
+
+#include <algorithm>
+#include <array>
+#include <catch2/catch_test_macros.hpp>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <set>
+#include <vector>
+
+using namespace zc;
+using namespace zc::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+std::vector<ProducerFixture> fixtures() {
+  std::vector<ProducerFixture> all;
+  for (const auto& entry : std::filesystem::directory_iterator(ZEROCAST_PRODUCER_FIXTURES)) {
+    if (entry.path().extension() != ".json") continue;
+    auto fixture = read_fixture(entry.path());
+    if (!fixture) FAIL(fixture.error().message());
+    all.push_back(std::move(*fixture));
+  }
+  REQUIRE(all.size() >= 20);
+  return all;
+}
+
+/// What both sides can agree on, as PipeWire finds it: `ours` decides among what `theirs` leaves open.
+std::optional<Pod> common(const spa_pod* theirs, const spa_pod* ours) {
+  spa_pod_dynamic_builder builder{};
+  spa_pod_dynamic_builder_init(&builder, nullptr, 0, 4096);
+  spa_pod* result = nullptr;
+  std::optional<Pod> agreed;
+  if (spa_pod_filter(&builder.b, &result, theirs, ours) >= 0) agreed.emplace(*result);
+  spa_pod_dynamic_builder_clean(&builder);
+  return agreed;
+}
+
+/// The first pair that has something in common, its choices made as PipeWire makes them.
+std::optional<NegotiatedFormat> negotiate(const std::vector<EnumFormat>& theirs, const FormatOffer& offer) {
+  const auto ours = make_format_params(offer);
+  REQUIRE(ours);
+  for (const EnumFormat& format : theirs) {
+    const Pod pod = format_pod(format);
+    for (const PodPtr& mine : *ours) {
+      auto agreed = common(pod.get(), mine.get());
+      if (!agreed) continue;
+      auto* fixed = const_cast<spa_pod*>(agreed->get());
+      spa_pod_object_fixate(reinterpret_cast<spa_pod_object*>(fixed));
+      const auto parsed = parse_format(fixed);
+      if (!parsed) FAIL(parsed.error().message());
+      return *parsed;
+    }
+  }
+  return std::nullopt;
+}
+
+FormatOffer offer_all(std::vector<std::uint64_t> modifiers) {
+  FormatOffer offer;
+  for (const PixelFormatInfo& f : pixel_formats()) {
+    if (f.format != PixelFormat::Unknown) offer.formats.push_back({f.format, modifiers});
+  }
+  return offer;
+}
+
+constexpr std::uint64_t kInvalid = 0x00ff'ffff'ffff'ffff;
+
+}  // namespace
+
+TEST_CASE("every recorded producer has a format in common with us") {
+  for (const ProducerFixture& fixture : fixtures()) {
+    CAPTURE(fixture.name);
+    ProducerOptions options = fixture.options;
+    const bool memory = std::ranges::any_of(options.enum_formats, [](const auto& f) { return f.modifiers.empty(); });
+    const auto by_memory = negotiate(offered_formats(options, {}, {}), offer_all({}));
+    CHECK(by_memory.has_value() == memory);
+    if (by_memory) {
+      CHECK_FALSE(by_memory->dmabuf());
+      CHECK_FALSE(by_memory->size.empty());
+      if (!options.enum_formats.front().size.range) CHECK_FALSE(by_memory->needs_fixation());
+    }
+    if (!fixture.dmabufs) continue;
+    const auto by_dmabuf = negotiate(offered_formats(options, {}, {}), offer_all({0, kInvalid}));
+    REQUIRE(by_dmabuf);
+    CHECK((by_dmabuf->dmabuf() || by_dmabuf->needs_fixation()));
+  }
+}
+
+TEST_CASE("a modifier that a recorded producer chose is one that we offered and ends the rounds") {
+  for (const ProducerFixture& fixture : fixtures()) {
+    CAPTURE(fixture.name);
+    if (!fixture.dmabufs || fixture.options.fixation != Fixation::Producer) continue;
+    const FormatOffer offer = offer_all({0, kInvalid});
+    const auto all = offered_formats(fixture.options, {}, {});
+    const auto open = negotiate(all, offer);
+    REQUIRE(open);
+    if (!open->needs_fixation()) continue;
+    const std::uint64_t chosen = choose_modifier(fixture.options, open->alternatives);
+    CHECK((chosen == 0 || chosen == kInvalid));
+    const auto agreed = negotiate(fixated(all, chosen), offer);
+    REQUIRE(agreed);
+    CHECK(agreed->modifier == chosen);
+    CHECK_FALSE(agreed->needs_fixation());
+  }
+}
+
+TEST_CASE("the buffers and metas of every recorded producer fit ours") {
+  for (const ProducerFixture& fixture : fixtures()) {
+    CAPTURE(fixture.name);
+    for (const bool dmabuf : {false, true}) {
+      const auto& recorded = dmabuf ? fixture.options.dmabuf_buffers : fixture.options.memory_buffers;
+      if (!recorded) continue;
+      NegotiatedFormat format;
+      format.format = PixelFormat::BGRx;
+      format.size = {640, 360};
+      if (dmabuf) format.modifier = 0;
+      const Pod theirs = buffers_pod(offered_buffers(fixture.options, dmabuf, 1), 640UL * 360 * 4, 640 * 4, 0);
+      CHECK(common(theirs.get(), make_buffers_param(format).get()).has_value());
+    }
+    const auto ours = make_meta_params();
+    const auto metas = offered_metas(fixture.options);
+    for (const MetaOffer& meta : metas) {
+      const Pod theirs = meta_pod(meta);
+      // A producer's own metas have nobody here to read them.
+      const bool known = meta.type < 0x10000;
+      const bool fits = std::ranges::any_of(ours, [&](const PodPtr& m) { return common(theirs.get(), m.get()).has_value(); });
+      CAPTURE(meta.type);
+      CHECK(fits == known);
+    }
+  }
+}
+
+TEST_CASE("stamps that lag by less than a second are believed") {
+  for (const ProducerFixture& fixture : fixtures()) {
+    CAPTURE(fixture.name);
+    const auto& lags = fixture.options.rhythm.lags;
+    const bool sound = std::ranges::all_of(lags, [](auto lag) { return lag >= 0ns && lag < PtsValidator::kMaxAge; });
+    if (!sound || fixture.options.pts != PtsMode::Good) continue;
+    PtsValidator validator;
+    RhythmClock clock(fixture.options.rhythm, 16ms, false);
+    auto due = clock.begin(100s);
+    for (int i = 0; i < 100; ++i) {
+      const auto stamp = validator.stamp(clock.pts().count(), due);
+      CHECK(stamp.pts == clock.pts());
+      CHECK_FALSE(stamp.replaced);
+      due = clock.next(due);
+    }
+  }
+}
+
+TEST_CASE("a rhythm is played as it was recorded") {
+  SECTION("times and lags in turn") {
+    RhythmClock clock({{10ms, 20ms}, {1ms, 5ms}}, 1ms, false);
+    CHECK(clock.begin(1s) == 1s + 1ms);
+    CHECK(clock.pts() == 1s);
+    CHECK(clock.next(1s + 1ms) == 1s + 25ms);  // the stamp is 20 ms after the first one's
+    CHECK(clock.pts() == 1s + 20ms);
+    CHECK(clock.next(1s + 25ms) == 1s + 31ms);
+  }
+  SECTION("stamps in the future go out before their time") {
+    RhythmClock clock({{10ms}, {-4ms}}, 1ms, false);
+    CHECK(clock.begin(1s) == 1s);
+    CHECK(clock.pts() == 1s + 4ms);
+    CHECK(clock.next(1s) == 1s + 10ms);
+  }
+  SECTION("buffers with the pointer alone come between and keep the picture's stamp") {
+    RhythmClock clock({{40ms}, {}}, 1ms, true);
+    CHECK(clock.begin(1s) == 1s);
+    CHECK(clock.picture());
+    CHECK(clock.next(1s) == 1s + 10ms);
+    CHECK_FALSE(clock.picture());
+    CHECK(clock.pts() == 1s);
+    CHECK(clock.next(1s + 10ms) == 1s + 40ms);
+    CHECK(clock.picture());
+  }
+}
