@@ -36,7 +36,8 @@ class RhythmClock {
   }
   /// After the buffer that was due: when the next one is.
   Time next(Time now) {
-    if (pointers_ && std::exchange(picture_, !picture_)) return due_ = now + interval() / 4;  // pictures keep their times
+    if (pointers_ && std::exchange(picture_, !picture_))
+      return due_ = now + interval() / 4;  // pictures keep their times
     picture_ = true;
     ++beat_;
     pts_ += interval();
@@ -52,9 +53,7 @@ class RhythmClock {
   [[nodiscard]] Time interval() const {
     return rhythm_.intervals.empty() ? period_ : rhythm_.intervals[beat_ % rhythm_.intervals.size()];
   }
-  [[nodiscard]] Time lag() const {
-    return rhythm_.lags.empty() ? Time(0) : rhythm_.lags[beat_ % rhythm_.lags.size()];
-  }
+  [[nodiscard]] Time lag() const { return rhythm_.lags.empty() ? Time(0) : rhythm_.lags[beat_ % rhythm_.lags.size()]; }
 
   Rhythm rhythm_;
   Time period_;

@@ -136,7 +136,8 @@ TEST_CASE("the buffers and metas of every recorded producer fit ours") {
       const Pod theirs = meta_pod(meta);
       // A producer's own metas have nobody here to read them.
       const bool known = meta.type < 0x10000;
-      const bool fits = std::ranges::any_of(ours, [&](const PodPtr& m) { return common(theirs.get(), m.get()).has_value(); });
+      const bool fits =
+          std::ranges::any_of(ours, [&](const PodPtr& m) { return common(theirs.get(), m.get()).has_value(); });
       CAPTURE(meta.type);
       CHECK(fits == known);
     }
