@@ -23,8 +23,9 @@ record_wf_recorder() {
   measured "$1" timeout -s INT -k 5 "$seconds" \
     wf-recorder -c libx264 -x yuv420p -p preset=ultrafast -p tune=zerolatency -p crf=23 -f "$1.mkv"
 }
-# pipewiresrc does not always get its first frame from xdg-desktop-portal-wlr, nor always ends: up to five tries. It
-# takes the node from the session's PipeWire by serial, which the portal's own connection does not tell.
+# pipewiresrc does not always get its first frame from xdg-desktop-portal-wlr, nor always ends: up to five tries; after
+# them NAME.missing says why there are no figures. It takes the node from the session's PipeWire by serial, which the
+# portal's own connection does not tell.
 record_gstreamer() {
   local try
   for try in 1 2 3 4 5; do
@@ -40,7 +41,7 @@ record_gstreamer() {
     if [[ $(cat "$1.status") != 137 && $(stat -c %s "$1.mkv" 2>/dev/null || echo 0) -gt 100000 ]]; then return 0; fi
     printf 'GStreamer got no frames or did not end, try %d\n' "$try" >&2
   done
-  return 1
+  echo "gave no frames in 5 tries" >"$1.missing"
 }
 
 rounds() {
