@@ -23,9 +23,23 @@ record_wf_recorder() {
   measured "$1" timeout -s INT -k 5 "$seconds" \
     wf-recorder -c libx264 -x yuv420p -p preset=ultrafast -p tune=zerolatency -p crf=23 -f "$1.mkv"
 }
-# pipewiresrc does not always get its first frame from xdg-desktop-portal-wlr, nor always ends: up to five tries; after
-# them NAME.missing says why there are no figures. It takes the node from the session's PipeWire by serial, which the
-# portal's own connection does not tell.
+# pipewiresrc's stream pauses and goes on between GStreamer's states PAUSED and PLAYING, within less than a frame. Told of
+# both, xdg-desktop-portal-wlr 0.7 asks the compositor for two frames at once and most often for none after them. Its node
+# is not paused where PipeWire is asked to leave it running.
+keep_portal_running() {
+  local portal=(xdg-desktop-portal-wlr xdg-desktop-portal)
+  mkdir -p "$XDG_CONFIG_HOME/pipewire/client.conf.d"
+  cat >"$XDG_CONFIG_HOME/pipewire/client.conf.d/50-portal.conf" <<'EOF'
+stream.rules = [
+  { matches = [ { node.name = "xdg-desktop-portal-wlr" } ] actions = { update-props = { node.pause-on-idle = false } } }
+]
+EOF
+  "$ZEROCAST_DESKTOP_SESSION/bin/part" kill "${portal[@]}"
+  "$ZEROCAST_DESKTOP_SESSION/bin/part" start "${portal[@]}"
+}
+
+# It takes the node from the session's PipeWire by serial, which the portal's own connection does not tell. Up to five
+# tries; after them NAME.missing says why there are no figures.
 record_gstreamer() {
   local try
   for try in 1 2 3 4 5; do
@@ -37,15 +51,19 @@ record_gstreamer() {
         ! videoconvert ! video/x-raw,format=I420 \
         ! x264enc speed-preset=ultrafast tune=zerolatency pass=qual quantizer=23 ! matroskamux \
         ! filesink "location=$1.mkv"' _ "$1" "$seconds" "${BASH_SOURCE[0]}" || true
-    # A stream that never started leaves a file with headers only; one that had to be killed (137) no CPU time.
-    if [[ $(cat "$1.status") != 137 && $(stat -c %s "$1.mkv" 2>/dev/null || echo 0) -gt 100000 ]]; then return 0; fi
+    # A stream that stood still after its first picture has no figures; one that had to be killed (137) no CPU time.
+    if [[ $(cat "$1.status") != 137 ]] && (($(pictures "$1.mkv") >= seconds)); then return 0; fi
     printf 'GStreamer got no frames or did not end, try %d\n' "$try" >&2
   done
   echo "gave no frames in 5 tries" >"$1.missing"
 }
 
+# pictures FILE: how many it holds.
+pictures() { { "$dir/zerocast-framecheck" --json "$1" 2>/dev/null || echo '{}'; } | jq '.frames // 0'; }
+
 rounds() {
   local count=$1 round recorder
+  keep_portal_running
   for ((round = 1; round <= count; round++)); do
     for recorder in zerocast wf_recorder gstreamer; do
       printf 'round %d of %d: %s\n' "$round" "$count" "$recorder" >&2
