@@ -71,9 +71,9 @@ class Feed {
     ++count_;
     return packet;
   }
-  /// Pushes into every runner until `done`; false after a minute.
+  /// Pushes into every runner until `done`; false after two minutes or more.
   bool until(const std::vector<SinkRunner*>& runners, const std::function<bool()>& done) {
-    for (int i = 0; i < 20'000; ++i) {
+    for (int i = 0; i < 40'000; ++i) {
       if (done()) return true;
       const Packet packet = next();
       for (SinkRunner* runner : runners) runner->push(packet);
@@ -88,12 +88,21 @@ class Feed {
   std::size_t count_ = 0;
 };
 
+using UrlOptions = std::vector<std::pair<std::string, std::string>>;
+
+/// For a reader of SRT: what comes late, as on a busy machine, is waited for. Otherwise libsrt skips it, and a hole
+/// would be nobody's fault.
+UrlOptions patient(UrlOptions options = {}) {
+  options.emplace_back("tlpktdrop", "0");
+  return options;
+}
+
 /// Reads `packets` packets of a URL in its own thread.
 class Reader {
  public:
-  Reader(const std::string& url, std::size_t packets, std::vector<std::pair<std::string, std::string>> options = {}) {
+  Reader(const std::string& url, std::size_t packets, UrlOptions options = {}) {
     ReadOptions read_options;
-    read_options.options = std::move(options);
+    read_options.options = url.starts_with("srt:") ? patient(std::move(options)) : std::move(options);
     read_options.format = "mpegts";
     read_options.max_packets = packets;
     read_options.stop = &stop_;
@@ -321,7 +330,7 @@ TEST_CASE("a TCP peer that never reads holds up neither the pusher nor a file, a
   REQUIRE(live->start(big.parameters));
   REQUIRE(file->start(big.parameters));
   for (int round = 0; live->stats().state != SinkState::Running; ++round) {
-    REQUIRE(round < 3000);
+    REQUIRE(round < 6000);
     std::this_thread::sleep_for(10ms);
   }
   for (const Packet& packet : big.packets) {
@@ -363,12 +372,13 @@ TEST_CASE("stop delivers what was queued to a peer that reads") {
     ReadOptions options;
     options.format = "mpegts";
     options.read = &read;
+    if (scheme == "srt") options.options = patient();
     auto reader = std::async(std::launch::async,
                              [&] { return read_media(fmt::format("{}://127.0.0.1:{}", scheme, port), options); });
     REQUIRE(feed.until({runner.get()}, [&] { return read > 0; }));
     const std::size_t before = feed.count();
     for (int i = 0; i < 100; ++i) runner->push(feed.next());
-    CHECK(runner->stop(std::chrono::seconds(20)));
+    CHECK(runner->stop(60s));
     const ReadMedia media = reader.get();
     CHECK(media.packets.back().pts - media.packets.front().pts ==
           static_cast<std::int64_t>(runner->stats().packets - 1) * kFrame);
@@ -400,12 +410,12 @@ TEST_CASE("stop returns although the peer is dead") {
     const auto runner = make_runner(row.url, events);
     REQUIRE(runner->start(big.parameters));
     for (int round = 0; runner->stats().state != row.state; ++round) {
-      REQUIRE(round < 3000);
+      REQUIRE(round < 6000);
       std::this_thread::sleep_for(10ms);
     }
     // Until nothing moves any more and the queue has overflowed.
     for (std::size_t i = 0; runner->stats().dropped == 0; ++i) {
-      REQUIRE(i < 20'000);
+      REQUIRE(i < 60'000);
       runner->push(big.packets[i % big.packets.size()]);
       std::this_thread::sleep_for(1ms);
     }
@@ -413,7 +423,7 @@ TEST_CASE("stop returns although the peer is dead") {
     [[maybe_unused]] const auto stopped = runner->stop();
     const auto took = std::chrono::steady_clock::now() - start;
     fmt::print("stop of {}: {} ms\n", row.url, std::chrono::duration_cast<std::chrono::milliseconds>(took).count());
-    CHECK(took < 30s);  // not "for ever"; how fast it really is depends on the machine
+    CHECK(took < 120s);  // not "for ever"; how fast it really is depends on the machine
     CHECK(runner->stats().state == SinkState::Closed);
     CHECK(runner->stats().queued == 0);
   }
@@ -430,7 +440,7 @@ TEST_CASE("a killed SRT peer is found again and starts at a keyframe") {
   REQUIRE(child >= 0);
   if (child == 0) {
     ReadOptions options;
-    options.options = {{"mode", "listener"}};
+    options.options = patient({{"mode", "listener"}});
     options.read = read;
     static_cast<void>(read_media(fmt::format("srt://127.0.0.1:{}", port), options));
     ::_exit(0);
