@@ -37,7 +37,7 @@ swaybg_command -
 default_border none
 EOF
   start inner env WLR_BACKENDS=wayland sway -c "$session/inner.conf"
-  until_ready inner 15 test -S "$XDG_RUNTIME_DIR/wayland-2"
+  until_ready inner 60 test -S "$XDG_RUNTIME_DIR/wayland-2"
   export WAYLAND_DISPLAY=wayland-2
   start_wlr_portal WL-1
 }
@@ -60,12 +60,12 @@ EOF
     preload=(env "LD_PRELOAD=$bin/xdpw-shm-preload.so")
   fi
   start xdg-desktop-portal-wlr "${preload[@]}" "$(libexec xdg-desktop-portal-wlr)" -l WARN
-  until_ready xdg-desktop-portal-wlr 10 bus_name_owned org.freedesktop.impl.portal.desktop.wlr
+  until_ready xdg-desktop-portal-wlr 60 bus_name_owned org.freedesktop.impl.portal.desktop.wlr
   # Keeps the restore tokens' permissions.
   start xdg-permission-store "$(libexec xdg-permission-store)"
-  until_ready xdg-permission-store 10 bus_name_owned org.freedesktop.impl.portal.PermissionStore
+  until_ready xdg-permission-store 60 bus_name_owned org.freedesktop.impl.portal.PermissionStore
   start xdg-desktop-portal "$(libexec xdg-desktop-portal)"
-  until_ready xdg-desktop-portal 20 bus_name_owned org.freedesktop.portal.Desktop
+  until_ready xdg-desktop-portal 60 bus_name_owned org.freedesktop.portal.Desktop
 }
 
 start_mutter() {
@@ -73,7 +73,7 @@ start_mutter() {
   start mutter mutter --wayland --headless --no-x11 --wayland-display wayland-mutter \
     --virtual-monitor "${ZEROCAST_DESKTOP_SIZE}@${ZEROCAST_DESKTOP_RATE}"
   await_wayland mutter
-  until_ready mutter 10 bus_name_owned org.gnome.Mutter.ScreenCast
+  until_ready mutter 60 bus_name_owned org.gnome.Mutter.ScreenCast
 }
 
 start_weston() {
@@ -89,7 +89,7 @@ EOF
 
 # await_wayland NAME: until the compositor made its socket; exports WAYLAND_DISPLAY.
 await_wayland() {
-  until_ready "$1" 15 find_wayland
+  until_ready "$1" 60 find_wayland
   export WAYLAND_DISPLAY=$wayland_socket
 }
 find_wayland() {
