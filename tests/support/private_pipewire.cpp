@@ -17,7 +17,7 @@ namespace zc::test {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr std::chrono::seconds kPatience{20};
+constexpr std::chrono::seconds kPatience{60};
 
 using MainLoopPtr = std::unique_ptr<pw_main_loop, PipeWireDeleter<pw_main_loop_destroy>>;
 

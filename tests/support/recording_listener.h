@@ -33,11 +33,11 @@ class RecordingListener final : public SourceListener {
     changed_.notify_all();
   }
 
-  /// False when it did not come to that within half a minute.
+  /// False when it did not come to that within two minutes.
   template <class Done>
   [[nodiscard]] bool wait(Done&& done) {
     std::unique_lock lock(mutex_);
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(2);
     // What a condition looks at may also change without a call to this listener.
     while (!done()) {
       if (std::chrono::steady_clock::now() > deadline) return false;

@@ -173,7 +173,7 @@ TEST_CASE("a picture that nothing follows is on disk soon") {
       return kDone;
     });
     std::size_t frames = 0;
-    for (int tries = 0; tries < 300 && frames < 70; ++tries) {
+    for (int tries = 0; tries < 1200 && frames < 70; ++tries) {
       std::this_thread::sleep_for(std::chrono::milliseconds(100));
       if (fs::exists(path)) frames = read_media(path).frame_pts.size();
     }

@@ -14,7 +14,7 @@
 
 namespace zc::test {
 
-inline constexpr Nanoseconds kSoon = std::chrono::seconds(20);
+inline constexpr Nanoseconds kSoon = std::chrono::minutes(2);
 
 /// One device for the whole program: making one takes longer than most tests. Skips the test where there is none.
 inline std::shared_ptr<VulkanDevice> vulkan_device(VulkanUse use = VulkanUse::Convert) {
