@@ -346,15 +346,15 @@ TEST_CASE("a silent source that shows its picture when asked stands still, and i
   world.shows_at_wake = true;
   const auto source = reconnecting(world, changes, 100ms);
   REQUIRE(source->start({}, listener));
-  world.listener->on_state(SourceState::Streaming, nullptr);
   const auto begun = std::chrono::steady_clock::now();
-  REQUIRE(world.wait([&] { return world.woken == 3; }));
+  world.listener->on_state(SourceState::Streaming, nullptr);
+  REQUIRE(world.wait([&] { return world.woken >= 3; }));
   CHECK(std::chrono::steady_clock::now() - begun >= 700ms);  // 100 + 200 + 400
   CHECK(world.made == 1);
   CHECK(world.resting == 0);
   CHECK(changes.lost == 0);
-  CHECK(listener.frames == 3);
   source->stop();
+  CHECK(static_cast<unsigned>(listener.frames) == world.woken);  // three, or more where this thread was late
   CHECK(world.running == 0);
 }
 
@@ -368,7 +368,7 @@ TEST_CASE("a silent source that shows nothing when asked is lost if it must, and
   REQUIRE(source->start({}, listener));
   world.listener->on_state(SourceState::Streaming, nullptr);
   if (!world.steady) {
-    REQUIRE(world.wait([&] { return world.woken == 2; }));
+    REQUIRE(world.wait([&] { return world.woken >= 2; }));
     const std::lock_guard lock(world.mutex);
     world.shows_at_wake = false;
   }
@@ -385,7 +385,7 @@ TEST_CASE("a silent source that may wait for a change is only asked") {
   const auto source = reconnecting(world, changes, 100ms);
   REQUIRE(source->start({}, listener));
   world.listener->on_state(SourceState::Streaming, nullptr);
-  REQUIRE(world.wait([&] { return world.woken == 3; }));
+  REQUIRE(world.wait([&] { return world.woken >= 3; }));
   CHECK(world.made == 1);
   CHECK(changes.lost == 0);
 }
