@@ -27,17 +27,20 @@ struct Outcome {
   std::vector<Takeover> takeovers;
 };
 
-constexpr EncoderPatience kShort{.stall = std::chrono::milliseconds(60), .hang = std::chrono::milliseconds(400)};
+/// For encoders that hang. Anybody's thread may stand still for a while on a busy machine: others are not called hung.
+constexpr EncoderPatience kShort{.stall = std::chrono::milliseconds(60), .hang = std::chrono::seconds(1)};
+constexpr EncoderPatience kPatient{.stall = std::chrono::milliseconds(60), .hang = std::chrono::minutes(2)};
 
 Outcome run(Behaviour first, EncoderSuccession* heirs, std::uint32_t pictures) {
   Outcome outcome;
+  const EncoderPatience patience = first.gate == nullptr ? kPatient : kShort;
   EncodeStage stage(
       std::make_unique<FakeEncoder>(std::move(first)), 4, RingPolicy::Block,
       [&](const Packet& packet) {
         outcome.letters += static_cast<char>(packet.bytes().front());
         outcome.packets.push_back(packet);
       },
-      [&](const Error& error) { outcome.errors.push_back(error); }, heirs, kShort);
+      [&](const Error& error) { outcome.errors.push_back(error); }, heirs, patience);
   for (std::uint32_t n = 0; n < pictures; ++n) REQUIRE(stage.push({picture(n), {}, false}));
   stage.finish();
   if (outcome.errors.empty()) CHECK_FALSE(stage.holds_pictures());
@@ -97,7 +100,7 @@ TEST_CASE("an encoder that takes everything and gives nothing is replaced") {
   CHECK(outcome.letters == std::string(80, 's'));
   check_times(outcome, 80);
   REQUIRE(heirs.failures.size() == 1);
-  CHECK(heirs.failures.front().find("it took 5 pictures and gave none for 0.") != std::string::npos);
+  CHECK(heirs.failures.front().find("it took 5 pictures and gave none for ") != std::string::npos);
 }
 
 TEST_CASE("a successor of another layout gets the pictures in its own") {
@@ -225,7 +228,7 @@ TEST_CASE("settings are changed before the next picture, on the encoder's thread
   Heirs heirs({});
   EncodeStage stage(
       std::make_unique<FakeEncoder>(Behaviour{.name = "hard", .asked = &asked}), 4, RingPolicy::Block,
-      [](const Packet&) {}, [](const Error&) {}, &heirs, kShort);
+      [](const Packet&) {}, [](const Error&) {}, &heirs, kPatient);
   stage.request_keyframe();
   stage.set_bitrate(1);
   stage.set_bitrate(2'000'000);  // of two before a picture the last counts
@@ -245,7 +248,7 @@ TEST_CASE("a change by opening anew is counted and told; one that is refused cha
   Heirs heirs({{.name = "soft"}});
   EncodeStage stage(
       std::make_unique<FakeEncoder>(behaviour), 4, RingPolicy::Block, [](const Packet&) {}, [](const Error&) {}, &heirs,
-      kShort);
+      kPatient);
   stage.set_bitrate(2'000'000);
   REQUIRE(stage.push({picture(0), {}, false}));
   stage.finish();
@@ -259,7 +262,7 @@ TEST_CASE("an encoder that dies of a change is replaced") {
   Heirs heirs({{.name = "soft"}});
   EncodeStage stage(
       std::make_unique<FakeEncoder>(Behaviour{.name = "hard", .refuses_changes = ErrorKind::Lost}), 4,
-      RingPolicy::Block, [](const Packet&) {}, [](const Error&) {}, &heirs, kShort);
+      RingPolicy::Block, [](const Packet&) {}, [](const Error&) {}, &heirs, kPatient);
   REQUIRE(stage.push({picture(0), {}, false}));
   stage.set_rate({10, 1});
   for (std::uint32_t n = 1; n < 4; ++n) REQUIRE(stage.push({picture(n), {}, false}));
@@ -272,7 +275,7 @@ TEST_CASE("the metrics can be read by anybody at any time") {
   Heirs heirs({});
   EncodeStage stage(
       std::make_unique<FakeEncoder>(Behaviour{.name = "hard"}), 4, RingPolicy::Block, [](const Packet&) {},
-      [](const Error&) {}, &heirs, kShort);
+      [](const Error&) {}, &heirs, kPatient);
   std::atomic<bool> over{false};
   std::atomic<bool> fell{false};
   std::jthread reader([&] {
