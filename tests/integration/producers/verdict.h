@@ -16,8 +16,8 @@ inline constexpr Size kScreen{640, 360};
 
 struct Verdict {
   enum class Kind : std::uint8_t { Right, Wrong, Refused } kind = Kind::Right;
-  std::string reason;     ///< of the first thing that is not right
-  std::string note;       ///< figures, also of one that is right
+  std::string reason;  ///< of the first thing that is not right
+  std::string note;    ///< figures, also of one that is right
   [[nodiscard]] bool right() const { return kind == Kind::Right; }
 };
 [[nodiscard]] std::string_view to_string(Verdict::Kind kind);
@@ -27,13 +27,13 @@ struct Recorded {
   int exit_code = -1;  ///< -1: it had to be ended
   std::string log;     ///< stdout and stderr, with --json
   std::string file;
-  bool dmabuf = false;    ///< it was to come by dmabufs
-  bool pointer = false;   ///< the pointer moved between the pictures: each may come twice
+  bool dmabuf = false;          ///< it was to come by dmabufs
+  bool pointer = false;         ///< the pointer moved between the pictures: each may come twice
   std::optional<Size> resized;  ///< to this, from kScreen, on the way
 };
 
 /// Looks at everything: the exit code, the messages, and each picture of the file with its number, its time and its
-/// colours.
-[[nodiscard]] Verdict judge(const ProducerFixture& fixture, const Recorded& recorded);
+/// colours. Without `in_time` the producer could not keep its own times: then times and repeats are not looked at.
+[[nodiscard]] Verdict judge(const ProducerFixture& fixture, const Recorded& recorded, bool in_time);
 
 }  // namespace zc::test
