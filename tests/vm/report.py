@@ -33,7 +33,7 @@ def faults(cell, seen, pictures):
     if cell["status"] != 0:
         found.append(f"exit {cell['status']}: {cell['said'] or report.get('error', 'it said nothing')}")
     if seen is None or not seen.get("pictures"):
-        return found + ["no pictures"]
+        return found or ["no pictures"]
     count = seen["pictures"]
     wanted = cell.get("wanted", pictures)
     if count < wanted / 2:
@@ -89,7 +89,7 @@ def main():
                 line = next((line for line in known if fnmatch.fnmatch(name, line[0]) and line[1] in fault), None)
                 used.add(line)
                 unexpected += line is None
-                told.append(f"{fault} ({line[2]})" if line else f"**{fault.upper()}**")
+                told.append(f"{fault} ({line[2]})" if line else f"**not known: {fault}**")
             cells.append(cell | {"seen": seen, "faults": wrong})
             print(row(cell, seen if seen and seen.get("pictures") else None, told))
     for line in sorted(tried - used):

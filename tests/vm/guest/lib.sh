@@ -107,7 +107,7 @@ start_kwin() { # [-E VAR=VALUE]... [-- OPTION...]
     shift
   done
   if (($#)); then shift; fi
-  in_background kwin -E LP_NUM_THREADS="$threads" -E KWIN_WAYLAND_NO_PERMISSION_CHECKS=1 -E KWIN_COMPOSE=O2ES \
+  in_background kwin -E LP_NUM_THREADS="$threads" -E KWIN_WAYLAND_NO_PERMISSION_CHECKS=1 -E KWIN_COMPOSE=O2 \
     -E QT_LOGGING_RULES='kwin*.debug=true' -E QT_FORCE_STDERR_LOGGING=1 ${environment[@]+"${environment[@]}"} \
     kwin_wayland --virtual --width "$width" --height "$height" --no-lockscreen --no-global-shortcuts --socket wayland-8 "$@"
   display=wayland-8
