@@ -208,8 +208,9 @@ cell() {
     timeout $((seconds * 3 + 60)) zerocast record --source "$source" --seconds "$seconds" --json --overwrite \
     ${way_options[$way]} "$@" "$file" \
     >"$out/$name.report" 2>"$out/$name.log" &
-  local recorder=$!
+  local recorder=$! disturbed=false
   if declare -F during >/dev/null; then
+    disturbed=true
     sleep 2
     during
   else
@@ -220,9 +221,57 @@ cell() {
   jq -cn --arg cell "$name" --arg desktop "$desktop" --arg way "$way" --arg modifier "$modifier" --arg sync "$sync" \
     --argjson status "$status" --argjson report "$(json_of <(tail -n 1 "$out/$name.report"))" \
     --argjson agreed "$(json_of "$out/$name.agreed")" --arg said "$(said_in "$out/$name.log")" \
-    '{$cell, $desktop, $way, $modifier, $sync, $status, $agreed, $report, $said}' >"$out/$name.json"
+    --argjson disturbed "$disturbed" \
+    '{$cell, $desktop, $way, $modifier, $sync, $status, $agreed, $report, $said, $disturbed}' >"$out/$name.json"
   say "$name: exit $status, $(jq -r '"\(.report.route) \(.report.frames) frames"' "$out/$name.json"), $begun"
 }
+
+# The daemon, which the first call of the user starts over D-Bus.
+z() { as_user timeout 60 zerocast "$@"; }
+# daemon_environment WAY: what the service is started with.
+daemon_way=""
+daemon_environment() {
+  daemon_way=$1
+  local folder=/home/tester/.config/systemd/user/zerocast.service.d entry
+  mkdir -p "$folder"
+  {
+    echo '[Service]'
+    for entry in ${way_env[$1]} ZEROCAST_LOG=debug; do echo "Environment=$entry"; done
+  } >"$folder/test.conf"
+  chown -R tester: /home/tester/.config
+  in_session daemon-reload
+}
+pictures_of() { z status --session "$1" --json 2>/dev/null | jq -r '[.. | .encoder_frames? // empty] | first // 0'; }
+goes_on() { # NAME PICTURES: it has more than that
+  (($(pictures_of "$1") > $2))
+}
+
+# session NAME MODIFIER WHAT EVENT...: a session, the event in its middle, and what it has recorded.
+session() {
+  local name=$1 modifier=$2 faults=() status=0 before
+  shift 2
+  z start --source "$source" --sink "$out/$name.mkv" --name "$name" >"$out/$name.start" 2>&1 ||
+    faults+=("start: exit $?: $(tail -n 1 "$out/$name.start")")
+  sleep 2
+  agreed >"$out/$name.agreed"
+  "$@" || faults+=("the event failed")
+  before=$(pictures_of "$name")
+  until_true 25 goes_on "$name" "$((before + rate))" || faults+=("no pictures after it")
+  z stop "$name" >"$out/$name.report" 2>&1 || status=$?
+  write_cell "$name" "$modifier" "$status" "$(tail -n 1 "$out/$name.report")" "${faults[@]}"
+}
+at_least=0  # the number that the last picture has to have
+write_cell() { # NAME MODIFIER STATUS SAID [FAULT...]
+  local name=$1 modifier=$2 status=$3 said=$4
+  shift 4
+  jq -cn --argjson at_least "$at_least" --arg cell "$name" --arg desktop "$desktop" --arg modifier "$modifier" \
+    --argjson status "$status" --arg way "daemon${daemon_way:+, $daemon_way}" \
+    --argjson agreed "$(json_of "$out/$name.agreed")" --arg said "$said" \
+    '{$cell, $desktop, $way, $modifier, sync: "none", $status, $agreed, $said, $at_least, wanted: 30,
+      faults: $ARGS.positional}' --args "$@" >"$out/$name.json"
+  say "$name: $(jq -c '[.status, .said, .faults]' "$out/$name.json")"
+}
+nothing() { return 0; }
 
 # record_producer NAME [PREFIX...]: with --record, what the producer of `source` sends for each kind of buffers that a
 # consumer can ask for. PREFIX: a command that starts the recorder and puts the node's id into ZEROCAST_PORTAL_NODE.
