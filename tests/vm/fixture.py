@@ -69,7 +69,7 @@ def chunk(recorded):
 
 
 def frames(recorded, dmabuf):
-    seen = recorded["frames"][1:]
+    seen = recorded["frames"][1:62]
     stamps = [frame.get("pts") for frame in seen]
     made = {"pts": "none" if None in stamps else "minus_one" if -1 in stamps else "good"}
     if made["pts"] == "good":
@@ -105,10 +105,11 @@ def main():
         "node": {key: value for key, value in memory["node"].items()
                  if key.startswith(("media.", "node.")) and not key.endswith((".id", "serial"))},
         "formats": [offered(param) for param in memory["EnumFormat"]],
-        "fixation": "producer" if dmabuf and any(m["format_rounds"] > 1 for m in with_dmabuf.values()) else "none",
+        "fixation": "producer" if any("dont_fixate" in param.get("modifier", {}) for param in memory["EnumFormat"]) else "none",
         "fixation_picks": list(dict.fromkeys(chosen)),
         "buffers": {"memory": buffers(memory)} | ({"dmabuf": buffers(dmabuf)} if dmabuf else {}),
-        "metas": [{"type": kind, "size": size} for kind, size in (memory.get("metas") or {}).items()],
+        "metas": [{"type": kind, "size": size} for kind, size in (memory.get("metas") or {}).items()
+                  if kind != "Busy"],  # PipeWire's own
         "frames": frames(memory, dmabuf),
         "behaviour": {"only_on_damage": True},
     }

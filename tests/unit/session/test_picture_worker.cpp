@@ -285,6 +285,7 @@ TEST_CASE("a picture that waits for its slot is written before the machine sleep
 TEST_CASE("pictures that had to wait are encoded: before a pause, before the end") {
   Rig rig;
   rig.record(3);
+  while (rig.alive.leases != 0) std::this_thread::sleep_for(1ms);  // it has nothing to do
   rig.alive.held = true;
   rig.put();  // the worker is busy with it
   while (rig.mailbox.waiting() != 0) std::this_thread::sleep_for(1ms);
