@@ -8,7 +8,8 @@ Decodes with FFmpeg's own program. Shares no code with zerocast. It reads the pi
   vivid    of the kernel's virtual camera: colour bars, no numbers
 
 torn: strips of one picture that differ; back: numbers that fall; repeated: a number twice in a row; skipped: numbers
-that are missing; illegible: a bit that is neither black nor white; bars_wrong: pictures with a bar more than 4 of 255 off.
+that are missing; illegible: a bit that is neither black nor white; bars_wrong: pictures with a bar more than 4 of 255
+off.
 """
 import argparse
 import json

@@ -3,9 +3,9 @@
 
 A cell is right when the program ended well, the memory agreed on was what the desktop has and what the report says, and
 the recording has pictures, none torn, stale, out of order or of wrong colour.
-KNOWN_FAILURES has lines "CELLS | FAULT | why": in cells of these names (with * and ?) a fault with that text in it is known
-today. Exits with 1 for a fault that is not; a line whose cells are all without it is told, since what fails by time-outs
-may hold on another machine.
+KNOWN_FAILURES has lines "CELLS | FAULT | why": in cells of these names (with * and ?) a fault with that text in it is
+known today. Exits with 1 for a fault that is not; a line whose cells are all without it is told, since what fails by
+time-outs may hold on another machine.
 """
 import fnmatch
 import json
@@ -33,7 +33,8 @@ def faults(cell, seen, pictures):
     found = []
     report = cell.get("report") or {}
     if cell["status"] != 0:
-        found.append(f"exit {cell['status']}: {cell['said'] or report.get('error', 'it said nothing')}")
+        said = cell["said"].rsplit(": ", 1)[-1] or report.get("error", "it said nothing")
+        found.append(f"exit {cell['status']}: {said}")
     if seen is None or not seen.get("pictures"):
         return found or ["no pictures"]
     count = seen["pictures"]
@@ -77,7 +78,7 @@ def known_failures(path):
 def main():
     results, known, pictures, guests = (pathlib.Path(sys.argv[1]), known_failures(pathlib.Path(sys.argv[2])),
                                         int(sys.argv[3]), sys.argv[4:])
-    cells, unexpected, used, tried = [], 0, set(), set()
+    cells, unexpected, used, tried, notes = [], 0, set(), set(), {}
     print("| cell | desktop | way | memory agreed on | sync | pictures | skipped | repeated | torn, stale, wrong | "
           "stamps: beat, jitter p99 | result |")
     print("|---|---|---|---|---|---|---|---|---|---|---|")
@@ -96,11 +97,12 @@ def main():
                 line = next((line for line in known if fnmatch.fnmatch(name, line[0]) and line[1] in fault), None)
                 used.add(line)
                 unexpected += line is None
-                told.append(f"{fault} ({line[2]})" if line else f"**not known: {fault}**")
+                told.append(f"{fault} [{notes.setdefault(line[2], len(notes) + 1)}]" if line else f"**not known: {fault}**")
             cells.append(cell | {"seen": seen, "faults": wrong})
             print(row(cell, seen if seen and seen.get("pictures") else None, told))
+    print("\nKnown:", *(f"[{number}] {why}." for why, number in notes.items()))
     for line in sorted(tried - used):
-        print(f"\nUnexpected success: '{line[1]}' in {line[0]} ({line[2]}) was not seen.")
+        print(f"\nUnexpected success: '{line[1]}' was not seen in {line[0]} ({line[2]}).")
     (results / "cells.json").write_text(json.dumps(cells))
     failing = sum(bool(cell["faults"]) for cell in cells)
     print(f"\n{len(cells)} cells: {len(cells) - failing} right, {failing} with faults; {unexpected} faults are not known")
