@@ -2,10 +2,12 @@
 """fixture.py FOLDER NAME PRODUCER VERSION [NOTE...]: a fixture of tests/fixtures/producers, on stdout.
 
 From what clients/recorder.cpp wrote in the guest (tools/vm-test --record): FOLDER/NAME.memory.recorded and, where the
-producer gave dmabufs, NAME.both.recorded, NAME.linear.recorded or NAME.invalid.recorded.
+producer gave dmabufs, NAME.both.recorded, NAME.linear.recorded or NAME.invalid.recorded. What no recording shows, how
+the producer behaves when it is resized or its pointer moves, is left to the reader of its source.
 """
 import json
 import pathlib
+import re
 import sys
 
 INVALID = 0x00FFFFFFFFFFFFFF
@@ -84,6 +86,11 @@ def frames(recorded, dmabuf):
     return made
 
 
+def on_one_line(text):
+    """Lists of plain values take one line each."""
+    return re.sub(r"\[\s+([^][{}]*?)\s+\]", lambda found: "[" + re.sub(r"\s+", " ", found[1]) + "]", text)
+
+
 def main():
     folder, name, producer, version, *notes = sys.argv[1:]
     recordings = {offer: load(pathlib.Path(folder) / f"{name}.{offer}.recorded")
@@ -113,7 +120,7 @@ def main():
         "frames": frames(memory, dmabuf),
         "behaviour": {"only_on_damage": True},
     }
-    print(json.dumps(fixture, indent=2))
+    print(on_one_line(json.dumps(fixture, indent=2)))
 
 
 if __name__ == "__main__":

@@ -124,7 +124,7 @@ int run_one(const fs::path& file, const std::string& name) {
   const Verdict verdict = judge(*fixture, take.recorded, in_time);
   // What is listed is mostly of times.
   const bool expected = listed == known.end() ? verdict.right() : !verdict.right() || unsteady || !in_time;
-  const std::string row = fmt::format("{:<24}{:<9}{:<9}{}", fixture->name, name, to_string(verdict.kind),
+  const std::string row = fmt::format("{:<28}{:<9}{:<9}{}", fixture->name, name, to_string(verdict.kind),
                                       verdict.right() ? verdict.note : verdict.reason);
   fs::create_directories(ZEROCAST_VERDICTS);
   std::ofstream(row_file(fixture->name, name)) << row << '\n';

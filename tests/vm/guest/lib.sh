@@ -60,7 +60,7 @@ begin() {
 finish() {
   journalctl --no-pager -b -o short-monotonic >"$out/journal.txt" 2>/dev/null
   dmesg >"$out/dmesg.txt"
-  cp -r "$out" /share/
+  cp -r --preserve=timestamps "$out" /share/
   say "done"
 }
 
