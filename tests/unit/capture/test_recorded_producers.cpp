@@ -144,12 +144,14 @@ TEST_CASE("the buffers and metas of every recorded producer fit ours") {
   }
 }
 
-TEST_CASE("stamps that lag by less than a second are believed") {
+TEST_CASE("stamps that rise and lag by less than a second are believed") {
   for (const ProducerFixture& fixture : fixtures()) {
     CAPTURE(fixture.name);
     const auto& lags = fixture.options.rhythm.lags;
     const bool sound = std::ranges::all_of(lags, [](auto lag) { return lag >= 0ns && lag < PtsValidator::kMaxAge; });
-    if (!sound || fixture.options.pts != PtsMode::Good) continue;
+    // KWin stamps two buffers between two presentations alike (kwin-6.3-recorded); the second is given its arrival.
+    const bool rise = std::ranges::all_of(fixture.options.rhythm.intervals, [](auto step) { return step > 0ns; });
+    if (!sound || !rise || fixture.options.pts != PtsMode::Good) continue;
     PtsValidator validator;
     RhythmClock clock(fixture.options.rhythm, 16ms, false);
     auto due = clock.begin(100s);
