@@ -91,7 +91,11 @@ std::optional<Frame> FrameReader::read(pw_buffer* buffer, Nanoseconds arrival) {
   }
 
   last_cursor_ = frame.cursor;
-  const auto stamp = pts_.stamp(header ? std::optional(header->pts) : std::nullopt, arrival);
+  if (!frame.has_image()) {
+    frame.pts = clock_.news(arrival);
+    return frame;
+  }
+  const auto stamp = clock_.picture(header ? std::optional(header->pts) : std::nullopt, arrival);
   if (stamp.replaced) StreamCounters::add_one(counters_.bad_pts);
   frame.pts = stamp.pts;
   return frame;

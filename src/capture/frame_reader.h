@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "capture/buffer_meta.h"
 #include "capture/negotiation.h"
-#include "capture/pts_validator.h"
+#include "capture/producer_clock.h"
 #include "capture/sequence_order.h"
 #include "capture/source.h"
 #include "capture/stream_buffers.h"
@@ -54,7 +54,7 @@ class FrameReader {
   StreamBuffers& buffers_;
   StreamCounters& counters_;
   NegotiatedFormat format_;
-  PtsValidator pts_;
+  ProducerClock clock_;
   CursorTracker cursor_;
   std::optional<CursorState> last_cursor_;
   bool damage_unknown_ = true;   ///< a picture was lost since the last one delivered, or there was none yet

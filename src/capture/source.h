@@ -46,7 +46,7 @@ struct SourceStats {
   /// late), as far as the producer counts them, or for want of a free buffer.
   std::uint64_t skipped = 0;
   std::uint64_t corrupt = 0;  ///< refused: flagged corrupt, short or malformed
-  std::uint64_t bad_pts = 0;  ///< producer timestamps replaced by the arrival time
+  std::uint64_t bad_pts = 0;  ///< pictures whose stated time was of no use (ProducerClock)
 };
 
 /// start/renegotiate/rest/wake/stop are called one after the other, from whichever thread (not the source's own); info

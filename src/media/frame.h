@@ -76,8 +76,10 @@ struct Frame {
   /// monostate: no new picture, only cursor news; the importer redraws its last picture.
   std::variant<std::monostate, HostImage, std::shared_ptr<const Dmabuf>> image;
   BufferLease lease;
-  SyncPoint acquire;           ///< when the picture may be read; see wait_for_producer()
-  Nanoseconds pts{};           ///< CLOCK_MONOTONIC, validated: strictly rising, never in the future, never ancient
+  SyncPoint acquire;  ///< when the picture may be read; see wait_for_producer()
+  /// CLOCK_MONOTONIC, strictly rising per source, on the producer's clock: up to 0.6 s before `arrival`, and up to 0.1
+  /// s behind it where a compositor states the coming vblank.
+  Nanoseconds pts{};
   Nanoseconds arrived{};       ///< CLOCK_MONOTONIC: when the session got it, and with it the producer's buffer
   Nanoseconds arrival{};       ///< when the source's thread got it
   std::uint64_t sequence = 0;  ///< counted by the source, rising by one per delivered frame

@@ -26,10 +26,8 @@ std::optional<Frame> FrameMailbox::pop() {
 }
 
 std::optional<Frame> FrameMailbox::join(std::optional<Frame>& waiting, Frame news) const {
-  const bool late = depth_ > 1 && waiting->has_image();
-  const Nanoseconds own_time = waiting->pts;
+  if (waiting->has_image()) news.pts = waiting->pts;
   static_cast<void>(news.supersede(std::move(*waiting)));
-  if (late) news.pts = own_time;
   return std::exchange(waiting, std::move(news));
 }
 

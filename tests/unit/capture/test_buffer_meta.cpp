@@ -1,5 +1,4 @@
 #include "capture/buffer_meta.h"
-#include "capture/pts_validator.h"
 #include "capture/sequence_order.h"
 
 #include <spa/buffer/meta.h>
@@ -237,35 +236,4 @@ TEST_CASE("buffers are told apart by count and time") {
     order.reset();
     CHECK(place(1) == Place::Next);
   }
-}
-
-TEST_CASE("a stated time is taken when it rises, is past and is young") {
-  constexpr Nanoseconds kNow = std::chrono::hours(5);
-  PtsValidator validator;
-  const auto stamp = validator.stamp((kNow - std::chrono::milliseconds(10)).count(), kNow);
-  CHECK(stamp.pts == kNow - std::chrono::milliseconds(10));
-  CHECK_FALSE(stamp.replaced);
-  const Nanoseconds later = kNow + std::chrono::milliseconds(20);
-  for (const std::int64_t bad : {std::int64_t{-1}, std::int64_t{0}, std::numeric_limits<std::int64_t>::min(),
-                                 std::numeric_limits<std::int64_t>::max(), stamp.pts.count(),
-                                 (later + Nanoseconds(1)).count(), (later - PtsValidator::kMaxAge).count()}) {
-    PtsValidator copy = validator;
-    const auto replaced = copy.stamp(bad, later);
-    CHECK(replaced.pts == later);
-    CHECK(replaced.replaced);
-  }
-  CHECK(validator.stamp(later.count(), later).pts == later);
-}
-
-TEST_CASE("times rise even when the arrivals do not") {
-  PtsValidator validator;
-  constexpr Nanoseconds kNow = std::chrono::seconds(100);
-  const auto a = validator.stamp(std::nullopt, kNow);
-  const auto b = validator.stamp(std::nullopt, kNow);
-  const auto c = validator.stamp(-1, kNow);
-  CHECK(a.pts == kNow);
-  CHECK_FALSE(a.replaced);
-  CHECK(b.pts == kNow + Nanoseconds(1));
-  CHECK(c.pts == kNow + Nanoseconds(2));
-  CHECK(c.replaced);
 }
