@@ -1,6 +1,7 @@
 #include "session/pacer.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace zc {
 namespace {
@@ -9,10 +10,10 @@ __extension__ using Wide = __int128;  // slot * den * 1e9 overflows 64 bits with
 
 /// Matroska counts milliseconds: two pictures must not share one.
 constexpr Nanoseconds kMinStep = std::chrono::milliseconds(1);
-/// How long after its due time a repeat is made: a picture captured just before is still on its way to us.
+/// A picture may be so much later than those before it.
 constexpr Nanoseconds kDeliverySlack = std::chrono::milliseconds(25);
-/// A source that paused says nothing about its pace: a flush waits no longer than this for the next picture.
-constexpr Nanoseconds kMaxPace = std::chrono::milliseconds(100);
+/// Pictures over which a late one is forgotten.
+constexpr int kMemory = 16;
 /// A hole this long under constant rate (the machine slept) is skipped, not filled.
 constexpr Nanoseconds kMaxFill = std::chrono::seconds(10);
 
@@ -48,41 +49,54 @@ void Pacer::set_max_gap(Nanoseconds gap) {
   if (!config_.constant_rate) config_.max_gap = gap;
 }
 
-bool Pacer::on_frame(Nanoseconds time) {
-  const bool replaced = waiting_;
-  waiting_ = true;
-  newest_ = std::max(time, Nanoseconds{});
-  if (!config_.constant_rate) {
-    due_ = true;
-    return !replaced;
-  }
+Nanoseconds Pacer::patience() const { return std::max(late_, Nanoseconds{}) + kDeliverySlack; }
+
+std::int64_t Pacer::next_free_slot() const {
+  return waiting_ ? std::max(last_slot_ + 1, slot_of(newest_)) : last_slot_ + 1;
+}
+
+bool Pacer::ends_before(std::int64_t slot) const { return config_.end && slot >= slot_of(*config_.end); }
+
+bool Pacer::on_frame(Nanoseconds time, Nanoseconds late) {
+  late_ = started_ ? std::max(late, late_ - (late_ - late) / kMemory) : late;
+  const bool alone = on_pointer(time);
+  if (!config_.constant_rate) return alone;
   std::int64_t slot = started_ ? slot_of(newest_) : 0;
   if (config_.end) slot = std::min(slot, slot_of(*config_.end) - 1);
   if (slot > last_slot_) {
     due_ = true;
     due_slot_ = slot;
   }  // else: held for the next slot
+  return alone;
+}
+
+bool Pacer::on_pointer(Nanoseconds time) {
+  const bool replaced = std::exchange(waiting_, true);
+  newest_ = std::max(time, Nanoseconds{});
+  due_ = !config_.constant_rate;
   return !replaced;
 }
 
-void Pacer::on_timer(Nanoseconds now, bool flush) {
-  const auto due = deadline(flush);
+void Pacer::make_way(Nanoseconds time) {
+  if (config_.constant_rate && waiting_ && slot_of(time) > next_free_slot()) flush();
+}
+
+void Pacer::on_timer(Nanoseconds now) {
+  const auto due = deadline();
   if (!due || now < *due) return;
   if (!config_.constant_rate) {
-    repeat_at_ = *due - kDeliverySlack;
+    repeat_at_ = *due - patience();
   } else if (waiting_) {
-    due_ = true;
-    due_slot_ = last_slot_ + 1;
+    flush();
   } else {
-    fill_to_ = slot_of(now - slot_length() - kDeliverySlack) + 1;
+    fill_to_ = slot_of(now - slot_length() - patience()) + 1;
   }
 }
 
 void Pacer::flush() {
-  if (!config_.constant_rate || !waiting_ || due_) return;
-  if (config_.end && last_slot_ + 1 >= slot_of(*config_.end)) return;
+  if (!config_.constant_rate || !waiting_ || due_ || ends_before(next_free_slot())) return;
   due_ = true;
-  due_slot_ = last_slot_ + 1;
+  due_slot_ = next_free_slot();
 }
 
 void Pacer::on_end(Nanoseconds end) {
@@ -93,8 +107,8 @@ void Pacer::on_end(Nanoseconds end) {
     return;
   }
   fill_to_ = slot_of(end);  // every slot that begins before the end
-  due_ = waiting_ && last_slot_ + 1 < fill_to_;
-  due_slot_ = last_slot_ + 1;
+  due_slot_ = std::min(next_free_slot(), fill_to_ - 1);
+  due_ = waiting_ && due_slot_ > last_slot_;
 }
 
 std::optional<Pacer::Action> Pacer::next_slot() {
@@ -116,7 +130,6 @@ std::optional<Pacer::Action> Pacer::next() {
     due_ = false;
     waiting_ = false;
     repeat_at_.reset();
-    if (started_) pace_ = std::max(std::min(newest_ - last_, kMaxPace), pace_ - pace_ / 8);
     last_ = started_ ? std::max(newest_, last_ + kMinStep) : newest_;
     started_ = true;
     return Action{Picture::Newest, last_};
@@ -127,18 +140,16 @@ std::optional<Pacer::Action> Pacer::next() {
   return Action{Picture::Repeat, last_};
 }
 
-std::optional<Nanoseconds> Pacer::deadline(bool flush) const {
+std::optional<Nanoseconds> Pacer::deadline() const {
   if (!started_) return std::nullopt;
-  if (config_.constant_rate) {
-    const Nanoseconds interval = slot_length();
-    const Nanoseconds due = slot_time(last_slot_ + 1);
-    // A held picture goes out as soon as no newer one can fall into its slot; a repeat waits for late deliveries too.
-    return waiting_ ? due + interval / 2 : due + interval + kDeliverySlack;
+  if (!config_.constant_rate) {
+    return config_.max_gap > Nanoseconds{} ? std::optional(last_ + config_.max_gap + patience()) : std::nullopt;
   }
-  std::optional<Nanoseconds> gap;
-  if (flush) gap = std::max(config_.frame_interval, pace_);
-  if (config_.max_gap > Nanoseconds{}) gap = gap ? std::min(*gap, config_.max_gap) : config_.max_gap;
-  return gap ? std::optional(last_ + *gap + kDeliverySlack) : std::nullopt;
+  const std::int64_t slot = next_free_slot();
+  if (ends_before(slot)) return std::nullopt;
+  // What is held goes out as soon as no newer picture can fall into its slot.
+  const Nanoseconds wait = waiting_ ? slot_length() / 2 + std::max(late_, Nanoseconds{}) : slot_length() + patience();
+  return slot_time(slot) + wait;
 }
 
 }  // namespace zc

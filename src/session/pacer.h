@@ -15,16 +15,18 @@ namespace zc {
 /// Constant rate: time is cut into slots of one frame interval; a picture belongs to the nearest slot. A picture whose
 /// slot is taken is held for the next one (the newest wins), an empty slot repeats the last picture.
 ///
+/// A picture comes some time after its own time, as the producer's clock has it. How late they are is learned from
+/// them: nothing is repeated in the place of one that is still on its way.
+///
 /// Use: on_frame() for every captured picture, or on_timer() when deadline() has passed without one; then, while
 /// next() returns an action, carry it out.
 class Pacer {
  public:
   struct Config {
-    std::optional<Rational> constant_rate;  ///< nullopt: variable
-    std::optional<Nanoseconds> end{};       ///< constant rate: no slot begins here or later, when that is known before
-    Nanoseconds max_gap{};                  ///< variable rate: longest time without a picture; zero: no repeats
-    Nanoseconds frame_interval{
-        16'666'667};  ///< nominal: of the final picture, and at least of repeats that flush an encoder
+    std::optional<Rational> constant_rate;   ///< nullopt: variable
+    std::optional<Nanoseconds> end{};        ///< constant rate: no slot begins here or later, when that is known before
+    Nanoseconds max_gap{};                   ///< variable rate: longest time without a picture; zero: no repeats
+    Nanoseconds frame_interval{16'666'667};  ///< nominal: of the final picture
   };
   enum class Picture : std::uint8_t {
     Newest,  ///< the picture given last to on_frame()
@@ -37,11 +39,16 @@ class Pacer {
 
   explicit Pacer(const Config& config) : config_(config) {}
 
-  /// A picture captured at stream time `time`. Returns false when an older picture was still waiting for its slot and
-  /// is thrown away for this one.
-  bool on_frame(Nanoseconds time);
-  /// No picture came until `now`. `flush`: the encoder still holds real pictures and needs more input to let them go.
-  void on_timer(Nanoseconds now, bool flush);
+  /// A picture captured at stream time `time`, here `late` after it (negative: before). Returns false when an older
+  /// picture was still waiting for its slot and is thrown away for this one.
+  bool on_frame(Nanoseconds time, Nanoseconds late = {});
+  /// The pointer has moved at `time`: the last picture is to be shown with it. Takes no slot that a picture may still
+  /// come for. Returns as on_frame().
+  bool on_pointer(Nanoseconds time);
+  /// Constant rate: a picture of `time` comes next; one that is held for a slot before that one's goes out first.
+  void make_way(Nanoseconds time);
+  /// No picture came until `now`.
+  void on_timer(Nanoseconds now);
   /// Constant rate only: slots of this length from the next slot on.
   void set_rate(Rational rate);
   /// Variable rate only: the longest time without a picture from now on; zero: no repeats.
@@ -55,12 +62,19 @@ class Pacer {
   [[nodiscard]] std::optional<Action> next();
 
   /// When on_timer() is due if nothing comes; nullopt: not before the first picture, or never.
-  [[nodiscard]] std::optional<Nanoseconds> deadline(bool flush) const;
+  [[nodiscard]] std::optional<Nanoseconds> deadline() const;
+  /// From a picture's time until it is here: the most, of the recent ones. Negative where they come before it.
+  [[nodiscard]] Nanoseconds late() const { return late_; }
+  /// How long after a moment to wait for pictures of before.
+  [[nodiscard]] Nanoseconds patience() const;
 
  private:
   [[nodiscard]] std::optional<Action> next_slot();
   [[nodiscard]] Nanoseconds slot_time(std::int64_t slot) const;
   [[nodiscard]] std::int64_t slot_of(Nanoseconds time) const;
+  /// Where what waits goes, or a repeat.
+  [[nodiscard]] std::int64_t next_free_slot() const;
+  [[nodiscard]] bool ends_before(std::int64_t slot) const;
   [[nodiscard]] Nanoseconds slot_length() const { return slot_time(origin_slot_ + 1) - origin_; }
 
   Config config_;
@@ -76,9 +90,8 @@ class Pacer {
   // Constant rate. Slots up to (not including) fill_to_ are to be filled; the waiting picture goes into due_slot_.
   std::int64_t due_slot_ = 0;
   std::int64_t fill_to_ = 0;
-  // Variable rate.
-  std::optional<Nanoseconds> repeat_at_;
-  Nanoseconds pace_{};  // the source's recent time between pictures: the longest, slowly forgotten
+  std::optional<Nanoseconds> repeat_at_;  // variable rate
+  Nanoseconds late_{};
 };
 
 }  // namespace zc

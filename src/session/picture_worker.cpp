@@ -11,8 +11,6 @@
 namespace zc {
 namespace {
 
-/// After the stream's last moment, pictures captured before it may still arrive.
-constexpr Nanoseconds kDeliverySlack = std::chrono::milliseconds(25);
 /// A picture whose producer takes longer to finish it is left out.
 constexpr Nanoseconds kProducerPatience = std::chrono::milliseconds(500);
 // Why a route changes that has not failed.
@@ -20,6 +18,16 @@ constexpr std::string_view kOtherEncoder = "the encoder that took over is given 
 constexpr std::string_view kSlept = "the machine has slept";
 constexpr std::string_view kOtherPictures =
     "no route failed: the source's pictures are others, or another route has turned out to be better";
+
+/// No picture comes earlier than so long before its time.
+constexpr Nanoseconds kMostEarly = std::chrono::milliseconds(100);
+
+/// From a picture's time until the session had it. Where the pointer's news took over an older picture its buffer came
+/// before.
+Nanoseconds lag(const Frame& frame) {
+  const Nanoseconds arrived = frame.arrived == Nanoseconds{} ? monotonic_now() : frame.arrived;
+  return std::max(arrived - frame.pts, -kMostEarly);
+}
 
 }  // namespace
 
@@ -55,9 +63,9 @@ void PictureWorker::leave_out(Frame& frame) {
 }
 
 Result<PictureWorker::End> PictureWorker::run(Frame first, const std::stop_token& stop) {
+  const Nanoseconds late = lag(first);
   first.pts = config_.epoch;
-  if (const auto taken = take_frame(std::move(first)); !taken) return std::unexpected(taken.error());
-  std::optional<Nanoseconds> flush_after;  // the encoder was busy at the last flush deadline: ask again then
+  if (const auto taken = take_frame(std::move(first), late); !taken) return std::unexpected(taken.error());
   auto end = End::Stopped;
   while (!stop.stop_requested()) {
     follow_rate();
@@ -71,23 +79,17 @@ Result<PictureWorker::End> PictureWorker::run(Frame first, const std::stop_token
       if (const auto sat = sit_out_pause(stop); !sat) return std::unexpected(sat.error());
       continue;
     }
-    const bool holding = stage_.holds_pictures();
-    std::optional<Nanoseconds> deadline = pacer_.deadline(false);
-    if (const auto flush = pacer_.deadline(true); holding && flush) {
-      const Nanoseconds after = std::max(*flush, flush_after.value_or(*flush));
-      deadline = std::min(deadline.value_or(after), after);
-    }
-    if (config_.duration) {
-      const Nanoseconds last_moment = *config_.duration + kDeliverySlack + config_.late;
-      deadline = deadline ? std::min(*deadline, last_moment) : last_moment;
-    }
+    std::optional<Nanoseconds> deadline = pacer_.deadline();
+    // Pictures of before the stream's last moment may still arrive.
+    const Nanoseconds last_moment =
+        config_.duration ? *config_.duration + pacer_.patience() : Nanoseconds::max() - config_.epoch;
+    if (config_.duration) deadline = std::min(deadline.value_or(last_moment), last_moment);
     std::optional<Frame> frame =
         mailbox_.take(stop, deadline ? std::optional(*deadline + config_.epoch) : std::nullopt);
     const Nanoseconds now = stream_now();
-    elapsed_ns_.store(now.count(), std::memory_order_relaxed);
+    elapsed_ns_.store(std::max<std::int64_t>(now.count(), 0), std::memory_order_relaxed);
     // What was captured before the end belongs to it, however late it is taken.
-    if (config_.duration && (frame ? frame->pts - config_.epoch >= *config_.duration
-                                   : now >= *config_.duration + kDeliverySlack + config_.late)) {
+    if (frame ? config_.duration && frame->pts - config_.epoch >= *config_.duration : now >= last_moment) {
       end = End::Duration;
       break;
     }
@@ -95,32 +97,34 @@ Result<PictureWorker::End> PictureWorker::run(Frame first, const std::stop_token
       if (const auto taken = take_frame(std::move(*frame)); !taken) return std::unexpected(taken.error());
       continue;
     }
-    const bool starved = stage_.starved();
-    if (holding && !starved) flush_after = now + config_.pacer.frame_interval;
-    pacer_.on_timer(now, starved);
+    pacer_.on_timer(now);
     if (const auto done = carry_out(); !done) return std::unexpected(done.error());
   }
+  const bool whole = end == End::Duration && config_.duration;
   if (!paused_.load(std::memory_order_relaxed)) {
     mailbox_.unlatch();
-    const Nanoseconds limit =
-        end == End::Duration ? config_.epoch + config_.duration.value_or(Nanoseconds{}) : monotonic_now();
-    if (const auto taken = take_waiting(limit); !taken) return std::unexpected(taken.error());
+    const auto taken = whole ? take_waiting(*config_.duration) : take_waiting();
+    if (!taken) return std::unexpected(taken.error());
   }
-  pacer_.on_end(end == End::Duration ? config_.duration.value_or(stream_now()) : stream_now());
+  pacer_.on_end(whole ? *config_.duration : stream_now());
   if (const auto done = carry_out(); !done) return std::unexpected(done.error());
   return end;
 }
 
 Result<void> PictureWorker::take_frame(Frame frame) {
+  const Nanoseconds late = lag(frame);
+  return take_frame(std::move(frame), late);
+}
+
+Result<void> PictureWorker::take_frame(Frame frame, Nanoseconds late) {
   if (frame.has_image()) {
     captured_count_.fetch_add(1, std::memory_order_relaxed);
   } else if (!last_ && !newest_.has_image()) {
     return {};  // cursor news before the first picture
   }
-  if (config_.pacer.constant_rate) {  // a picture that is held for a slot before this one's goes out first
-    pacer_.on_timer(frame.pts - config_.epoch, false);
-    if (const auto done = carry_out(); !done) return done;
-  }
+  const Nanoseconds time = frame.pts - config_.epoch;
+  pacer_.make_way(time);
+  if (const auto done = carry_out(); !done) return done;
   if (!apply_crop(frame, config_.crop)) {
     leave_out(frame);
     if (!frame.cursor || !last_) return {};
@@ -128,16 +132,17 @@ Result<void> PictureWorker::take_frame(Frame frame) {
     outside_crop_ = false;
   }
   const bool image = frame.has_image();
-  if (!pacer_.on_frame(frame.pts - config_.epoch)) {
+  if (!(image ? pacer_.on_frame(time, late) : pacer_.on_pointer(time))) {
     if (frame.supersede(std::move(newest_)) && image) thinned_.fetch_add(1, std::memory_order_relaxed);
   }
   newest_ = std::move(frame);
   return carry_out();
 }
 
-Result<std::optional<Frame>> PictureWorker::take_waiting(Nanoseconds limit) {
-  while (std::optional<Frame> frame = mailbox_.take(std::stop_token{}, monotonic_now())) {
-    if (frame->pts >= limit) return frame;
+Result<std::optional<Frame>> PictureWorker::take_waiting(Nanoseconds end) {
+  const Nanoseconds now = monotonic_now();
+  while (std::optional<Frame> frame = mailbox_.take(std::stop_token{}, now)) {
+    if (frame->arrived > now || frame->pts - config_.epoch >= end) return frame;
     if (const auto taken = take_frame(std::move(*frame)); !taken) {
       return std::unexpected(taken.error());
     }
@@ -173,7 +178,7 @@ void PictureWorker::set_paused(bool on) {
 
 Result<void> PictureWorker::sit_out_pause(const std::stop_token& stop) {
   const Nanoseconds begun = stream_now();
-  auto waiting = take_waiting(monotonic_now());
+  auto waiting = take_waiting();
   if (!waiting) return std::unexpected(waiting.error());
   // What is on the screen when it goes on, with the damage of all before.
   std::optional<Frame> newest = std::move(*waiting);
@@ -183,18 +188,25 @@ Result<void> PictureWorker::sit_out_pause(const std::stop_token& stop) {
     if (newest) frame->supersede(std::move(*newest));
     newest = std::move(frame);
   }
-  config_.epoch += stream_now() - begun;
   stage_.request_keyframe();
-  if (!newest || asleep() || stop.stop_requested()) return {};
-  newest->pts = monotonic_now();
-  return take_frame(std::move(*newest));
+  if (newest && !asleep() && !stop.stop_requested()) return go_on(std::move(*newest), begun);
+  config_.epoch += stream_now() - begun;
+  return {};
+}
+
+Result<void> PictureWorker::go_on(Frame first, Nanoseconds begun) {
+  // As late as it would be here if it were of now: those after it are.
+  const Nanoseconds late = pacer_.late();
+  first.pts = monotonic_now() - late;
+  config_.epoch = first.pts - begun;
+  return take_frame(std::move(first), late);
 }
 
 Result<bool> PictureWorker::sit_out_sleep(const std::stop_token& stop) {
   // As at the stream's end: what was captured is written, and the last picture lasts until now.
   if (!paused_.load(std::memory_order_relaxed)) {
     mailbox_.unlatch();
-    if (const auto taken = take_waiting(monotonic_now()); !taken) return std::unexpected(taken.error());
+    if (const auto taken = take_waiting(); !taken) return std::unexpected(taken.error());
   }
   const Nanoseconds begun = stream_now();
   elapsed_ns_.store(begun.count(), std::memory_order_relaxed);
@@ -206,14 +218,15 @@ Result<bool> PictureWorker::sit_out_sleep(const std::stop_token& stop) {
   last_ = {};
   importer_ = nullptr;
   std::optional<Awake> awake = config_.sleep(stop);
-  config_.epoch += stream_now() - begun;
-  if (!awake) return false;
+  if (!awake) {
+    config_.epoch += stream_now() - begun;
+    return false;
+  }
   importer_ = awake->importer;
   offer_.follow(*importer_);
   change_ = kSlept;
   damage_lost_ = true;  // this importer has seen nothing yet
-  awake->first.pts = monotonic_now();
-  if (const auto taken = take_frame(std::move(awake->first)); !taken) return std::unexpected(taken.error());
+  if (const auto gone_on = go_on(std::move(awake->first), begun); !gone_on) return std::unexpected(gone_on.error());
   return true;
 }
 

@@ -32,7 +32,6 @@ class PictureWorker {
     Nanoseconds epoch{};                   ///< CLOCK_MONOTONIC time of stream time zero
     std::optional<Nanoseconds> duration;   ///< of the stream; nullopt = until stopped
     std::optional<Rect> crop;              ///< px of the shown picture
-    Nanoseconds late{};                    ///< from a picture's time to its arrival, as the source has it
     OfferKeeper::Renegotiate renegotiate;  ///< asks the source for other formats; empty: it cannot be asked
     /// The importer's route is another one than before, and why; worker thread. Empty: nobody wants to know.
     std::function<void(std::string_view now, std::string_view reason)> on_route;
@@ -83,6 +82,8 @@ class PictureWorker {
   [[nodiscard]] static bool apply_crop(Frame& frame, const std::optional<Rect>& crop);
 
  private:
+  /// `late`: how long after its time it came.
+  [[nodiscard]] Result<void> take_frame(Frame frame, Nanoseconds late);
   [[nodiscard]] Result<void> take_frame(Frame frame);
   /// A picture with nothing of the wanted part (the window has shrunk): what else is in it, nobody asked to show.
   void leave_out(Frame& frame);
@@ -93,13 +94,15 @@ class PictureWorker {
   [[nodiscard]] Result<void> sit_out_pause(const std::stop_token& stop);
   /// False: the recording has ended meanwhile.
   [[nodiscard]] Result<bool> sit_out_sleep(const std::stop_token& stop);
-  /// Encodes the pictures that wait in the mailbox and were captured before `limit` (CLOCK_MONOTONIC). The first one
-  /// that was not, if one waits.
-  [[nodiscard]] Result<std::optional<Frame>> take_waiting(Nanoseconds limit);
+  /// Encodes the pictures that wait in the mailbox now, of the stream before `end`. The first one that is neither.
+  [[nodiscard]] Result<std::optional<Frame>> take_waiting(Nanoseconds end = Nanoseconds::max());
+  /// After an interruption that began at `begun` (stream time): it is cut out, and the stream goes on with `first`.
+  [[nodiscard]] Result<void> go_on(Frame first, Nanoseconds begun);
   void note_route();
   /// Pictures are made for the encoder that has taken over, where one has.
   void follow_encoder();
   void repeat_last(Nanoseconds time);
+  /// Of the clock that pictures' times are of: one that is captured now is still on its way.
   [[nodiscard]] Nanoseconds stream_now() const { return monotonic_now() - config_.epoch; }
 
   Config config_;

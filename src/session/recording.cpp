@@ -26,8 +26,6 @@ namespace {
 
 /// A source that gives no picture at all for this long has nothing to show (its window is minimised, its node idle).
 constexpr Nanoseconds kFirstPictureTimeout = std::chrono::seconds(10);
-/// No camera's picture is longer on its way.
-constexpr Nanoseconds kMostLate = std::chrono::milliseconds(250);
 /// Memory is called steady from here on: encoders and pools have allocated what they need.
 constexpr Nanoseconds kWarmUp = std::chrono::seconds(2);
 /// After this long every driver has painted a picture that it handed over too early.
@@ -260,10 +258,10 @@ void RecordingImpl::run_worker(const std::stop_token& stop) {
   config.pacer.frame_interval = interval;
   config.pacer.end = options_.duration;
   config.pacer.max_gap = max_gap(min_rate_.load());
-  // A camera's pictures are some time on their way, the first one as long as the others; a still screen's first picture
-  // may just be old, and a recording does not begin far in the past.
-  config.late = std::clamp(first->arrived - first->pts, Nanoseconds{}, kMostLate);
-  config.epoch = std::max(first->pts, monotonic_now() - interval - config.late);
+  // The first picture's stamp lies as far from its arrival as those of the next ones will. It may be that of a screen
+  // that has stood still since, and a recording does not begin in the past.
+  const Nanoseconds late = std::max(first->arrived - first->pts, Nanoseconds{});
+  config.epoch = std::max(first->pts, monotonic_now() - interval - late);
   config.duration = options_.duration;
   config.crop = options_.crop;
   config.renegotiate = [this](const FormatOffer& offer) { return source_->renegotiate(offer); };

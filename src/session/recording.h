@@ -90,7 +90,7 @@ struct RecordingStatus {
   Nanoseconds elapsed{};         ///< of stream time
   std::uint64_t captured = 0;    ///< pictures the source delivered since the first encoded one
   std::uint64_t packets = 0;     ///< coded pictures, repeats included
-  std::uint64_t repeated = 0;    ///< pictures encoded again: static screen, constant rate, flush
+  std::uint64_t repeated = 0;    ///< pictures encoded again: static screen, constant rate, the end
   std::uint64_t dropped = 0;     ///< pictures lost because something was too slow or failed
   std::uint64_t thinned = 0;     ///< pictures left out because the source is faster than the constant rate asked for
   std::uint64_t bytes = 0;       ///< coded

@@ -76,6 +76,7 @@ Frame frame_of(Alive& alive, Nanoseconds pts = monotonic_now()) {
   Frame frame;
   frame.image = image;
   frame.pts = pts;
+  frame.arrived = pts;
   frame.spare = 8;
   ++alive.leases;
   const std::shared_ptr<void> owner(&alive, [](void*) {});
@@ -88,7 +89,7 @@ Frame frame_of(Alive& alive, Nanoseconds pts = monotonic_now()) {
 class Rig {
  public:
   explicit Rig(std::optional<Rational> constant_rate = std::nullopt,
-               const std::function<void(PictureWorker::Config&)>& adjust = {}) {
+               const std::function<void(PictureWorker::Config&)>& adjust = {}, Nanoseconds first_late = {}) {
     importer_ = std::make_unique<CountingImporter>(alive, "before");
     stage_ = std::make_unique<EncodeStage>(
         encoder("first"), 4, RingPolicy::Block,
@@ -111,8 +112,10 @@ class Rig {
     };
     if (adjust) adjust(config);
     worker_ = std::make_unique<PictureWorker>(config, mailbox, *importer_, *stage_);
-    thread_ = std::jthread([this](const std::stop_token& stop) {
-      ended_ = worker_->run(frame_of(alive), stop);
+    thread_ = std::jthread([this, first_late](const std::stop_token& stop) {
+      Frame first = frame_of(alive);
+      first.arrived += first_late;
+      ended_ = worker_->run(std::move(first), stop);
       importer_.reset();
     });
   }
@@ -127,6 +130,19 @@ class Rig {
   /// Puts pictures of these times of the stream, while the worker is busy with the first one.
   void put_at_once(const std::vector<Nanoseconds>& times) {
     for (const Nanoseconds time : times) mailbox.put(frame_of(alive, epoch + time));
+  }
+  /// Puts a picture of this time of the stream as a source that gives it so late.
+  void put_late(Nanoseconds time, Nanoseconds late) {
+    std::this_thread::sleep_until(std::chrono::steady_clock::time_point(epoch + time + late));
+    Frame frame = frame_of(alive, epoch + time);
+    frame.arrived = epoch + time + late;
+    mailbox.put(std::move(frame));
+  }
+  void put_pointer(Nanoseconds time) {
+    Frame news;
+    news.pts = epoch + time;
+    news.cursor = CursorState{};
+    mailbox.put(std::move(news));
   }
   /// Puts pictures until so many are encoded, repeats included.
   void record(std::size_t packets) {
@@ -367,16 +383,61 @@ TEST_CASE("a user's pause and the machine's sleep come and go in any order") {
 }
 
 TEST_CASE("pictures that a source gives late belong to the time they are of, up to the end") {
-  Rig rig(std::nullopt, [](PictureWorker::Config& config) {
-    config.duration = 300ms;
-    config.late = 200ms;
-  });
-  std::this_thread::sleep_until(std::chrono::steady_clock::time_point(rig.epoch + 400ms));
-  rig.put_at_once({290ms});
+  Rig rig(std::nullopt, [](PictureWorker::Config& config) { config.duration = 300ms; }, 500ms);
+  for (const Nanoseconds time : {20ms, 60ms, 100ms, 290ms}) rig.put_late(time, 500ms);
   CHECK(rig.wait_for_end() == PictureWorker::End::Duration);
+  CHECK(rig.counters().captured == 5);
+  CHECK(rig.counters().repeated == 0);
+  for (const Nanoseconds time : {20ms, 60ms, 100ms, 290ms}) {
+    CHECK(std::ranges::count(rig.packets(), to_packet_clock(time), &Packet::pts) == 1);
+  }
+}
+
+TEST_CASE("pictures keep their times across a pause and a sleep, however late they come") {
+  const bool pause = GENERATE(true, false);
+  Rig rig(std::nullopt, {}, 300ms);
+  for (const Nanoseconds time : {10ms, 50ms, 90ms}) rig.put_late(time, 300ms);
+  while (rig.counters().captured < 4) std::this_thread::sleep_for(1ms);
+  if (pause) {
+    rig.set_paused(true);
+    rig.put_late(130ms, 300ms);
+    while (rig.mailbox.waiting() != 0) std::this_thread::sleep_for(1ms);
+    std::this_thread::sleep_for(50ms);
+    rig.set_paused(false);
+  } else {
+    rig.fall_asleep();
+    rig.wake_up();
+  }
+  while (rig.counters().captured < 5) std::this_thread::sleep_for(1ms);
+  const Nanoseconds now = monotonic_now() - rig.epoch;
+  for (const Nanoseconds time : {0ms, 40ms, 80ms}) rig.put_late(now - 280ms + time, 300ms);
+  while (rig.counters().captured < 8) std::this_thread::sleep_for(1ms);
+  rig.end();
   const auto packets = rig.packets();
-  CHECK(rig.counters().captured == 2);
-  CHECK(std::ranges::count(packets, to_packet_clock(290ms), &Packet::pts) == 1);
+  check_times(packets);
+  // Nothing had to make room for what came before: the last three are as far apart as they were captured.
+  std::vector<Nanoseconds> times;
+  for (const Packet& packet : packets) times.push_back(from_packet_clock(packet.pts));
+  std::size_t even = 0;
+  for (std::size_t n = 1; n < times.size(); ++n) {
+    const Nanoseconds apart = times[n] - times[n - 1];
+    if (apart > 39ms && apart < 41ms) ++even;
+  }
+  CHECK(even >= 4);
+}
+
+TEST_CASE("the pointer's news are shown and repeat nothing else") {
+  Rig rig;
+  rig.put_at_once({40ms, 80ms});
+  while (rig.counters().captured < 3) std::this_thread::sleep_for(1ms);
+  rig.put_pointer(90ms);
+  while (rig.alive.pointers < 1) std::this_thread::sleep_for(1ms);
+  rig.put_at_once({120ms});
+  while (rig.counters().captured < 4) std::this_thread::sleep_for(1ms);
+  rig.end();
+  for (const Nanoseconds time : {40ms, 80ms, 90ms, 120ms}) {
+    CHECK(std::ranges::count(rig.packets(), to_packet_clock(time), &Packet::pts) == 1);
+  }
 }
 
 TEST_CASE("a picture with nothing of the wanted part is left out") {
