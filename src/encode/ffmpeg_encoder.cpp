@@ -109,6 +109,7 @@ class FfmpegEncoder final : public Encoder {
   void request_keyframe() override { keyframe_requested_ = true; }
   Result<Change> set_bitrate(std::int64_t bits_per_second) override;
   Result<Change> set_rate(Rational rate) override;
+  Result<void> flush() override;
   Result<void> drain() override;
 
  private:
@@ -396,6 +397,20 @@ Result<Encoder::Change> FfmpegEncoder::set_rate(Rational rate) {
   video_ = std::move(wanted);
   stream_.nominal_rate = rate;
   return Change::InPlace;
+}
+
+Result<void> FfmpegEncoder::flush() {
+  if (!codec_.context.get_deleter().fed || draining_) return {};
+  // The new one first: if it cannot be had, this one goes on.
+  auto opened = open_codec(row_, settings_, video_);
+  if (!opened) {
+    opened.error().kind = ErrorKind::Unsupported;
+    return std::unexpected(std::move(opened.error()));
+  }
+  if (auto ok = empty(); !ok) return ok;
+  codec_ = std::move(*opened);
+  keyframe_requested_ = true;
+  return {};
 }
 
 Result<void> FfmpegEncoder::drain() {

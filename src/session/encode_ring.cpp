@@ -24,11 +24,17 @@ bool EncodeRing::push(EncodeJob job) {
   return true;
 }
 
-std::optional<EncodeJob> EncodeRing::pop() {
+std::optional<EncodeJob> EncodeRing::pop(std::optional<Nanoseconds> until) {
   std::optional<EncodeJob> job;
   {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return count_ > 0 || closed_ || resting_; });
+    const auto ready = [this] { return count_ > 0 || closed_ || resting_ || woken_; };
+    if (until) {
+      changed_.wait_until(lock, std::chrono::steady_clock::time_point(*until), ready);
+    } else {
+      changed_.wait(lock, ready);
+    }
+    woken_ = false;
     if (count_ == 0) return std::nullopt;
     job = std::exchange(jobs_[first_], EncodeJob{});
     first_ = (first_ + 1) % jobs_.size();
@@ -36,6 +42,14 @@ std::optional<EncodeJob> EncodeRing::pop() {
   }
   changed_.notify_all();
   return job;
+}
+
+void EncodeRing::wake() {
+  {
+    const std::lock_guard lock(mutex_);
+    woken_ = true;
+  }
+  changed_.notify_all();
 }
 
 void EncodeRing::close() {

@@ -41,8 +41,10 @@ class EncodeRing {
 
   /// False when close() ended the wait for room: the job was not taken.
   [[nodiscard]] bool push(EncodeJob job);
-  /// Waits for a job; nullopt after close() or rest() once the ring is empty.
-  [[nodiscard]] std::optional<EncodeJob> pop();
+  /// Waits for a job; nullopt when the ring is empty and was closed, rests or was woken, or that time (CLOCK_MONOTONIC)
+  /// has come.
+  [[nodiscard]] std::optional<EncodeJob> pop(std::optional<Nanoseconds> until = std::nullopt);
+  void wake();
   /// No push comes any more.
   void close();
   [[nodiscard]] bool closed() const;
@@ -68,6 +70,7 @@ class EncodeRing {
   RingPolicy policy_;
   bool closed_ = false;
   bool resting_ = false;
+  bool woken_ = false;
 };
 
 }  // namespace zc

@@ -17,6 +17,11 @@ namespace {
 constexpr const char* kThreadName = "zc-encode";
 /// How often an encoder that gives nothing is asked again.
 constexpr Nanoseconds kPoll = std::chrono::milliseconds(2);
+/// A keyframe that was asked for is there so soon, though the screen stands still.
+constexpr Nanoseconds kMostHeldAsked = std::chrono::milliseconds(200);
+/// What has been in the encoder for less is of pictures that come in a row.
+constexpr Nanoseconds kJustNow = std::chrono::milliseconds(500);
+constexpr Nanoseconds kOutPatience = std::chrono::seconds(2);
 /// What a thread that was given up may still take to leave when the stage ends.
 constexpr Nanoseconds kLeavePatience = std::chrono::seconds(2);
 
@@ -79,9 +84,11 @@ void EncodeStage::set_rate(Rational rate) {
   control_wanted_.store(true, std::memory_order_release);
 }
 
-bool EncodeStage::holds_pictures() const {
-  return pictures_pushed_.load(std::memory_order_relaxed) >
-         pictures_done_.load(std::memory_order_relaxed) + ring_.dropped();
+void EncodeStage::bring_out() {
+  std::unique_lock lock(watch_mutex_);
+  const std::uint64_t turn = outs_wanted_.fetch_add(1) + 1;
+  ring_.wake();
+  watch_changed_.wait_for(lock, kOutPatience, [&] { return outs_done_.load() >= turn || finished_ || rested_; });
 }
 
 std::optional<SurfaceFormat> EncodeStage::take_new_input() {
@@ -141,18 +148,23 @@ void EncodeStage::run(const Work& work, std::optional<Error> failure) {
 
 bool EncodeStage::encode_all(EncoderTenure& work, Result<void>& result) {
   while (true) {
-    starved_.store(ring_.depth() == 0 && holds_pictures(), std::memory_order_relaxed);
-    std::optional<EncodeJob> job = ring_.pop();
-    starved_.store(false, std::memory_order_relaxed);
-    if (!job) {
-      if (ring_.closed()) return true;
+    const bool alive = result && work.has_encoder();
+    std::optional<EncodeJob> job = ring_.pop(alive ? due_out() : std::nullopt);
+    if (!job && ring_.closed() && ring_.depth() == 0) return true;
+    if (!job && ring_.resting() && ring_.depth() == 0) {
       if (!sit_out(work, result.has_value())) return false;
       continue;
     }
     // The encoder is dead or left behind: let the ring run empty so that the worker never blocks on it.
-    if (!result || !work.has_encoder()) continue;
-    result = encode(work, *job);
+    if (!alive) continue;
+    const std::uint64_t wanted = outs_wanted_.load();
+    result = job ? encode(work, *job) : empty_if_due(work, wanted != outs_done_.load());
     if (work.lost()) return false;
+    if (wanted != outs_done_.load()) {
+      const std::lock_guard lock(watch_mutex_);
+      outs_done_.store(wanted);
+      watch_changed_.notify_all();
+    }
     if (!result && ring_.resting()) {  // nobody takes over what is to be let go of
       logger("session").warn("{} failed before it could rest: {}", encoder_name_, result.error().message());
       let_go(work);
@@ -187,9 +199,36 @@ Result<void> EncodeStage::drain(EncoderTenure& work) {
               fmt::format("it kept {} pictures for itself", in_flight_.size()));
 }
 
+std::optional<Nanoseconds> EncodeStage::due_out() const {
+  Nanoseconds due = Nanoseconds::max();
+  for (const Submitted& s : submitted_) {
+    if (s.pts >= 0) due = std::min(due, s.due);
+  }
+  return due == Nanoseconds::max() ? std::nullopt : std::optional(due);
+}
+
+Result<void> EncodeStage::empty_if_due(EncoderTenure& work, bool asked) {
+  const Nanoseconds now = monotonic_now();
+  const bool due = std::ranges::any_of(submitted_, [&](const Submitted& s) {
+    return s.pts >= 0 && (now >= s.due || (asked && now - s.handed_over >= kJustNow));
+  });
+  if (!due) return {};
+  const Result<void> emptied = work.call([](Encoder& encoder) { return encoder.flush(); });
+  if (work.lost()) return emptied;
+  for (Submitted& s : submitted_) s.due = Nanoseconds::max();  // not again for these
+  if (!emptied && emptied.error().kind != ErrorKind::Unsupported) return emptied;
+  if (!emptied) logger("session").warn("the newest pictures stay in {}: {}", encoder_name_, emptied.error().message());
+  if (auto received = receive_all(work); !received) return std::unexpected(std::move(received.error()));
+  return {};
+}
+
 Result<void> EncodeStage::encode(EncoderTenure& work, const EncodeJob& job) {
   const Nanoseconds now = monotonic_now();
-  submitted_.at(next_submitted_) = {to_packet_clock(job.surface.stream_time), job.captured, now, job.repeat};
+  Submitted& submitted = submitted_.at(next_submitted_);
+  // The first is waited for by whoever began the recording.
+  const Nanoseconds due = now + (newest_pts_ ? kMostHeld : kJustNow);
+  submitted = {to_packet_clock(job.surface.stream_time), job.captured, now, job.repeat ? Nanoseconds::max() : due,
+               job.repeat};
   next_submitted_ = (next_submitted_ + 1) % submitted_.size();
   const bool kept = watched(work);
   if (kept) in_flight_.push_back({{job.surface.share(), job.captured, job.repeat}, now});
@@ -200,7 +239,10 @@ Result<void> EncodeStage::encode(EncoderTenure& work, const EncodeJob& job) {
   if (control_wanted_.load(std::memory_order_acquire)) {
     if (auto changed = change_settings(work); !changed) return changed;
   }
-  if (keyframe_wanted_.exchange(false, std::memory_order_relaxed)) work.encoder().request_keyframe();
+  if (keyframe_wanted_.exchange(false, std::memory_order_relaxed)) {
+    work.encoder().request_keyframe();
+    submitted.due = std::min(submitted.due, now + kMostHeldAsked);
+  }
   if (auto done = submit(work, job); !done) return done;
   return wait_for_packets(work);
 }
@@ -332,8 +374,9 @@ void EncodeStage::account(const Packet& packet) {
   metrics_.frames.fetch_add(1, std::memory_order_relaxed);
   metrics_.bytes.fetch_add(packet.bytes().size(), std::memory_order_relaxed);
   if (packet.keyframe) metrics_.keyframes.fetch_add(1, std::memory_order_relaxed);
-  for (const Submitted& s : submitted_) {
+  for (Submitted& s : submitted_) {
     if (s.pts != packet.pts) continue;
+    s.pts = -1;
     if (s.repeat) return;
     pictures_done_.fetch_add(1, std::memory_order_relaxed);
     const Nanoseconds now = monotonic_now();

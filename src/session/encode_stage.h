@@ -53,6 +53,10 @@ class EncoderSuccession {
 /// thread that stands in it and gives it to a new one; the old thread ends as soon as its call returns, or is parked
 /// (park()) when the stage ends first.
 ///
+/// An encoder that looks ahead or reorders gives a picture when more have come. Where none come it is emptied after
+/// kMostHeld, or sooner for the stream's first picture and for a keyframe that was asked for, and begins anew with a
+/// keyframe: no picture is made up for that.
+///
 /// While the machine sleeps the stage rests: it has no encoder, and goes on with another one.
 class EncodeStage {
  public:
@@ -66,6 +70,9 @@ class EncodeStage {
   static constexpr std::size_t kMostInFlight = 64;
   /// Pictures that hardware may hold beyond what it says of itself before it is waited for.
   static constexpr std::size_t kHeldSlack = 4;
+  /// As long as a picture (not a repeat) stays in an encoder that is given no others. Not less than two repeats of a
+  /// still screen need, which bring out what hardware holds.
+  static constexpr Nanoseconds kMostHeld = std::chrono::milliseconds(2500);
   using PacketHandler = std::function<void(const Packet&)>;
   using ErrorHandler = std::function<void(const Error&)>;
 
@@ -98,10 +105,9 @@ class EncodeStage {
   void set_bitrate(std::int64_t bits_per_second);
   void set_rate(Rational rate);
 
-  /// Pictures (not repeats) pushed whose packets have not come out yet: the encoder or the ring still holds them.
-  [[nodiscard]] bool holds_pictures() const;
-  /// The encoder holds pictures and waits for more input to let them go.
-  [[nodiscard]] bool starved() const { return starved_.load(std::memory_order_relaxed); }
+  /// Any thread: waits, for two seconds at most, until what has been in the encoder for a while is out of it. While
+  /// pictures come in a row nothing has.
+  void bring_out();
 
   /// Worker thread: what the encoder takes since another one took over, each time that happens; the pictures' maker
   /// need not go on for the failed one. nullopt: nothing new.
@@ -120,9 +126,10 @@ class EncodeStage {
 
  private:
   struct Submitted {
-    std::int64_t pts = -1;
+    std::int64_t pts = -1;  ///< -1: it has come out
     Nanoseconds captured{};
     Nanoseconds handed_over{};
+    Nanoseconds due = Nanoseconds::max();  ///< at the latest, where nothing more comes
     bool repeat = false;
   };
   struct InFlight {
@@ -167,6 +174,9 @@ class EncodeStage {
   [[nodiscard]] Result<bool> receive_all(EncoderTenure& work);
   [[nodiscard]] Result<void> wait_for_packets(EncoderTenure& work);
   [[nodiscard]] Result<void> drain(EncoderTenure& work);
+  /// Empties the encoder if it is time to, or if anybody `asked` and something in it is not of just now.
+  [[nodiscard]] Result<void> empty_if_due(EncoderTenure& work, bool asked);
+  [[nodiscard]] std::optional<Nanoseconds> due_out() const;
   /// Puts the next encoder in the failed one's place and gives it what that one still held, until one works.
   [[nodiscard]] Result<void> replace_encoder(EncoderTenure& work, Error why);
   [[nodiscard]] Result<void> encode_again(EncoderTenure& work);
@@ -203,9 +213,10 @@ class EncodeStage {
   EncodeMetrics metrics_;
   std::atomic<bool> keyframe_wanted_{false};
   std::atomic<bool> control_wanted_{false};
-  std::atomic<bool> starved_{false};
-  std::atomic<bool> abandonable_{false};  ///< a call of this encoder is not waited for for ever
-  std::atomic<bool> hardware_{false};     ///< the encoder at work is
+  std::atomic<std::uint64_t> outs_wanted_{0};  ///< calls of bring_out()
+  std::atomic<std::uint64_t> outs_done_{0};    ///< of these, answered
+  std::atomic<bool> abandonable_{false};       ///< a call of this encoder is not waited for for ever
+  std::atomic<bool> hardware_{false};          ///< the encoder at work is
   std::atomic<std::uint64_t> pictures_pushed_{0};
   std::atomic<std::uint64_t> pictures_done_{0};
 

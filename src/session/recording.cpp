@@ -75,7 +75,10 @@ class RecordingImpl final : public Recording, public SourceListener {
   Result<void> add_output(const OutputSpec& spec) override { return outputs_.add(spec); }
   Result<void> remove_output(const std::string& name) override { return outputs_.remove(name); }
   Result<void> set_replay_length(Nanoseconds length) override { return outputs_.set_replay_length(length); }
-  Result<std::string> save_replay(const OutputSpec& spec) override { return outputs_.save_replay(spec); }
+  Result<std::string> save_replay(const OutputSpec& spec) override {
+    if (stage_ready_.load(std::memory_order_acquire)) stage_->bring_out();
+    return outputs_.save_replay(spec);
+  }
   SourceInfo source() const override { return source_->info(); }
   std::optional<Size> size() const override {
     return stage_ready_.load(std::memory_order_acquire) ? std::optional(size_) : std::nullopt;

@@ -142,9 +142,7 @@ std::vector<Row> picture_rows() {
       {{.name = "--min-fps",
         .value = "N",
         .group = kPicture,
-        .help =
-            "Repeat a picture that does not change at least this often; 0 repeats only what brings the encoder's last "
-            "pictures out, and at the end.",
+        .help = "Repeat a picture that does not change at least this often; 0 repeats it at the end only.",
         .fallback = "1"},
        [](Words& w, Text option, Text text) { return store(min_rate_value(option, text), w.options.min_rate); }},
       {{.name = "--seconds",

@@ -206,6 +206,44 @@ TEST_CASE("a requested keyframe comes with the next picture and a decoder can st
   CHECK(decoder->decode_errors() == 0);
 }
 
+TEST_CASE("flushed, an encoder gives all that it holds, and goes on with a keyframe") {
+  const EncoderRow& row = any_row();
+  const Preset preset = GENERATE(Preset::LowLatency, Preset::Balanced, Preset::Quality);
+  CAPTURE(row.name, static_cast<int>(preset));
+  EncoderSettings settings;
+  settings.preset = preset;
+  settings.gop_seconds = 60;
+  auto encoder = open(row, settings);
+  REQUIRE(encoder->flush());  // it holds nothing yet
+  constexpr std::uint32_t kFlushed = 13;
+  constexpr std::uint32_t kCount = 30;
+  const EncodeRun run = encode(*encoder, kCount, jittered, [&](std::uint32_t n) {
+    if (n == kFlushed) CHECK(encoder->flush());
+  });
+  REQUIRE(run.packets.size() == kCount);
+  CHECK(run.received_after.at(kFlushed) >= kFlushed);
+  const std::int64_t wanted = to_packet_clock(jittered(kFlushed));
+  for (std::size_t i = 0; i < run.packets.size(); ++i) {
+    const Packet& packet = run.packets[i];
+    CHECK(packet.dts <= packet.pts);
+    if (i > 0) CHECK(packet.dts > run.packets[i - 1].dts);
+    CHECK((packet.pts < wanted) == (i < kFlushed));
+  }
+  CHECK(run.packets.at(kFlushed).pts == wanted);
+  CHECK(run.packets.at(kFlushed).keyframe);
+  auto decoder = Decoder::open(encoder->stream(), run.packets);
+  REQUIRE(decoder);
+  for (std::uint32_t number = 0; number < kCount; ++number) {
+    auto next = decoder->next();
+    REQUIRE(next);
+    REQUIRE(*next);
+    const auto mark = (*next)->mark(kSize);
+    REQUIRE(mark);
+    CHECK(mark->frame == number);
+  }
+  CHECK(decoder->decode_errors() == 0);
+}
+
 TEST_CASE("keyframes follow the stream's time, not the count of pictures") {
   const EncoderRow& row = any_row();
   CAPTURE(row.name);

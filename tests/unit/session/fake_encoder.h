@@ -117,7 +117,8 @@ class FakeEncoder final : public Encoder {
     return {};
   }
   Result<std::optional<Packet>> receive() override {
-    if (behaviour_.mute || inside_.size() <= (draining_ ? 0 : behaviour_.holds)) return std::nullopt;
+    if (behaviour_.mute || inside_.empty()) return std::nullopt;
+    if (!draining_ && flushed_ == 0 && inside_.size() <= behaviour_.holds) return std::nullopt;
     AvBufferPtr buffer(av_buffer_alloc(1));
     auto* letter = reinterpret_cast<std::byte*>(buffer->data);
     *letter = static_cast<std::byte>(behaviour_.name.front());
@@ -125,6 +126,7 @@ class FakeEncoder final : public Encoder {
     packet.pts = inside_.front();
     packet.dts = packet.pts - 9'000;  // as if it reordered pictures
     packet.keyframe = std::exchange(first_, false);
+    if (flushed_ > 0) first_ = --flushed_ == 0;
     inside_.pop_front();
     return packet;
   }
@@ -132,6 +134,11 @@ class FakeEncoder final : public Encoder {
   Result<Change> set_bitrate(std::int64_t bits_per_second) override { return changed(std::to_string(bits_per_second)); }
   Result<Change> set_rate(Rational rate) override {
     return changed(std::to_string(rate.num) + "/" + std::to_string(rate.den));
+  }
+  Result<void> flush() override {
+    ask("flush");
+    flushed_ = inside_.size();
+    return {};
   }
   Result<void> drain() override {
     if (behaviour_.hangs_in_drain) behaviour_.gate->wait();
@@ -154,6 +161,7 @@ class FakeEncoder final : public Encoder {
   SurfaceFormat input_;
   StreamParameters stream_;
   std::deque<std::int64_t> inside_;
+  std::size_t flushed_ = 0;  // so many come out before any others
   std::uint32_t submitted_ = 0;
   bool first_ = true;
   bool draining_ = false;
