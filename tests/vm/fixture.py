@@ -76,7 +76,8 @@ def frames(recorded, dmabuf):
     made = {"pts": "none" if None in stamps else "minus_one" if -1 in stamps else "good"}
     if made["pts"] == "good":
         made["lag_ms"] = [round((frame["arrival_ns"] - frame["pts"]) / 1e6, 1) for frame in seen]
-        made["interval_ms"] = [round((b - a) / 1e6, 1) for a, b in zip(stamps, stamps[1:])]
+        before = [recorded["frames"][0].get("pts"), *stamps]
+        made["interval_ms"] = [round((b - a) / 1e6, 1) for a, b in zip(before, stamps)]
     numbers = [frame.get("seq") for frame in seen]
     made["seq"] = "zero" if not any(numbers) else "counting"
     made["header_flags"] = seen[0].get("header_flags")

@@ -116,7 +116,8 @@ nlohmann::json report(const std::string& log) {
   return at == std::string::npos ? nlohmann::json() : nlohmann::json::parse(log.substr(at + 1), nullptr, false);
 }
 
-/// Differences in milliseconds between the file's intervals and the producer's, and what was repeated and left out.
+/// Differences in milliseconds between the file's intervals and the producer's, and what was repeated and left out. A
+/// picture that is stamped as the one before (KWin: two between two presentations) has no time of its own.
 struct Course {
   std::vector<double> errors_ms;
   std::uint64_t distinct = 0, repeated = 0, missing = 0;
@@ -125,8 +126,9 @@ struct Course {
 /// `allowed`: so many repeats of each picture are right.
 Course course(const std::vector<Picture>& all, std::uint64_t allowed) {
   Course c;
-  const Picture* last = nullptr;  // the first one of its number
-  std::uint64_t repeats = 0;      // of that
+  const Picture* last = nullptr;   // the first one of its number
+  const Picture* timed = nullptr;  // the last that has a time of its own
+  std::uint64_t repeats = 0;       // of that
   for (const Picture& now : all) {
     if (last != nullptr && now.mark->frame == last->mark->frame) {
       ++repeats;
@@ -141,8 +143,9 @@ Course course(const std::vector<Picture>& all, std::uint64_t allowed) {
       const bool follows = now.mark->frame == last->mark->frame + 1;
       if (follows && apart < kStill) c.repeated += repeats - std::min(repeats, allowed);
       const double wanted = std::chrono::duration<double>(apart).count();
-      c.errors_ms.push_back(std::abs(now.seconds - last->seconds - wanted) * 1000);
+      if (wanted > 0) c.errors_ms.push_back(std::abs(now.seconds - timed->seconds - wanted) * 1000);
     }
+    if (last == nullptr || now.mark->time > last->mark->time) timed = &now;
     last = &now;
     repeats = 0;
   }
