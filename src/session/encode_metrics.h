@@ -11,7 +11,8 @@ namespace zc {
 
 /// What a stream's encoding has done so far. Written by the encoder thread without locks, read by any thread.
 struct EncodeMetrics {
-  std::atomic<std::uint64_t> frames{0};  ///< coded pictures, repeats included
+  std::atomic<std::uint64_t> taken{0};   ///< pictures that the encoder was given, repeats included
+  std::atomic<std::uint64_t> frames{0};  ///< coded pictures, likewise
   std::atomic<std::uint64_t> bytes{0};
   std::atomic<std::uint64_t> keyframes{0};
   std::atomic<std::uint64_t> lost{0};       ///< pictures that a failed encoder or a lost device took with it

@@ -226,9 +226,8 @@ Result<void> EncodeStage::encode(EncoderTenure& work, const EncodeJob& job) {
   const Nanoseconds now = monotonic_now();
   Submitted& submitted = submitted_.at(next_submitted_);
   // The first is waited for by whoever began the recording.
-  const Nanoseconds due = now + (newest_pts_ ? kMostHeld : kJustNow);
-  submitted = {to_packet_clock(job.surface.stream_time), job.captured, now, job.repeat ? Nanoseconds::max() : due,
-               job.repeat};
+  const Nanoseconds most = !newest_pts_ ? kJustNow : job.repeat ? kMostHeldRepeat : kMostHeld;
+  submitted = {to_packet_clock(job.surface.stream_time), job.captured, now, now + most, job.repeat};
   next_submitted_ = (next_submitted_ + 1) % submitted_.size();
   const bool kept = watched(work);
   if (kept) in_flight_.push_back({{job.surface.share(), job.captured, job.repeat}, now});
@@ -244,6 +243,7 @@ Result<void> EncodeStage::encode(EncoderTenure& work, const EncodeJob& job) {
     submitted.due = std::min(submitted.due, now + kMostHeldAsked);
   }
   if (auto done = submit(work, job); !done) return done;
+  metrics_.taken.fetch_add(1, std::memory_order_relaxed);
   return wait_for_packets(work);
 }
 

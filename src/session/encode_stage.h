@@ -70,9 +70,11 @@ class EncodeStage {
   static constexpr std::size_t kMostInFlight = 64;
   /// Pictures that hardware may hold beyond what it says of itself before it is waited for.
   static constexpr std::size_t kHeldSlack = 4;
-  /// As long as a picture (not a repeat) stays in an encoder that is given no others. Not less than two repeats of a
-  /// still screen need, which bring out what hardware holds.
+  /// As long as a picture stays in an encoder that is given no others. Not less than two repeats of a still screen
+  /// need, which bring out what hardware holds.
   static constexpr Nanoseconds kMostHeld = std::chrono::milliseconds(2500);
+  /// As long as a repeat does: peers and files go on while a screen stands still.
+  static constexpr Nanoseconds kMostHeldRepeat = std::chrono::seconds(5);
   using PacketHandler = std::function<void(const Packet&)>;
   using ErrorHandler = std::function<void(const Error&)>;
 

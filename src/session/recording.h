@@ -89,7 +89,8 @@ struct RecordingStatus {
   bool first_picture = false;    ///< false: still waiting for the desktop's permission or a first picture
   Nanoseconds elapsed{};         ///< of stream time
   std::uint64_t captured = 0;    ///< pictures the source delivered since the first encoded one
-  std::uint64_t packets = 0;     ///< coded pictures, repeats included
+  std::uint64_t taken = 0;       ///< pictures that the encoder was given, repeats included
+  std::uint64_t packets = 0;     ///< coded pictures, likewise
   std::uint64_t repeated = 0;    ///< pictures encoded again: static screen, constant rate, the end
   std::uint64_t dropped = 0;     ///< pictures lost because something was too slow or failed
   std::uint64_t thinned = 0;     ///< pictures left out because the source is faster than the constant rate asked for

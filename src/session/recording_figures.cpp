@@ -35,6 +35,7 @@ void add_figures(RecordingStatus& status, const PictureWorker& pictures, const E
   status.captured = made.captured + passed_over;
   status.ring_dropped = stage.ring().dropped();
   status.dropped = made.dropped + passed_over + status.ring_dropped + encoded.lost;
+  status.taken = stage.metrics().taken.load(std::memory_order_relaxed);
   status.packets = encoded.packets;
   status.bytes = encoded.bytes;
   const EncodeMetrics& metrics = stage.metrics();

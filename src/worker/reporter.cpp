@@ -153,8 +153,10 @@ std::optional<Nanoseconds> Reporter::stall(double least_rate) {
 void Reporter::watch_for_stall(const RecordingStatus& status) {
   const std::optional<Nanoseconds> limit = stall(status.least_rate);
   const Nanoseconds now = monotonic_now();
-  if (status.packets != newest_packets_ || newest_at_ == Nanoseconds{}) {
-    newest_packets_ = status.packets;
+  // An encoder that looks ahead may take some pictures before it gives one.
+  const std::uint64_t done = status.taken + status.packets;
+  if (done != newest_done_ || newest_at_ == Nanoseconds{}) {
+    newest_done_ = done;
     newest_at_ = now;
     if (std::exchange(stalled_, false)) tell(StallNote{.stalled = false, .seconds = 0});
   } else if (limit && !stalled_ && now - newest_at_ >= *limit) {

@@ -60,7 +60,7 @@ class Reporter final : public RecordingEvents {
   std::size_t takeovers_ = 0;
   std::optional<RecordingStatus> before_;
   Nanoseconds figures_at_{};
-  std::uint64_t newest_packets_ = 0;
+  std::uint64_t newest_done_ = 0;
   Nanoseconds newest_at_{};
   bool stalled_ = false;
 };
