@@ -56,7 +56,7 @@ class Encoder {
   /// The pictures/s to expect from the next one on, by which bits are shared out. Errors as set_bitrate().
   [[nodiscard]] virtual Result<Change> set_rate(Rational rate) = 0;
   /// receive() then gives all that is inside, though no more input may come for a while. It is opened anew for that:
-  /// the next picture is a keyframe. Unsupported: it cannot be, and goes on as it was.
+  /// the next picture is a keyframe. After an error it has failed.
   [[nodiscard]] virtual Result<void> flush() = 0;
   /// No more input; receive() then gives all that is left.
   [[nodiscard]] virtual Result<void> drain() = 0;

@@ -293,6 +293,7 @@ Result<void> FfmpegEncoder::empty() {
 
 Result<void> FfmpegEncoder::start_anew() {
   if (auto ok = empty(); !ok) return ok;
+  codec_.context.reset();  // there may be no room for two
   auto opened = open_codec(row_, settings_, video_);
   if (!opened) return std::unexpected(std::move(opened.error()));
   codec_ = std::move(*opened);
@@ -401,16 +402,8 @@ Result<Encoder::Change> FfmpegEncoder::set_rate(Rational rate) {
 
 Result<void> FfmpegEncoder::flush() {
   if (!codec_.context.get_deleter().fed || draining_) return {};
-  // The new one first: if it cannot be had, this one goes on.
-  auto opened = open_codec(row_, settings_, video_);
-  if (!opened) {
-    opened.error().kind = ErrorKind::Unsupported;
-    return std::unexpected(std::move(opened.error()));
-  }
-  if (auto ok = empty(); !ok) return ok;
-  codec_ = std::move(*opened);
   keyframe_requested_ = true;
-  return {};
+  return start_anew();
 }
 
 Result<void> FfmpegEncoder::drain() {

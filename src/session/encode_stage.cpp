@@ -213,11 +213,8 @@ Result<void> EncodeStage::empty_if_due(EncoderTenure& work, bool asked) {
     return s.pts >= 0 && (now >= s.due || (asked && now - s.handed_over >= kJustNow));
   });
   if (!due) return {};
-  const Result<void> emptied = work.call([](Encoder& encoder) { return encoder.flush(); });
-  if (work.lost()) return emptied;
+  if (auto emptied = work.call([](Encoder& encoder) { return encoder.flush(); }); !emptied) return emptied;
   for (Submitted& s : submitted_) s.due = Nanoseconds::max();  // not again for these
-  if (!emptied && emptied.error().kind != ErrorKind::Unsupported) return emptied;
-  if (!emptied) logger("session").warn("the newest pictures stay in {}: {}", encoder_name_, emptied.error().message());
   if (auto received = receive_all(work); !received) return std::unexpected(std::move(received.error()));
   return {};
 }
