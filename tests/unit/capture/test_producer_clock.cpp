@@ -32,11 +32,11 @@ Nanoseconds distance(Nanoseconds a, Nanoseconds b) { return std::max(a - b, b - 
 /// The same deliveries every time.
 class Jitter {
  public:
-  explicit Jitter(Nanoseconds most) : most_(most) {}
-  Nanoseconds operator()() { return Nanoseconds(static_cast<std::int64_t>(random_() % (most_.count() + 1))); }
+  explicit Jitter(Nanoseconds most) : at_(0, most.count()) {}
+  Nanoseconds operator()() { return Nanoseconds(at_(random_)); }
 
  private:
-  Nanoseconds most_;
+  std::uniform_int_distribution<std::int64_t> at_;
   std::mt19937_64 random_{3};  // NOLINT(cert-msc32-c,cert-msc51-cpp): see above
 };
 

@@ -47,7 +47,7 @@ class Rig {
   [[nodiscard]] std::size_t flushes() {
     const std::lock_guard lock(asked_.mutex);
     std::size_t count = 0;
-    for (const std::string& word : asked_.words) count += word.ends_with("flush") ? 1 : 0;
+    for (const std::string& word : asked_.words) count += word.ends_with("flush") ? 1U : 0U;
     return count;
   }
   /// Each picture once, in order.
