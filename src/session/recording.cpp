@@ -26,6 +26,8 @@ namespace {
 
 /// A source that gives no picture at all for this long has nothing to show (its window is minimised, its node idle).
 constexpr Nanoseconds kFirstPictureTimeout = std::chrono::seconds(10);
+/// So long the first picture may have been on the screen.
+constexpr Nanoseconds kOldestFirst = std::chrono::milliseconds(100);
 /// Memory is called steady from here on: encoders and pools have allocated what they need.
 constexpr Nanoseconds kWarmUp = std::chrono::seconds(2);
 /// After this long every driver has painted a picture that it handed over too early.
@@ -264,7 +266,7 @@ void RecordingImpl::run_worker(const std::stop_token& stop) {
   // The first picture's stamp lies as far from its arrival as those of the next ones will. It may be that of a screen
   // that has stood still since, and a recording does not begin in the past.
   const Nanoseconds late = std::max(first->arrived - first->pts, Nanoseconds{});
-  config.epoch = std::max(first->pts, monotonic_now() - interval - late);
+  config.epoch = std::max(first->pts, monotonic_now() - std::max(interval, kOldestFirst) - late);
   config.duration = options_.duration;
   config.crop = options_.crop;
   config.renegotiate = [this](const FormatOffer& offer) { return source_->renegotiate(offer); };

@@ -31,17 +31,19 @@ class RhythmClock {
   /// The stream runs (again): the next buffer has a picture, and is due then.
   Time begin(Time now) {
     picture_ = true;
-    pts_ = std::max(pts_, now - std::min(lag(), Time(0)));
-    return due_ = std::max(pts_ + lag(), now);
+    pts_ = std::max(pts_, now - std::min(lag(beat_), Time(0)));
+    return due_ = std::max(pts_ + lag(beat_), now);
   }
   /// After the buffer that was due: when the next one is.
   Time next(Time now) {
-    if (pointers_ && std::exchange(picture_, !picture_))
-      return due_ = now + interval() / 4;  // pictures keep their times
+    if (pointers_ && std::exchange(picture_, !picture_)) {
+      const Time picture = pts_ + interval(beat_ + 1) + lag(beat_ + 1);  // which keeps its time
+      return due_ = now + std::max(picture - now, Time(0)) / 4;
+    }
     picture_ = true;
     ++beat_;
-    pts_ += interval();
-    return due_ = std::max(pts_ + lag(), now + kClosest);
+    pts_ += interval(beat_);
+    return due_ = std::max(pts_ + lag(beat_), now + kClosest);
   }
   /// What begin() or next() said last.
   [[nodiscard]] Time due() const { return due_; }
@@ -50,10 +52,12 @@ class RhythmClock {
   [[nodiscard]] bool picture() const { return picture_; }
 
  private:
-  [[nodiscard]] Time interval() const {
-    return rhythm_.intervals.empty() ? period_ : rhythm_.intervals[beat_ % rhythm_.intervals.size()];
+  [[nodiscard]] Time interval(std::size_t beat) const {
+    return rhythm_.intervals.empty() ? period_ : rhythm_.intervals[beat % rhythm_.intervals.size()];
   }
-  [[nodiscard]] Time lag() const { return rhythm_.lags.empty() ? Time(0) : rhythm_.lags[beat_ % rhythm_.lags.size()]; }
+  [[nodiscard]] Time lag(std::size_t beat) const {
+    return rhythm_.lags.empty() ? Time(0) : rhythm_.lags[beat % rhythm_.lags.size()];
+  }
 
   Rhythm rhythm_;
   Time period_;

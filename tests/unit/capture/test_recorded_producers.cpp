@@ -147,10 +147,7 @@ TEST_CASE("the buffers and metas of every recorded producer fit ours") {
 TEST_CASE("what a recorded producer states is believed, as long as it can be") {
   for (const ProducerFixture& fixture : fixtures()) {
     CAPTURE(fixture.name);
-    // Where the screen rests the pointer's buffers are played so late that they hold up the next pictures.
-    const bool rests =
-        std::ranges::any_of(fixture.options.rhythm.intervals, [](auto interval) { return interval > 1s; });
-    const bool pointers = !rests && fixture.options.cursor_only != CursorOnly::None;
+    const bool pointers = fixture.options.cursor_only != CursorOnly::None;
     ProducerClock clock;
     RhythmClock played(fixture.options.rhythm, 16ms, pointers);
     auto due = played.begin(100s);
