@@ -30,7 +30,8 @@ struct Dmabuf {
   unsigned plane_count = 0;
 
   /// Checks the description against itself and against the real size of each fd (lseek SEEK_END): a LINEAR plane must
-  /// hold stride x rows bytes, every plane's offset must lie inside. Returns ErrorKind::Invalid naming the plane.
+  /// hold stride x rows bytes, an implicit layout (INVALID) has its format's planes and strides of whole rows, every
+  /// plane's offset must lie inside. Returns ErrorKind::Invalid naming the plane.
   [[nodiscard]] Result<void> validate() const;
 };
 

@@ -4,6 +4,8 @@
 #include "media/pixel_format.h"
 
 #include <cstdint>
+#include <span>
+#include <string>
 #include <vector>
 
 namespace zc {
@@ -13,14 +15,29 @@ namespace zc {
 struct FormatOffer {
   struct Entry {
     PixelFormat format = PixelFormat::Unknown;
-    /// DRM modifiers acceptable as dmabuf, best first. Empty: this format only as shared memory.
+    /// DRM modifiers acceptable as dmabuf, best first; kModifierInvalid: whatever layout the driver has chosen. Empty:
+    /// this format only as shared memory.
     std::vector<std::uint64_t> modifiers;
+    bool operator==(const Entry&) const = default;
   };
   std::vector<Entry> formats;
   bool shared_memory = true;  ///< MemFd buffers are acceptable too (always offered last)
   Size preferred_size{1920, 1080};
   Rational preferred_rate{60, 1};
+  /// No more pictures a second are wanted: a source that draws for us need not draw more. One that cannot be asked
+  /// gives what it has. 1000 and more: no limit.
   Rational max_rate{1000, 1};
+  bool operator==(const FormatOffer&) const = default;
+
+  [[nodiscard]] bool has_dmabufs() const;
+  [[nodiscard]] bool has(PixelFormat format, std::uint64_t modifier) const;
+  /// Nothing would be acceptable.
+  [[nodiscard]] bool nothing() const;
+  void drop_dmabufs();
+  void drop(PixelFormat format, std::span<const std::uint64_t> modifiers);
 };
+
+/// "dmabufs (BGRx with modifier 0x300000000606014, 0x0) or shared memory": of the first format that has any.
+[[nodiscard]] std::string describe(const FormatOffer& offer);
 
 }  // namespace zc

@@ -36,7 +36,7 @@ struct HostImage {
 /// that grows least. `everything` = the producer did not say, or all changed.
 class Damage {
  public:
-  static constexpr std::size_t kMaxRects = 16;
+  static constexpr std::size_t kMaxRects = 32;
 
   [[nodiscard]] static Damage all() { return {}; }
   [[nodiscard]] static Damage none() {

@@ -10,9 +10,16 @@
 namespace zc {
 namespace {
 
+using namespace std::chrono_literals;
+
 /// A graphics card may be back a moment later than the machine.
 constexpr Nanoseconds kReturnPatience = std::chrono::seconds(10);
 constexpr Nanoseconds kTryEvery = std::chrono::milliseconds(500);
+/// A source that gives no first picture for so long has nothing new to show: its screen stands still, its window is
+/// minimised, its node idle.
+constexpr Nanoseconds kTellAfter = 4s;
+/// One whose rate is steady (a camera) does not work then.
+constexpr Nanoseconds kSteadyPatience = 10s;
 
 std::unexpected<Failure> failed(Part part, Error error) { return std::unexpected(Failure{part, std::move(error)}); }
 
@@ -57,28 +64,36 @@ bool PictureIntake::rise() {
   return true;
 }
 
-std::expected<Frame, Failure> PictureIntake::wait_for_picture(const std::stop_token& stop,
-                                                              std::optional<Nanoseconds> patience) {
-  std::optional<Nanoseconds> deadline;
-  if (patience) deadline = monotonic_now() + *patience;
+std::expected<Frame, Failure> PictureIntake::wait_for_picture(const std::stop_token& stop, bool may_be_dead) {
+  Nanoseconds since = monotonic_now();
+  bool told = false;
   std::optional<CursorState> cursor;
   while (true) {
     if (asleep()) {
       if (auto slept = sleep(stop, {}); !slept) return std::unexpected(std::move(slept.error()));
-      deadline.reset();
+      since = monotonic_now();
+      may_be_dead = false;
     }
-    std::optional<Frame> frame = mailbox_.take(stop, deadline);
+    std::optional<Frame> frame = mailbox_.take(stop, since + (told ? kSteadyPatience : kTellAfter));
     if (stop.stop_requested()) return stopped();
-    if (!frame && deadline && monotonic_now() >= *deadline) {
-      return failed(Part::Source, fail(ErrorKind::Timeout, "capture " + source_->info().description,
-                                       fmt::format("it gave no picture within {} s",
-                                                   std::chrono::duration_cast<std::chrono::seconds>(*patience).count()))
+    if (frame) {
+      if (!frame->cursor) frame->cursor = cursor;
+      if (frame->has_image()) return std::move(*frame);
+      cursor = frame->cursor;
+      continue;
+    }
+    const Nanoseconds waited = monotonic_now() - since;
+    const SourceInfo source = source_->info();
+    if (waited >= kTellAfter && !std::exchange(told, true)) {
+      logger("session").warn("{} has given no picture yet: it goes on with the first one", source.description);
+    }
+    if (waited < kSteadyPatience) continue;
+    if (source.steady && may_be_dead) {
+      return failed(Part::Source, fail(ErrorKind::Timeout, "capture " + source.description,
+                                       fmt::format("it gave no picture within {} s", kSteadyPatience / 1s))
                                       .error());
     }
-    if (!frame) continue;
-    if (!frame->cursor) frame->cursor = cursor;
-    if (frame->has_image()) return std::move(*frame);
-    cursor = frame->cursor;
+    since = monotonic_now();
   }
 }
 
@@ -102,7 +117,8 @@ std::expected<void, Failure> PictureIntake::sleep(const std::stop_token& stop, c
   }
   if (auto opened = open_importer(stop); !opened) return opened;
   mailbox_.reopen();
-  if (auto woken = source_->wake(equipment_.importer().offer()); !woken) {
+  formats_.set_readable(equipment_.importer().offer());
+  if (auto woken = source_->wake(formats_.begin(monotonic_now())); !woken) {
     return failed(Part::Source, std::move(woken.error()));
   }
   return {};
@@ -121,7 +137,7 @@ std::expected<void, Failure> PictureIntake::open_importer(const std::stop_token&
 }
 
 std::expected<PictureIntake::Resumed, Failure> PictureIntake::resume(const std::stop_token& stop) {
-  auto first = wait_for_picture(stop, std::nullopt);
+  auto first = wait_for_picture(stop, false);
   for (Nanoseconds deadline = monotonic_now() + kReturnPatience; first;) {
     auto encoder = equipment_.open_encoder_again(*first);
     if (encoder) return Resumed{std::move(*encoder), std::move(*first)};
@@ -131,7 +147,7 @@ std::expected<PictureIntake::Resumed, Failure> PictureIntake::resume(const std::
     first = newest(std::move(*first), stop, kTryEvery);
     if (!asleep()) continue;
     *first = {};
-    first = wait_for_picture(stop, std::nullopt);
+    first = wait_for_picture(stop, false);
     deadline = monotonic_now() + kReturnPatience;
   }
   return std::unexpected(std::move(first.error()));

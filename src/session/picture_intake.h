@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "capture/source.h"
+#include "media/format_table.h"
 #include "media/frame.h"
 #include "session/equipment.h"
 #include "session/frame_mailbox.h"
@@ -22,8 +23,9 @@ namespace zc {
 /// contexts and buffers any more, and one that still has users may keep the machine from sleeping.
 class PictureIntake {
  public:
-  /// Both outlive it.
-  PictureIntake(FrameMailbox& mailbox, Equipment& equipment) : mailbox_(mailbox), equipment_(equipment) {}
+  /// All outlive it.
+  PictureIntake(FrameMailbox& mailbox, Equipment& equipment, FormatTable& formats)
+      : mailbox_(mailbox), equipment_(equipment), formats_(formats) {}
   PictureIntake(const PictureIntake&) = delete;
   PictureIntake& operator=(const PictureIntake&) = delete;
   ~PictureIntake() = default;
@@ -41,10 +43,10 @@ class PictureIntake {
   void end();
 
   // Session worker. Failures: Cancelled when `stop` ended it; else the recording cannot go on.
-  /// The first picture there is, with what the pointer has told before it; a machine that sleeps meanwhile is waited
-  /// for. Timeout, where there is none within `patience`; a sleep ends that. nullopt: as long as it takes.
-  [[nodiscard]] std::expected<Frame, Failure> wait_for_picture(const std::stop_token& stop,
-                                                               std::optional<Nanoseconds> patience);
+  /// The first picture there is, with what the pointer has told before it, as long as that takes: a desktop may show
+  /// nothing new for hours, which is told once. A machine that sleeps meanwhile is waited for. `may_be_dead`: a source
+  /// of a steady rate (SourceInfo) that gives none in time is one; Timeout, unless the machine has slept.
+  [[nodiscard]] std::expected<Frame, Failure> wait_for_picture(const std::stop_token& stop, bool may_be_dead);
   /// No picture comes any more until sleep() has returned.
   void quiet();
   /// Lets go of everything, waits until the machine is awake and nothing is `held` up, and takes it up again. `held` is
@@ -65,6 +67,7 @@ class PictureIntake {
 
   FrameMailbox& mailbox_;
   Equipment& equipment_;
+  FormatTable& formats_;
   Source* source_ = nullptr;
 
   mutable std::mutex mutex_;

@@ -5,8 +5,10 @@
 #include "zerocopy/producer_wait.h"
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <utility>
+#include <variant>
 
 namespace zc {
 namespace {
@@ -223,7 +225,7 @@ Result<bool> PictureWorker::sit_out_sleep(const std::stop_token& stop) {
     return false;
   }
   importer_ = awake->importer;
-  offer_.follow(*importer_);
+  offer_version_.reset();
   change_ = kSlept;
   damage_lost_ = true;  // this importer has seen nothing yet
   if (const auto gone_on = go_on(std::move(awake->first), begun); !gone_on) return std::unexpected(gone_on.error());
@@ -247,6 +249,7 @@ void PictureWorker::follow_rate() {
   if (wanted == 0) return;
   const Rational rate{static_cast<std::uint32_t>(wanted >> 32U), static_cast<std::uint32_t>(wanted)};
   pacer_.set_rate(rate);
+  if (config_.formats != nullptr) config_.formats->limit_rate(rate);
   config_.pacer.frame_interval = Nanoseconds(static_cast<std::int64_t>(1e9 / rate.value()));
 }
 
@@ -269,13 +272,15 @@ Result<void> PictureWorker::import_newest(Nanoseconds time) {
   const Nanoseconds begun = monotonic_now();
   const Nanoseconds arrived = frame.arrived;
   const bool picture = frame.has_image();
+  const auto* dmabuf = std::get_if<std::shared_ptr<const Dmabuf>>(&frame.image);
+  const Came came{frame.format(), dmabuf != nullptr ? std::optional((*dmabuf)->modifier) : std::nullopt};
   const auto ready = wait_for_producer(frame, kProducerPatience);
   Result<Surface> surface = ready ? importer_->import(std::move(frame)) : std::unexpected(ready.error());
   const Nanoseconds done = monotonic_now();
   import_times_.record(done - begun);
   if (arrived != Nanoseconds{}) hold_times_.record(done - arrived);
   note_route();
-  if (auto kept = offer_.after_import(surface ? nullptr : &surface.error(), monotonic_now()); !kept) return kept;
+  if (auto kept = follow_formats(came, surface ? nullptr : &surface.error()); !kept) return kept;
   if (!surface) {
     const Error& error = surface.error();
     if (error.kind == ErrorKind::Lost) return std::unexpected(error);
@@ -293,6 +298,35 @@ Result<void> PictureWorker::import_newest(Nanoseconds time) {
   job.stream_time = time;
   // What was captured before the end is written, so a full ring is waited for whatever asked for the end.
   static_cast<void>(stage_.push({std::move(job), captured, false}));
+  return {};
+}
+
+Result<void> PictureWorker::follow_formats(const Came& came, const Error* error) {
+  if (!config_.renegotiate) return {};
+  FormatTable& table = *config_.formats;
+  const Nanoseconds now = monotonic_now();
+  if (came.format != PixelFormat::Unknown && error == nullptr) table.taken(came.format, came.modifier, now);
+  if (came.format != PixelFormat::Unknown && error != nullptr && error->kind == ErrorKind::Unsupported) {
+    if (came.modifier) {
+      table.refuse(came.format, *came.modifier, error->detail, now);
+    } else {
+      table.not_taken(error->detail, now);
+    }
+  }
+  if (const std::uint64_t version = importer_->offer_version(); offer_version_ != version) {
+    offer_version_ = version;
+    table.set_readable(importer_->offer());
+  }
+  const std::optional<FormatOffer> offer = table.next(now);
+  if (!offer) return {};
+  if (offer->nothing()) {
+    return fail(ErrorKind::Lost, "go on without a copy", "the GPU has refused everything the source can give");
+  }
+  const auto level = table.attempts() <= 2 ? spdlog::level::warn : spdlog::level::debug;
+  logger("session").log(level, "asking the source for {}: {}", describe(*offer), table.reason());
+  if (const auto asked = config_.renegotiate(*offer); !asked) {
+    logger("session").log(level, "the source does not change its format: {}", asked.error().message());
+  }
   return {};
 }
 

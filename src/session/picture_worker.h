@@ -2,9 +2,9 @@
 
 #include "base/error.h"
 #include "base/histogram.h"
+#include "media/format_table.h"
 #include "session/encode_stage.h"
 #include "session/frame_mailbox.h"
-#include "session/offer_keeper.h"
 #include "session/pacer.h"
 #include "zerocopy/importer.h"
 
@@ -29,10 +29,12 @@ class PictureWorker {
   };
   struct Config {
     Pacer::Config pacer;
-    Nanoseconds epoch{};                   ///< CLOCK_MONOTONIC time of stream time zero
-    std::optional<Nanoseconds> duration;   ///< of the stream; nullopt = until stopped
-    std::optional<Rect> crop;              ///< px of the shown picture
-    OfferKeeper::Renegotiate renegotiate;  ///< asks the source for other formats; empty: it cannot be asked
+    Nanoseconds epoch{};                  ///< CLOCK_MONOTONIC time of stream time zero
+    std::optional<Nanoseconds> duration;  ///< of the stream; nullopt = until stopped
+    std::optional<Rect> crop;             ///< px of the shown picture
+    /// What the source may be asked for, outlives this; null: with `renegotiate` empty.
+    FormatTable* formats = nullptr;
+    std::function<Result<void>(const FormatOffer&)> renegotiate;  ///< asks it; empty: it cannot be asked
     /// The importer's route is another one than before, and why; worker thread. Empty: nobody wants to know.
     std::function<void(std::string_view now, std::string_view reason)> on_route;
     /// The machine is about to sleep; looked at whenever the mailbox wakes it. Empty: it never does.
@@ -56,7 +58,6 @@ class PictureWorker {
         importer_(&importer),
         stage_(stage),
         pacer_(config.pacer),
-        offer_(importer, config.renegotiate),
         route_(importer.route()) {}
 
   /// Encodes `first` at stream time zero, then goes on until `stop` or the duration; fills the stream up to its end.
@@ -89,6 +90,14 @@ class PictureWorker {
   void leave_out(Frame& frame);
   [[nodiscard]] Result<void> carry_out();
   [[nodiscard]] Result<void> import_newest(Nanoseconds time);
+  /// How a picture is made up that was given to the importer.
+  struct Came {
+    PixelFormat format = PixelFormat::Unknown;
+    std::optional<std::uint64_t> modifier;  ///< of a dmabuf
+  };
+  /// Keeps what the source gives in step with what the importer takes; `error`: why it took none, or null. An error: it
+  /// takes nothing any more.
+  [[nodiscard]] Result<void> follow_formats(const Came& came, const Error* error);
   void follow_rate();
   [[nodiscard]] bool asleep() const { return config_.asleep && config_.asleep(); }
   [[nodiscard]] Result<void> sit_out_pause(const std::stop_token& stop);
@@ -110,7 +119,8 @@ class PictureWorker {
   Importer* importer_;
   EncodeStage& stage_;
   Pacer pacer_;
-  OfferKeeper offer_;
+  /// Of the importer's offer that the table has; nullopt: it may have another.
+  std::optional<std::uint64_t> offer_version_;
   std::string route_;          // last seen
   std::string_view change_;    // what may change it next, other than a failure; empty: nothing
   Frame newest_;               // given to the pacer, not yet imported

@@ -4,6 +4,7 @@
 #include "base/parked_thread.h"
 #include "base/process_stats.h"
 #include "capture/reconnecting_source.h"
+#include "media/format_table.h"
 #include "session/encode_stage.h"
 #include "session/equipment.h"
 #include "session/frame_mailbox.h"
@@ -24,8 +25,6 @@
 namespace zc {
 namespace {
 
-/// A source that gives no picture at all for this long has nothing to show (its window is minimised, its node idle).
-constexpr Nanoseconds kFirstPictureTimeout = std::chrono::seconds(10);
 /// So long the first picture may have been on the screen.
 constexpr Nanoseconds kOldestFirst = std::chrono::milliseconds(100);
 /// Memory is called steady from here on: encoders and pools have allocated what they need.
@@ -54,7 +53,9 @@ class RecordingImpl final : public Recording, public SourceListener {
                  ring_policy(options_) == RingPolicy::Block ? FrameMailbox::kMostFrames : 1),
         outputs_(options_.replay, output_events()),
         equipment_(options_),
-        intake_(mailbox_, equipment_) {}
+        intake_(mailbox_, equipment_, formats_) {
+    formats_.limit_rate(options_.constant_rate ? options_.constant_rate : options_.max_rate);
+  }
   RecordingImpl(const RecordingImpl&) = delete;
   RecordingImpl& operator=(const RecordingImpl&) = delete;
   ~RecordingImpl() override { close(); }
@@ -134,6 +135,7 @@ class RecordingImpl final : public Recording, public SourceListener {
   std::unique_ptr<Source> source_;
 
   Equipment equipment_;  ///< the worker's once that runs; outlives the stage, which asks it for successors
+  FormatTable formats_;  ///< the worker's once that runs
   PictureIntake intake_;
 
   // Made by the worker when the first picture has come; read by status() behind stage_ready_.
@@ -214,7 +216,8 @@ std::expected<void, Failure> RecordingImpl::open(std::stop_token stop) {
   }
   source_ = std::move(*source);
   intake_.set_source(*source_);
-  if (auto started = source_->start(equipment_.importer().offer(), *this); !started) {
+  formats_.set_readable(equipment_.importer().offer());
+  if (auto started = source_->start(formats_.begin(monotonic_now()), *this); !started) {
     return failed(Part::Source, std::move(started.error()));
   }
   worker_ = std::jthread([this](const std::stop_token& token) {
@@ -245,7 +248,7 @@ std::expected<void, Failure> RecordingImpl::open_stage(Frame& first) {
 }
 
 void RecordingImpl::run_worker(const std::stop_token& stop) {
-  auto first = intake_.wait_for_picture(stop, kFirstPictureTimeout);
+  auto first = intake_.wait_for_picture(stop, true);
   if (!first) {
     if (first.error().error.kind != ErrorKind::Cancelled) end_with(EndReason::Failed, std::move(first.error()));
     return;
@@ -269,6 +272,7 @@ void RecordingImpl::run_worker(const std::stop_token& stop) {
   config.epoch = std::max(first->pts, monotonic_now() - std::max(interval, kOldestFirst) - late);
   config.duration = options_.duration;
   config.crop = options_.crop;
+  config.formats = &formats_;
   config.renegotiate = [this](const FormatOffer& offer) { return source_->renegotiate(offer); };
   config.on_route = [this](std::string_view now, std::string_view reason) { on_route_change(now, reason); };
   config.asleep = [this] { return intake_.asleep(); };

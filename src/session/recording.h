@@ -50,6 +50,8 @@ struct RecordingOptions {
   std::optional<Size> size;  ///< of the coded picture; unset: the first picture's, cut to even numbers
   std::optional<Rect> crop;  ///< px of the shown picture
   std::optional<Rational> constant_rate;
+  /// With a variable rate: the source is asked for no more pictures a second.
+  std::optional<Rational> max_rate;
   double min_rate = 1.0;  ///< pictures/s a static screen still yields under variable rate; 0 = none
   std::optional<Nanoseconds> duration;
   /// Surfaces between worker and encoder; unset: 4 live, where more would only be delay, else 10, which bridge a third

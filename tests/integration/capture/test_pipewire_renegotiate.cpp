@@ -1,7 +1,9 @@
 // A producer, our source and a real importer together: what happens when the importer refuses what was agreed on.
 #include "integration/capture/rig.h"
+#include "media/format_table.h"
 #include "session/frame_mailbox.h"
-#include "session/offer_keeper.h"
+#include "session/recording.h"
+#include "support/temporary_folder.h"
 #include "unit/zerocopy/importer_support.h"
 #include "unit/zerocopy/tiled_support.h"
 #include "zerocopy/cpu_importer.h"
@@ -58,7 +60,8 @@ class Way {
   Way(std::unique_ptr<Importer> importer, ProducerOptions options)
       : importer_(std::move(importer)), producer_(produce(std::move(options))), source_(source(target(*producer_))) {
     REQUIRE(importer_->configure(kNv12));
-    const auto started = source_->start(importer_->offer(), listener_);
+    formats_.set_readable(importer_->offer());
+    const auto started = source_->start(formats_.begin(monotonic_now()), listener_);
     if (!started) FAIL(started.error().message());
   }
   Way(const Way&) = delete;
@@ -73,8 +76,9 @@ class Way {
       if (!frame || !frame->has_image()) continue;
       const auto* dmabuf = std::get_if<std::shared_ptr<const Dmabuf>>(&frame->image);
       const auto kind = dmabuf != nullptr ? std::optional((*dmabuf)->modifier) : std::nullopt;
+      const PixelFormat format = frame->format();
       const auto surface = importer_->import(std::move(*frame));
-      REQUIRE(keeper_.after_import(surface ? nullptr : &surface.error(), monotonic_now()));
+      follow(format, kind, surface ? nullptr : &surface.error());
       if (!surface) {
         refused.insert(kind);
         continue;
@@ -103,11 +107,23 @@ class Way {
   std::unique_ptr<TestProducer> producer_;
   std::unique_ptr<Source> source_;
   MailboxListener listener_;
+  /// As PictureWorker does.
+  void follow(PixelFormat format, std::optional<std::uint64_t> modifier, const Error* error) {
+    const Nanoseconds now = monotonic_now();
+    if (error == nullptr) formats_.taken(format, modifier, now);
+    if (error != nullptr && error->kind == ErrorKind::Unsupported && modifier) {
+      formats_.refuse(format, *modifier, error->detail, now);
+    }
+    formats_.set_readable(importer_->offer());
+    const auto offer = formats_.next(now);
+    if (!offer) return;
+    REQUIRE_FALSE(offer->nothing());
+    ++asked;
+    CHECK(source_->renegotiate(*offer));
+  }
+
   std::vector<std::uint32_t> numbers_;
-  OfferKeeper keeper_{*importer_, [this](const FormatOffer& offer) {
-                        ++asked;
-                        return source_->renegotiate(offer);
-                      }};
+  FormatTable formats_;
 };
 
 /// A GPU that does what it is told with each modifier, for as many pictures.
@@ -244,4 +260,34 @@ TEST_CASE("a producer that has nothing but what is refused ends with the reason,
   REQUIRE(way.error());
   CHECK(way.error()->kind == ErrorKind::Unsupported);
   CHECK(way.wrong == 0);
+}
+
+TEST_CASE("a recording begins with the first picture of a screen that stands still, however long that takes") {
+  const auto daemon = pipewire();
+  const TemporaryFolder folder;
+  ProducerOptions options;
+  SECTION("a screen") { options.variable_rate = true; }
+  SECTION("a camera, which does not work then") {}
+  const auto producer = produce(options);
+  producer->fall_silent(Silence::ForEver);
+  RecordingOptions recorded;
+  recorded.source = NodeSpec{.node = NodeSpec::Id{producer->node_id()}};
+  recorded.outputs.push_back(parse_output(folder.file("still.mkv"), std::nullopt, false).value());
+  recorded.encoder.options = {{"preset", "ultrafast"}};
+  recorded.duration = std::chrono::milliseconds(500);
+  auto recording = Recording::start(std::move(recorded), {});
+  REQUIRE(recording);
+  if (options.variable_rate) {
+    CHECK_FALSE((*recording)->wait(std::chrono::seconds(12)));
+    CHECK_FALSE((*recording)->status().first_picture);
+    producer->fall_silent(Silence::None);
+  }
+  REQUIRE((*recording)->wait(std::chrono::seconds(100)));
+  const RecordingReport report = (*recording)->finish();
+  CHECK(report.end == (options.variable_rate ? EndReason::Duration : EndReason::Failed));
+  CHECK((report.counters.packets > 0) == options.variable_rate);
+  if (!options.variable_rate) {
+    REQUIRE(report.failure);
+    CHECK(report.failure->error.kind == ErrorKind::Timeout);
+  }
 }

@@ -51,3 +51,24 @@ TEST_CASE("a tiled dmabuf is checked as far as anyone but the driver can") {
   d.plane_count = 2;
   CHECK_FALSE(d.validate());
 }
+
+TEST_CASE("an implicit layout has its format's planes and strides of whole rows, of a length that nobody knows") {
+  Dmabuf d = linear(4096);
+  d.modifier = kModifierInvalid;
+  CHECK(d.validate());
+  d.planes[0].stride_bytes = 2556;
+  CHECK_FALSE(d.validate());
+  d.planes[0].stride_bytes = 0;
+  CHECK_FALSE(d.validate());
+  d.planes[0].stride_bytes = 4096;
+  CHECK(d.validate());
+  d.planes[0].offset_bytes = 4096;
+  CHECK_FALSE(d.validate());
+  d.planes[0].offset_bytes = 0;
+  d.planes[1].fd = memory(4096);
+  d.planes[1].stride_bytes = 4096;
+  d.plane_count = 2;
+  CHECK_FALSE(d.validate());
+  d.format = PixelFormat::NV12;
+  CHECK(d.validate());
+}

@@ -12,6 +12,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -19,6 +20,7 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <variant>
 #include <vector>
 
 using namespace zc;
@@ -32,11 +34,20 @@ struct Alive {
   std::atomic<int> surfaces{0};
   std::atomic<int> leases{0};
   std::atomic<int> encoders{0};
-  std::atomic<bool> held{false};  ///< the importer takes its time
-  std::atomic<int> pointers{0};   ///< news of the pointer alone
-  std::atomic<int> whole{0};      ///< pictures that the importer was to read whole
-  std::atomic<int> wrong{0};      ///< seen on other threads than the test's, which asserts it
+  std::atomic<bool> held{false};   ///< the importer takes its time
+  std::atomic<int> pointers{0};    ///< news of the pointer alone
+  std::atomic<int> whole{0};       ///< pictures that the importer was to read whole
+  std::atomic<int> wrong{0};       ///< seen on other threads than the test's, which asserts it
+  std::atomic<bool> picky{false};  ///< the importer takes no dmabufs but LINEAR ones
 };
+
+constexpr std::uint64_t kTiled = 0x0300'0000'0000'0001;
+
+FormatOffer two_formats() {
+  FormatOffer offer;
+  offer.formats = {{PixelFormat::BGRx, {kTiled, kModifierLinear}}, {PixelFormat::RGBA, {kTiled, kModifierLinear}}};
+  return offer;
+}
 
 /// Makes every frame the same picture.
 class CountingImporter final : public Importer {
@@ -49,11 +60,15 @@ class CountingImporter final : public Importer {
     if (worker != std::this_thread::get_id()) ++alive_.wrong;
   }
   [[nodiscard]] std::string_view route() const override { return route_; }
-  [[nodiscard]] FormatOffer offer() const override { return {}; }
+  [[nodiscard]] FormatOffer offer() const override { return two_formats(); }
   [[nodiscard]] Result<void> configure(const SurfaceFormat&) override { return {}; }
   [[nodiscard]] Result<Surface> import(Frame frame) override {
     worker = std::this_thread::get_id();
     while (alive_.held) std::this_thread::sleep_for(1ms);
+    const auto* dmabuf = std::get_if<std::shared_ptr<const Dmabuf>>(&frame.image);
+    if (alive_.picky && dmabuf != nullptr && (*dmabuf)->modifier != kModifierLinear) {
+      return fail(ErrorKind::Unsupported, "import", "picky");
+    }
     if (!frame.has_image()) ++alive_.pointers;
     if (frame.has_image() && frame.damage.everything()) ++alive_.whole;
     if (std::exchange(first_, false) && !frame.damage.everything()) ++alive_.wrong;
@@ -482,4 +497,56 @@ TEST_CASE("a worker ends while it sleeps, and sleeps as often as the machine doe
   CHECK(rig.sleeps == 3);
   CHECK(rig.count() == before);
   CHECK(rig.alive.encoders == 0);
+}
+
+TEST_CASE("a modifier that is not taken is refused in the session's table, and the source asked for the rest") {
+  FormatTable table;
+  table.set_readable(two_formats());
+  static_cast<void>(table.begin(monotonic_now()));
+  std::mutex mutex;
+  std::vector<FormatOffer> asked;
+  const auto count = [&] {
+    const std::lock_guard lock(mutex);
+    return asked.size();
+  };
+  Rig rig(std::nullopt, [&](PictureWorker::Config& config) {
+    config.formats = &table;
+    config.renegotiate = [&](const FormatOffer& offer) -> Result<void> {
+      const std::lock_guard lock(mutex);
+      asked.push_back(offer);
+      return {};
+    };
+  });
+  const auto put = [&](std::uint64_t modifier) {
+    auto dmabuf = std::make_shared<Dmabuf>();
+    dmabuf->format = PixelFormat::BGRx;
+    dmabuf->size = kFormat.size;
+    dmabuf->modifier = modifier;
+    Frame frame = frame_of(rig.alive);
+    frame.image = std::shared_ptr<const Dmabuf>(std::move(dmabuf));
+    rig.mailbox.put(std::move(frame));
+  };
+  while (rig.count() < 2) {
+    put(kTiled);
+    std::this_thread::sleep_for(2ms);
+  }
+  CHECK(count() == 0);
+  rig.alive.picky = true;
+  while (count() == 0) {
+    put(kTiled);
+    std::this_thread::sleep_for(2ms);
+  }
+  {
+    const std::lock_guard lock(mutex);
+    REQUIRE_FALSE(asked.empty());
+    CHECK_FALSE(asked.front().has(PixelFormat::BGRx, kTiled));
+    CHECK(asked.front().has(PixelFormat::BGRx, kModifierLinear));
+    CHECK(asked.front().has(PixelFormat::RGBA, kTiled));
+  }
+  const std::size_t before = rig.count();
+  while (rig.count() < before + 2) {
+    put(kModifierLinear);
+    std::this_thread::sleep_for(2ms);
+  }
+  CHECK(rig.end() == PictureWorker::End::Stopped);
 }
