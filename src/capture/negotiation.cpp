@@ -2,6 +2,7 @@
 
 #include "capture/spa_sync.h"
 #include "capture/spa_video_format.h"
+#include "media/frame.h"
 
 #include <spa/buffer/buffer.h>
 #include <spa/buffer/meta.h>
@@ -12,6 +13,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <utility>
 
 namespace zc {
@@ -40,15 +42,30 @@ void begin_format(ObjectBuilder& b, PixelFormat format) {
       .add_id(SPA_FORMAT_VIDEO_format, spa_video_format_of(format));
 }
 
-void end_format(ObjectBuilder& b, const FormatOffer& offer) {
+/// The rate that the source is limited to.
+std::optional<Rational> limit_of(const FormatOffer& offer) {
+  const bool real = !offer.max_rate.zero() && below(offer.max_rate, kUnlimitedRate);
+  return real ? std::optional(offer.max_rate) : std::nullopt;
+}
+
+void end_format(ObjectBuilder& b, const FormatOffer& offer, std::optional<Rational> limit) {
   const Size preferred{std::clamp(offer.preferred_size.width, 1U, kMaxEdgePx),
                        std::clamp(offer.preferred_size.height, 1U, kMaxEdgePx)};
-  const Rational max = offer.max_rate.zero() ? kUnlimitedRate : offer.max_rate;
+  const Rational rate = at_most(offer.preferred_rate, limit.value_or(kUnlimitedRate));
   b.add_size_range(SPA_FORMAT_VIDEO_size, preferred, {1, 1}, {kMaxEdgePx, kMaxEdgePx})
-      .add_rate_range(SPA_FORMAT_VIDEO_framerate, at_most(offer.preferred_rate, max), {0, 1}, max);
-  // Damage-driven producers run at framerate 0 and throttle to maxFramerate. Asked for only as a real limit: a
-  // producer that does not know the property would otherwise seem to have agreed to our default.
-  if (below(max, kUnlimitedRate)) b.add_rate_range(SPA_FORMAT_VIDEO_maxFramerate, max, {0, 1}, max);
+      .add_rate_range(SPA_FORMAT_VIDEO_framerate, rate, {0, 1}, kUnlimitedRate);
+  // No range: its ends would become the choice where the producer's own range is empty.
+  if (limit) b.add_rate(SPA_FORMAT_VIDEO_maxFramerate, *limit);
+}
+
+/// One EnumFormat; without modifiers: in shared memory.
+PodPtr make_format(const FormatOffer& offer, PixelFormat format, std::span<const std::uint64_t> modifiers,
+                   std::optional<Rational> limit) {
+  ObjectBuilder b(SPA_TYPE_OBJECT_Format, SPA_PARAM_EnumFormat);
+  begin_format(b, format);
+  if (!modifiers.empty()) b.add_long_enum(SPA_FORMAT_VIDEO_modifier, modifiers, kModifierFlags);
+  end_format(b, offer, limit);
+  return b.finish();
 }
 
 template <class Ours>
@@ -119,7 +136,7 @@ bool read_modifier(const PodValues& values, NegotiatedFormat& format) {
 
 constexpr std::uint32_t kHeaderBytes = sizeof(spa_meta_header);
 constexpr std::uint32_t kRegionBytes = sizeof(spa_meta_region);
-constexpr std::int32_t kDamageRegions = 16;
+constexpr auto kDamageRegions = static_cast<std::int32_t>(Damage::kMaxRects);
 
 /// Bytes of a cursor meta with room for a bitmap of that edge.
 constexpr std::int32_t cursor_bytes(std::int32_t edge) {
@@ -154,21 +171,17 @@ Result<std::vector<PodPtr>> make_format_params(const FormatOffer& offer, PodPtr 
   std::vector<PodPtr> params;
   if (fixated) params.push_back(std::move(fixated));
   const std::size_t before = params.size();
-  const auto known = [](const FormatOffer::Entry& e) { return spa_video_format_of(e.format) != 0; };
+  const std::optional<Rational> limit = limit_of(offer);
+  const auto add = [&](PixelFormat format, std::span<const std::uint64_t> modifiers) {
+    if (spa_video_format_of(format) == 0) return;
+    if (limit) params.push_back(make_format(offer, format, modifiers, limit));
+    params.push_back(make_format(offer, format, modifiers, std::nullopt));
+  };
   for (const FormatOffer::Entry& entry : offer.formats) {
-    if (!known(entry) || entry.modifiers.empty()) continue;
-    ObjectBuilder b(SPA_TYPE_OBJECT_Format, SPA_PARAM_EnumFormat);
-    begin_format(b, entry.format);
-    b.add_long_enum(SPA_FORMAT_VIDEO_modifier, entry.modifiers, kModifierFlags);
-    end_format(b, offer);
-    params.push_back(b.finish());
+    if (!entry.modifiers.empty()) add(entry.format, entry.modifiers);
   }
   for (const FormatOffer::Entry& entry : offer.formats) {
-    if (!known(entry) || !offer.shared_memory) continue;
-    ObjectBuilder b(SPA_TYPE_OBJECT_Format, SPA_PARAM_EnumFormat);
-    begin_format(b, entry.format);
-    end_format(b, offer);
-    params.push_back(b.finish());
+    if (offer.shared_memory) add(entry.format, {});
   }
   if (params.size() == before) return fail(ErrorKind::Invalid, "offer formats to PipeWire", "there is none to offer");
   if (std::ranges::any_of(params, [](const PodPtr& p) { return p == nullptr; })) {
@@ -222,7 +235,8 @@ PodPtr make_fixation(const NegotiatedFormat& open, const FormatOffer& offer) {
   ObjectBuilder b(SPA_TYPE_OBJECT_Format, SPA_PARAM_EnumFormat);
   begin_format(b, open.format);
   b.add_long(SPA_FORMAT_VIDEO_modifier, static_cast<std::int64_t>(*ours), SPA_POD_PROP_FLAG_MANDATORY);
-  end_format(b, offer);
+  const std::optional<Rational> limit = limit_of(offer);
+  end_format(b, offer, limit && open.max_rate == *limit ? limit : std::nullopt);
   return b.finish();
 }
 

@@ -21,6 +21,11 @@ inline constexpr std::uint32_t kMaxEdgePx = 32'768;
 /// The EnumFormat PODs of an offer, in order of preference: first one per format with its modifiers (MANDATORY |
 /// DONT_FIXATE, so that the producer, who can try an allocation, makes the choice), then, when shared memory is
 /// acceptable, one per format without a modifier. `fixated` (see make_fixation) goes in front of all when given.
+///
+/// With a limit of the rate each comes twice: with exactly that maxFramerate, which producers that draw on damage
+/// throttle to (KWin, Mutter, wlroots' portal); then without the property, for those whose own range does not hold it
+/// (a screen of a lower rate; wlroots' portal on a headless output states the range 1 to 0). The framerate, which
+/// cameras have, is not limited: another rate of theirs can mean another size.
 /// Invalid: the offer names no format, or only unknown ones.
 [[nodiscard]] Result<std::vector<PodPtr>> make_format_params(const FormatOffer& offer, PodPtr fixated = nullptr);
 
@@ -41,8 +46,8 @@ struct NegotiatedFormat {
 /// Reads a Format param. Unsupported: not raw video or a format we have no name for; Invalid: malformed, no size.
 [[nodiscard]] Result<NegotiatedFormat> parse_format(const spa_pod* param);
 
-/// The EnumFormat that answers needs_fixation(): the same format with one modifier, the first of the offer's list for
-/// that format which the producer left open. nullptr when none of ours is among them.
+/// The EnumFormat that answers needs_fixation(): the same format at the same limit with one modifier, the first of the
+/// offer's list for that format which the producer left open. nullptr when none of ours is among them.
 [[nodiscard]] PodPtr make_fixation(const NegotiatedFormat& open, const FormatOffer& offer);
 
 /// Buffers: MemFd, or DmaBuf when a modifier was negotiated; never MemPtr, which only works inside one process.
@@ -50,8 +55,8 @@ struct NegotiatedFormat {
 /// has no explicit sync takes the second.
 [[nodiscard]] PodPtr make_buffers_param(const NegotiatedFormat& format, bool timelines = false);
 
-/// Header, VideoCrop, VideoTransform, VideoDamage and Cursor, and SyncTimeline with `timelines`. A producer leaves out
-/// what it does not have.
+/// Header, VideoCrop, VideoTransform, VideoDamage (Damage::kMaxRects regions) and Cursor, and SyncTimeline with
+/// `timelines`. A producer leaves out what it does not have.
 [[nodiscard]] std::vector<PodPtr> make_meta_params(bool timelines = false);
 
 /// One EnumFormat of a foreign node, for `zerocast sources`. The format may be a choice: one entry for each.

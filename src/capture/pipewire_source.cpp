@@ -2,17 +2,20 @@
 
 #include "base/log.h"
 #include "capture/drm_timeline.h"
+#include "capture/hand_shake.h"
 #include "capture/pipewire_connection.h"
 #include "capture/pipewire_errors.h"
 #include "capture/video_stream.h"
 
 #include <pipewire/keys.h>
+#include <pipewire/loop.h>
 #include <pipewire/node.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstddef>
 #include <mutex>
 #include <optional>
 #include <string_view>
@@ -50,11 +53,25 @@ bool matches(const RegistryObject& object, const PipeWireTarget& target) {
       target.node);
 }
 
-const RegistryObject* find(const PipeWireConnection::Registry& registry, const PipeWireTarget& target) {
+bool gives_no_video(const RegistryObject& object) {
+  const std::string_view media_class = object.property(PW_KEY_MEDIA_CLASS);
+  return media_class.contains("Audio") || media_class.contains("Midi");
+}
+
+/// A name may be that of several nodes: the first by id, one with pictures before one of sound.
+struct Found {
+  const RegistryObject* node = nullptr;
+  std::size_t others = 0;  ///< that could have been meant as well
+};
+Found find(const PipeWireConnection::Registry& registry, const PipeWireTarget& target) {
+  Found found;
   for (const auto& [id, object] : registry) {
-    if (matches(object, target)) return &object;
+    if (!matches(object, target)) continue;
+    const bool better = found.node == nullptr || (gives_no_video(*found.node) && !gives_no_video(object));
+    if (!better && !gives_no_video(object)) ++found.others;
+    if (better) found.node = &object;
   }
-  return nullptr;
+  return found;
 }
 
 /// Producers that leave the choice of a modifier to the consumer, by node.name. xdg-desktop-portal-wlr aborts on some
@@ -109,6 +126,10 @@ class PipeWireSource final : public Source, private VideoStream::Events {
   void stream_state(pw_stream_state state, const char* message) override;
   void stream_failed(const Error& error) override { end(error); }
   void node_removed(const RegistryObject& object);
+  /// A new stream to the same node, with the hand-shake's offer.
+  [[nodiscard]] Result<void> connect_stream();
+  static void try_again(void* data, std::uint64_t /*count*/) noexcept;
+  [[nodiscard]] bool over();
   void end(Error error);
   void report(SourceState state);
 
@@ -127,8 +148,12 @@ class PipeWireSource final : public Source, private VideoStream::Events {
   bool agreed_ = false;
   std::optional<Error> ended_;
   ResolvedNode node_;
-  // PipeWire thread only:
+  // PipeWire thread only, once that runs:
   SourceState reported_ = SourceState::Ended;
+  HandShake hand_shake_;
+  bool broken_ = false;          ///< the stream is, and a new one is due
+  spa_source* retry_ = nullptr;  ///< in the loop: a stream cannot be replaced inside its own callback
+  std::shared_ptr<TimelineDevice> timelines_;
 
   std::unique_ptr<PipeWireConnection> connection_;
   std::unique_ptr<VideoStream> stream_;
@@ -160,15 +185,18 @@ Result<void> PipeWireSource::begin(const FormatOffer& offer) {
   connection_ = std::move(*connection);
   if (const auto answered = connection_->roundtrip(deadline, stop_); !answered) return answered;
   if (const auto resolved = resolve(deadline); !resolved) return resolved;
+  connection_->run([this] {
+    retry_ = pw_loop_add_event(connection_->loop(), &PipeWireSource::try_again, this);
+    hand_shake_.begin(node_.we_choose_modifier);
+  });
   return receive(offer, deadline);
 }
 
 Result<void> PipeWireSource::receive(const FormatOffer& offer, Clock::time_point deadline) {
-  const auto has_modifiers = [](const FormatOffer::Entry& entry) { return !entry.modifiers.empty(); };
-  std::shared_ptr<TimelineDevice> timelines = given_timelines_;
-  if (!timelines && std::ranges::any_of(offer.formats, has_modifiers)) {
+  timelines_ = given_timelines_;
+  if (!timelines_ && offer.has_dmabufs()) {
     if (auto opened = open_drm_timelines()) {
-      timelines = std::move(*opened);
+      timelines_ = std::move(*opened);
     } else {
       logger("capture").debug("no explicit synchronisation: {}", opened.error().message());
     }
@@ -176,24 +204,37 @@ Result<void> PipeWireSource::receive(const FormatOffer& offer, Clock::time_point
   Result<void> connected;
   connection_->run([&] {
     report(SourceState::Connecting);
-    const VideoStream::Target target{node_.serial, node_.id, node_.we_choose_modifier};
-    auto stream =
-        VideoStream::connect(connection_->core(), connection_->loop(), target, offer, counters_, *this, timelines);
-    if (stream) {
-      stream_ = std::move(*stream);
-    } else {
-      connected = std::unexpected(stream.error());
-    }
+    hand_shake_.set_offer(offer);
+    if (timelines_) hand_shake_.allow_timelines();
+    connected = connect_stream();
   });
   if (!connected) return connected;
   return wait_for_agreement(deadline);
 }
 
+Result<void> PipeWireSource::connect_stream() {
+  broken_ = false;
+  auto stream = VideoStream::connect(connection_->core(), connection_->loop(), {node_.serial, node_.id}, hand_shake_,
+                                     counters_, *this, timelines_);
+  if (!stream) return std::unexpected(std::move(stream.error()));
+  stream_ = std::move(*stream);
+  return {};
+}
+
+void PipeWireSource::try_again(void* data, std::uint64_t /*count*/) noexcept {
+  auto& self = *static_cast<PipeWireSource*>(data);
+  if (!self.broken_) return;
+  self.stream_.reset();
+  if (auto connected = self.connect_stream(); !connected) self.end(std::move(connected.error()));
+}
+
 Result<void> PipeWireSource::resolve(Clock::time_point deadline) {
   std::string media_class;
+  std::size_t others = 0;
   const auto found = connection_->wait(std::min(deadline, Clock::now() + kNodePatience), stop_, [&] {
-    const RegistryObject* object = find(connection_->registry_locked(), target_);
+    const auto [object, more] = find(connection_->registry_locked(), target_);
     if (object == nullptr) return false;
+    others = more;
     node_ = {object->id, std::string(object->property(PW_KEY_OBJECT_SERIAL)),
              std::ranges::find(kLetUsChoose, object->property(PW_KEY_NODE_NAME)) != kLetUsChoose.end()};
     media_class = object->property(PW_KEY_MEDIA_CLASS);
@@ -202,6 +243,10 @@ Result<void> PipeWireSource::resolve(Clock::time_point deadline) {
   if (!found) {
     if (found.error().kind != ErrorKind::Timeout) return found;
     return fail(ErrorKind::NotFound, what_, describe(target_) + " does not exist");
+  }
+  if (others > 0) {
+    logger("capture").warn("{}: {} nodes have that name; this is the one with id {} and serial {}", what_, others + 1,
+                           node_.id, node_.serial);
   }
   if (media_class.contains("Audio") || media_class.contains("Midi")) {
     return fail(ErrorKind::Unsupported, what_, describe(target_) + " is no video node but " + media_class);
@@ -217,8 +262,11 @@ Result<void> PipeWireSource::wait_for_agreement(Clock::time_point deadline) {
   });
   if (!agreed) {
     if (agreed.error().kind != ErrorKind::Timeout) return agreed;
+    std::string reason;
+    connection_->run([&] { reason = hand_shake_.reason(); });
     return fail(ErrorKind::Timeout, what_,
-                "nothing connected us to the node (is a session manager such as wireplumber running?)");
+                reason.empty() ? "nothing connected us to the node (is a session manager such as wireplumber running?)"
+                               : "no picture format was agreed on in time: " + reason);
   }
   if (starting_) return std::unexpected(*ended_);
   return {};
@@ -228,14 +276,20 @@ Result<void> PipeWireSource::renegotiate(const FormatOffer& offer) {
   if (!connection_) return fail(ErrorKind::Invalid, what_, "it is not running");
   Result<void> result = fail(ErrorKind::Lost, what_, "it has ended");
   connection_->run([&] {
-    if (stream_) result = stream_->renegotiate(offer);
+    hand_shake_.set_offer(offer);
+    if (broken_) result = {};  // the next stream makes it
+    if (stream_ && !broken_) result = stream_->renegotiate();
   });
   return result;
 }
 
 void PipeWireSource::rest() {
   if (!stream_) return;
-  connection_->run([&] { stream_.reset(); });
+  connection_->run([&] {
+    broken_ = false;
+    stream_.reset();
+    timelines_.reset();
+  });
 }
 
 Result<void> PipeWireSource::wake(const FormatOffer& offer) {
@@ -256,6 +310,8 @@ void PipeWireSource::stop_now() noexcept {
   if (!connection_) return;
   connection_->stop_thread();
   stream_.reset();
+  timelines_.reset();
+  if (retry_ != nullptr) pw_loop_destroy_source(connection_->loop(), std::exchange(retry_, nullptr));
   connection_.reset();
   listener_ = nullptr;
 }
@@ -280,12 +336,26 @@ void PipeWireSource::stream_negotiated(const NegotiatedFormat& format) {
 }
 
 void PipeWireSource::stream_state(pw_stream_state state, const char* message) {
+  if (broken_) return;
   switch (state) {
     case PW_STREAM_STATE_STREAMING: report(SourceState::Streaming); break;
     case PW_STREAM_STATE_PAUSED:
       if (reported_ == SourceState::Streaming) report(SourceState::Paused);
       break;
-    case PW_STREAM_STATE_ERROR: end(stream_error(message == nullptr ? "" : message, what_)); break;
+    case PW_STREAM_STATE_ERROR: {
+      const std::string_view words = message == nullptr ? "" : message;
+      const std::string before = hand_shake_.reason();
+      broken_ = !over() && retry_ != nullptr && hand_shake_.on_error(words, perhaps_buffers(words));
+      if (broken_) {
+        logger("capture").warn("{}: {}", what_, hand_shake_.reason());
+        pw_loop_signal_event(connection_->loop(), retry_);
+        break;
+      }
+      Error error = stream_error(words, what_);
+      if (!before.empty()) error.detail += "; before that, " + before;
+      end(std::move(error));
+      break;
+    }
     case PW_STREAM_STATE_UNCONNECTED:
       end({ErrorKind::Lost, ErrorDomain::PipeWire, 0, what_, "PipeWire has disconnected the stream"});
       break;
@@ -299,10 +369,14 @@ void PipeWireSource::node_removed(const RegistryObject& object) {
   if (ours) end({ErrorKind::Lost, ErrorDomain::PipeWire, 0, what_, "the source has gone away"});
 }
 
+bool PipeWireSource::over() {
+  bool ended = false;
+  connection_->update([&] { ended = ended_.has_value(); });
+  return ended;
+}
+
 void PipeWireSource::report(SourceState state) {
-  bool over = false;
-  connection_->update([&] { over = ended_.has_value(); });
-  if (over || reported_ == state) return;
+  if (over() || reported_ == state) return;
   reported_ = state;
   listener_->on_state(state, nullptr);
 }

@@ -30,8 +30,8 @@ bool same_layout(const PlaneLayouts& a, const PlaneLayouts& b) {
   });
 }
 
-/// Planes of a dmabuf: those of the pixel format when the layout is linear; else whatever the modifier has (metadata
-/// planes, too), each with its own block.
+/// Planes of a dmabuf: those of the pixel format when the layout is linear or implicit (INVALID, which has no others);
+/// else whatever the modifier has (metadata planes, too), each with its own block.
 struct DmabufPlanes {
   PlaneLayouts layouts;
   unsigned count = 0;
@@ -39,7 +39,10 @@ struct DmabufPlanes {
 std::expected<DmabufPlanes, std::string_view> dmabuf_planes(std::span<const ChunkView> chunks,
                                                             const NegotiatedFormat& format) {
   DmabufPlanes planes;
-  if (*format.modifier == kModifierLinear) {
+  const bool implicit = *format.modifier == kModifierInvalid;
+  // Rows of a layout that nobody states are not guessed.
+  if (implicit && (chunks.empty() || chunks[0].stride <= 0)) return std::unexpected("a dmabuf plane without a stride");
+  if (implicit || *format.modifier == kModifierLinear) {
     const auto layouts = lay_out_planes(format.format, format.size, chunks);
     if (!layouts) return std::unexpected(layouts.error());
     planes.layouts = *layouts;

@@ -65,15 +65,15 @@ struct VideoStream::Callbacks {
 
 constexpr pw_stream_events VideoStream::Callbacks::kEvents = table();
 
-VideoStream::VideoStream(pw_loop* loop, Target target, std::unique_ptr<StreamBuffers> buffers, StreamCounters& counters,
-                         Events& events, bool timelines)
+VideoStream::VideoStream(pw_loop* loop, Target target, std::unique_ptr<StreamBuffers> buffers, HandShake& hand_shake,
+                         StreamCounters& counters, Events& events)
     : loop_(loop),
       target_(std::move(target)),
       counters_(counters),
       events_(events),
       buffers_(std::move(buffers)),
       reader_(*buffers_, counters),
-      timelines_(timelines) {}
+      hand_shake_(hand_shake) {}
 
 VideoStream::~VideoStream() {
   hook_.remove();
@@ -82,13 +82,11 @@ VideoStream::~VideoStream() {
 }
 
 Result<std::unique_ptr<VideoStream>> VideoStream::connect(pw_core* core, pw_loop* loop, const Target& target,
-                                                          const FormatOffer& offer, StreamCounters& counters,
+                                                          HandShake& hand_shake, StreamCounters& counters,
                                                           Events& events, std::shared_ptr<TimelineDevice> timelines) {
-  const bool synced = timelines != nullptr;
   auto buffers = StreamBuffers::create(std::move(timelines));
   if (!buffers) return std::unexpected(buffers.error());
-  std::unique_ptr<VideoStream> s(new VideoStream(loop, target, std::move(*buffers), counters, events, synced));
-  s->offer_ = offer;
+  std::unique_ptr<VideoStream> s(new VideoStream(loop, target, std::move(*buffers), hand_shake, counters, events));
   s->returns_ = pw_loop_add_io(loop, s->buffers_->event_fd(), SPA_IO_IN, false, &Callbacks::returned, s.get());
   if (s->returns_ == nullptr) return fail_errno(errno, kOperation);
   if (const auto opened = s->open(core); !opened) return std::unexpected(opened.error());
@@ -96,7 +94,7 @@ Result<std::unique_ptr<VideoStream>> VideoStream::connect(pw_core* core, pw_loop
 }
 
 Result<void> VideoStream::open(pw_core* core) {
-  auto params = make_format_params(offer_);
+  auto params = make_format_params(hand_shake_.offer());
   if (!params) return std::unexpected(params.error());
   // Without the last two the session manager may link us to another source (a camera) when ours is missing or goes.
   PropertiesPtr properties(pw_properties_new(PW_KEY_MEDIA_TYPE, "Video", PW_KEY_MEDIA_CATEGORY, "Capture",
@@ -124,38 +122,49 @@ Result<void> VideoStream::send_params(const std::vector<PodPtr>& params) {
   return {};
 }
 
-Result<void> VideoStream::renegotiate(const FormatOffer& offer) {
-  auto params = make_format_params(offer);
+Result<void> VideoStream::renegotiate() {
+  auto params = make_format_params(hand_shake_.offer());
   if (!params) return std::unexpected(params.error());
-  offer_ = offer;
   return send_params(*params);
+}
+
+Result<std::vector<PodPtr>> VideoStream::answer(const NegotiatedFormat& format, HandShake::Turn turn) {
+  switch (turn) {
+    case HandShake::Turn::Settled: {
+      const bool timelines = hand_shake_.timelines() && format.dmabuf();
+      std::vector<PodPtr> params = make_meta_params(timelines);
+      params.insert(params.begin(), make_buffers_param(format));
+      if (timelines) params.insert(params.begin(), make_buffers_param(format, true));
+      return params;
+    }
+    // Inside the very first param_changed, or PipeWire fails the allocation for the open format.
+    case HandShake::Turn::Ours:
+      return make_format_params(hand_shake_.offer(), make_fixation(format, hand_shake_.offer()));
+    case HandShake::Turn::Offer:
+      logger("capture").warn("{}: asking it for {}", hand_shake_.reason(), describe(hand_shake_.offer()));
+      return make_format_params(hand_shake_.offer());
+    case HandShake::Turn::Theirs: break;
+    case HandShake::Turn::Over: return fail(ErrorKind::Unsupported, "agree on a picture format", hand_shake_.reason());
+  }
+  return std::vector<PodPtr>{};
 }
 
 void VideoStream::format_changed(const spa_pod* param) {
   agreed_ = false;
   if (param == nullptr) return;  // the old agreement is void, the next one follows
-  auto format = parse_format(param);
-  if (!format) {
-    events_.stream_failed(format.error());  // before set_error: the first reason counts, and ours is the better one
-    pw_stream_set_error(stream_.get(), -EINVAL, "%s", format.error().detail.c_str());
-    return;
-  }
-  agreed_ = !format->needs_fixation();
-  std::vector<PodPtr> params;
-  if (agreed_) {
-    reader_.set_format(*format);
-    const bool timelines = timelines_ && format->dmabuf();
-    params = make_meta_params(timelines);
-    params.insert(params.begin(), make_buffers_param(*format));
-    if (timelines) params.insert(params.begin(), make_buffers_param(*format, true));
-  } else if (target_.we_choose_modifier) {
-    auto answer = make_format_params(offer_, make_fixation(*format, offer_));
-    if (!answer) return events_.stream_failed(answer.error());
-    params = std::move(*answer);
-  } else {
-    return;  // the producer's turn: the next format is its choice
-  }
-  if (const auto sent = send_params(params); !sent) return events_.stream_failed(sent.error());
+  const auto refuse = [this](const Error& error) {
+    events_.stream_failed(error);  // before set_error: the first reason counts, and ours is the better one
+    pw_stream_set_error(stream_.get(), -EINVAL, "%s", error.detail.c_str());
+  };
+  const auto format = parse_format(param);
+  if (!format) return refuse(format.error());
+  const HandShake::Turn turn = hand_shake_.on_format(*format);
+  const auto params = answer(*format, turn);
+  if (!params) return refuse(params.error());
+  agreed_ = turn == HandShake::Turn::Settled;
+  if (agreed_) reader_.set_format(*format);
+  if (params->empty()) return;
+  if (const auto sent = send_params(*params); !sent) return events_.stream_failed(sent.error());
   if (agreed_) events_.stream_negotiated(*format);
 }
 
@@ -175,6 +184,7 @@ void VideoStream::process() {
       pw_stream_queue_buffer(stream_.get(), buffer);
     }
     if (!frame) continue;
+    if (frame->has_image()) hand_shake_.on_picture();
     frame->sequence = sequence_++;
     StreamCounters::add_one(frame->has_image() ? counters_.delivered : counters_.cursor_updates);
     events_.stream_frame(*std::move(frame));

@@ -2,14 +2,15 @@
 
 #include "base/error.h"
 #include "capture/frame_reader.h"
+#include "capture/hand_shake.h"
 #include "capture/negotiation.h"
 #include "capture/pipewire_handles.h"
 #include "capture/stream_buffers.h"
-#include "media/format_offer.h"
 
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 struct pw_loop;
 struct spa_source;
@@ -32,33 +33,33 @@ class VideoStream {
     virtual void stream_failed(const Error& error) = 0;
   };
 
-  /// `target_object`: the object.serial (or name) for the session manager, empty to use `target_id`.
+  /// `object`: the object.serial (or name) for the session manager, empty to use `id`.
   struct Target {
     std::string object;
     std::uint32_t id = PW_ID_ANY;
-    /// Who chooses among several modifiers. Normally the producer, who can try an allocation, as the protocol says:
-    /// KWin negotiates for ever with a consumer that chooses, too. It has to happen inside the very first
-    /// param_changed: with an open format PipeWire fails the allocation, and the producer's node stays broken.
-    bool we_choose_modifier = false;
   };
 
-  /// `timelines`: what opens the timelines of explicit synchronisation; null: it is not offered.
+  /// Offers what `hand_shake`, which outlives the stream, has left; it follows what becomes of that. `timelines`: what
+  /// opens the timelines of explicit synchronisation; null: it is not offered.
   [[nodiscard]] static Result<std::unique_ptr<VideoStream>> connect(
-      pw_core* core, pw_loop* loop, const Target& target, const FormatOffer& offer, StreamCounters& counters,
+      pw_core* core, pw_loop* loop, const Target& target, HandShake& hand_shake, StreamCounters& counters,
       Events& events, std::shared_ptr<TimelineDevice> timelines = nullptr);
   VideoStream(const VideoStream&) = delete;
   VideoStream& operator=(const VideoStream&) = delete;
   ~VideoStream();
 
-  [[nodiscard]] Result<void> renegotiate(const FormatOffer& offer);
+  /// Makes the hand-shake's offer, which has changed.
+  [[nodiscard]] Result<void> renegotiate();
 
  private:
   struct Callbacks;
-  VideoStream(pw_loop* loop, Target target, std::unique_ptr<StreamBuffers> buffers, StreamCounters& counters,
-              Events& events, bool timelines);
+  VideoStream(pw_loop* loop, Target target, std::unique_ptr<StreamBuffers> buffers, HandShake& hand_shake,
+              StreamCounters& counters, Events& events);
 
   [[nodiscard]] Result<void> open(pw_core* core);
   void format_changed(const spa_pod* param);
+  /// What a format is answered with.
+  [[nodiscard]] Result<std::vector<PodPtr>> answer(const NegotiatedFormat& format, HandShake::Turn turn);
   void process();
   void requeue_returned();
   [[nodiscard]] Result<void> send_params(const std::vector<PodPtr>& params);
@@ -69,8 +70,7 @@ class VideoStream {
   Events& events_;
   std::unique_ptr<StreamBuffers> buffers_;
   FrameReader reader_;
-  FormatOffer offer_;
-  const bool timelines_;  ///< explicit synchronisation is possible here
+  HandShake& hand_shake_;
   std::uint64_t sequence_ = 0;
   bool agreed_ = false;  ///< on a format with every property settled
 

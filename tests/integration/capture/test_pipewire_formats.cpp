@@ -4,6 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
 
 using namespace zc;
 using namespace zc::test;
@@ -219,17 +224,119 @@ TEST_CASE("a producer without dmabufs falls back to shared memory") {
   CHECK(log.wrong == 0);
 }
 
-TEST_CASE("a choice of modifiers that nobody makes ends in an error") {
-  const auto daemon = pipewire();
+namespace {
+
+/// Of hundreds a second that there would be.
+constexpr std::uint64_t kFewRounds = 24;
+
+/// KWin 6.3 on a driver without modifiers: it states LINEAR, can allocate INVALID, and answers with that.
+ProducerOptions invalid_only(Memory memory) {
   ProducerOptions options;
-  options.memory = Memory::DmaBuf;
-  options.fixation = Fixation::Consumer;
-  const auto producer = produce(options);
+  options.memory = memory;
+  options.modifiers = {kModifierLinear, kModifierInvalid};
+  options.picks = {kModifierInvalid};
+  return options;
+}
+
+FormatOffer offer_modifiers(std::vector<std::uint64_t> modifiers) {
+  FormatOffer offer;
+  offer.formats = {{PixelFormat::BGRx, std::move(modifiers)}};
+  return offer;
+}
+
+}  // namespace
+
+TEST_CASE("rounds in which no modifier is fixated end in shared memory") {
+  const auto daemon = pipewire();
+  const auto producer = produce(invalid_only(Memory::Either));
+  PictureLog log;
+  RecordingListener listener([&](Frame& f) { log.check(f); });
+  const auto src = source(target(*producer));
+  const auto started = src->start(offer_modifiers({kModifierLinear}), listener);
+  if (!started) FAIL(started.error().message());
+  CHECK_FALSE(src->info().dmabuf);
+  REQUIRE(listener.wait_pictures(6));
+  CHECK(producer->rounds() <= kFewRounds);
+  SECTION("and the next offer does not begin them anew") {
+    const auto rounds = producer->rounds();
+    REQUIRE(src->renegotiate(offer_modifiers({kModifierLinear})));
+    const auto before = listener.pictures();
+    REQUIRE(listener.wait_pictures(before + 6));
+    CHECK(producer->rounds() == rounds);
+  }
+  src->stop();
+  CHECK(log.wrong == 0);
+}
+
+TEST_CASE("rounds in which no modifier is fixated end with the reason where there is no shared memory") {
+  const auto daemon = pipewire();
+  const auto producer = produce(invalid_only(Memory::DmaBuf));
   RecordingListener listener;
   const auto src = source(target(*producer));
-  FormatOffer offer;
-  offer.formats = {{PixelFormat::BGRx, {kModifierLinear, kModifierInvalid}}};
+  FormatOffer offer = offer_modifiers({kModifierLinear});
+  offer.shared_memory = false;
   const auto started = src->start(offer, listener);
   REQUIRE_FALSE(started);
   CHECK(started.error().kind == ErrorKind::Unsupported);
+  CHECK(started.error().message().find("fixates no modifier") != std::string::npos);
+  CHECK(producer->rounds() <= kFewRounds);
+}
+
+TEST_CASE("INVALID is agreed on where it is offered, and the planes are the chunks'") {
+  const auto daemon = pipewire();
+  const auto producer = produce(invalid_only(Memory::Either));
+  std::atomic<std::uint64_t> right = 0;
+  std::atomic<std::uint64_t> wrong = 0;
+  RecordingListener listener([&](Frame& f) {
+    const auto* dmabuf = std::get_if<std::shared_ptr<const Dmabuf>>(&f.image);
+    const bool good = dmabuf != nullptr && (*dmabuf)->modifier == kModifierInvalid && (*dmabuf)->plane_count == 1 &&
+                      (*dmabuf)->planes[0].stride_bytes == 320 * 4 && (*dmabuf)->validate();
+    ++(good ? right : wrong);
+  });
+  const auto src = source(target(*producer));
+  const auto started = src->start(offer_modifiers({kModifierLinear, kModifierInvalid}), listener);
+  if (!started) FAIL(started.error().message());
+  CHECK(src->info().dmabuf);
+  REQUIRE(listener.wait_pictures(6));
+  src->stop();
+  CHECK(right >= 6);
+  CHECK(wrong == 0);
+}
+
+TEST_CASE("a producer that waits for us to choose a modifier is answered") {
+  const auto daemon = pipewire();
+  ProducerOptions options;
+  options.fixation = Fixation::Consumer;
+  options.memory = Memory::Either;
+  const auto producer = produce(options);
+  RecordingListener listener;
+  const auto src = source(target(*producer));
+  const auto started = src->start(offer_modifiers({kModifierLinear, kModifierInvalid}), listener);
+  if (!started) FAIL(started.error().message());
+  REQUIRE(listener.wait_pictures(6));
+  CHECK(src->info().dmabuf);
+}
+
+TEST_CASE("a producer that draws on damage is asked for no more pictures a second than are wanted") {
+  const auto daemon = pipewire();
+  ProducerOptions options;
+  options.variable_rate = true;
+  options.rate = {75, 1};
+  const auto producer = produce(options);
+  RecordingListener listener;
+  const auto src = source(target(*producer));
+  FormatOffer offer = offer_all();
+  offer.max_rate = {24, 1};
+  REQUIRE(src->start(offer, listener));
+  CHECK(src->info().rate == Rational{24, 1});
+  CHECK(listener.wait_pictures(2));
+  SECTION("more than it has is none of its rates") {
+    offer.max_rate = {144, 1};
+    REQUIRE(src->renegotiate(offer));
+    CHECK(listener.wait([&] { return src->info().rate == Rational{75, 1}; }));
+  }
+  SECTION("and for all it has, when that is wanted again") {
+    REQUIRE(src->renegotiate(offer_all()));
+    CHECK(listener.wait([&] { return src->info().rate == Rational{75, 1}; }));
+  }
 }

@@ -75,24 +75,43 @@ TEST_CASE("an offer becomes dmabuf formats first and shared memory last") {
 }
 
 TEST_CASE("an offer's rates and sizes are ranges that hold their default") {
-  FormatOffer offer = two_formats();
-  offer.preferred_rate = {60, 1};
-  offer.max_rate = {30, 1};
-  auto params = make_format_params(offer);
+  const auto params = make_format_params(two_formats());
   REQUIRE(params);
   const auto rate = find(params->back(), SPA_FORMAT_VIDEO_framerate);
   REQUIRE(rate);
   CHECK(rate->choice == SPA_CHOICE_Range);
-  CHECK(rate->rate(0) == Rational{30, 1});
+  CHECK(rate->rate(0) == Rational{60, 1});
   CHECK(rate->rate(1) == Rational{0, 1});
-  CHECK(rate->rate(2) == Rational{30, 1});
-  CHECK(find(params->back(), SPA_FORMAT_VIDEO_maxFramerate)->rate(2) == Rational{30, 1});
+  CHECK(rate->rate(2) == Rational{1000, 1});
   const auto size = find(params->back(), SPA_FORMAT_VIDEO_size);
   CHECK(size->size(1) == Size{1, 1});
   CHECK(size->size(2) == Size{kMaxEdgePx, kMaxEdgePx});
-  offer.max_rate = {1000, 1};
-  params = make_format_params(offer);
-  CHECK_FALSE(find(params->back(), SPA_FORMAT_VIDEO_maxFramerate));
+  for (const PodPtr& param : *params) CHECK_FALSE(find(param, SPA_FORMAT_VIDEO_maxFramerate));
+}
+
+TEST_CASE("a limited rate is asked for as exactly that, and each format without it is offered next") {
+  FormatOffer offer = two_formats();
+  offer.max_rate = {30, 1};
+  const auto params = make_format_params(offer);
+  REQUIRE(params);
+  const auto plain = make_format_params(two_formats());
+  REQUIRE(params->size() == 2 * plain->size());
+  for (std::size_t i = 0; i < params->size(); ++i) {
+    CAPTURE(i);
+    const PodPtr& param = (*params)[i];
+    const PodPtr& same = (*plain)[i / 2];
+    CHECK(find(param, SPA_FORMAT_VIDEO_format)->id() == find(same, SPA_FORMAT_VIDEO_format)->id());
+    CHECK(find(param, SPA_FORMAT_VIDEO_modifier).has_value() == find(same, SPA_FORMAT_VIDEO_modifier).has_value());
+    const auto limit = find(param, SPA_FORMAT_VIDEO_maxFramerate);
+    REQUIRE(limit.has_value() == (i % 2 == 0));
+    if (limit) {
+      CHECK(limit->choice == SPA_CHOICE_None);
+      CHECK(limit->rate() == Rational{30, 1});
+    }
+    // A camera's rate goes with its size.
+    CHECK(find(param, SPA_FORMAT_VIDEO_framerate)->rate(2) == Rational{1000, 1});
+  }
+  CHECK(find(params->front(), SPA_FORMAT_VIDEO_framerate)->rate(0) == Rational{30, 1});
 }
 
 TEST_CASE("an offer may be far larger than any fixed buffer") {
@@ -256,7 +275,7 @@ TEST_CASE("all metas are asked for, the pointer up to 1024x1024") {
   CHECK(types == std::vector<std::uint32_t>{SPA_META_Header, SPA_META_VideoCrop, SPA_META_VideoTransform,
                                             SPA_META_VideoDamage, SPA_META_Cursor});
   const auto damage = find(params[3], SPA_PARAM_META_size);
-  CHECK(damage->integer(2) == static_cast<std::int32_t>(16 * sizeof(spa_meta_region)));
+  CHECK(damage->integer(2) == static_cast<std::int32_t>(32 * sizeof(spa_meta_region)));
   const auto cursor = find(params[4], SPA_PARAM_META_size);
   CHECK(cursor->integer(2) ==
         static_cast<std::int32_t>(sizeof(spa_meta_cursor) + sizeof(spa_meta_bitmap) + 1024 * 1024 * 4));

@@ -1,5 +1,6 @@
 // Negotiation and times against what real producers send (tests/fixtures/producers), by PipeWire's own filter.
 #include "capture/buffer_meta.h"
+#include "capture/hand_shake.h"
 #include "capture/negotiation.h"
 #include "capture/producer_clock.h"
 #include "support/producer_answers.h"
@@ -18,6 +19,8 @@
 #include <filesystem>
 #include <optional>
 #include <set>
+#include <string>
+#include <utility>
 #include <vector>
 
 using namespace zc;
@@ -50,8 +53,9 @@ std::optional<Pod> common(const spa_pod* theirs, const spa_pod* ours) {
 }
 
 /// The first pair that has something in common, its choices made as PipeWire makes them.
-std::optional<NegotiatedFormat> negotiate(const std::vector<EnumFormat>& theirs, const FormatOffer& offer) {
-  const auto ours = make_format_params(offer);
+std::optional<NegotiatedFormat> negotiate(const std::vector<EnumFormat>& theirs, const FormatOffer& offer,
+                                          PodPtr fixation = nullptr) {
+  const auto ours = make_format_params(offer, std::move(fixation));
   REQUIRE(ours);
   for (const EnumFormat& format : theirs) {
     const Pod pod = format_pod(format);
@@ -78,7 +82,114 @@ FormatOffer offer_all(std::vector<std::uint64_t> modifiers) {
 
 constexpr std::uint64_t kInvalid = 0x00ff'ffff'ffff'ffff;
 
+/// One hand-shake, played by both sides.
+struct Outcome {
+  std::optional<NegotiatedFormat> agreed;
+  unsigned rounds = 0;
+  std::string reason;
+};
+Outcome shake_hands(const ProducerFixture& fixture, const FormatOffer& offer) {
+  const ProducerOptions& options = fixture.options;
+  const auto all = offered_formats(options, {}, {});
+  HandShake shake;
+  shake.begin(options.name == "xdg-desktop-portal-wlr");
+  shake.set_offer(offer);
+  std::vector<EnumFormat> theirs = all;
+  PodPtr fixation;
+  Outcome outcome;
+  for (; outcome.rounds < 100; ++outcome.rounds) {
+    auto format = negotiate(theirs, shake.offer(), std::exchange(fixation, nullptr));
+    if (!format) break;
+    const bool dmabuf = format->dmabuf();
+    const auto takes = [&](std::uint64_t modifier) {
+      return options.picks.empty() || std::ranges::find(options.picks, modifier) != options.picks.end();
+    };
+    switch (shake.on_format(*format)) {
+      case HandShake::Turn::Settled:
+        if (!dmabuf || takes(*format->modifier)) {
+          outcome.agreed = format;
+          outcome.reason = shake.reason();
+          return outcome;
+        }
+        [[fallthrough]];
+      case HandShake::Turn::Theirs: {
+        const auto open = format->needs_fixation() ? format->alternatives : std::vector{*format->modifier};
+        theirs = fixated(all, choose_modifier(options, open));
+        theirs.insert(theirs.end(), all.begin(), all.end());
+        break;
+      }
+      case HandShake::Turn::Ours: fixation = make_fixation(*format, shake.offer()); break;
+      case HandShake::Turn::Offer: break;
+      case HandShake::Turn::Over: outcome.rounds = 100; break;
+    }
+  }
+  outcome.reason = shake.reason();
+  return outcome;
+}
+
 }  // namespace
+
+TEST_CASE("whatever modifiers are offered, every recorded producer agrees on something after a few rounds") {
+  const std::vector<std::vector<std::uint64_t>> offers = {{}, {0}, {kInvalid}, {0, kInvalid}, {0x0300'0000'0060'6014}};
+  for (const ProducerFixture& fixture : fixtures()) {
+    const auto& formats = fixture.options.enum_formats;
+    const bool memory = std::ranges::any_of(formats, [](const auto& f) { return f.modifiers.empty(); });
+    for (const auto& modifiers : offers) {
+      CAPTURE(fixture.name, modifiers);
+      const Outcome outcome = shake_hands(fixture, offer_all(modifiers));
+      CHECK(outcome.rounds <= 2 * (HandShake::kMostRounds + 2));
+      if (memory) CHECK(outcome.agreed.has_value());
+      if (!outcome.agreed) continue;
+      const auto& modifier = outcome.agreed->modifier;
+      if (modifier) CHECK(std::ranges::find(modifiers, *modifier) != modifiers.end());
+    }
+  }
+}
+
+TEST_CASE("KWin, which can allocate INVALID only, is recorded by shared memory when LINEAR alone is offered") {
+  for (const ProducerFixture& fixture : fixtures()) {
+    if (!fixture.name.starts_with("kwin-6.3")) continue;
+    CAPTURE(fixture.name);
+    const Outcome linear = shake_hands(fixture, offer_all({0}));
+    REQUIRE(linear.agreed);
+    CHECK_FALSE(linear.agreed->dmabuf());
+    CHECK(linear.reason.find("fixates no modifier") != std::string::npos);
+    const Outcome both = shake_hands(fixture, offer_all({0, kInvalid}));
+    REQUIRE(both.agreed);
+    CHECK(both.agreed->modifier == kInvalid);
+    CHECK(both.rounds == 1);
+    CHECK(both.reason.empty());
+  }
+}
+
+TEST_CASE("a limited rate is taken by those that draw on damage, and keeps nobody from agreeing") {
+  for (const ProducerFixture& fixture : fixtures()) {
+    CAPTURE(fixture.name);
+    FormatOffer offer = offer_all({0, kInvalid});
+    const auto theirs = offered_formats(fixture.options, {}, {});
+    const auto free = negotiate(theirs, offer);
+    REQUIRE(free);
+    for (const Rational limit : {Rational{24, 1}, Rational{60, 1}, Rational{144, 1}}) {
+      CAPTURE(limit.num);
+      offer.max_rate = limit;
+      const auto limited = negotiate(theirs, offer);
+      REQUIRE(limited);
+      CHECK(limited->format == free->format);
+      CHECK(limited->size == free->size);
+      CHECK(limited->alternatives == free->alternatives);
+      CHECK(limited->dmabuf() == free->dmabuf());
+      if (theirs.front().rate) CHECK(limited->rate == free->rate);
+      const auto& most = theirs.front().max_rate;
+      const bool holds = most && most->range && most->range->first.value() <= limit.value() &&
+                         limit.value() <= most->range->second.value();
+      if (holds) {
+        CHECK(limited->max_rate == limit);
+      } else if (most) {
+        CHECK(limited->max_rate == free->max_rate);
+      }
+    }
+  }
+}
 
 TEST_CASE("every recorded producer has a format in common with us") {
   for (const ProducerFixture& fixture : fixtures()) {
