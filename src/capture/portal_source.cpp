@@ -1,6 +1,7 @@
 #include "capture/portal_source.h"
 
 #include "base/log.h"
+#include "capture/screen_nudge.h"
 
 #include <fmt/format.h>
 
@@ -20,12 +21,16 @@ class EndOnce final : public SourceListener {
 
   void on_frame(Frame frame) override {
     const std::lock_guard lock(mutex_);
-    if (!ended_) listener_.on_frame(std::move(frame));
+    if (ended_) return;
+    if (frame.has_image() && std::exchange(awaited_, false)) nudge_.done();
+    listener_.on_frame(std::move(frame));
   }
   void on_state(SourceState state, const Error* error) override {
     const std::lock_guard lock(mutex_);
     if (ended_) return;
     ended_ = state == SourceState::Ended;
+    awaited_ = state == SourceState::Streaming;
+    awaited_ ? nudge_.begun() : nudge_.done();
     listener_.on_state(state, error);
   }
 
@@ -33,6 +38,8 @@ class EndOnce final : public SourceListener {
   SourceListener& listener_;
   std::mutex mutex_;
   bool ended_ = false;
+  bool awaited_ = false;  ///< the first picture of a stream is
+  ScreenNudge nudge_;
 };
 
 class PortalSource final : public Source {
