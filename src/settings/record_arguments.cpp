@@ -67,6 +67,7 @@ std::span<const std::string_view> container_words() {
 constexpr std::array kConflicts{
     Conflict{"--crf", "--bitrate", "both set the rate control"},
     Conflict{"--fps", "--min-fps", "a constant rate repeats pictures already"},
+    Conflict{"--fps", "--max-fps", "no more than a constant rate is asked for"},
     Conflict{"--no-restore", "--restore-slot", "one turns off what the other names"},
 };
 
@@ -139,6 +140,13 @@ std::vector<Row> picture_rows() {
                 "with every picture at its true time.",
         .fallback = ""},
        [](Words& w, Text option, Text text) { return store(rate_value(option, text), w.options.constant_rate); }},
+      {{.name = "--max-fps",
+        .value = "N",
+        .group = kPicture,
+        .help = "Ask the source for no more pictures a second: a desktop on a 240 Hz screen then draws fewer for the "
+                "recording. One that cannot be asked, such as a camera, gives what it has.",
+        .fallback = ""},
+       [](Words& w, Text option, Text text) { return store(rate_value(option, text), w.options.max_rate); }},
       {{.name = "--min-fps",
         .value = "N",
         .group = kPicture,

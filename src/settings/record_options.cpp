@@ -14,6 +14,7 @@ RecordingOptions recording_options(const RecordOptions& options, const Toggles& 
   recording.size = options.size;
   recording.crop = options.crop;
   recording.constant_rate = options.constant_rate;
+  recording.max_rate = options.max_rate;
   recording.min_rate = options.min_rate.value();
   recording.duration = options.duration;
   recording.ring_frames = options.ring_frames;

@@ -128,6 +128,7 @@ TEST_CASE("every option of record lands in its place") {
   CHECK_FALSE(record({"--no-restore", "out.mkv"}).restore);
   CHECK(record({"--bitrate", "6M", "--min-fps", "0", "out.mkv"}).encoder.bit_rate == 6'000'000);
   CHECK(record({"--min-fps", "0", "out.mkv"}).min_rate.zero());
+  CHECK(record({"--max-fps", "30", "out.mkv"}).max_rate == Rational{30, 1});
 }
 
 TEST_CASE("which encoder is tried first, and how many pictures wait for it") {
@@ -229,6 +230,8 @@ TEST_CASE("wrong words get one clear line") {
        "--crf and --bitrate: only one of them can be given: both set the rate control"},
       {{"record", "--fps", "60", "--min-fps", "1", "a.mkv"},
        "--fps and --min-fps: only one of them can be given: a constant rate repeats pictures already"},
+      {{"record", "--fps", "60", "--max-fps", "30", "a.mkv"},
+       "--fps and --max-fps: only one of them can be given: no more than a constant rate is asked for"},
       {{"record", "--no-restore", "--restore-slot", "a", "a.mkv"},
        "--no-restore and --restore-slot: only one of them can be given: one turns off what the other names"},
       {{"record", "--fps", "60", "--fps", "30", "a.mkv"}, "--fps: it is given more than once"},
