@@ -128,6 +128,7 @@ class PipeWireSource final : public Source, private VideoStream::Events {
   void node_removed(const RegistryObject& object);
   /// A new stream to the same node, with the hand-shake's offer.
   [[nodiscard]] Result<void> connect_stream();
+  /// What cannot be done inside the stream's own callbacks.
   static void try_again(void* data, std::uint64_t /*count*/) noexcept;
   [[nodiscard]] bool over();
   void end(Error error);
@@ -152,7 +153,8 @@ class PipeWireSource final : public Source, private VideoStream::Events {
   SourceState reported_ = SourceState::Ended;
   HandShake hand_shake_;
   bool broken_ = false;          ///< the stream is, and a new one is due
-  spa_source* retry_ = nullptr;  ///< in the loop: a stream cannot be replaced inside its own callback
+  bool kick_ = false;            ///< the stream follows a broken one, see VideoStream::kick()
+  spa_source* retry_ = nullptr;  ///< in the loop, for try_again()
   std::shared_ptr<TimelineDevice> timelines_;
 
   std::unique_ptr<PipeWireConnection> connection_;
@@ -223,8 +225,12 @@ Result<void> PipeWireSource::connect_stream() {
 
 void PipeWireSource::try_again(void* data, std::uint64_t /*count*/) noexcept {
   auto& self = *static_cast<PipeWireSource*>(data);
-  if (!self.broken_) return;
+  if (!self.broken_) {
+    if (std::exchange(self.kick_, false) && self.stream_) self.stream_->kick();
+    return;
+  }
   self.stream_.reset();
+  self.kick_ = true;
   if (auto connected = self.connect_stream(); !connected) self.end(std::move(connected.error()));
 }
 
@@ -286,7 +292,7 @@ Result<void> PipeWireSource::renegotiate(const FormatOffer& offer) {
 void PipeWireSource::rest() {
   if (!stream_) return;
   connection_->run([&] {
-    broken_ = false;
+    broken_ = kick_ = false;
     stream_.reset();
     timelines_.reset();
   });
@@ -338,7 +344,10 @@ void PipeWireSource::stream_negotiated(const NegotiatedFormat& format) {
 void PipeWireSource::stream_state(pw_stream_state state, const char* message) {
   if (broken_) return;
   switch (state) {
-    case PW_STREAM_STATE_STREAMING: report(SourceState::Streaming); break;
+    case PW_STREAM_STATE_STREAMING:
+      if (kick_) pw_loop_signal_event(connection_->loop(), retry_);
+      report(SourceState::Streaming);
+      break;
     case PW_STREAM_STATE_PAUSED:
       if (reported_ == SourceState::Streaming) report(SourceState::Paused);
       break;

@@ -128,6 +128,11 @@ Result<void> VideoStream::renegotiate() {
   return send_params(*params);
 }
 
+void VideoStream::kick() {
+  pw_stream_set_active(stream_.get(), false);
+  pw_stream_set_active(stream_.get(), true);
+}
+
 Result<std::vector<PodPtr>> VideoStream::answer(const NegotiatedFormat& format, HandShake::Turn turn) {
   switch (turn) {
     case HandShake::Turn::Settled: {
