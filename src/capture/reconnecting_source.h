@@ -26,9 +26,9 @@ struct ReconnectingOptions {
 /// source comes to its own end or its permission is taken back.
 ///
 /// One that stays connected and says nothing may show a screen that stands still, or its stream may be stuck: rest()
-/// and wake() give it a new one, at whose start most producers show a still screen too (wlroots' desktop portal with some
-/// help, see screen_nudge.h). When nothing comes, the source is lost if its rate is steady or if it showed a still screen so twice
-/// before; else nobody can tell. It is asked less and less often, until something moves.
+/// and wake() give it a new one, at whose start most producers show a still screen too (wlroots' desktop portal with
+/// some help, see screen_nudge.h). When nothing comes, the source is lost if its rate is steady or if it showed a still
+/// screen so twice before; else nobody can tell. It is asked less and less often, until something moves.
 ///
 /// The first start() is not repeated: what is wrong there is told. Infos are those of the newest source, statistics the
 /// sum of all.

@@ -91,7 +91,7 @@ class Nudge {
     bool mapped = false, painted = false;
   };
 
-  bool all(bool Shown::*what) const {
+  bool all(bool Shown::* what) const {
     return std::ranges::all_of(shown_, [&](const Shown& one) { return one.*what; });
   }
 

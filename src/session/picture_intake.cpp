@@ -85,7 +85,8 @@ std::expected<Frame, Failure> PictureIntake::wait_for_picture(const std::stop_to
     const Nanoseconds waited = monotonic_now() - since;
     const SourceInfo source = source_->info();
     if (waited >= kTellAfter && !std::exchange(told, true)) {
-      logger("session").warn("{} has given no picture yet: it goes on with the first one", source.description);
+      logger("session").warn("no picture from {} yet, which may just stand still: the first one is waited for",
+                             source.description);
     }
     if (waited < kSteadyPatience) continue;
     if (source.steady && may_be_dead) {
