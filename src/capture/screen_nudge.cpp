@@ -76,8 +76,9 @@ class Nudge {
     for (const std::uint32_t output : outputs_) show(output);
     if (auto sent = wait_until(deadline_, [&] { return all(&Shown::mapped); }); !sent) return sent;
     // A screen that does not paint is not waited for.
-    static_cast<void>(
-        wait_until(std::min(deadline_, monotonic_now() + kFramePatience), [&] { return all(&Shown::painted); }));
+    const Nanoseconds soon = std::min(deadline_, monotonic_now() + kFramePatience);
+    const auto painted = wait_until(soon, [&] { return all(&Shown::painted); });
+    if (!painted && painted.error().kind != ErrorKind::Timeout) return painted;
     for (const Shown& one : shown_) {
       wire_.request(one.layer, layer_surface::kDestroy);
       wire_.request(one.surface, surface::kDestroy);
@@ -91,7 +92,7 @@ class Nudge {
     bool mapped = false, painted = false;
   };
 
-  bool all(bool Shown::* what) const {
+  [[nodiscard]] bool all(bool Shown::* what) const {
     return std::ranges::all_of(shown_, [&](const Shown& one) { return one.*what; });
   }
 

@@ -33,7 +33,7 @@ std::string environment(const char* name) {
 }
 
 std::optional<std::string> socket_path() {
-  const std::string name = environment("WAYLAND_DISPLAY");
+  std::string name = environment("WAYLAND_DISPLAY");
   const std::string folder = environment("XDG_RUNTIME_DIR");
   if (name.starts_with('/')) return name;
   if (folder.empty()) return std::nullopt;
@@ -156,7 +156,7 @@ Result<WaylandEvent> WaylandWire::next(Nanoseconds deadline) {
     pollfd waiting{socket_.get(), POLLIN, 0};
     const auto ms = std::chrono::ceil<std::chrono::milliseconds>(std::min(left, kLook)).count();
     if (::poll(&waiting, 1, static_cast<int>(ms)) < 0 && errno != EINTR) return fail_errno(errno, kOperation);
-    std::array<std::byte, 4096> bytes;
+    std::array<std::byte, 4096> bytes{};
     const ssize_t got = ::recv(socket_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (got == 0) return fail(ErrorKind::Lost, kOperation, "it has hung up");
     if (got < 0 && errno != EAGAIN && errno != EINTR) return fail_errno(errno, kOperation);

@@ -24,6 +24,10 @@ constexpr std::array kEnvironment{
     ReferenceEntry{"XDG_STATE_HOME", "Where the desktop's permissions are remembered. Default ~/.local/state."},
     ReferenceEntry{"XDG_RUNTIME_DIR", "Where PipeWire's socket is looked for."},
     ReferenceEntry{"PIPEWIRE_REMOTE", "Another PipeWire socket than pipewire-0."},
+    ReferenceEntry{
+        "WAYLAND_DISPLAY",
+        "The compositor whose screens are made to change where the portal gives no first picture of one that "
+        "stands still. Default: the only one in $XDG_RUNTIME_DIR."},
     ReferenceEntry{"DBUS_SESSION_BUS_ADDRESS", "The session bus on which the desktop portal is asked."},
 };
 
