@@ -25,6 +25,8 @@ namespace zc {
 namespace {
 
 using Clock = PipeWireConnection::Clock;
+/// A stream that must be started twice is, so often, until its first picture.
+constexpr timespec kKickEvery{.tv_sec = 0, .tv_nsec = 200'000'000};
 constexpr std::chrono::seconds kStartPatience{5};
 /// A node that was announced to the user a moment ago may reach our registry a moment later.
 constexpr std::chrono::seconds kNodePatience{1};
@@ -130,6 +132,9 @@ class PipeWireSource final : public Source, private VideoStream::Events {
   [[nodiscard]] Result<void> connect_stream();
   /// What cannot be done inside the stream's own callbacks.
   static void try_again(void* data, std::uint64_t /*count*/) noexcept;
+  static void kick(void* data, std::uint64_t /*count*/) noexcept;
+  /// The kicks begin, or end.
+  void set_kicks(bool on);
   [[nodiscard]] bool over();
   void end(Error error);
   void report(SourceState state);
@@ -153,8 +158,9 @@ class PipeWireSource final : public Source, private VideoStream::Events {
   SourceState reported_ = SourceState::Ended;
   HandShake hand_shake_;
   bool broken_ = false;          ///< the stream is, and a new one is due
-  bool kick_ = false;            ///< the stream follows a broken one, see VideoStream::kick()
-  spa_source* retry_ = nullptr;  ///< in the loop, for try_again()
+  bool kicks_ = false;            ///< the stream follows a broken one, see VideoStream::kick()
+  spa_source* retry_ = nullptr;   ///< in the loop, for try_again()
+  spa_source* kicker_ = nullptr;  ///< in the loop, a timer for kick()
   std::shared_ptr<TimelineDevice> timelines_;
 
   std::unique_ptr<PipeWireConnection> connection_;
@@ -189,6 +195,7 @@ Result<void> PipeWireSource::begin(const FormatOffer& offer) {
   if (const auto resolved = resolve(deadline); !resolved) return resolved;
   connection_->run([this] {
     retry_ = pw_loop_add_event(connection_->loop(), &PipeWireSource::try_again, this);
+    kicker_ = pw_loop_add_timer(connection_->loop(), &PipeWireSource::kick, this);
     hand_shake_.begin(node_.we_choose_modifier);
   });
   return receive(offer, deadline);
@@ -225,13 +232,23 @@ Result<void> PipeWireSource::connect_stream() {
 
 void PipeWireSource::try_again(void* data, std::uint64_t /*count*/) noexcept {
   auto& self = *static_cast<PipeWireSource*>(data);
-  if (!self.broken_) {
-    if (std::exchange(self.kick_, false) && self.stream_) self.stream_->kick();
-    return;
-  }
+  if (!self.broken_) return;
   self.stream_.reset();
-  self.kick_ = true;
+  self.set_kicks(true);
   if (auto connected = self.connect_stream(); !connected) self.end(std::move(connected.error()));
+}
+
+void PipeWireSource::kick(void* data, std::uint64_t /*count*/) noexcept {
+  auto& self = *static_cast<PipeWireSource*>(data);
+  if (self.stream_ && self.reported_ == SourceState::Streaming) self.stream_->kick();
+}
+
+void PipeWireSource::set_kicks(bool on) {
+  if (kicker_ == nullptr || kicks_ == on) return;
+  kicks_ = on;
+  timespec every = kKickEvery;
+  if (!on) every = {};
+  pw_loop_update_timer(connection_->loop(), kicker_, &every, &every, false);
 }
 
 Result<void> PipeWireSource::resolve(Clock::time_point deadline) {
@@ -292,7 +309,8 @@ Result<void> PipeWireSource::renegotiate(const FormatOffer& offer) {
 void PipeWireSource::rest() {
   if (!stream_) return;
   connection_->run([&] {
-    broken_ = kick_ = false;
+    broken_ = false;
+    set_kicks(false);
     stream_.reset();
     timelines_.reset();
   });
@@ -317,12 +335,16 @@ void PipeWireSource::stop_now() noexcept {
   connection_->stop_thread();
   stream_.reset();
   timelines_.reset();
-  if (retry_ != nullptr) pw_loop_destroy_source(connection_->loop(), std::exchange(retry_, nullptr));
+  kicks_ = false;
+  for (spa_source** source : {&retry_, &kicker_}) {
+    if (*source != nullptr) pw_loop_destroy_source(connection_->loop(), std::exchange(*source, nullptr));
+  }
   connection_.reset();
   listener_ = nullptr;
 }
 
 void PipeWireSource::stream_frame(Frame frame) {
+  set_kicks(false);
   if (reported_ == SourceState::Ended) return;
   listener_->on_frame(std::move(frame));
 }
@@ -344,10 +366,7 @@ void PipeWireSource::stream_negotiated(const NegotiatedFormat& format) {
 void PipeWireSource::stream_state(pw_stream_state state, const char* message) {
   if (broken_) return;
   switch (state) {
-    case PW_STREAM_STATE_STREAMING:
-      if (kick_) pw_loop_signal_event(connection_->loop(), retry_);
-      report(SourceState::Streaming);
-      break;
+    case PW_STREAM_STATE_STREAMING: report(SourceState::Streaming); break;
     case PW_STREAM_STATE_PAUSED:
       if (reported_ == SourceState::Streaming) report(SourceState::Paused);
       break;
