@@ -24,8 +24,17 @@ Result<Toggles> read_toggles() {
   } else if (!zerocopy.empty() && zerocopy != "auto") {
     return fail(ErrorKind::Invalid, "ZEROCOPY", "'" + std::string(zerocopy) + "' is not one of 0, 1, auto");
   }
+  const std::string_view route = environment("ZEROCOPY_ROUTE");
+  if (!route.empty() && route != "vulkan" && route != "egl" && route != "cpu") {
+    return fail(ErrorKind::Invalid, "ZEROCOPY_ROUTE", "'" + std::string(route) + "' is not one of vulkan, egl, cpu");
+  }
+  if (route == "cpu" && toggles.zerocopy == ZerocopyMode::Required) {
+    return fail(ErrorKind::Invalid, "ZEROCOPY_ROUTE", "'cpu' copies, which ZEROCOPY=1 forbids");
+  }
+  toggles.route = route;
   for (const auto& [name, toggle] :
-       {std::pair("ZEROCOPY_LATCH", &toggles.latch), std::pair("FFMPEG_DEBUG", &toggles.ffmpeg_debug)}) {
+       {std::pair("ZEROCOPY_LATCH", &toggles.latch), std::pair("ZEROCOPY_SOFTWARE", &toggles.software),
+        std::pair("FFMPEG_DEBUG", &toggles.ffmpeg_debug)}) {
     const std::string_view value = environment(name);
     if (!value.empty() && value != "0" && value != "1") {
       return fail(ErrorKind::Invalid, name, "'" + std::string(value) + "' is not one of 0, 1");

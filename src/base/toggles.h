@@ -3,6 +3,7 @@
 #include "base/error.h"
 
 #include <cstdint>
+#include <string>
 
 namespace zc {
 
@@ -16,6 +17,8 @@ enum class ZerocopyMode : std::uint8_t {
 struct Toggles {
   ZerocopyMode zerocopy = ZerocopyMode::Auto;
   bool latch = false;         ///< ZEROCOPY_LATCH=1: a dmabuf is read when the next one has come
+  std::string route = {};     ///< ZEROCOPY_ROUTE=vulkan|egl|cpu: nothing else converts pictures; empty: whatever fits
+  bool software = false;      ///< ZEROCOPY_SOFTWARE=1: a software renderer counts as a GPU
   bool ffmpeg_debug = false;  ///< FFMPEG_DEBUG=1: FFmpeg's own log at debug level
 };
 

@@ -157,7 +157,7 @@ class PipeWireSource final : public Source, private VideoStream::Events {
   // PipeWire thread only, once that runs:
   SourceState reported_ = SourceState::Ended;
   HandShake hand_shake_;
-  bool broken_ = false;          ///< the stream is, and a new one is due
+  bool broken_ = false;           ///< the stream is, and a new one is due
   bool kicks_ = false;            ///< the stream follows a broken one, see VideoStream::kick()
   spa_source* retry_ = nullptr;   ///< in the loop, for try_again()
   spa_source* kicker_ = nullptr;  ///< in the loop, a timer for kick()

@@ -85,8 +85,10 @@ std::string_view zerocopy_text(ZerocopyMode mode) {
 
 std::string config_text(const Config& config, std::string_view path, const Toggles& toggles) {
   std::string text = fmt::format("# {}{}\n", path, config.path.empty() ? " (there is no such file)" : "");
-  text += fmt::format("# environment: ZEROCOPY={} ZEROCOPY_LATCH={} FFMPEG_DEBUG={}\n", zerocopy_text(toggles.zerocopy),
-                      toggles.latch ? 1 : 0, toggles.ffmpeg_debug ? 1 : 0);
+  text += fmt::format(
+      "# environment: ZEROCOPY={} ZEROCOPY_ROUTE={} ZEROCOPY_SOFTWARE={} ZEROCOPY_LATCH={} FFMPEG_DEBUG={}\n",
+      zerocopy_text(toggles.zerocopy), toggles.route, toggles.software ? 1 : 0, toggles.latch ? 1 : 0,
+      toggles.ffmpeg_debug ? 1 : 0);
   for (const Section& section : kSections) {
     text += fmt::format("\n[{}]\n", section.name);
     for (const SettingInfo& setting : setting_infos(section.scope)) {

@@ -14,6 +14,14 @@ constexpr std::array kEnvironment{
     ReferenceEntry{"ZEROCOPY",
                    "0 forces the CPU path, 1 refuses to run without zero-copy, auto takes the best that works. "
                    "Default auto."},
+    ReferenceEntry{
+        "ZEROCOPY_ROUTE",
+        "vulkan, egl or cpu: nothing else converts pictures. For finding out which one is at fault. Default: "
+        "vulkan, and egl for buffers that Vulkan does not import."},
+    ReferenceEntry{
+        "ZEROCOPY_SOFTWARE",
+        "1 takes a software renderer (Mesa's lavapipe and llvmpipe) for a GPU: for trying things out without "
+        "one. Default 0."},
     ReferenceEntry{"ZEROCOPY_LATCH",
                    "1 reads each GPU buffer only when the next one has come, or after 50 ms: for desktops whose driver "
                    "does not say when a picture is finished, where recordings show half-drawn or late pictures. Costs "

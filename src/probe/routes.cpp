@@ -2,20 +2,14 @@
 
 #include "base/clock.h"
 #include "encode/surface_adapter.h"
-#include "gpu/cuda/context.h"
-#include "gpu/render_nodes.h"
-#include "gpu/vaapi/device.h"
 #include "media/frame.h"
 #include "probe/apis.h"
 #include "probe/frame_memory.h"
 #include "probe/modifier_names.h"
-#include "zerocopy/cpu_importer.h"
-#include "zerocopy/device/device_converter.h"
-#include "zerocopy/device_importer.h"
-#include "zerocopy/vaapi_importer.h"
+#include "zerocopy/gpu_importer.h"
+#include "zerocopy/host_importer.h"
+#include "zerocopy/open_gpu.h"
 #include "zerocopy/vulkan/vulkan_device.h"
-#include "zerocopy/vulkan_importer.h"
-#include "zerocopy/vulkan_video_importer.h"
 
 extern "C" {
 #include <libavutil/frame.h>
@@ -41,110 +35,55 @@ constexpr unsigned kMostFrames = 100;
 constexpr Nanoseconds kTimingBudget = std::chrono::seconds(1);
 constexpr std::size_t kSurfaces = 4;
 
-Result<OpenedRoute> open_vulkan() {
-  auto device = VulkanDevice::open({.use = VulkanUse::LinearDmabuf});
-  if (!device) return std::unexpected(std::move(device.error()));
-  const VulkanGpu& gpu = (*device)->gpu();
+Result<OpenedRoute> opened(Gpu gpu, MemoryKind memory) {
+  const VulkanGpu& device = gpu.device->gpu();
   OpenedRoute route{.importer = nullptr,
-                    .device = gpu.name,
-                    .uuid = uuid_text(gpu.uuid),
-                    .software = gpu.type == VK_PHYSICAL_DEVICE_TYPE_CPU,
-                    .memory = MemoryKind::Host};
+                    .device = device.name,
+                    .uuid = uuid_text(device.uuid),
+                    .software = device.type == VK_PHYSICAL_DEVICE_TYPE_CPU,
+                    .memory = memory};
   // Strict: what the GPU does not do must not pass for its work.
-  auto importer = make_vulkan_importer(
-      {.strict = true, .software = true, .surface_limit = kSurfaces, .device = *std::move(device)});
-  if (!importer) return std::unexpected(std::move(importer.error()));
-  route.importer = *std::move(importer);
-  return route;
-}
-
-Result<OpenedRoute> open_vaapi() {
-  std::string reasons;
-  for (const std::string& node : render_nodes()) {
-    auto device = vaapi::Device::open(node);
-    auto importer = device ? make_vaapi_importer({.strict = true, .surface_limit = kSurfaces, .device = *device})
-                           : Result<std::unique_ptr<Importer>>(std::unexpected(std::move(device.error())));
-    if (importer) {
-      return OpenedRoute{.importer = *std::move(importer),
-                         .device = (*device)->vendor(),
-                         .uuid = {},
-                         .software = software_renderer((*device)->vendor()),
-                         .memory = MemoryKind::Vaapi,
-                         .exact = false};
-    }
-    reasons += fmt::format("{}{}", reasons.empty() ? "" : "; ", importer.error().message());
-  }
-  return fail(ErrorKind::Unsupported, "find a card with VA-API",
-              reasons.empty() ? "there is no render node (/dev/dri/renderD*)" : reasons);
-}
-
-/// With a software renderer, which has no encoder, the way as far as FFmpeg's images.
-Result<OpenedRoute> open_vulkan_video() {
-  auto device = find_vulkan_video_device(true);
-  if (!device) return std::unexpected(std::move(device.error()));
-  const VulkanGpu& gpu = (*device)->gpu();
-  OpenedRoute route{.importer = nullptr,
-                    .device = gpu.name,
-                    .uuid = uuid_text(gpu.uuid),
-                    .software = gpu.type == VK_PHYSICAL_DEVICE_TYPE_CPU,
-                    .memory = MemoryKind::Vulkan};
-  auto importer =
-      make_vulkan_video_importer({.strict = true, .surface_limit = kSurfaces, .device = *std::move(device)});
-  if (!importer) return std::unexpected(std::move(importer.error()));
-  route.importer = *std::move(importer);
+  route.importer =
+      make_gpu_importer(std::move(gpu), {.strict = true, .surface_limit = kSurfaces, .implicit_modifiers = true});
   return route;
 }
 
 Result<OpenedRoute> open_cpu() {
-  return OpenedRoute{.importer = make_cpu_importer(kSurfaces),
+  return OpenedRoute{.importer = make_host_importer(kSurfaces),
                      .device = "CPU",
                      .uuid = {},
                      .software = true,
                      .memory = MemoryKind::Host};
 }
 
-/// One of device_routes() alone, so that no other makes its pictures.
-Result<OpenedRoute> open_device(const DeviceRoute& row) {
-  const auto context = cuda::open_context();
-  if (!context) return std::unexpected(context.error());
-  const cuda::Device& gpu = (*context)->device();
-  if (!gpu.uuid) return fail(ErrorKind::Unsupported, "find the GPU", "CUDA does not tell its UUID");
-  auto device = VulkanDevice::open({.uuid = gpu.uuid, .use = VulkanUse::Export});
-  if (!device) return std::unexpected(std::move(device.error()));
-  const DeviceSetup setup{.vulkan = *device, .cuda = *context};
-  auto converter = row.make(setup);
-  if (!converter) return std::unexpected(std::move(converter.error()));
-  std::vector<std::unique_ptr<DeviceConverter>> routes;
-  routes.push_back(*std::move(converter));
-  return OpenedRoute{.importer = make_device_importer({.strict = true, .surface_limit = kSurfaces}, setup,
-                                                      std::move(routes), make_cpu_importer(kSurfaces), nullptr),
-                     .device = gpu.name,
-                     .uuid = uuid_text(*gpu.uuid),
-                     .software = (*device)->gpu().type == VK_PHYSICAL_DEVICE_TYPE_CPU,
-                     .memory = MemoryKind::Cuda};
-}
+struct Words {
+  MemoryKind memory;
+  std::string_view suffix;
+  std::string_view where;
+};
+constexpr std::array kMemories = {
+    Words{MemoryKind::Cuda, "+cuda", "CUDA memory that NVENC takes as it is"},
+    Words{MemoryKind::Vaapi, "+vaapi", "VA-API memory that the card's encoders take as it is"},
+    Words{MemoryKind::Vulkan, "+vulkan-video", "images that Vulkan Video's encoders take as they are"},
+    Words{MemoryKind::Host, "", "memory that software encoders read"},
+};
 
 std::vector<RouteRow> make_rows() {
   std::vector<RouteRow> rows;
-  for (const DeviceRoute& route : device_routes()) {
-    rows.push_back(
-        {.name = fmt::format("{}+cuda", route.name),
-         .what = fmt::format("dmabufs by one {} pass into CUDA memory that NVENC takes as it is", route.name),
-         .zero_copy = true,
-         .open = [&route] { return open_device(route); }});
+  for (const Words& words : kMemories) {
+    const auto kind = std::ranges::find(gpu_kinds(), words.memory, &GpuKind::memory);
+    for (const std::string_view converter : {"vulkan", "egl"}) {
+      // With a software renderer, which has no encoder, the way as far as the encoder's memory.
+      rows.push_back({.name = fmt::format("{}{}", converter, words.suffix),
+                      .what = fmt::format("dmabufs by one {} pass into {}", converter, words.where),
+                      .zero_copy = true,
+                      .open = [kind, converter]() -> Result<OpenedRoute> {
+                        auto gpu = kind->open({.converter = converter, .software = true});
+                        if (!gpu) return std::unexpected(std::move(gpu.error()));
+                        return opened(std::move(*gpu), kind->memory);
+                      }});
+    }
   }
-  rows.push_back({.name = "vaapi",
-                  .what = "dmabufs by the card's video processor into VA-API memory that its encoders take as it is",
-                  .zero_copy = true,
-                  .open = open_vaapi});
-  rows.push_back({.name = "vulkan-video",
-                  .what = "dmabufs by one vulkan pass into images that Vulkan Video's encoders take as they are",
-                  .zero_copy = true,
-                  .open = open_vulkan_video});
-  rows.push_back({.name = "vulkan",
-                  .what = "dmabufs by one vulkan pass into memory that software encoders read",
-                  .zero_copy = true,
-                  .open = open_vulkan});
   rows.push_back(
       {.name = "cpu", .what = "shared memory and LINEAR dmabufs by the CPU", .zero_copy = false, .open = open_cpu});
   return rows;
@@ -158,7 +97,7 @@ Frame make_frame(const std::shared_ptr<const Dmabuf>& dmabuf) {
 
 /// What the CPU route makes of the picture.
 Result<Surface> reference_surface(const TestPicture& picture) {
-  const auto importer = make_cpu_importer(kSurfaces);
+  const auto importer = make_host_importer(kSurfaces);
   if (auto ok = importer->configure({.format = kSurface, .size = picture.size}); !ok) {
     return std::unexpected(std::move(ok.error()));
   }

@@ -28,7 +28,7 @@ Equipment::Equipment(const RecordingOptions& options)
 Result<void> Equipment::open_importer() {
   // The route into the memory that the wanted encoder takes pictures from comes first.
   const EncoderRow* wanted = options_.encoder.encoder ? find_encoder_row(*options_.encoder.encoder) : nullptr;
-  auto importer = zc::open_importer(options_.toggles.zerocopy, wanted ? wanted->device_memory : MemoryKind::Host);
+  auto importer = zc::open_importer(options_.toggles, wanted ? wanted->device_memory : MemoryKind::Host);
   if (!importer) return std::unexpected(std::move(importer.error()));
   importer_ = std::move(*importer);
   return {};

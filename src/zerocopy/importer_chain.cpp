@@ -1,65 +1,46 @@
 #include "zerocopy/importer_chain.h"
 
 #include "base/log.h"
-#include "zerocopy/cpu_importer.h"
-#include "zerocopy/device_importer.h"
-#include "zerocopy/vaapi_importer.h"
-#include "zerocopy/vulkan_importer.h"
-#include "zerocopy/vulkan_video_importer.h"
+#include "gpu/render_nodes.h"
+#include "zerocopy/gpu_importer.h"
+#include "zerocopy/host_importer.h"
+#include "zerocopy/open_gpu.h"
 
 #include <algorithm>
-#include <array>
 #include <string>
-#include <string_view>
+#include <utility>
+#include <vector>
 
 namespace zc {
 namespace {
 
-/// One route. `make` fails with Unsupported and the reason where this machine does not have it.
-struct Route {
-  std::string_view name;
-  bool zero_copy;
-  MemoryKind memory;  ///< its surfaces'
-  Result<std::unique_ptr<Importer>> (*make)(bool strict);
-};
-
-constexpr std::array kRoutes = {
-    Route{"cuda", true, MemoryKind::Cuda, [](bool strict) { return make_device_importer({.strict = strict}); }},
-    Route{"vaapi", true, MemoryKind::Vaapi, [](bool strict) { return make_vaapi_importer({.strict = strict}); }},
-    Route{"vulkan-video", true, MemoryKind::Vulkan,
-          [](bool strict) { return make_vulkan_video_importer({.strict = strict}); }},
-    Route{"vulkan", true, MemoryKind::Host, [](bool strict) { return make_vulkan_importer({.strict = strict}); }},
-    Route{"cpu", false, MemoryKind::Host,
-          [](bool /*strict*/) -> Result<std::unique_ptr<Importer>> { return make_cpu_importer(); }},
-};
-
-bool allowed(const Route& route, ZerocopyMode mode) {
-  switch (mode) {
-    case ZerocopyMode::Off: return !route.zero_copy;
-    case ZerocopyMode::Required: return route.zero_copy;
-    case ZerocopyMode::Auto: return true;
-  }
-  return true;
-}
+/// With one GPU the compositor draws with it, too.
+bool only_one_gpu() { return render_nodes().size() <= 1; }
 
 }  // namespace
 
-Result<std::unique_ptr<Importer>> open_importer(ZerocopyMode mode, MemoryKind first) {
-  std::string reasons;
-  auto routes = kRoutes;
+Result<std::unique_ptr<Importer>> open_importer(const Toggles& toggles, MemoryKind first) {
+  const bool strict = toggles.zerocopy == ZerocopyMode::Required;
+  if (toggles.zerocopy == ZerocopyMode::Off || toggles.route == "cpu") return make_host_importer();
+  std::vector<GpuKind> kinds(gpu_kinds().begin(), gpu_kinds().end());
   if (first != MemoryKind::Host) {
-    std::ranges::stable_partition(routes, [first](const Route& route) { return route.memory == first; });
+    std::ranges::stable_partition(kinds, [first](const GpuKind& kind) { return kind.memory == first; });
   }
-  for (const Route& route : routes) {
-    if (!allowed(route, mode)) continue;
-    auto importer = route.make(mode == ZerocopyMode::Required);
-    if (importer) return importer;
-    logger("zerocopy").info("the {} route is not for this machine: {}", route.name, importer.error().detail);
-    reasons += (reasons.empty() ? "" : "; ") + std::string(route.name) + ": " + importer.error().message();
+  std::string reasons;
+  for (const GpuKind& kind : kinds) {
+    const auto open = [kind, route = toggles.route, software = toggles.software] {
+      return kind.open({.converter = route, .software = software});
+    };
+    auto gpu = open();
+    if (gpu) {
+      return make_gpu_importer(std::move(*gpu),
+                               {.strict = strict, .implicit_modifiers = only_one_gpu(), .reopen = open});
+    }
+    logger("zerocopy").debug("{} is not for this machine: {}", kind.name, gpu.error().detail);
+    reasons += (reasons.empty() ? "" : "; ") + std::string(kind.name) + ": " + gpu.error().message();
   }
-  if (reasons.empty()) reasons = "this version has no zero-copy route, only the CPU route; use ZEROCOPY=auto or 0";
-  return fail(ErrorKind::Unsupported, mode == ZerocopyMode::Required ? "ZEROCOPY=1" : "choose a capture route",
-              reasons);
+  if (!strict && toggles.route.empty()) return make_host_importer();
+  return fail(ErrorKind::Unsupported, strict ? "ZEROCOPY=1" : "ZEROCOPY_ROUTE=" + toggles.route, reasons);
 }
 
 }  // namespace zc

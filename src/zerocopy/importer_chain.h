@@ -8,9 +8,11 @@
 
 namespace zc {
 
-/// The routes from a captured frame to an encoder's surface, best first; the CPU route is always the last.
-/// Routes into `first`, the memory of an encoder that the user asks for, come before the others. ZEROCOPY=0 leaves only
-/// the CPU route; ZEROCOPY=1 leaves it out, and Unsupported says why no other one works here.
-[[nodiscard]] Result<std::unique_ptr<Importer>> open_importer(ZerocopyMode mode, MemoryKind first = MemoryKind::Host);
+/// The importer for this machine: that of the first of gpu_kinds() that opens, else the CPU's. The kind with `first`,
+/// the memory of an encoder that the user asks for, is tried before the others. `toggles`: ZEROCOPY=0 leaves only the
+/// CPU; ZEROCOPY=1 leaves it out, and Unsupported says why nothing else works here; ZEROCOPY_ROUTE leaves the one
+/// converter that it names, or the CPU; ZEROCOPY_SOFTWARE=1 takes a software renderer for a GPU.
+[[nodiscard]] Result<std::unique_ptr<Importer>> open_importer(const Toggles& toggles,
+                                                              MemoryKind first = MemoryKind::Host);
 
 }  // namespace zc

@@ -14,6 +14,7 @@ struct SurfaceLayout {
   struct Plane {
     std::size_t offset_bytes = 0;
     std::size_t stride_bytes = 0;
+    bool operator==(const Plane&) const = default;
   };
   PixelFormat format = PixelFormat::Unknown;
   Size size;  ///< px

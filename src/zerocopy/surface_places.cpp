@@ -19,7 +19,6 @@ namespace zc {
 struct SurfacePlaces::State {
   struct Place {
     std::atomic<bool> taken = false;
-    BufferLease lease;
     std::shared_ptr<State> self;  ///< while it is taken
     std::uint8_t nothing = 0;     ///< what the frame's buffer points at
   };
@@ -28,10 +27,6 @@ struct SurfacePlaces::State {
   static void give_back(void* opaque, std::uint8_t* /*data*/) noexcept {
     auto& place = *static_cast<Place*>(opaque);
     const std::shared_ptr<State> keep = std::move(place.self);
-    if (place.lease) {
-      place.lease.reset();
-      keep->lent.fetch_sub(1, std::memory_order_relaxed);
-    }
     place.taken.store(false, std::memory_order_release);
   }
   [[nodiscard]] Place* find() {
@@ -41,13 +36,10 @@ struct SurfacePlaces::State {
   }
 
   std::vector<Place> places;
-  std::atomic<std::size_t> lent = 0;
 };
 
 SurfacePlaces::SurfacePlaces(std::size_t limit) : state_(std::make_shared<State>(limit)) {}
 SurfacePlaces::~SurfacePlaces() = default;
-
-std::size_t SurfacePlaces::lent() const { return state_->lent.load(std::memory_order_relaxed); }
 
 std::size_t SurfacePlaces::taken() const {
   return static_cast<std::size_t>(std::ranges::count_if(
@@ -59,17 +51,13 @@ Result<void> SurfacePlaces::check() const {
   return fail(ErrorKind::Busy, "import frame", fmt::format("all {} surfaces are in use", state_->places.size()));
 }
 
-Result<void> SurfacePlaces::seat(AVFrame& frame, BufferLease* lease) {
+Result<void> SurfacePlaces::seat(AVFrame& frame) {
   if (auto some = check(); !some) return some;
   State::Place& place = *state_->find();
   frame.buf[1] = av_buffer_create(&place.nothing, sizeof place.nothing, &State::give_back, &place, 0);
   if (frame.buf[1] == nullptr) return fail_errno(ENOMEM, "hand out a surface");
   place.taken.store(true, std::memory_order_relaxed);
   place.self = state_;
-  if (lease != nullptr && *lease) {
-    place.lease = std::move(*lease);
-    state_->lent.fetch_add(1, std::memory_order_relaxed);
-  }
   return {};
 }
 

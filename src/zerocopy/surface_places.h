@@ -1,7 +1,6 @@
 #pragma once
 
 #include "base/error.h"
-#include "media/buffer_lease.h"
 
 #include <cstddef>
 #include <memory>
@@ -22,11 +21,8 @@ class SurfacePlaces {
 
   /// Busy: all places are taken.
   [[nodiscard]] Result<void> check() const;
-  /// Gives the frame a place. The lease, if there is one, goes back when the place is free again. Busy, and the lease
-  /// is untouched: all places are taken.
-  [[nodiscard]] Result<void> seat(AVFrame& frame, BufferLease* lease = nullptr);
-  /// Places that hold a lease.
-  [[nodiscard]] std::size_t lent() const;
+  /// Gives the frame a place. Busy: all places are taken.
+  [[nodiscard]] Result<void> seat(AVFrame& frame);
   [[nodiscard]] std::size_t taken() const;
 
  private:

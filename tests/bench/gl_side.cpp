@@ -1,6 +1,6 @@
 #include "bench/gl_side.h"
 
-#include "zerocopy/gl/egl_route.h"
+#include "zerocopy/gl/egl_converter.h"
 #include "zerocopy/gl/gl_program.h"
 
 namespace zc::bench {
@@ -57,7 +57,7 @@ Result<GlObject> GlSide::make_texture(const void* pixels) const {
 Result<void> GlSide::convert(GlPass& pass, const PicturePlan& plan, const VulkanBuffer& target,
                              const SurfaceLayout& layout, Nanoseconds timeout) {
   if (auto current = device_->make_current(); !current) return current;
-  const auto buffer = targets_.find_or_import(1, target);
+  const auto buffer = targets_.find_or_import(target);
   if (!buffer) return std::unexpected(buffer.error());
   return pass.run({picture_.get(), GL_TEXTURE_2D}, plan, *buffer, layout, kBt709Limited, timeout);
 }

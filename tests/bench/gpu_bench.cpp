@@ -9,7 +9,7 @@
 #include "bench/gl_side.h"
 #include "gpu/cuda/context.h"
 #include "zerocopy/cpu/rgb_to_yuv.h"
-#include "zerocopy/device/cuda_memory.h"
+#include "zerocopy/cuda/cuda_memory.h"
 #include "zerocopy/vulkan/conversion_pass.h"
 
 #include <ffnvcodec/dynlink_loader.h>

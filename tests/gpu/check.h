@@ -45,7 +45,6 @@ struct CheckRow {
 /// Each file of checks brings some.
 [[nodiscard]] std::span<const CheckRow> vulkan_checks();
 [[nodiscard]] std::span<const CheckRow> sharing_checks();
-[[nodiscard]] std::span<const CheckRow> gl_checks();
 [[nodiscard]] std::span<const CheckRow> pool_checks();
 [[nodiscard]] std::span<const CheckRow> coding_checks();
 

@@ -3,7 +3,7 @@
 #include "gpu/check.h"
 #include "gpu/cuda/context.h"
 #include "media/colour.h"
-#include "zerocopy/device/cuda_surface_pool.h"
+#include "zerocopy/cuda/cuda_surface_pool.h"
 
 #include <dlfcn.h>
 

@@ -2,7 +2,7 @@
 #include "gpu/check.h"
 #include "gpu/cuda/context.h"
 #include "probe/collect.h"
-#include "zerocopy/device/cuda_memory.h"
+#include "zerocopy/cuda/cuda_memory.h"
 
 #include <fcntl.h>
 #include <ffnvcodec/dynlink_loader.h>

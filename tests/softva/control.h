@@ -6,21 +6,15 @@
 namespace zc::softva {
 
 /// What can go wrong on request; README.md says what each value means.
-enum class Fault : unsigned { NoProc, Alloc, Import, Export, Proc, Sync, Colour, GetImage, PutImage, Encode, Lost };
+enum class Fault : unsigned { Alloc, Export, NoModifiers, Modifier, Twice, Apart, Narrow, Lie, PutImage, Encode, Lost };
 inline constexpr std::size_t kFaultCount = 11;
 
 /// What a program made and has not given back, and how often some of it was made.
 struct Counts {
-  std::size_t configs = 0;
-  std::size_t contexts = 0;
-  std::size_t surfaces = 0;  ///< imported ones included
-  std::size_t buffers = 0;
-  std::size_t images = 0;
-  std::size_t imported = 0;       ///< surfaces alive in memory of somebody else
-  std::size_t imports = 0;        ///< surfaces made in such memory, ever
-  std::size_t processed = 0;      ///< pictures that the video processor was given
-  std::size_t encoded = 0;        ///< pictures coded
-  std::size_t encoded_there = 0;  ///< of these, in imported memory as it was
+  std::size_t configs = 0, contexts = 0, surfaces = 0, buffers = 0, images = 0;
+  std::size_t listed = 0;   ///< surfaces made with a list of modifiers
+  std::size_t exports = 0;  ///< surfaces handed out as dmabufs
+  std::size_t encoded = 0;  ///< pictures coded
   bool operator==(const Counts&) const = default;
 };
 

@@ -1,16 +1,14 @@
-// The objects behind VA-API's numbers. One lock for everything: libva's entry points take it (see init.cpp).
+// The objects behind VA-API's numbers. One lock for everything: libva's entry points take it.
 #pragma once
 
-#include "softva/faults.h"
+#include "softva/control.h"
 
 #include <va/va_backend.h>
 #include <va/va_backend_vpp.h>
 #include <va/va_drmcommon.h>
 #include <va/va_enc_h264.h>
-#include <va/va_vpp.h>
 
 #include <array>
-#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -22,169 +20,143 @@
 
 namespace zc::softva {
 
-/// Memory behind a file descriptor, mapped; the descriptor stays open for exports.
-class SharedMemory {
- public:
-  /// New, of zeros but for its first fill, 0xCD: what nobody wrote must not pass for black.
-  static std::shared_ptr<SharedMemory> make(std::size_t bytes);
-  /// Maps what another made; `fd` stays the caller's.
-  static std::shared_ptr<SharedMemory> map(int fd, std::size_t bytes);
-  SharedMemory(const SharedMemory&) = delete;
-  SharedMemory& operator=(const SharedMemory&) = delete;
-  ~SharedMemory();
+/// The fault was asked for, whenever it comes.
+bool fault(Fault which);
+/// Counts one occasion; true when it is the one (the N-th) that was asked for.
+bool fault_now(Fault which);
+/// The device is gone: the N-th occasion of Fault::Lost has been counted.
+bool lost();
+/// Adds to one of the process's counts.
+void count(std::size_t Counts::* member, int change);
 
-  [[nodiscard]] std::uint8_t* data() const { return data_; }
-  [[nodiscard]] std::size_t size() const { return size_; }
-  /// -1: it is not ours to hand on.
-  [[nodiscard]] int fd() const { return fd_; }
-
- private:
-  SharedMemory(std::uint8_t* data, std::size_t size, int fd) : data_(data), size_(size), fd_(fd) {}
-  std::uint8_t* data_;
-  std::size_t size_;
-  int fd_;
+/// Shared memory in whole pages, as dmabufs are, and its descriptor.
+struct Memory {
+  explicit Memory(std::size_t bytes);
+  Memory(const Memory&) = delete;
+  Memory& operator=(const Memory&) = delete;
+  ~Memory();
+  std::size_t size;
+  int fd;
+  std::uint8_t* data;  ///< null: there was none
 };
 
-struct Plane {
-  std::size_t offset = 0;
-  std::size_t pitch = 0;
-};
-
-/// What the driver knows of a fourcc.
+/// What the driver knows of a fourcc: two planes, chroma interleaved.
 struct Format {
-  std::uint32_t fourcc;
-  std::uint32_t rt_format;
-  std::uint32_t drm;                    ///< of the whole picture
-  std::array<std::uint32_t, 2> layers;  ///< DRM's, one plane each; 0: none
-  unsigned bytes;                       ///< of one luma sample or pixel
-  unsigned planes;
-  std::uint32_t depth;  ///< of VAImageFormat
+  std::uint32_t fourcc, rt_format;
+  std::array<std::uint32_t, 2> layers;  ///< DRM's
+  std::uint32_t bytes;                  ///< of one sample
 };
+const std::array<Format, 2>& formats();
 const Format* find_format(std::uint32_t fourcc);
-/// Those that images and surfaces come in.
-const std::array<Format, 7>& formats();
-/// Rows and bytes per row of a plane.
-std::size_t plane_rows(const Format& format, unsigned plane, unsigned height);
-std::size_t plane_bytes(const Format& format, unsigned plane, unsigned width);
 
-/// A picture somewhere in mapped memory.
+/// A picture somewhere in memory.
 struct Picture {
+  struct Plane {
+    std::uint8_t* data = nullptr;
+    std::size_t offset = 0, pitch = 0;
+  };
   const Format* format = nullptr;
-  unsigned width = 0;
-  unsigned height = 0;
-  std::uint8_t* base = nullptr;
+  unsigned width = 0, height = 0;
   std::array<Plane, 2> planes{};
+  /// Planes behind one another, rows on multiples of `alignment` bytes and `extra` more. The bytes it takes.
+  std::size_t lay_out(std::size_t alignment, std::size_t extra);
+  [[nodiscard]] std::size_t rows(unsigned plane) const { return plane == 0 ? height : (height + 1U) / 2; }
+  [[nodiscard]] std::size_t row_bytes(unsigned plane) const {
+    return std::size_t{format->bytes} * (plane == 0 ? width : (width + 1U) / 2 * 2);
+  }
   [[nodiscard]] std::uint8_t* row(unsigned plane, std::size_t y) const {
-    return base + planes.at(plane).offset + y * planes.at(plane).pitch;
+    return planes.at(plane).data + planes.at(plane).offset + y * planes.at(plane).pitch;
   }
-};
-
-struct Buffer;
-
-struct Surface {
-  Picture picture;
-  std::shared_ptr<SharedMemory> memory;
-  bool imported = false;
-  /// What was asked of the video processor and not done yet: it is done when somebody looks, as late as a GPU may.
-  std::function<void()> pending;
-  bool hung = false;
-  std::vector<std::weak_ptr<Buffer>> readers;  ///< coded buffers whose pictures are here and not read yet
-  void finish() {
-    if (auto work = std::exchange(pending, nullptr)) work();
-  }
-  /// Whoever waits for a surface may write to it afterwards.
-  void finish_readers();
 };
 
 struct Buffer {
   VABufferType type{};
-  unsigned elements = 1;
   std::vector<std::uint8_t> bytes;
-  std::shared_ptr<SharedMemory> elsewhere;  ///< of a derived image
-  std::size_t offset = 0;
-  std::function<void()> pending;  ///< of a coded buffer: reads the picture and codes it
+  std::function<void()> pending;  ///< of a coded buffer: reads the picture and codes it, as late as a GPU may
   VACodedBufferSegment segment{};
   void finish() {
     if (auto work = std::exchange(pending, nullptr)) work();
   }
 };
-inline void Surface::finish_readers() {
-  for (const std::weak_ptr<Buffer>& weak : std::exchange(readers, {})) {
-    if (const auto reader = weak.lock()) reader->finish();
-  }
-}
 
-struct Config {
-  VAProfile profile{};
-  VAEntrypoint entrypoint{};
+struct Surface {
+  Picture picture;
+  std::vector<std::unique_ptr<Memory>> memory;  ///< one, or one for each plane
+  std::vector<std::weak_ptr<Buffer>> readers;   ///< coded buffers whose pictures are here and not read yet
+  /// Whoever waits for a surface may write to it afterwards.
+  void finish_readers() {
+    for (const std::weak_ptr<Buffer>& weak : std::exchange(readers, {})) {
+      if (const auto reader = weak.lock()) reader->finish();
+    }
+  }
 };
 
 /// What the pictures of an encoder have in common, and the parts of the one being described.
 struct EncodeState {
-  VAEncSequenceParameterBufferH264 sequence{};
-  std::optional<VAEncPictureParameterBufferH264> picture;
-  std::optional<VAEncSliceParameterBufferH264> slice;
   struct Packed {
     std::uint32_t type = 0;
     std::size_t bits = 0;
     std::vector<std::uint8_t> bytes;
   };
+  VAEncSequenceParameterBufferH264 sequence{};
+  std::optional<VAEncPictureParameterBufferH264> picture;
+  std::optional<VAEncSliceParameterBufferH264> slice;
   std::vector<Packed> packed;
 };
 
 struct Context {
-  Config config;
   VASurfaceID target = VA_INVALID_SURFACE;
   EncodeState encode;
-  std::vector<VAProcPipelineParameterBuffer> pipelines;
 };
 
-struct Image {
-  VAImage image{};
-};
+template <class Object>
+using Table = std::unordered_map<std::uint32_t, Object>;
 
-class Driver {
- public:
-  ~Driver();
-
+struct Driver {
   std::mutex mutex;
-  std::unordered_map<std::uint32_t, Config> configs;
-  std::unordered_map<std::uint32_t, Context> contexts;
-  std::unordered_map<std::uint32_t, std::shared_ptr<Surface>> surfaces;
-  std::unordered_map<std::uint32_t, std::shared_ptr<Buffer>> buffers;
-  std::unordered_map<std::uint32_t, Image> images;
+  Table<VAProfile> configs;
+  Table<Context> contexts;
+  Table<std::shared_ptr<Surface>> surfaces;
+  Table<std::shared_ptr<Buffer>> buffers;
+  Table<VAImage> images;
+  std::uint32_t last_id = 0x100;
 
-  std::uint32_t next_id() { return ++last_id_; }
-  std::shared_ptr<Surface> surface(std::uint32_t id) const {
-    const auto found = surfaces.find(id);
-    return found == surfaces.end() ? nullptr : found->second;
+  /// Null: there is no such object.
+  template <class Object>
+  static Object* find(Table<Object>& table, std::uint32_t id) {
+    const auto found = table.find(id);
+    return found == table.end() ? nullptr : &found->second;
   }
-  std::shared_ptr<Buffer> buffer(std::uint32_t id) const {
-    const auto found = buffers.find(id);
-    return found == buffers.end() ? nullptr : found->second;
+  template <class Object>
+  std::uint32_t add(Table<Object>& table, std::size_t Counts::* number, Object object) {
+    table.emplace(++last_id, std::move(object));
+    count(number, 1);
+    return last_id;
   }
-  Context* context(std::uint32_t id) {
-    const auto found = contexts.find(id);
-    return found == contexts.end() ? nullptr : &found->second;
+  template <class Object>
+  static bool remove(Table<Object>& table, std::size_t Counts::* number, std::uint32_t id) {
+    if (table.erase(id) == 0) return false;
+    count(number, -1);
+    return true;
   }
-
- private:
-  std::uint32_t last_id_ = 0x100;
 };
 
-inline Driver& driver_of(VADriverContextP context) { return *static_cast<Driver*>(context->pDriverData); }
+/// The driver, locked.
+struct Locked {
+  explicit Locked(VADriverContextP context) : driver(static_cast<Driver*>(context->pDriverData)), lock(driver->mutex) {}
+  Driver* operator->() const { return driver; }
+  Driver* driver;
+  std::unique_lock<std::mutex> lock;
+};
 
-// The tables of libva's entry points are filled part by part.
+// The table of libva's entry points is filled part by part.
 void fill_config(VADriverVTable& table);
 void fill_surface(VADriverVTable& table);
-void fill_buffer(VADriverVTable& table);
-void fill_image(VADriverVTable& table);
-void fill_picture(VADriverVTable& table, VADriverVTableVPP& processing);
+void fill_encoder(VADriverVTable& table);
 
-VABufferID make_buffer(Driver& driver, VABufferType type, std::vector<std::uint8_t> bytes, unsigned elements);
-
-/// One picture of the video processor: the region, scaled, into its place; the rest of the target in the background's
-/// colour. An empty answer: done.
-VAStatus process(const Picture& source, const Picture& target, const VAProcPipelineParameterBuffer& pipeline);
+/// One picture's stream without any compression: what is packed, in its order, with every macroblock as I_PCM behind
+/// the slice's header. nullopt: the parameters ask for what this encoder has not (fields, several slices, B slices,
+/// CAVLC, other tables of contexts).
+std::optional<std::vector<std::uint8_t>> encode_h264(const Picture& picture, const EncodeState& state);
 
 }  // namespace zc::softva

@@ -1,4 +1,5 @@
-#include "softva/h264.h"
+// H.264 pictures without any compression: the packed headers that the application wrote, and every macroblock as I_PCM.
+#include "softva/driver.h"
 
 #include <algorithm>
 #include <array>
@@ -18,13 +19,6 @@ class BitWriter {
     if (bits_ % 8 == 0) bytes_.push_back(0);
     if (value) bytes_.back() |= static_cast<std::uint8_t>(0x80U >> (bits_ % 8));
     ++bits_;
-  }
-  /// ue(v), 9.1
-  void exp_golomb(unsigned value) {
-    unsigned length = 0;
-    while ((value + 1) >> (length + 1) != 0) ++length;
-    for (unsigned i = 0; i < length; ++i) bit(false);
-    for (unsigned i = length + 1; i-- > 0;) bit(((value + 1) >> i & 1U) != 0);
   }
   void align(bool with) {
     while (bits_ % 8 != 0) bit(with);
@@ -176,7 +170,7 @@ struct Slice {
   int qp;
 };
 
-void code_by_context(BitWriter& out, const Picture& picture, const Slice& slice) {
+void code(BitWriter& out, const Picture& picture, const Slice& slice) {
   out.align(true);
   Cabac cabac(out, slice.qp);
   for (unsigned y = 0; y < slice.rows; ++y) {
@@ -196,20 +190,6 @@ void code_by_context(BitWriter& out, const Picture& picture, const Slice& slice)
       cabac.terminate(x + 1 == slice.columns && y + 1 == slice.rows);
     }
   }
-  out.align(false);
-}
-
-void code_by_length(BitWriter& out, const Picture& picture, const Slice& slice) {
-  constexpr unsigned kPcm = 25;  // Table 7-11; behind the five types of P slices there
-  for (unsigned y = 0; y < slice.rows; ++y) {
-    for (unsigned x = 0; x < slice.columns; ++x) {
-      if (slice.predicted) out.exp_golomb(0);  // mb_skip_run
-      out.exp_golomb(slice.predicted ? kPcm + 5 : kPcm);
-      out.align(false);
-      pcm(out, picture, x, y);
-    }
-  }
-  out.bit(true);
   out.align(false);
 }
 
@@ -236,10 +216,10 @@ std::optional<std::vector<std::uint8_t>> encode_h264(const Picture& picture, con
                     state.slice->slice_type % 5 == 0, state.picture->pic_init_qp + state.slice->slice_qp_delta};
   const bool known = slice.predicted || state.slice->slice_type % 5 == 2;
   const bool by_context = state.picture->pic_fields.bits.entropy_coding_mode_flag != 0;
-  const bool whole = state.slice->macroblock_address == 0 &&
+  const bool whole = by_context && state.slice->macroblock_address == 0 &&
                      state.slice->num_macroblocks == slice.columns * slice.rows &&
                      slice.columns * kEdge >= picture.width && slice.rows * kEdge >= picture.height;
-  if (!known || !whole || (by_context && slice.predicted && state.slice->cabac_init_idc != 0)) return std::nullopt;
+  if (!known || !whole || (slice.predicted && state.slice->cabac_init_idc != 0)) return std::nullopt;
   std::vector<std::uint8_t> stream;
   bool sliced = false;
   for (const EncodeState::Packed& part : state.packed) {
@@ -249,11 +229,7 @@ std::optional<std::vector<std::uint8_t>> encode_h264(const Picture& picture, con
       continue;
     }
     BitWriter out(part.bytes, part.bits);
-    if (by_context) {
-      code_by_context(out, picture, slice);
-    } else {
-      code_by_length(out, picture, slice);
-    }
+    code(out, picture, slice);
     append_escaped(stream, out.bytes(), part.bits / 8);
     sliced = true;
   }

@@ -1,6 +1,7 @@
 // A render node for programs on machines without one: /dev/dri is read from a folder of the build tree, which holds an
 // empty file renderD128, and that file says it is a DRM render node when asked. For LD_PRELOAD, and for linking into
-// tests: the driver behind the node is chosen by libva's own LIBVA_DRIVERS_PATH and LIBVA_DRIVER_NAME.
+// tests (SOFTVA_DIR): the driver behind the node is chosen by libva's own LIBVA_DRIVERS_PATH and LIBVA_DRIVER_NAME,
+// which such a test sets for itself and what it starts.
 #include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -8,6 +9,7 @@
 #include <sys/sysmacros.h>
 
 #include <cstdarg>
+#include <cstdlib>
 #include <string>
 #include <string_view>
 
@@ -45,6 +47,13 @@ void disguise(Found& found) {
   found.st_mode = S_IFCHR | 0660U;
   found.st_rdev = kRenderNode;
 }
+
+#ifdef SOFTVA_DIR
+[[gnu::constructor]] void choose_driver() {
+  ::setenv("LIBVA_DRIVERS_PATH", SOFTVA_DIR, 1);
+  ::setenv("LIBVA_DRIVER_NAME", "softva", 1);
+}
+#endif
 
 mode_t mode_of(int flags, va_list arguments) {
   return (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(arguments, mode_t) : 0;

@@ -1,6 +1,7 @@
 // A Vulkan layer that gives lavapipe VK_EXT_image_drm_format_modifier where it does not advertise it (it implements the
 // LINEAR modifier but wants a kernel with udmabuf) and two made-up modifiers, see test_modifiers.h: with it the import
 // of tiled dmabufs runs on any machine, memfds standing for the buffers. Other devices pass through unchanged.
+// ZEROCAST_VKLAYER_NODE=MAJOR:MINOR says which render node such a device is behind (VK_EXT_physical_device_drm);
 // ZEROCAST_VKLAYER_HIDE names an extension that such a device does not advertise either;
 // ZEROCAST_VKLAYER_REFUSE=tiled:N lets every import of a tiled dmabuf fail once the device was given work N times,
 // all:N that of any dmabuf.
@@ -30,6 +31,7 @@ constexpr const char* kExtension = VK_EXT_IMAGE_DRM_FORMAT_MODIFIER_EXTENSION_NA
   X(CreateDevice)                       \
   X(EnumerateDeviceExtensionProperties) \
   X(GetPhysicalDeviceProperties)        \
+  X(GetPhysicalDeviceProperties2)       \
   X(GetPhysicalDeviceMemoryProperties)  \
   X(GetPhysicalDeviceFormatProperties2) \
   X(GetPhysicalDeviceImageFormatProperties2)
@@ -91,13 +93,28 @@ std::vector<VkExtensionProperties> real_extensions(const Instance& instance, VkP
   return all;
 }
 
-/// A software device that lacks the extension but has what it takes.
-bool ours(const Instance& instance, VkPhysicalDevice gpu) {
+bool software(const Instance& instance, VkPhysicalDevice gpu) {
   VkPhysicalDeviceProperties properties{};
   instance.GetPhysicalDeviceProperties(gpu, &properties);
-  if (properties.deviceType != VK_PHYSICAL_DEVICE_TYPE_CPU) return false;
+  return properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU;
+}
+
+/// A software device that lacks the extension but has what it takes.
+bool ours(const Instance& instance, VkPhysicalDevice gpu) {
+  if (!software(instance, gpu)) return false;
   const auto all = real_extensions(instance, gpu);
   return std::ranges::none_of(all, [](const auto& e) { return std::string_view(e.extensionName) == kExtension; });
+}
+
+/// "226:128"; null: none was asked for.
+const char* node() { return std::getenv("ZEROCAST_VKLAYER_NODE"); }  // NOLINT(concurrency-mt-unsafe): set before
+
+/// The extensions that are the layer's own work.
+std::vector<std::string_view> added(const Instance& instance, VkPhysicalDevice gpu) {
+  std::vector<std::string_view> names;
+  if (ours(instance, gpu)) names.emplace_back(kExtension);
+  if (node() != nullptr && software(instance, gpu)) names.emplace_back(VK_EXT_PHYSICAL_DEVICE_DRM_EXTENSION_NAME);
+  return names;
 }
 
 template <class T>
@@ -157,14 +174,14 @@ VKAPI_ATTR VkResult VKAPI_CALL enumerate_extensions(VkPhysicalDevice gpu, const 
     *count = 0;
     return VK_SUCCESS;
   }
-  if (layer != nullptr || !ours(self, gpu)) {
-    return self.EnumerateDeviceExtensionProperties(gpu, layer, count, properties);
-  }
+  const auto names = added(self, gpu);
+  if (layer != nullptr || names.empty()) return self.EnumerateDeviceExtensionProperties(gpu, layer, count, properties);
   auto all = real_extensions(self, gpu);
-  VkExtensionProperties added{};
-  std::strncpy(added.extensionName, kExtension, sizeof added.extensionName - 1);
-  added.specVersion = VK_EXT_IMAGE_DRM_FORMAT_MODIFIER_SPEC_VERSION;
-  all.push_back(added);
+  for (const std::string_view name : names) {
+    VkExtensionProperties& one = all.emplace_back();
+    name.copy(one.extensionName, sizeof one.extensionName - 1);
+    one.specVersion = 1;
+  }
   const auto total = static_cast<std::uint32_t>(all.size());
   if (properties == nullptr) {
     *count = total;
@@ -173,6 +190,18 @@ VKAPI_ATTR VkResult VKAPI_CALL enumerate_extensions(VkPhysicalDevice gpu, const 
   *count = std::min(*count, total);
   std::copy_n(all.begin(), *count, properties);
   return *count < total ? VK_INCOMPLETE : VK_SUCCESS;
+}
+
+VKAPI_ATTR void VKAPI_CALL device_properties(VkPhysicalDevice gpu, VkPhysicalDeviceProperties2* properties) {
+  const Instance self = instance_of(gpu);
+  self.GetPhysicalDeviceProperties2(gpu, properties);
+  auto* drm = find_out<VkPhysicalDeviceDrmPropertiesEXT>(properties->pNext,
+                                                         VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRM_PROPERTIES_EXT);
+  if (drm == nullptr || node() == nullptr || !software(self, gpu)) return;
+  char* end = nullptr;
+  drm->hasRender = VK_TRUE;
+  drm->renderMajor = std::strtol(node(), &end, 10);
+  drm->renderMinor = *end == ':' ? std::strtol(end + 1, nullptr, 10) : 0;
 }
 
 VKAPI_ATTR void VKAPI_CALL format_properties(VkPhysicalDevice gpu, VkFormat format, VkFormatProperties2* properties) {
@@ -246,7 +275,8 @@ VKAPI_ATTR VkResult VKAPI_CALL create_device(VkPhysicalDevice gpu, const VkDevic
   std::vector<const char*> enabled(info->ppEnabledExtensionNames,
                                    info->ppEnabledExtensionNames + info->enabledExtensionCount);
   const bool mine = ours(self, gpu);
-  if (mine) std::erase_if(enabled, [](const char* name) { return std::string_view(name) == kExtension; });
+  const auto names = added(self, gpu);
+  std::erase_if(enabled, [&](const char* name) { return std::ranges::find(names, name) != names.end(); });
   VkDeviceCreateInfo changed = *info;
   changed.enabledExtensionCount = static_cast<std::uint32_t>(enabled.size());
   changed.ppEnabledExtensionNames = enabled.data();
@@ -355,6 +385,7 @@ VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL instance_function(VkInstance instance, 
       ZC_HOOK("vkCreateInstance", create_instance),
       ZC_HOOK("vkDestroyInstance", destroy_instance),
       ZC_HOOK("vkEnumerateDeviceExtensionProperties", enumerate_extensions),
+      ZC_HOOK("vkGetPhysicalDeviceProperties2", device_properties),
       ZC_HOOK("vkGetPhysicalDeviceFormatProperties2", format_properties),
       ZC_HOOK("vkGetPhysicalDeviceImageFormatProperties2", image_format_properties),
       ZC_HOOK("vkCreateDevice", create_device),

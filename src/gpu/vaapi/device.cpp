@@ -37,34 +37,12 @@ Result<Functions> load() {
   };
   find(fn.error_text, "vaErrorStr");
   find(fn.vendor, "vaQueryVendorString");
-  find(fn.max_profiles, "vaMaxNumProfiles");
-  find(fn.profiles, "vaQueryConfigProfiles");
   find(fn.max_entrypoints, "vaMaxNumEntrypoints");
   find(fn.entrypoints, "vaQueryConfigEntrypoints");
-  find(fn.create_config, "vaCreateConfig");
-  find(fn.destroy_config, "vaDestroyConfig");
-  find(fn.surface_attributes, "vaQuerySurfaceAttributes");
-  find(fn.create_context, "vaCreateContext");
-  find(fn.destroy_context, "vaDestroyContext");
-  find(fn.pipeline_caps, "vaQueryVideoProcPipelineCaps");
-  find(fn.create_buffer, "vaCreateBuffer");
-  find(fn.destroy_buffer, "vaDestroyBuffer");
-  find(fn.map_buffer, "vaMapBuffer");
-  find(fn.unmap_buffer, "vaUnmapBuffer");
-  find(fn.begin_picture, "vaBeginPicture");
-  find(fn.render_picture, "vaRenderPicture");
-  find(fn.end_picture, "vaEndPicture");
-  find(fn.surface_status, "vaQuerySurfaceStatus");
-  find(fn.max_image_formats, "vaMaxNumImageFormats");
-  find(fn.image_formats, "vaQueryImageFormats");
-  find(fn.create_image, "vaCreateImage");
-  find(fn.destroy_image, "vaDestroyImage");
-  find(fn.get_image, "vaGetImage");
-  find(fn.put_image, "vaPutImage");
+  find(fn.export_surface, "vaExportSurfaceHandle");
   if (!missing.empty()) {
     return fail(ErrorKind::Unsupported, "load VA-API", std::string(kLibrary) + " has no " + missing);
   }
-  find(fn.sync_surface2, "vaSyncSurface2");
   return fn;
 }
 
@@ -124,24 +102,22 @@ bool Device::encodes() const {
   });
 }
 
-Result<void> Device::check(VAStatus status, std::string_view operation) const {
-  if (status == VA_STATUS_SUCCESS) return {};
+Result<VADRMPRIMESurfaceDescriptor> Device::export_planes(VASurfaceID surface) const {
+  VADRMPRIMESurfaceDescriptor descriptor{};
+  const VAStatus status =
+      fn_.export_surface(display_, surface, VA_SURFACE_ATTRIB_MEM_TYPE_DRM_PRIME_2,
+                         VA_EXPORT_SURFACE_READ_WRITE | VA_EXPORT_SURFACE_SEPARATE_LAYERS, &descriptor);
+  if (status == VA_STATUS_SUCCESS) return descriptor;
   ErrorKind kind = ErrorKind::Internal;
   switch (status) {
     case VA_STATUS_ERROR_ALLOCATION_FAILED: kind = ErrorKind::Busy; break;
-    case VA_STATUS_ERROR_TIMEDOUT: kind = ErrorKind::Timeout; break;
     case VA_STATUS_ERROR_UNIMPLEMENTED:
-    case VA_STATUS_ERROR_UNSUPPORTED_PROFILE:
-    case VA_STATUS_ERROR_UNSUPPORTED_ENTRYPOINT:
-    case VA_STATUS_ERROR_UNSUPPORTED_RT_FORMAT:
-    case VA_STATUS_ERROR_UNSUPPORTED_MEMORY_TYPE:
-    case VA_STATUS_ERROR_ATTR_NOT_SUPPORTED: kind = ErrorKind::Unsupported; break;
+    case VA_STATUS_ERROR_UNSUPPORTED_MEMORY_TYPE: kind = ErrorKind::Unsupported; break;
     default: break;
   }
-  // libva has no words for this one.
-  const char* words = status == VA_STATUS_ERROR_TIMEDOUT ? "it does not end in time" : fn_.error_text(status);
+  const char* words = fn_.error_text(status);
   return std::unexpected(
-      Error{kind, ErrorDomain::Gpu, status, std::string(operation), words == nullptr ? "unknown error" : words});
+      Error{kind, ErrorDomain::Gpu, status, "export a VA-API surface", words == nullptr ? "unknown error" : words});
 }
 
 }  // namespace zc::vaapi

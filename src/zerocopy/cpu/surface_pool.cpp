@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <utility>
 
 #include <fmt/format.h>
 #include <sys/mman.h>
@@ -78,11 +79,11 @@ struct SurfacePool::Storage {
   }
 };
 
-SurfacePool::SurfacePool(const SurfaceFormat& format, std::size_t limit, DmabufConverter* gpu)
+SurfacePool::SurfacePool(const SurfaceFormat& format, std::size_t limit, Allocate allocate)
     : format_(format),
       layout_(surface_layout(format.format, format.size, kAlignment)),
       limit_(limit),
-      gpu_(gpu),
+      allocate_(allocate ? std::move(allocate) : from_heap),
       storage_(std::make_shared<Storage>()) {
   storage_->slots.reserve(limit);
 }
@@ -102,7 +103,7 @@ Result<SurfacePool::Slot*> SurfacePool::allocate() {
   auto slot = std::make_unique<Slot>();
   slot->buffer.view = {format_.format, format_.size, {}};
   const std::size_t bytes = layout_.bytes + kTail;
-  auto memory = gpu_ != nullptr ? gpu_->allocate(bytes) : from_heap(bytes);
+  auto memory = allocate_(bytes);
   if (!memory) return std::unexpected(std::move(memory.error()));
   slot->memory = std::move(*memory);
   slot->buffer.memory = slot->memory.get();

@@ -5,13 +5,29 @@
 #include "media/surface.h"
 #include "zerocopy/cpu/saved_under.h"
 #include "zerocopy/cpu/yuv_view.h"
-#include "zerocopy/dmabuf_converter.h"
+#include "zerocopy/surface_layout.h"
 
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
 namespace zc {
+
+/// Memory of one surface, readable and writable by the CPU. May die on any thread.
+class SurfaceMemory {
+ public:
+  SurfaceMemory() = default;
+  virtual ~SurfaceMemory() = default;
+  SurfaceMemory(const SurfaceMemory&) = delete;
+  SurfaceMemory& operator=(const SurfaceMemory&) = delete;
+  /// Aligned to 64 bytes.
+  [[nodiscard]] virtual std::byte* data() const = 0;
+  /// What it holds is of no use any more and nobody needs it soon: its pages may go back to the system. It stays as
+  /// writable as before.
+  virtual void discard() {}
+};
 
 /// Host-memory surfaces of one format. Buffers are allocated when first needed, up to a limit, and come back when the
 /// last AVFrame that refers to them is freed, on whichever thread. Memory that an encoder's stutter made necessary goes
@@ -30,8 +46,9 @@ class SurfacePool {
     std::size_t index = 0;  ///< the pool's own
   };
 
-  /// Memory comes from `gpu`, which must live as long as take() is called, or from the heap.
-  SurfacePool(const SurfaceFormat& format, std::size_t limit, DmabufConverter* gpu = nullptr);
+  /// Where its memory comes from, in pieces of so many bytes; empty: from the heap.
+  using Allocate = std::function<Result<std::unique_ptr<SurfaceMemory>>(std::size_t bytes)>;
+  SurfacePool(const SurfaceFormat& format, std::size_t limit, Allocate allocate = {});
   ~SurfacePool();
   SurfacePool(const SurfacePool&) = delete;
   SurfacePool& operator=(const SurfacePool&) = delete;
@@ -67,7 +84,7 @@ class SurfacePool {
   SurfaceFormat format_;
   SurfaceLayout layout_;
   std::size_t limit_;
-  DmabufConverter* gpu_;
+  Allocate allocate_;
   std::uint64_t pictures_ = 0;
   std::shared_ptr<Storage> storage_;
 };

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
+#include <span>
 
 namespace zc {
 namespace {
@@ -36,6 +37,8 @@ std::vector<EGLint> image_attributes(const Dmabuf& dmabuf) {
                           static_cast<EGLint>(info(dmabuf.format).drm_fourcc)};
   const std::array<EGLint, 2> modifier{static_cast<EGLint>(dmabuf.modifier & 0xffff'ffffU),
                                        static_cast<EGLint>(dmabuf.modifier >> 32U)};
+  // An implicit layout is one that nobody names: the driver asks the kernel about the buffer.
+  const bool named = dmabuf.modifier != kModifierInvalid;
   for (unsigned i = 0; i < dmabuf.plane_count; ++i) {
     const Dmabuf::Plane& plane = dmabuf.planes.at(i);
     const PlaneNames& names = kPlanes.at(i);
@@ -49,7 +52,7 @@ std::vector<EGLint> image_attributes(const Dmabuf& dmabuf) {
                                             modifier[0],
                                             names.modifier_high,
                                             modifier[1]};
-    std::ranges::copy(attributes, std::back_inserter(out));
+    std::ranges::copy(std::span(attributes).first(named ? 10 : 6), std::back_inserter(out));
   }
   out.push_back(EGL_NONE);
   return out;
@@ -57,36 +60,32 @@ std::vector<EGLint> image_attributes(const Dmabuf& dmabuf) {
 
 }  // namespace
 
-const std::vector<EglModifier>& DmabufTextures::listed(PixelFormat format) const {
-  const auto found = std::ranges::find(listed_, format, &Listed::first);
-  if (found != listed_.end()) return found->second;
-  return listed_.emplace_back(format, device_->modifiers(format)).second;
-}
-
-std::vector<std::uint64_t> DmabufTextures::modifiers(PixelFormat format) const {
-  std::vector<std::uint64_t> found;
-  if (!rgb_fields(format).valid) return found;
-  for (const EglModifier& m : listed(format)) {
-    if (!refused_.has(m.modifier)) found.push_back(m.modifier);
+const DmabufTextures::Listed& DmabufTextures::listed(PixelFormat format) const {
+  for (const auto& known : listed_) {
+    if (known->format == format) return *known;
   }
-  return found;
+  auto fresh = std::make_unique<Listed>();
+  fresh->format = format;
+  if (rgb_fields(format).valid) fresh->details = device_->modifiers(format);
+  for (const EglModifier& m : fresh->details) fresh->modifiers.push_back(m.modifier);
+  return *listed_.emplace_back(std::move(fresh));
 }
 
-bool DmabufTextures::takes(PixelFormat format, std::uint64_t modifier) const {
-  return rgb_fields(format).valid && !refused_.has(modifier) &&
-         std::ranges::find(listed(format), modifier, &EglModifier::modifier) != listed(format).end();
+const std::vector<std::uint64_t>& DmabufTextures::modifiers(PixelFormat format) const {
+  return listed(format).modifiers;
 }
 
 Result<GlPicture> DmabufTextures::find_or_import(const std::shared_ptr<const Dmabuf>& dmabuf) {
-  const auto imported = imported_.find_or(
-      dmabuf, [this](const Dmabuf& found) { return refused_.attempt(found, [&] { return import(found); }); });
+  const auto imported = imported_.find_or(dmabuf, [this](const Dmabuf& found) { return import(found); });
   if (!imported) return std::unexpected(imported.error());
   return GlPicture{(*imported)->texture.get(), (*imported)->target};
 }
 
 Result<DmabufTextures::Imported> DmabufTextures::import(const Dmabuf& dmabuf) const {
-  const auto modifier = std::ranges::find(listed(dmabuf.format), dmabuf.modifier, &EglModifier::modifier);
-  if (modifier == listed(dmabuf.format).end()) {
+  if (auto valid = dmabuf.validate(); !valid) return std::unexpected(std::move(valid.error()));
+  const std::vector<EglModifier>& details = listed(dmabuf.format).details;
+  const auto modifier = std::ranges::find(details, dmabuf.modifier, &EglModifier::modifier);
+  if (modifier == details.end()) {
     return fail(ErrorKind::Unsupported, "import a dmabuf",
                 fmt::format("the driver does not list {} with modifier {:#x}", name(dmabuf.format), dmabuf.modifier));
   }

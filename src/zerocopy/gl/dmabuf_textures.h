@@ -4,7 +4,6 @@
 #include "media/dmabuf.h"
 #include "zerocopy/dmabuf_cache.h"
 #include "zerocopy/gl/gl_device.h"
-#include "zerocopy/refused_modifiers.h"
 
 #include <cstdint>
 #include <memory>
@@ -51,15 +50,12 @@ class DmabufTextures {
  public:
   explicit DmabufTextures(std::shared_ptr<GlDevice> device) : device_(std::move(device)) {}
 
-  /// Modifiers the driver reads pictures of that format in: tiled first, LINEAR last, none it has refused to import.
-  [[nodiscard]] std::vector<std::uint64_t> modifiers(PixelFormat format) const;
-
-  /// `modifier` is one of them.
-  [[nodiscard]] bool takes(PixelFormat format, std::uint64_t modifier) const;
+  /// Modifiers the driver reads pictures of that format in: tiled first, then LINEAR, then INVALID, which it imports by
+  /// what it knows itself of the buffer. Empty: not RGB. The driver is asked once per format.
+  [[nodiscard]] const std::vector<std::uint64_t>& modifiers(PixelFormat format) const;
 
   /// Valid as long as `dmabuf` lives and until trim(). Invalid: see Dmabuf::validate(). Unsupported: not RGB, or the
-  /// driver refuses it; then every dmabuf with its modifier is refused at once, and modifiers() leaves it out.
-  /// Lost: the context is gone.
+  /// driver refuses it. Lost: the context is gone.
   [[nodiscard]] Result<GlPicture> find_or_import(const std::shared_ptr<const Dmabuf>& dmabuf);
   /// Lets go of dmabufs whose object is gone.
   void trim() { imported_.trim(); }
@@ -71,14 +67,17 @@ class DmabufTextures {
     GlObject texture;
     GLenum target = GL_TEXTURE_2D;
   };
-  [[nodiscard]] const std::vector<EglModifier>& listed(PixelFormat format) const;
   [[nodiscard]] Result<Imported> import(const Dmabuf& dmabuf) const;
 
   std::shared_ptr<GlDevice> device_;
   DmabufCache<Imported> imported_;
-  RefusedModifiers refused_;
-  using Listed = std::pair<PixelFormat, std::vector<EglModifier>>;
-  mutable std::vector<Listed> listed_;  ///< asked of the driver once per format
+  struct Listed {
+    PixelFormat format = PixelFormat::Unknown;
+    std::vector<EglModifier> details;
+    std::vector<std::uint64_t> modifiers;
+  };
+  [[nodiscard]] const Listed& listed(PixelFormat format) const;
+  mutable std::vector<std::unique_ptr<Listed>> listed_;
 };
 
 }  // namespace zc

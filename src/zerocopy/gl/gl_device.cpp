@@ -55,6 +55,7 @@ struct GlDevice::Platform {
   void* native = nullptr;
   std::shared_ptr<void> owner;  ///< of `native`
   std::optional<DrmNode> node;
+  bool software = false;
 };
 
 bool GlGpu::has(std::string_view extension) const {
@@ -88,8 +89,8 @@ Result<std::vector<GlDevice::Platform>> GlDevice::platforms(const EglFunctions& 
     for (EGLint i = 0; i < count; ++i) {
       EGLDeviceEXT device = devices.at(static_cast<std::size_t>(i));
       const char* extensions = egl.QueryDeviceStringEXT(device, EGL_EXTENSIONS);
-      if (lists_extension(extensions, "EGL_MESA_device_software") && !choice.software) continue;
       Platform p{fmt::format("EGL device {}", i), EGL_PLATFORM_DEVICE_EXT, device, nullptr, std::nullopt};
+      p.software = lists_extension(extensions, "EGL_MESA_device_software");
       if (lists_extension(extensions, "EGL_EXT_device_drm_render_node")) {
         p.node = node_of_file(egl.QueryDeviceStringEXT(device, EGL_DRM_RENDER_NODE_FILE_EXT));
       }
@@ -104,6 +105,9 @@ Result<std::vector<GlDevice::Platform>> GlDevice::platforms(const EglFunctions& 
   if (found.empty()) return fail(ErrorKind::Unsupported, "open EGL", "it lists no device and there is no render node");
   std::erase_if(found,
                 [&](const Platform& p) { return choice.render_node && p.node && *p.node != *choice.render_node; });
+  // A render node without a GPU (vgem) is none for a software renderer either: Mesa crashes when it is initialised.
+  const bool soft = choice.software && std::ranges::any_of(found, &Platform::software);
+  std::erase_if(found, [&](const Platform& p) { return p.software != soft; });
   if (found.empty()) return fail(ErrorKind::Unsupported, "open EGL", "none of its devices is the one that is wanted");
   return found;
 }
@@ -240,10 +244,11 @@ std::vector<EglModifier> GlDevice::modifiers(PixelFormat format) const {
     static_cast<void>(egl_.GetError());
     return found;
   }
-  if (count <= 0) return found;
+  count = std::max(count, 0);
   std::vector<EGLuint64KHR> modifiers(static_cast<std::size_t>(count));
   std::vector<EGLBoolean> external(static_cast<std::size_t>(count));
-  if (egl_.QueryDmaBufModifiersEXT(display_, fourcc, count, modifiers.data(), external.data(), &count) == EGL_FALSE) {
+  if (count > 0 &&
+      egl_.QueryDmaBufModifiersEXT(display_, fourcc, count, modifiers.data(), external.data(), &count) == EGL_FALSE) {
     static_cast<void>(egl_.GetError());
     return found;
   }
@@ -252,7 +257,9 @@ std::vector<EglModifier> GlDevice::modifiers(PixelFormat format) const {
     if (external[i] == EGL_TRUE && !samples_external) continue;
     found.push_back({modifiers[i], external[i] == EGL_TRUE});
   }
+  std::erase_if(found, [](const EglModifier& m) { return m.modifier == kModifierInvalid; });
   std::ranges::stable_partition(found, [](const EglModifier& m) { return m.modifier != kModifierLinear; });
+  found.push_back({kModifierInvalid, false});
   return found;
 }
 

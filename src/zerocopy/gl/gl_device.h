@@ -95,7 +95,8 @@ class GlDevice {
   /// The calling thread has no context afterwards, if this one was current.
   void release_current() const;
 
-  /// What eglQueryDmaBufModifiersEXT lists for this format: tiled ones in the driver's order, LINEAR last.
+  /// What eglQueryDmaBufModifiersEXT lists for this format: tiled ones in the driver's order, then LINEAR; at last
+  /// INVALID, which EGL_EXT_image_dma_buf_import takes of every format that the driver knows.
   /// External-only ones are left out where no compute shader could sample them (GL_OES_EGL_image_external_essl3).
   [[nodiscard]] std::vector<EglModifier> modifiers(PixelFormat format) const;
 

@@ -36,6 +36,8 @@ class GlPass {
   /// yet; source and target stay in use, and every later call waits for it first.
   [[nodiscard]] Result<void> run(const GlPicture& source, const PicturePlan& plan, GLuint target,
                                  const SurfaceLayout& layout, const ColourDescription& colour, Nanoseconds timeout);
+  /// Waits for what run() left behind with Timeout. Timeout: it still is not over.
+  [[nodiscard]] Result<void> settle(Nanoseconds timeout) { return fence_.settle(timeout); }
   [[nodiscard]] bool pending() const { return fence_.pending(); }
 
  private:

@@ -9,23 +9,23 @@ constexpr const char* kWhat = "import a surface's memory into OpenGL ES";
 
 }  // namespace
 
-Result<GLuint> SharedBuffers::find_or_import(std::uint64_t id, const VulkanBuffer& buffer) {
-  const auto known = std::ranges::find(entries_, id, &Entry::id);
+Result<GLuint> SharedBuffers::find_or_import(const VulkanBuffer& buffer) {
+  const auto known = std::ranges::find(entries_, buffer.id(), &Entry::id);
   if (known != entries_.end()) return known->buffer.get();
-  auto entry = import(id, buffer);
+  auto entry = import(buffer);
   if (!entry) return std::unexpected(std::move(entry.error()));
   entries_.push_back(std::move(*entry));
   return entries_.back().buffer.get();
 }
 
-Result<SharedBuffers::Entry> SharedBuffers::import(std::uint64_t id, const VulkanBuffer& buffer) const {
+Result<SharedBuffers::Entry> SharedBuffers::import(const VulkanBuffer& buffer) const {
   if (const std::string missing = device_->gpu().missing_for(GlUse::SharedMemory); !missing.empty()) {
     return fail(ErrorKind::Unsupported, kWhat, "the driver has no " + missing);
   }
   const GlFunctions& gl = device_->gl();
   auto fd = buffer.export_fd();
   if (!fd) return std::unexpected(std::move(fd.error()));
-  Entry entry{id, GlObject::memory_object(device_), GlObject::buffer(device_)};
+  Entry entry{buffer.id(), GlObject::memory_object(device_), GlObject::buffer(device_)};
   const GLint dedicated = GL_TRUE;
   gl.MemoryObjectParameterivEXT(entry.memory.get(), GL_DEDICATED_MEMORY_OBJECT_EXT, &dedicated);
   if (auto fine = check_gl(gl, kWhat); !fine) return std::unexpected(std::move(fine.error()));

@@ -16,9 +16,9 @@ class SharedBuffers {
  public:
   explicit SharedBuffers(std::shared_ptr<GlDevice> device) : device_(std::move(device)) {}
 
-  /// The GL buffer on `buffer`'s memory, imported when `id` is new; the memory lives until both let go.
+  /// The GL buffer on `buffer`'s memory, imported when its id() is new; the memory lives until both let go.
   /// Unsupported: the driver does not import memory, or not this.
-  [[nodiscard]] Result<GLuint> find_or_import(std::uint64_t id, const VulkanBuffer& buffer);
+  [[nodiscard]] Result<GLuint> find_or_import(const VulkanBuffer& buffer);
   void clear() { entries_.clear(); }
   [[nodiscard]] std::size_t size() const { return entries_.size(); }
 
@@ -28,7 +28,7 @@ class SharedBuffers {
     GlObject memory;
     GlObject buffer;
   };
-  [[nodiscard]] Result<Entry> import(std::uint64_t id, const VulkanBuffer& buffer) const;
+  [[nodiscard]] Result<Entry> import(const VulkanBuffer& buffer) const;
 
   std::shared_ptr<GlDevice> device_;
   std::vector<Entry> entries_;

@@ -2,12 +2,13 @@
 
 #include "base/error.h"
 #include "gpu/vaapi/device.h"
-#include "media/buffer_lease.h"
 #include "media/surface.h"
 #include "zerocopy/surface_places.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <vector>
 
 namespace zc {
 
@@ -16,26 +17,22 @@ namespace zc {
 /// die before its surfaces. One worker thread makes every call.
 class VaapiPool {
  public:
-  /// `format` with memory Vaapi. `limit`: surfaces that may be out at a time. Unsupported: no such surfaces.
+  /// `format` with memory Vaapi. `limit`: surfaces that may be out at a time. `modifiers`: the layouts that the driver
+  /// may choose from (VASurfaceAttribDRMFormatModifiers); empty: it has its own way. Unsupported: no such surfaces.
   [[nodiscard]] static Result<std::unique_ptr<VaapiPool>> create(const SurfaceFormat& format, std::size_t limit,
-                                                                 const vaapi::Device& device);
+                                                                 const vaapi::Device& device,
+                                                                 std::vector<std::uint64_t> modifiers = {});
   VaapiPool(const VaapiPool&) = delete;
   VaapiPool& operator=(const VaapiPool&) = delete;
   ~VaapiPool();
 
   [[nodiscard]] const SurfaceFormat& format() const { return format_; }
-  /// A surface to be filled. Busy: `limit` are out, or the device has no memory for one more.
+  /// A surface to be filled. Busy: `limit` are out, or the device has no memory for one more. Lost: it has none for the
+  /// first one.
   [[nodiscard]] Result<Surface> take();
-  /// A surface of somebody else's memory (an AV_PIX_FMT_VAAPI frame), handed out as it is; the lease goes back when the
-  /// last reference to it does. Busy, and the lease is untouched: `limit` are out.
-  [[nodiscard]] Result<Surface> lend(const AVFrame& frame, BufferLease& lease);
-  /// Surfaces out that hold a lease.
-  [[nodiscard]] std::size_t lent() const { return places_.lent(); }
 
  private:
   VaapiPool(const SurfaceFormat& format, AvBufferPtr frames, std::size_t limit);
-  /// Adds what counts the frame while it lives.
-  [[nodiscard]] Result<Surface> counted(AvFramePtr frame, BufferLease* lease);
 
   SurfaceFormat format_;
   AvBufferPtr frames_;  ///< AVHWFramesContext

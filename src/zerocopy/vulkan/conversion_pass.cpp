@@ -145,19 +145,7 @@ void ConversionPass::barrier_after(VkCommandBuffer command, const Source& source
 
 Result<void> ConversionPass::run(const Source& source, const PicturePlan& plan, const VulkanBuffer& target,
                                  const SurfaceLayout& layout, const ColourDescription& colour, Nanoseconds timeout,
-                                 const GpuSync& sync, CursorPass* cursor) {
-  return run(source, plan, target, layout, colour, timeout, sync, cursor, nullptr);
-}
-
-Result<void> ConversionPass::run(const Source& source, const PicturePlan& plan, const VulkanBuffer& target,
-                                 const SurfaceLayout& layout, const ColourDescription& colour, Nanoseconds timeout,
-                                 CursorPass* cursor, const PassTail& tail) {
-  return run(source, plan, target, layout, colour, timeout, tail.sync(), cursor, &tail);
-}
-
-Result<void> ConversionPass::run(const Source& source, const PicturePlan& plan, const VulkanBuffer& target,
-                                 const SurfaceLayout& layout, const ColourDescription& colour, Nanoseconds timeout,
-                                 const GpuSync& sync, CursorPass* cursor, const PassTail* tail) {
+                                 CursorPass* cursor, PassTail* tail) {
   if (auto fine = check(source, plan, target, layout); !fine) return fine;
   const bool image = source.image != nullptr;
   const PassVariant variant =
@@ -172,7 +160,7 @@ Result<void> ConversionPass::run(const Source& source, const PicturePlan& plan, 
   if (cursor == nullptr && tail == nullptr) {
     const auto command = recorded(key, source, target, layout);
     if (!command) return std::unexpected(command.error());
-    return runner_->submit(*command, sync, timeout);
+    return runner_->submit(*command, {}, timeout);
   }
   const auto begun = runner_->begin(timeout);
   if (!begun) return std::unexpected(begun.error());
@@ -183,7 +171,9 @@ Result<void> ConversionPass::run(const Source& source, const PicturePlan& plan, 
   if (cursor != nullptr) cursor->record(*begun);
   if (tail != nullptr) tail->record(*begun);
   barrier_after(*begun, source);
-  return runner_->finish(sync, timeout);
+  auto done = runner_->finish(tail != nullptr ? tail->sync() : GpuSync{}, timeout);
+  if (tail != nullptr && (done || runner_->pending())) tail->submitted();
+  return done;
 }
 
 void ConversionPass::dispatch(VkCommandBuffer command, const Recording::Key& key, const Program& program,

@@ -28,6 +28,8 @@ class PassTail {
   virtual void record(VkCommandBuffer command) const = 0;
   /// What all of the submission waits for and signals. Valid until it has been submitted.
   [[nodiscard]] virtual GpuSync sync() const = 0;
+  /// The commands are the GPU's now, whenever they end.
+  virtual void submitted() = 0;
 };
 
 /// The one compute pass from a picture in GPU memory to a surface. Waits for its end on the caller's thread. One thread
@@ -60,17 +62,13 @@ class ConversionPass {
 
   /// Converts one picture and waits at most `timeout` for it. `colour` is the target's.
   /// A scaled picture is the mean of the source's area when it shrinks, linear between pixels when it grows.
-  /// `cursor`: prepared for this target; is drawn in the same submission.
+  /// `cursor`: prepared for this target; is drawn in the same submission. `tail`: goes behind it all there.
   /// Unsupported: a format that is not RGB, one shrunk beyond kMaxShrink, a buffer beyond the device's limits. Lost:
   /// the device is gone. Timeout: not over yet; source and target stay in use, and every later call waits for them
   /// first.
   [[nodiscard]] Result<void> run(const Source& source, const PicturePlan& plan, const VulkanBuffer& target,
                                  const SurfaceLayout& layout, const ColourDescription& colour, Nanoseconds timeout,
-                                 const GpuSync& sync = {}, CursorPass* cursor = nullptr);
-  /// The same, and `tail` behind it all in the same submission.
-  [[nodiscard]] Result<void> run(const Source& source, const PicturePlan& plan, const VulkanBuffer& target,
-                                 const SurfaceLayout& layout, const ColourDescription& colour, Nanoseconds timeout,
-                                 CursorPass* cursor, const PassTail& tail);
+                                 CursorPass* cursor = nullptr, PassTail* tail = nullptr);
   /// vkCmdCopyBuffer of the first `bytes`, waited for the same way.
   [[nodiscard]] Result<void> copy(const VulkanBuffer& source, const VulkanBuffer& target, std::size_t bytes,
                                   Nanoseconds timeout);
@@ -113,9 +111,6 @@ class ConversionPass {
 
   ConversionPass(std::shared_ptr<VulkanDevice> device, const Options& options)
       : device_(std::move(device)), options_(options) {}
-  [[nodiscard]] Result<void> run(const Source& source, const PicturePlan& plan, const VulkanBuffer& target,
-                                 const SurfaceLayout& layout, const ColourDescription& colour, Nanoseconds timeout,
-                                 const GpuSync& sync, CursorPass* cursor, const PassTail* tail);
   [[nodiscard]] Result<void> make_objects();
   [[nodiscard]] Result<void> make_program(bool image);
   [[nodiscard]] Result<VkPipeline> pipeline(const PassVariant& variant);

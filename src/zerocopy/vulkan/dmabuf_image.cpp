@@ -1,4 +1,4 @@
-// Dmabufs of any DRM modifier as images: VulkanImage::import_dmabuf().
+// Dmabufs of any DRM modifier as images: VulkanImage::import_dmabuf() and import_plane().
 #include "base/unique_fd.h"
 #include "zerocopy/vulkan/drm_modifiers.h"
 #include "zerocopy/vulkan/vulkan_image.h"
@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <utility>
 
 namespace zc {
 namespace {
@@ -41,7 +42,20 @@ std::unexpected<Error> refused(VkResult result) {
 }  // namespace
 
 Result<VulkanImage> VulkanImage::import_dmabuf(std::shared_ptr<VulkanDevice> device, const Dmabuf& dmabuf) {
-  const auto modifier = importable_modifier(device->instance_fn(), device->gpu(), dmabuf.format, dmabuf.modifier);
+  auto self = import_as(std::move(device), dmabuf, {.format = vk_format(dmabuf.format)});
+  if (!self) return self;
+  if (auto made = self->make_view(); !made) return std::unexpected(std::move(made.error()));
+  return self;
+}
+
+Result<VulkanImage> VulkanImage::import_plane(std::shared_ptr<VulkanDevice> device, const Dmabuf& dmabuf,
+                                              VkFormat format) {
+  return import_as(std::move(device), dmabuf, {.format = format, .usage = VK_IMAGE_USAGE_TRANSFER_DST_BIT});
+}
+
+Result<VulkanImage> VulkanImage::import_as(std::shared_ptr<VulkanDevice> device, const Dmabuf& dmabuf,
+                                           const ImageUse& use) {
+  const auto modifier = importable_modifier(device->instance_fn(), device->gpu(), use, dmabuf.modifier);
   if (!modifier) {
     return fail(ErrorKind::Unsupported, kOperation,
                 fmt::format("{} with modifier {:#x} is none of the driver's", name(dmabuf.format), dmabuf.modifier));
@@ -88,13 +102,13 @@ Result<VulkanImage> VulkanImage::import_dmabuf(std::shared_ptr<VulkanDevice> dev
   info.pNext = &external;
   info.flags = *disjoint ? VK_IMAGE_CREATE_DISJOINT_BIT : 0;
   info.imageType = VK_IMAGE_TYPE_2D;
-  info.format = vk_format(dmabuf.format);
+  info.format = use.format;
   info.extent = {dmabuf.size.width, dmabuf.size.height, 1};
   info.mipLevels = 1;
   info.arrayLayers = 1;
   info.samples = VK_SAMPLE_COUNT_1_BIT;
   info.tiling = VK_IMAGE_TILING_DRM_FORMAT_MODIFIER_EXT;
-  info.usage = VK_IMAGE_USAGE_SAMPLED_BIT;
+  info.usage = use.usage;
   VkImage image = VK_NULL_HANDLE;
   if (const VkResult r = fn.CreateImage(self.device_->handle(), &info, nullptr, &image); r != VK_SUCCESS) {
     return refused(r);
@@ -103,7 +117,6 @@ Result<VulkanImage> VulkanImage::import_dmabuf(std::shared_ptr<VulkanDevice> dev
   if (auto imported = self.import_memory(dmabuf, *disjoint); !imported) {
     return std::unexpected(std::move(imported.error()));
   }
-  if (auto made = self.make_view(); !made) return std::unexpected(std::move(made.error()));
   self.device_->counters().imports.fetch_add(1, std::memory_order_relaxed);
   return self;
 }

@@ -4,6 +4,8 @@
 #include "zerocopy/vulkan/drm_modifiers.h"
 #include "zerocopy/vulkan/pass_geometry.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace zc {
@@ -27,18 +29,20 @@ std::vector<std::uint64_t> DmabufSources::modifiers(PixelFormat format) const {
       device_->gpu().missing_for(VulkanUse::LinearDmabuf).empty()) {
     found.push_back(kModifierLinear);
   }
-  std::erase_if(found, [&](std::uint64_t modifier) { return refused_.has(modifier); });
   return found;
 }
 
 Result<ConversionPass::Source> DmabufSources::find_or_import(const std::shared_ptr<const Dmabuf>& dmabuf) {
-  const auto imported = imported_.find_or(
-      dmabuf, [this](const Dmabuf& found) { return refused_.attempt(found, [&] { return import(found); }); });
+  const auto imported = imported_.find_or(dmabuf, [this](const Dmabuf& found) { return import(found); });
   if (!imported) return std::unexpected(imported.error());
   return source_of(std::get_if<VulkanBuffer>(*imported), std::get_if<VulkanImage>(*imported), *dmabuf);
 }
 
 Result<DmabufSources::Imported> DmabufSources::import(const Dmabuf& dmabuf) const {
+  if (auto valid = dmabuf.validate(); !valid) return std::unexpected(std::move(valid.error()));
+  if (!rgb_fields(dmabuf.format).valid) {
+    return fail(ErrorKind::Unsupported, "import a dmabuf", fmt::format("{} on the GPU", name(dmabuf.format)));
+  }
   if (dmabuf.modifier == kModifierLinear) {
     const Dmabuf::Plane& plane = dmabuf.planes[0];
     auto buffer = VulkanBuffer::import_dmabuf(device_, plane.fd.get(),

@@ -3,7 +3,6 @@
 #include "base/error.h"
 #include "media/dmabuf.h"
 #include "zerocopy/dmabuf_cache.h"
-#include "zerocopy/refused_modifiers.h"
 #include "zerocopy/vulkan/conversion_pass.h"
 #include "zerocopy/vulkan/vulkan_buffer.h"
 #include "zerocopy/vulkan/vulkan_image.h"
@@ -21,12 +20,11 @@ class DmabufSources {
  public:
   explicit DmabufSources(std::shared_ptr<VulkanDevice> device) : device_(std::move(device)) {}
 
-  /// Modifiers this device reads pictures of that format in: tiled first, LINEAR last, none it has refused to import.
+  /// Modifiers this device reads pictures of that format in, as its driver says: tiled first, LINEAR last.
   [[nodiscard]] std::vector<std::uint64_t> modifiers(PixelFormat format) const;
 
   /// Valid as long as `dmabuf` lives and until trim(). Invalid: see Dmabuf::validate(). Unsupported: not RGB, or the
-  /// driver refuses it; then every dmabuf with its modifier is refused at once, and modifiers() leaves it out.
-  /// Lost: the device is gone.
+  /// driver refuses it. Lost: the device is gone.
   [[nodiscard]] Result<ConversionPass::Source> find_or_import(const std::shared_ptr<const Dmabuf>& dmabuf);
   /// Lets go of dmabufs whose object is gone. Nothing may be running on them.
   void trim() { imported_.trim(); }
@@ -38,7 +36,6 @@ class DmabufSources {
 
   std::shared_ptr<VulkanDevice> device_;
   DmabufCache<Imported> imported_;
-  RefusedModifiers refused_;
 };
 
 }  // namespace zc

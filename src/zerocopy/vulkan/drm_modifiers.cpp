@@ -1,9 +1,7 @@
 #include "zerocopy/vulkan/drm_modifiers.h"
 
-#include "media/dmabuf.h"
-#include "zerocopy/vulkan/vulkan_image.h"
-
 #include <algorithm>
+#include "media/dmabuf.h"
 
 namespace zc {
 namespace {
@@ -24,9 +22,11 @@ std::vector<VkDrmFormatModifierPropertiesEXT> listed(const VulkanInstanceFunctio
 }
 
 /// What the driver says of an import with this modifier; nullopt when it does not do it.
-std::optional<DrmModifier> ask(const VulkanInstanceFunctions& fn, const VulkanGpu& gpu, VkFormat format,
+std::optional<DrmModifier> ask(const VulkanInstanceFunctions& fn, const VulkanGpu& gpu, const ImageUse& use,
                                const VkDrmFormatModifierPropertiesEXT& row) {
-  if ((row.drmFormatModifierTilingFeatures & VK_FORMAT_FEATURE_SAMPLED_IMAGE_BIT) == 0) return std::nullopt;
+  const VkFormatFeatureFlags needed = use.usage == VK_IMAGE_USAGE_SAMPLED_BIT ? VK_FORMAT_FEATURE_SAMPLED_IMAGE_BIT
+                                                                              : VK_FORMAT_FEATURE_TRANSFER_DST_BIT;
+  if ((row.drmFormatModifierTilingFeatures & needed) == 0) return std::nullopt;
   if (row.drmFormatModifierPlaneCount == 0 || row.drmFormatModifierPlaneCount > Dmabuf::kMaxPlanes) return std::nullopt;
   VkPhysicalDeviceImageDrmFormatModifierInfoEXT modifier{};
   modifier.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_IMAGE_DRM_FORMAT_MODIFIER_INFO_EXT;
@@ -39,10 +39,10 @@ std::optional<DrmModifier> ask(const VulkanInstanceFunctions& fn, const VulkanGp
   VkPhysicalDeviceImageFormatInfo2 wanted{};
   wanted.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_IMAGE_FORMAT_INFO_2;
   wanted.pNext = &external;
-  wanted.format = format;
+  wanted.format = use.format;
   wanted.type = VK_IMAGE_TYPE_2D;
   wanted.tiling = VK_IMAGE_TILING_DRM_FORMAT_MODIFIER_EXT;
-  wanted.usage = VK_IMAGE_USAGE_SAMPLED_BIT;
+  wanted.usage = use.usage;
   VkExternalImageFormatProperties memory{};
   memory.sType = VK_STRUCTURE_TYPE_EXTERNAL_IMAGE_FORMAT_PROPERTIES;
   VkImageFormatProperties2 answer{};
@@ -66,23 +66,21 @@ bool possible(const VulkanGpu& gpu, VkFormat format) {
 }  // namespace
 
 std::vector<DrmModifier> importable_modifiers(const VulkanInstanceFunctions& fn, const VulkanGpu& gpu,
-                                              PixelFormat format) {
+                                              const ImageUse& use) {
   std::vector<DrmModifier> found;
-  const VkFormat vk = vk_format(format);
-  if (!possible(gpu, vk)) return found;
-  for (const VkDrmFormatModifierPropertiesEXT& row : listed(fn, gpu, vk)) {
-    if (const auto modifier = ask(fn, gpu, vk, row)) found.push_back(*modifier);
+  if (!possible(gpu, use.format)) return found;
+  for (const VkDrmFormatModifierPropertiesEXT& row : listed(fn, gpu, use.format)) {
+    if (const auto modifier = ask(fn, gpu, use, row)) found.push_back(*modifier);
   }
   std::ranges::stable_partition(found, [](const DrmModifier& m) { return m.modifier != kModifierLinear; });
   return found;
 }
 
 std::optional<DrmModifier> importable_modifier(const VulkanInstanceFunctions& fn, const VulkanGpu& gpu,
-                                               PixelFormat format, std::uint64_t modifier) {
-  const VkFormat vk = vk_format(format);
-  if (!possible(gpu, vk)) return std::nullopt;
-  for (const VkDrmFormatModifierPropertiesEXT& row : listed(fn, gpu, vk)) {
-    if (row.drmFormatModifier == modifier) return ask(fn, gpu, vk, row);
+                                               const ImageUse& use, std::uint64_t modifier) {
+  if (!possible(gpu, use.format)) return std::nullopt;
+  for (const VkDrmFormatModifierPropertiesEXT& row : listed(fn, gpu, use.format)) {
+    if (row.drmFormatModifier == modifier) return ask(fn, gpu, use, row);
   }
   return std::nullopt;
 }

@@ -166,8 +166,12 @@ Result<VulkanBuffer> VulkanBuffer::create_exportable(std::shared_ptr<VulkanDevic
   return create({.device = std::move(device), .bytes = bytes, .memory = kDeviceMemory, .external = kOpaque});
 }
 
-Result<VulkanBuffer> VulkanBuffer::create_host(std::shared_ptr<VulkanDevice> device, std::size_t bytes) {
-  return create({.device = std::move(device), .bytes = bytes, .memory = kHostMemory, .map = true});
+Result<VulkanBuffer> VulkanBuffer::create_host(const std::shared_ptr<VulkanDevice>& device, std::size_t bytes) {
+  if (device->gpu().missing_for(VulkanUse::Export).empty()) {
+    auto shared = create({.device = device, .bytes = bytes, .memory = kHostMemory, .external = kOpaque, .map = true});
+    if (shared || shared.error().kind == ErrorKind::Lost) return shared;
+  }
+  return create({.device = device, .bytes = bytes, .memory = kHostMemory, .map = true});
 }
 
 Result<VulkanBuffer> VulkanBuffer::create_upload(std::shared_ptr<VulkanDevice> device, std::size_t bytes) {

@@ -26,8 +26,9 @@ class VulkanBuffer {
   /// Memory of the device that other APIs can import: dedicated, exportable as OPAQUE_FD. Unsupported where the device
   /// lacks VulkanUse::Export.
   [[nodiscard]] static Result<VulkanBuffer> create_exportable(std::shared_ptr<VulkanDevice> device, std::size_t bytes);
-  /// Memory that both the device and the CPU reach, mapped, cached for the CPU where there is such.
-  [[nodiscard]] static Result<VulkanBuffer> create_host(std::shared_ptr<VulkanDevice> device, std::size_t bytes);
+  /// Memory that both the device and the CPU reach, mapped, cached for the CPU where there is such; exportable as
+  /// create_exportable()'s where the driver has such memory.
+  [[nodiscard]] static Result<VulkanBuffer> create_host(const std::shared_ptr<VulkanDevice>& device, std::size_t bytes);
   /// Memory that the CPU fills for the device, mapped and coherent.
   [[nodiscard]] static Result<VulkanBuffer> create_upload(std::shared_ptr<VulkanDevice> device, std::size_t bytes);
   /// The device's own memory, for nobody else.

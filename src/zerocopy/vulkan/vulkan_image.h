@@ -11,8 +11,14 @@
 
 namespace zc {
 
-/// A sampled 2D image. Always in VK_IMAGE_LAYOUT_GENERAL once it was written. Move-only. May die on any thread, after
-/// the last work that uses it.
+/// What a dmabuf is imported as.
+struct ImageUse {
+  VkFormat format = VK_FORMAT_UNDEFINED;
+  VkImageUsageFlagBits usage = VK_IMAGE_USAGE_SAMPLED_BIT;  ///< or VK_IMAGE_USAGE_TRANSFER_DST_BIT, to copy to it
+};
+
+/// A 2D image, sampled or, as a surface's plane, written to. Always in VK_IMAGE_LAYOUT_GENERAL once it was written.
+/// Move-only. May die on any thread, after the last work that uses it.
 class VulkanImage {
  public:
   VulkanImage() noexcept = default;
@@ -22,6 +28,9 @@ class VulkanImage {
   /// A valid dmabuf (Dmabuf::validate()) of any DRM modifier the driver samples, metadata planes included
   /// (VK_EXT_image_drm_format_modifier). Its descriptors are duplicated. Unsupported: the driver refuses it.
   [[nodiscard]] static Result<VulkanImage> import_dmabuf(std::shared_ptr<VulkanDevice> device, const Dmabuf& dmabuf);
+  /// One plane of a YCbCr surface, as an image to copy to; without a view. `dmabuf` has the plane's own size.
+  [[nodiscard]] static Result<VulkanImage> import_plane(std::shared_ptr<VulkanDevice> device, const Dmabuf& dmabuf,
+                                                        VkFormat format);
   VulkanImage(VulkanImage&& other) noexcept { swap(other); }
   VulkanImage& operator=(VulkanImage&& other) noexcept {
     VulkanImage dying(std::move(other));
@@ -38,11 +47,13 @@ class VulkanImage {
   [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
   [[nodiscard]] Size size() const noexcept { return size_; }
   [[nodiscard]] PixelFormat format() const noexcept { return format_; }
-  /// True for memory the producer, another API or process, writes: needs ownership transfers.
+  /// True for memory that another API or process reads or writes: needs ownership transfers.
   [[nodiscard]] bool foreign() const noexcept { return foreign_; }
 
  private:
   void swap(VulkanImage& other) noexcept;
+  [[nodiscard]] static Result<VulkanImage> import_as(std::shared_ptr<VulkanDevice> device, const Dmabuf& dmabuf,
+                                                     const ImageUse& use);
   [[nodiscard]] Result<void> make_view();
   [[nodiscard]] Result<void> import_memory(const Dmabuf& dmabuf, bool disjoint);
 

@@ -1,6 +1,6 @@
 #include "gpu/vulkan/device.h"
 #include "zerocopy/vulkan/vulkan_device.h"
-#include "zerocopy/vulkan_video_importer.h"
+#include "zerocopy/vulkan_video/vulkan_video_target.h"
 
 #include <algorithm>
 #include <string>

@@ -31,7 +31,7 @@ class FrameWriter final : public PassTail {
   void record(VkCommandBuffer command) const override;
   [[nodiscard]] GpuSync sync() const override;
   /// The commands are the GPU's now: the frame's layouts and semaphore values are what they will leave behind.
-  void submitted();
+  void submitted() override;
 
   /// All of that in a submission of its own, waited for. As ConversionPass::run().
   [[nodiscard]] Result<void> write(Nanoseconds timeout);

@@ -6,9 +6,8 @@
 #include "support/temporary_folder.h"
 #include "unit/zerocopy/importer_support.h"
 #include "unit/zerocopy/tiled_support.h"
-#include "zerocopy/cpu_importer.h"
-#include "zerocopy/dmabuf_converter.h"
-#include "zerocopy/vulkan_importer.h"
+#include "zerocopy/gpu_importer.h"
+#include "zerocopy/open_gpu.h"
 
 #include <set>
 
@@ -126,61 +125,58 @@ class Way {
   FormatTable formats_;
 };
 
-/// A GPU that does what it is told with each modifier, for as many pictures.
-class MoodyGpu final : public DmabufConverter {
+/// Does what it is told with each modifier, for as many pictures.
+class MoodyConverter final : public Converter {
  public:
   struct Mood {
     std::uint64_t modifier = 0;
     int good = 0;                               ///< pictures it converts
     ErrorKind answer = ErrorKind::Unsupported;  ///< to the next one
   };
-  explicit MoodyGpu(std::vector<Mood> moods) : moods_(std::move(moods)) {}
-  [[nodiscard]] std::string_view route() const override { return "moody"; }
-  [[nodiscard]] std::vector<std::uint64_t> modifiers(PixelFormat format) const override {
-    std::vector<std::uint64_t> all;
-    if (format != PixelFormat::BGRx) return all;
-    for (const Mood& mood : moods_) all.push_back(mood.modifier);
-    return all;
+  explicit MoodyConverter(std::vector<Mood> moods) : moods_(std::move(moods)) {
+    for (const Mood& mood : moods_) modifiers_.push_back(mood.modifier);
+  }
+  [[nodiscard]] std::string_view name() const override { return "moody"; }
+  [[nodiscard]] const std::vector<std::uint64_t>& modifiers(PixelFormat format) const override {
+    return format == PixelFormat::BGRx ? modifiers_ : none_;
   }
   [[nodiscard]] bool takes(const PicturePlan& plan) const override { return !plan.scaled; }
-  [[nodiscard]] Result<std::unique_ptr<SurfaceMemory>> allocate(std::size_t bytes) override {
-    return std::make_unique<Memory>(bytes);
-  }
-  [[nodiscard]] Result<void> convert(const std::shared_ptr<const Dmabuf>& dmabuf, const PicturePlan&,
-                                     const ColourDescription& colour, SurfaceMemory& memory,
-                                     const SurfaceLayout& layout) override {
-    const auto mood = std::ranges::find(moods_, dmabuf->modifier, &Mood::modifier);
-    if (mood == moods_.end()) return fail(ErrorKind::Unsupported, "convert", "not that one any more");
-    if (mood->good-- <= 0) {
-      const ErrorKind answer = mood->answer;
-      if (answer == ErrorKind::Unsupported) moods_.erase(mood);
-      return fail(answer, "convert", "as told");
-    }
-    const Dmabuf::Plane& plane = dmabuf->planes[0];
-    std::vector<std::byte> pixels(std::size_t{plane.stride_bytes} * dmabuf->size.height);
+  [[nodiscard]] Result<void> settle(Nanoseconds /*timeout*/) override { return {}; }
+  [[nodiscard]] bool one_submission() const override { return true; }
+  [[nodiscard]] Result<void> warm_up(const SurfaceFormat& /*surfaces*/) override { return {}; }
+  [[nodiscard]] Result<void> convert(const ConverterJob& job) override {
+    const auto mood = std::ranges::find(moods_, job.dmabuf->modifier, &Mood::modifier);
+    if (mood == moods_.end()) return fail(ErrorKind::Unsupported, "convert", "never offered");
+    if (mood->good-- <= 0) return fail(mood->answer, "convert", "as told");
+    const Dmabuf::Plane& plane = job.dmabuf->planes[0];
+    std::vector<std::byte> pixels(std::size_t{plane.stride_bytes} * job.dmabuf->size.height);
     const ssize_t got = ::pread(plane.fd.get(), pixels.data(), pixels.size(), plane.offset_bytes);
     if (got != static_cast<ssize_t>(pixels.size())) return fail(ErrorKind::Invalid, "convert", "short");
-    YuvView view{layout.format, layout.size, {}};
+    YuvView view{job.layout.format, job.layout.size, {}};
     for (std::size_t i = 0; i < 2; ++i) {
-      view.planes.at(i) = {memory.data() + layout.planes.at(i).offset_bytes, layout.planes.at(i).stride_bytes};
+      view.planes.at(i) = {job.target.mapped() + job.layout.planes.at(i).offset_bytes,
+                           job.layout.planes.at(i).stride_bytes};
     }
-    const auto convert = RgbToYuv::create(PixelFormat::BGRx, layout.format, colour);
-    convert->convert({pixels.data(), plane.stride_bytes, dmabuf->size}, view);
+    const auto convert = RgbToYuv::create(PixelFormat::BGRx, job.layout.format, job.colour);
+    convert->convert({pixels.data(), plane.stride_bytes, job.dmabuf->size}, view);
     return {};
   }
 
  private:
-  class Memory final : public SurfaceMemory {
-   public:
-    explicit Memory(std::size_t bytes) : bytes_((bytes + 63) / 64) {}
-    [[nodiscard]] std::byte* data() const override { return bytes_.front().data(); }
-
-   private:
-    struct alignas(64) Line : std::array<std::byte, 64> {};
-    mutable std::vector<Line> bytes_;
-  };
   std::vector<Mood> moods_;
+  std::vector<std::uint64_t> modifiers_, none_;
 };
+
+std::unique_ptr<Importer> moody(std::vector<MoodyConverter::Mood> moods) {
+  Gpu gpu{.device = tiled_device()};
+  gpu.converters.push_back(std::make_unique<MoodyConverter>(std::move(moods)));
+  return make_gpu_importer(std::move(gpu), {.surface_limit = 8});
+}
+std::unique_ptr<Importer> on_tiled_device() {
+  auto gpu = open_host_gpu(tiled_device(), {.converter = "vulkan"});
+  if (!gpu) FAIL(gpu.error().message());
+  return make_gpu_importer(std::move(*gpu));
+}
 
 ProducerOptions either(std::vector<std::uint64_t> modifiers) {
   ProducerOptions options;
@@ -196,11 +192,8 @@ constexpr std::uint64_t kSecond = 0x7e00'0000'0000'0012;
 }  // namespace
 
 TEST_CASE("a driver that refuses the first modifier gets the second, tiled and right") {
-  const auto device = tiled_device();
   const auto daemon = pipewire();
-  auto importer = make_vulkan_importer({.device = device});
-  REQUIRE(importer);
-  Way way(std::move(*importer), either({kRefusedModifier, kTiledModifier, kModifierLinear}));
+  Way way(on_tiled_device(), either({kRefusedModifier, kTiledModifier, kModifierLinear}));
   CHECK(way.reach(kTiledModifier, 8));
   CHECK(way.wrong == 0);
   CHECK(way.refused == std::set<std::optional<std::uint64_t>>{kRefusedModifier});
@@ -210,11 +203,8 @@ TEST_CASE("a driver that refuses the first modifier gets the second, tiled and r
 }
 
 TEST_CASE("a producer whose every modifier is refused ends in shared memory") {
-  const auto device = tiled_device();
   const auto daemon = pipewire();
-  auto importer = make_vulkan_importer({.device = device});
-  REQUIRE(importer);
-  Way way(std::move(*importer), either({kRefusedModifier}));
+  Way way(on_tiled_device(), either({kRefusedModifier}));
   CHECK(way.reach(std::nullopt, 6));
   CHECK(way.wrong == 0);
   CHECK(way.asked >= 1);
@@ -223,10 +213,10 @@ TEST_CASE("a producer whose every modifier is refused ends in shared memory") {
 
 TEST_CASE("modifiers refused one after the other, then the GPU lost: every picture is right, the stream goes on") {
   const auto daemon = pipewire();
-  auto gpu = std::make_unique<MoodyGpu>(std::vector<MoodyGpu::Mood>{{kFirst, 0, ErrorKind::Unsupported},
-                                                                    {kSecond, 5, ErrorKind::Unsupported},
-                                                                    {kModifierLinear, 5, ErrorKind::Lost}});
-  Way way(make_host_importer(8, std::move(gpu), false), either({kFirst, kSecond, kModifierLinear}));
+  Way way(moody({{kFirst, 0, ErrorKind::Unsupported},
+                 {kSecond, 5, ErrorKind::Unsupported},
+                 {kModifierLinear, 5, ErrorKind::Lost}}),
+          either({kFirst, kSecond, kModifierLinear}));
   CHECK(way.reach(kSecond, 5));
   CHECK(way.reach(kModifierLinear, 5));
   CHECK(way.reach(std::nullopt, 5));
@@ -238,12 +228,10 @@ TEST_CASE("modifiers refused one after the other, then the GPU lost: every pictu
 
 TEST_CASE("a producer that lets us choose is answered without the refused modifier, too") {
   const auto daemon = pipewire();
-  auto gpu = std::make_unique<MoodyGpu>(
-      std::vector<MoodyGpu::Mood>{{kFirst, 0, ErrorKind::Unsupported}, {kSecond, 5, ErrorKind::Lost}});
   ProducerOptions options = either({kSecond, kFirst, kModifierLinear});
   options.name = "xdg-desktop-portal-wlr";
   options.fixation = Fixation::Consumer;
-  Way way(make_host_importer(8, std::move(gpu), false), std::move(options));
+  Way way(moody({{kFirst, 0, ErrorKind::Unsupported}, {kSecond, 5, ErrorKind::Lost}}), std::move(options));
   CHECK(way.reach(kSecond, 5));
   CHECK(way.reach(std::nullopt, 5));
   CHECK(way.wrong == 0);
@@ -252,10 +240,9 @@ TEST_CASE("a producer that lets us choose is answered without the refused modifi
 
 TEST_CASE("a producer that has nothing but what is refused ends with the reason, not in a hang") {
   const auto daemon = pipewire();
-  auto gpu = std::make_unique<MoodyGpu>(std::vector<MoodyGpu::Mood>{{.modifier = kFirst}, {.modifier = kSecond}});
   ProducerOptions options = either({kFirst});
   options.memory = Memory::DmaBuf;
-  Way way(make_host_importer(8, std::move(gpu), false), std::move(options));
+  Way way(moody({{.modifier = kFirst}, {.modifier = kSecond}}), std::move(options));
   CHECK_FALSE(way.reach(kSecond, 1));
   REQUIRE(way.error());
   CHECK(way.error()->kind == ErrorKind::Unsupported);

@@ -5,10 +5,10 @@
 #include "softgpu/control.h"
 #include "unit/zerocopy/importer_support.h"
 #include "unit/zerocopy/vulkan_support.h"
-#include "zerocopy/device/cuda_memory.h"
-#include "zerocopy/device/device_converter.h"
-#include "zerocopy/device_importer.h"
-#include "zerocopy/vulkan_importer.h"
+#include "zerocopy/cuda/cuda_memory.h"
+#include "zerocopy/cuda/cuda_target.h"
+#include "zerocopy/gpu_importer.h"
+#include "zerocopy/open_gpu.h"
 
 #include <dlfcn.h>
 
@@ -46,6 +46,20 @@ inline softgpu::LiveObjects live_objects() {
   return live;
 }
 
+struct DeviceSetup {
+  std::shared_ptr<VulkanDevice> vulkan;
+  std::shared_ptr<const cuda::Context> cuda;
+};
+/// For surfaces in CUDA memory, with converters of the caller's choice. `counters` may be null.
+inline Gpu cuda_gpu(const DeviceSetup& setup, std::vector<std::unique_ptr<Converter>> converters,
+                    std::shared_ptr<CudaCounters> counters = nullptr) {
+  return {.device = setup.vulkan,
+          .converters = std::move(converters),
+          .encoder_device = setup.cuda,
+          .make_target = [setup, counters](const SurfaceFormat& format, std::size_t limit) {
+            return make_cuda_target(setup.vulkan, setup.cuda, format, limit, counters);
+          }};
+}
 /// lavapipe and the CUDA device with its UUID.
 inline DeviceSetup device_setup() {
   const auto vulkan = vulkan_device(VulkanUse::LinearDmabuf);

@@ -1,10 +1,11 @@
-// Helpers of the EGL route's tests: its device (llvmpipe where there is no GPU) and surfaces in memory shared with it.
+// Helpers of the EGL converter's tests: its device (llvmpipe where there is no GPU) and surfaces in memory shared with
+// it.
 #pragma once
 
 #include "unit/zerocopy/importer_support.h"
 #include "unit/zerocopy/vulkan_support.h"
-#include "zerocopy/device/device_converter.h"
-#include "zerocopy/gl/egl_route.h"
+#include "zerocopy/converter.h"
+#include "zerocopy/gl/egl_converter.h"
 #include "zerocopy/gl/gl_device.h"
 #include "zerocopy/surface_layout.h"
 #include "zerocopy/vulkan/conversion_pass.h"
@@ -32,14 +33,12 @@ inline std::shared_ptr<GlDevice> gl_device() {
 class SharedTarget {
  public:
   SharedTarget(PixelFormat format, Size size) : layout(surface_layout(format, size, 256)) {
-    static std::uint64_t last_id = 0;
     auto made = VulkanBuffer::create_exportable(vulkan_device(VulkanUse::Export), layout.bytes);
     auto host = VulkanBuffer::create_host(vulkan_device(VulkanUse::Export), layout.bytes);
     REQUIRE(made);
     REQUIRE(host);
     buffer = std::move(*made);
     readback_ = std::move(*host);
-    target = {.id = ++last_id, .buffer = &buffer};
   }
   /// The surface as it is now.
   [[nodiscard]] YuvView view() const {
@@ -51,23 +50,18 @@ class SharedTarget {
 
   SurfaceLayout layout;
   VulkanBuffer buffer;
-  DeviceTarget target;
 
  private:
   VulkanBuffer readback_;
 };
 
-/// The whole of `dmabuf` through `route`, 1:1 in BT.709 limited.
-inline Result<void> convert_whole(DeviceConverter& route, const std::shared_ptr<const Dmabuf>& dmabuf,
+/// The whole of `dmabuf` through `converter`, 1:1 in BT.709 limited.
+inline Result<void> convert_whole(Converter& converter, const std::shared_ptr<const Dmabuf>& dmabuf,
                                   const SharedTarget& target) {
   const auto plan = make_picture_plan(dmabuf->format, dmabuf->size, {}, Transform::Normal, target.layout.size);
   REQUIRE(plan);
-  return route.convert({.dmabuf = dmabuf,
-                        .plan = *plan,
-                        .colour = kBt709Limited,
-                        .target = target.target,
-                        .layout = target.layout,
-                        .cursor = nullptr});
+  return converter.convert(
+      {.dmabuf = dmabuf, .plan = *plan, .colour = kBt709Limited, .target = target.buffer, .layout = target.layout});
 }
 
 }  // namespace zc::test

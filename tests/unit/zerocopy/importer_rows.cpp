@@ -3,10 +3,9 @@
 #include "unit/zerocopy/device_support.h"
 #include "unit/zerocopy/driver_calls.h"
 #include "unit/zerocopy/tiled_support.h"
-#include "zerocopy/device/vulkan_route.h"
-#include "zerocopy/gl/egl_copy_route.h"
-#include "zerocopy/gl/egl_route.h"
+#include "zerocopy/gl/egl_converter.h"
 #include "zerocopy/gl/gl_device.h"
+#include "zerocopy/vulkan/vulkan_converter.h"
 
 #include <ffnvcodec/dynlink_loader.h>
 
@@ -73,43 +72,42 @@ DeviceSetup hooked_setup() {
   return {std::move(vulkan), *context};
 }
 
-std::unique_ptr<Importer> by_route(const DeviceSetup& setup, std::unique_ptr<DeviceConverter> route,
-                                   std::size_t limit) {
-  std::vector<std::unique_ptr<DeviceConverter>> routes;
-  if (route) routes.push_back(std::move(route));
-  return make_device_importer({.surface_limit = limit}, setup, std::move(routes), make_cpu_importer(), nullptr);
+std::vector<std::unique_ptr<Converter>> only(std::unique_ptr<Converter> converter) {
+  std::vector<std::unique_ptr<Converter>> one;
+  one.push_back(std::move(converter));
+  return one;
+}
+
+/// The chain goes on with the CPU when a converter cannot be opened.
+std::unique_ptr<Importer> importer_by(Result<std::unique_ptr<Converter>> converter, Gpu gpu, std::size_t limit) {
+  if (converter) gpu.converters = only(std::move(*converter));
+  return make_gpu_importer(std::move(gpu), {.surface_limit = limit});
 }
 
 }  // namespace
 
-std::unique_ptr<Importer> CpuRow::make(std::size_t limit) { return make_cpu_importer(limit); }
+std::unique_ptr<Importer> CpuRow::make(std::size_t limit) { return make_host_importer(limit); }
 Frame CpuRow::frame(const RgbPicture& picture) { return frame_of(picture); }
 
 std::unique_ptr<Importer> VulkanRow::make(std::size_t limit) {
-  auto made = make_vulkan_importer({.surface_limit = limit, .device = hooked_vulkan()});
-  // As the chain does when a route cannot be opened.
-  return made ? std::move(*made) : make_cpu_importer(limit);
+  return importer_by(make_vulkan_converter(hooked_vulkan()), {.device = hooked_vulkan()}, limit);
 }
 Frame VulkanRow::frame(const RgbPicture& picture) { return in_dmabuf(picture); }
 
+std::unique_ptr<Importer> EglRow::make(std::size_t limit) {
+  return importer_by(make_egl_converter(hooked_gl()), {.device = hooked_vulkan()}, limit);
+}
+Frame EglRow::frame(const RgbPicture& picture) { return in_dmabuf(picture); }
+
 std::unique_ptr<Importer> CudaByVulkanRow::make(std::size_t limit) {
-  const DeviceSetup setup = hooked_setup();
-  auto route = make_vulkan_route(setup);
-  return by_route(setup, route ? std::move(*route) : nullptr, limit);
+  return importer_by(make_vulkan_converter(hooked_vulkan()), cuda_gpu(hooked_setup(), {}), limit);
 }
 Frame CudaByVulkanRow::frame(const RgbPicture& picture) { return in_dmabuf(picture); }
 
 std::unique_ptr<Importer> CudaByEglRow::make(std::size_t limit) {
-  const DeviceSetup setup = hooked_setup();
-  return by_route(setup, make_egl_route(hooked_gl()), limit);
+  return importer_by(make_egl_converter(hooked_gl()), cuda_gpu(hooked_setup(), {}), limit);
 }
 Frame CudaByEglRow::frame(const RgbPicture& picture) { return in_dmabuf(picture); }
-
-std::unique_ptr<Importer> CudaByEglCopyRow::make(std::size_t limit) {
-  const DeviceSetup setup = hooked_setup();
-  return by_route(setup, make_egl_copy_route(hooked_gl(), setup.cuda), limit);
-}
-Frame CudaByEglCopyRow::frame(const RgbPicture& picture) { return in_dmabuf(picture); }
 
 void leave_thread() {
   if (const auto& device = hooked_gl_device()) (*device)->release_current();

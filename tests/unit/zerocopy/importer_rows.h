@@ -46,6 +46,15 @@ struct VulkanRow {
   [[nodiscard]] static Frame frame(const RgbPicture& picture);
 };
 
+/// The same, made by OpenGL ES.
+struct EglRow {
+  static constexpr std::string_view kRoute = "egl";
+  static constexpr MemoryKind kMemory = MemoryKind::Host;
+  static constexpr bool kDriver = true;
+  [[nodiscard]] static std::unique_ptr<Importer> make(std::size_t limit);
+  [[nodiscard]] static Frame frame(const RgbPicture& picture);
+};
+
 /// Surfaces in CUDA memory, made by Vulkan.
 struct CudaByVulkanRow {
   static constexpr std::string_view kRoute = "vulkan+cuda";
@@ -64,27 +73,18 @@ struct CudaByEglRow {
   [[nodiscard]] static Frame frame(const RgbPicture& picture);
 };
 
-/// The same, by way of a GL buffer that CUDA copies.
-struct CudaByEglCopyRow {
-  static constexpr std::string_view kRoute = "egl-copy+cuda";
-  static constexpr MemoryKind kMemory = MemoryKind::Cuda;
-  static constexpr bool kDriver = true;
-  [[nodiscard]] static std::unique_ptr<Importer> make(std::size_t limit);
-  [[nodiscard]] static Frame frame(const RgbPicture& picture);
-};
-
 /// Surfaces in VA-API memory: in a binary of its own, which has a render node.
 struct VaapiRow {
-  static constexpr std::string_view kRoute = "vaapi";
+  static constexpr std::string_view kRoute = "vulkan+vaapi";
   static constexpr MemoryKind kMemory = MemoryKind::Vaapi;
-  static constexpr bool kDriver = false;  ///< the stand-in fails by itself, see test_vaapi_importer.cpp
+  static constexpr bool kDriver = true;
   [[nodiscard]] static std::unique_ptr<Importer> make(std::size_t limit);
   [[nodiscard]] static Frame frame(const RgbPicture& picture);
 };
 
 /// Surfaces of FFmpeg's Vulkan images: in a binary of its own, whose only devices are FFmpeg's.
 struct VulkanVideoRow {
-  static constexpr std::string_view kRoute = "vulkan-video";
+  static constexpr std::string_view kRoute = "vulkan+vulkan-video";
   static constexpr MemoryKind kMemory = MemoryKind::Vulkan;
   static constexpr bool kDriver = true;
   [[nodiscard]] static std::unique_ptr<Importer> make(std::size_t limit);
@@ -97,7 +97,7 @@ void leave_thread();
 
 // A list for TEMPLATE_TEST_CASE, which names each case after its row.
 #ifndef ZC_IMPORTER_ROWS
-#define ZC_IMPORTER_ROWS CpuRow, VulkanRow, CudaByVulkanRow, CudaByEglRow, CudaByEglCopyRow
+#define ZC_IMPORTER_ROWS CpuRow, VulkanRow, EglRow, CudaByVulkanRow, CudaByEglRow
 #endif
 
 }  // namespace zc::test

@@ -3,7 +3,7 @@
 
 #include "unit/zerocopy/support.h"
 #include "zerocopy/cpu/rgb_to_yuv.h"
-#include "zerocopy/cpu_importer.h"
+#include "zerocopy/host_importer.h"
 
 #include <catch2/catch_test_macros.hpp>
 
@@ -40,8 +40,8 @@ inline Frame frame_of(const RgbPicture& picture, PixelFormat format = PixelForma
   return frame;
 }
 
-inline std::unique_ptr<Importer> importer_for(const SurfaceFormat& target, std::size_t limit = kDefaultSurfaceLimit) {
-  auto importer = make_cpu_importer(limit);
+inline std::unique_ptr<Importer> importer_for(const SurfaceFormat& target, std::size_t limit = kSurfaceLimit) {
+  auto importer = make_host_importer(limit);
   const auto configured = importer->configure(target);
   REQUIRE(configured);
   return importer;

@@ -82,8 +82,9 @@ TEST_CASE("every picture comes out of NVENC as it was painted, none twice, none 
   const Faults faults(copies ? "register-imported" : "");
   CAPTURE(c.encoder, name(c.source), c.depth, copies);
   const DeviceSetup setup = device_setup();
-  const auto importer = make_device_importer({});
-  REQUIRE(importer);
+  auto gpu = gpu_kinds().front().open({.software = true});
+  if (!gpu) FAIL(gpu.error().message());
+  const auto importer = make_gpu_importer(std::move(*gpu));
   EncoderSettings settings;
   settings.preset = Preset::LowLatency;
   settings.bit_depth = c.depth;
@@ -103,13 +104,13 @@ TEST_CASE("every picture comes out of NVENC as it was painted, none twice, none 
     return frame;
   };
   const Frame first = repaint(0);
-  const auto context = (*importer)->device_for(first);
+  const auto context = importer->device_for(first);
   REQUIRE(context);
   auto opened = open_ffmpeg_encoder(row, settings, {.size = kSize, .rate = {30, 1}, .threads = 2, .device = context});
   if (!opened) FAIL(opened.error().message());
   Encoder& encoder = **opened;
   REQUIRE(encoder.input().memory == MemoryKind::Cuda);
-  REQUIRE((*importer)->configure(encoder.input()));
+  REQUIRE(importer->configure(encoder.input()));
 
   constexpr std::uint32_t kCount = 24;
   std::vector<Packet> packets;
@@ -124,7 +125,7 @@ TEST_CASE("every picture comes out of NVENC as it was painted, none twice, none 
   std::uint64_t warm = 0;
   const auto registrations = softgpu_function<decltype(softgpu_registrations)>("softgpu_registrations");
   for (std::uint32_t number = 0; number < kCount; ++number) {
-    auto surface = (*importer)->import(repaint(number));
+    auto surface = importer->import(repaint(number));
     if (!surface) FAIL(surface.error().message());
     surface->stream_time = std::chrono::milliseconds(33) * number;
     const auto submitted = encoder.submit(*surface);
@@ -133,7 +134,7 @@ TEST_CASE("every picture comes out of NVENC as it was painted, none twice, none 
     if (number == 8) warm = registrations();
   }
   CHECK(registrations() == warm);
-  CHECK((*importer)->route() == "vulkan+cuda");
+  CHECK(importer->route() == "vulkan+cuda");
   REQUIRE(encoder.drain());
   receive();
   REQUIRE(packets.size() == kCount);

@@ -36,6 +36,10 @@ struct Held {
   std::map<std::string, long> drivers = DriverCalls::live();
   softgpu::LiveObjects cuda = live_objects();
   bool operator==(const Held&) const = default;
+  /// Mesa keeps the memory that a context was bound to last.
+  [[nodiscard]] bool no_more_than(const Held& other) const {
+    return fds <= other.fds && drivers == other.drivers && cuda == other.cuda;
+  }
 };
 std::string text(const Held& held) {
   std::string all = "fds " + std::to_string(held.fds);
@@ -63,9 +67,7 @@ bool right(const Surface& got, const RgbPicture& picture, std::optional<CursorSt
   host.memory = MemoryKind::Host;
   const auto want = importer_for(host)->import(std::move(frame));
   REQUIRE(want);
-  // VA-API's video processors have arithmetic of their own.
-  const int tolerance = got.format().memory == MemoryKind::Vaapi ? 1 : 0;
-  const Difference d = difference(view_of(*want), view_of(readable(got)), tolerance);
+  const Difference d = difference(view_of(*want), view_of(readable(got)));
   UNSCOPED_INFO("component " << d.component << " at " << d.x << ", " << d.y << ": " << d.a << ", not " << d.b);
   return !d.found;
 }
@@ -339,7 +341,7 @@ TEMPLATE_TEST_CASE("any driver call may fail: a picture is lost at the most, not
       }
       return lost;
     };
-    CHECK(live() == 0);
+    for (int i = 0; i < 2; ++i) CHECK(live() == 0);  // what the drivers keep for the process
     const Held before;
     for (const DriverFailure how : {DriverFailure::NoMemory, DriverFailure::Lost}) {
       unsigned at = 0;
@@ -352,7 +354,7 @@ TEMPLATE_TEST_CASE("any driver call may fail: a picture is lost at the most, not
         const Held after;
         CAPTURE(at, failed, how, text(before), text(after));
         CHECK(lost <= 1);
-        CHECK(after == before);
+        CHECK(after.no_more_than(before));
         if (failed.empty()) break;
       } while (at < 1000);
       CHECK(at > 10);

@@ -158,19 +158,15 @@ TEST_CASE("what the producer writes next into the same buffer is what the next p
   CHECK(bench.device->counters().imports.load() == imports + 1);
 }
 
-TEST_CASE("a modifier whose import fails is refused from then on, the others are not") {
+TEST_CASE("an import that fails leaves nothing behind, and the others are not concerned") {
   const auto device = tiled_device();
   DmabufSources sources(device);
   const RgbPicture picture({64, 36}, 0, 1);
-  const auto refused = sources.find_or_import(with_modifier(picture, kRefusedModifier));
-  REQUIRE_FALSE(refused);
-  CHECK(refused.error().kind == ErrorKind::Unsupported);
-  CHECK(sources.modifiers(PixelFormat::BGRx) == std::vector{kTiledModifier, kModifierLinear});
-  CHECK(sources.modifiers(PixelFormat::RGBx) == std::vector{kTiledModifier, kModifierLinear});
+  static_cast<void>(sources.find_or_import(with_modifier(picture, kRefusedModifier)));
   const std::size_t fds = open_fds();
   for (int i = 0; i < 100; ++i) {
-    const auto again = sources.find_or_import(with_modifier(picture, kRefusedModifier));
-    if (again || again.error().detail.find("has refused") == std::string::npos) FAIL("attempt " << i);
+    const auto refused = sources.find_or_import(with_modifier(picture, kRefusedModifier));
+    if (refused || refused.error().kind != ErrorKind::Unsupported) FAIL("attempt " << i);
   }
   CHECK(open_fds() == fds);
   CHECK(sources.find_or_import(tiled_dmabuf(picture, PixelFormat::BGRx)));

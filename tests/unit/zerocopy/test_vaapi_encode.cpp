@@ -1,5 +1,5 @@
-// The whole VA-API way in one process: dmabufs, one pass of the video processor, surfaces that FFmpeg's unmodified
-// wrapper hands to the driver's encoder, and what a decoder sees.
+// The whole VA-API way in one process: dmabufs, one pass, surfaces that FFmpeg's unmodified wrapper hands to the
+// driver's encoder, and what a decoder sees.
 #include "encode/encoder_table.h"
 #include "encode/ffmpeg_encoder.h"
 #include "encode/surface_adapter.h"
@@ -56,10 +56,17 @@ void check_bars(const DecodedFrame& frame, std::uint32_t number) {
   }
 }
 
+Frame frame_in(std::shared_ptr<const Dmabuf> dmabuf) {
+  Frame frame;
+  frame.image = std::move(dmabuf);
+  frame.damage = Damage::all();
+  return frame;
+}
+
 /// An importer and an encoder in its memory.
 struct Chain {
   Chain() : importer(vaapi_importer()) {
-    for (std::uint32_t i = 0; i < ring.size(); ++i) ring.at(i) = rgb_dmabuf(painted(i));
+    for (std::uint32_t i = 0; i < ring.size(); ++i) ring.at(i) = memfd_dmabuf(painted(i), PixelFormat::BGRx);
     const auto device = importer->device_for(frame_in(ring[0]));
     REQUIRE(device);
     EncoderSettings settings;
@@ -96,7 +103,12 @@ struct Chain {
 }  // namespace
 
 TEST_CASE("every picture comes out of the encoder as it was painted, none twice, none late") {
-  const std::size_t fds = open_descriptors();
+  const char* layout = GENERATE("", "apart");
+  CAPTURE(layout);
+  const VaFaults faults(layout);
+  static_cast<void>(vaapi_gpu());  // what the drivers keep for the process
+  const softva::Counts before = va_counts();
+  const std::size_t fds = open_fds();
   {
     Chain chain;
     constexpr std::uint32_t kCount = 24;
@@ -111,11 +123,9 @@ TEST_CASE("every picture comes out of the encoder as it was painted, none twice,
       if (number == 8) warm = va_counts();
     }
     const softva::Counts counts = va_counts();
-    CHECK(counts.imports == warm.imports);
+    CHECK(counts.exports == warm.exports);
     CHECK(counts.surfaces == warm.surfaces);
-    CHECK(counts.imported == chain.ring.size());
-    CHECK(counts.processed - warm.processed == kCount - 9);
-    CHECK(chain.importer->route() == "vaapi");
+    CHECK(chain.importer->route() == "vulkan+vaapi");
     REQUIRE(chain.encoder->drain());
     chain.receive();
     REQUIRE(chain.packets.size() == kCount);
@@ -133,66 +143,11 @@ TEST_CASE("every picture comes out of the encoder as it was painted, none twice,
     }
   }
   const softva::Counts after = va_counts();
-  CHECK(after.surfaces == 0);
-  CHECK(after.buffers == 0);
-  CHECK(after.contexts == 0);
-  CHECK(after.configs == 0);
-  CHECK(open_descriptors() == fds);
-}
-
-TEST_CASE("the encoder reads the producer's own NV12 buffer, which goes back when the picture is coded") {
-  const auto importer = vaapi_importer();
-  std::array<std::shared_ptr<const Dmabuf>, 6> ring;
-  for (std::uint32_t i = 0; i < ring.size(); ++i) ring.at(i) = yuv_dmabuf(PixelFormat::NV12, kSize, i);
-  const auto device = importer->device_for(frame_in(ring[0]));
-  REQUIRE(device);
-  EncoderSettings settings;
-  settings.preset = Preset::LowLatency;
-  auto opened = open_ffmpeg_encoder(*find_encoder_row("h264_vaapi"), settings,
-                                    {.size = kSize, .rate = {30, 1}, .threads = 1, .device = device});
-  if (!opened) FAIL(opened.error().message());
-  Encoder& encoder = **opened;
-  REQUIRE(importer->configure(encoder.input()));
-  const auto leases = std::make_shared<LeaseCounter>();
-  std::vector<Packet> packets;
-  constexpr std::uint32_t kCount = 12;
-  for (std::uint32_t number = 0; number < kCount; ++number) {
-    Frame frame = frame_in(ring.at(number % ring.size()));
-    frame.lease = LeaseCounter::lease(leases);
-    auto surface = importer->import(std::move(frame));
-    if (!surface) FAIL(surface.error().message());
-    surface->stream_time = std::chrono::milliseconds(33) * number;
-    REQUIRE(encoder.submit(*surface));
-    *surface = {};
-    auto packet = encoder.receive();
-    REQUIRE(packet);
-    REQUIRE(*packet);
-    packets.push_back(std::move(**packet));
-    // The newest picture is kept, to be repeated; the encoder has given back the others.
-    CHECK(leases->returned >= static_cast<int>(number));
-  }
-  CHECK(va_counts().encoded_there >= kCount - 4);
-  REQUIRE(importer->configure({PixelFormat::NV12, kSize}));
-  CHECK(leases->returned == kCount);
-  auto decoder = Decoder::open(encoder.stream(), packets);
-  REQUIRE(decoder);
-  for (std::uint32_t number = 0; number < kCount; ++number) {
-    CAPTURE(number);
-    auto frame = decoder->next();
-    REQUIRE(frame);
-    REQUIRE(*frame);
-    // Its stream is lossless.
-    auto want = importer_for({PixelFormat::NV12, kSize})->import(frame_in(ring.at(number % ring.size())));
-    REQUIRE(want);
-    const YuvView view = view_of(*want);
-    bool same = true;
-    for (std::size_t y = 0; y < kSize.height; ++y) {
-      const DecodedPlane& p = (*frame)->planes[0];
-      same = same && std::memcmp(p.data + y * p.stride_bytes, view.planes[0].data + y * view.planes[0].stride_bytes,
-                                 kSize.width) == 0;
-    }
-    CHECK(same);
-  }
+  CHECK(after.surfaces == before.surfaces);
+  CHECK(after.buffers == before.buffers);
+  CHECK(after.contexts == before.contexts);
+  CHECK(after.configs == before.configs);
+  CHECK(open_fds() == fds);
 }
 
 TEST_CASE("an encoder that fails says so, and its pictures become what a software encoder takes") {

@@ -43,7 +43,7 @@ class Stream {
       REQUIRE(cursor_->redraw(buffers_.at(at_), target, kSoon));
     } else {
       REQUIRE(pass_->run({.buffer = &source_, .plane = {0, picture_.stride()}}, plan_, target, layout_, scene_.colour,
-                         kSoon, {}, alone ? nullptr : cursor_.get()));
+                         kSoon, alone ? nullptr : cursor_.get()));
       if (alone) REQUIRE(cursor_->draw(kSoon));
     }
     cursor_->commit();

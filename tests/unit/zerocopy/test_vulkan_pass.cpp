@@ -201,15 +201,27 @@ TEST_CASE("a GPU that does not answer costs the timeout, not more, and may come 
   REQUIRE(target);
   const auto plan = make_picture_plan(PixelFormat::BGRx, {64, 36}, {}, Transform::Normal, {64, 36});
   REQUIRE(plan);
-  const auto run = [&](std::span<const GpuPoint> waits) {
-    return (*pass)->run({.buffer = &source, .plane = {0, 256}}, *plan, *target, layout, kBt709Limited,
-                        waits.empty() ? kSoon : Nanoseconds(std::chrono::milliseconds(30)),
-                        {.waits = waits, .signals = {}});
+  /// Waits for the semaphore, and does nothing.
+  class Wait final : public PassTail {
+   public:
+    explicit Wait(VkSemaphore semaphore) : point_{GpuPoint{semaphore, 1}} {}
+    void record(VkCommandBuffer /*command*/) const override {}
+    [[nodiscard]] GpuSync sync() const override { return {.waits = point_, .signals = {}}; }
+    void submitted() override { ++times; }
+    int times = 0;
+
+   private:
+    std::array<GpuPoint, 1> point_;
   };
-  const std::array reached{GpuPoint{semaphore, 1}};
-  const auto stuck = run(reached);
+  Wait reached(semaphore);
+  const auto run = [&](PassTail* tail) {
+    return (*pass)->run({.buffer = &source, .plane = {0, 256}}, *plan, *target, layout, kBt709Limited,
+                        tail == nullptr ? kSoon : Nanoseconds(std::chrono::milliseconds(30)), nullptr, tail);
+  };
+  const auto stuck = run(&reached);
   REQUIRE_FALSE(stuck);
   CHECK(stuck.error().kind == ErrorKind::Timeout);
+  CHECK(reached.times == 1);
   CHECK((*pass)->pending());
   const auto still = (*pass)->settle(std::chrono::milliseconds(1));
   REQUIRE_FALSE(still);
@@ -222,7 +234,7 @@ TEST_CASE("a GPU that does not answer costs the timeout, not more, and may come 
   REQUIRE(fn.SignalSemaphore(device->handle(), &signal) == VK_SUCCESS);
   REQUIRE((*pass)->settle(kSoon));
   CHECK_FALSE((*pass)->pending());
-  CHECK(run({}));
+  CHECK(run(nullptr));
 }
 
 TEST_CASE("a dmabuf is imported once, found by its object, and let go with it") {

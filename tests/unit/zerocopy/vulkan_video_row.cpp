@@ -31,14 +31,15 @@ class Next final : public Importer {
   [[nodiscard]] Result<Surface> import(Frame frame) override { return cpu_->import(std::move(frame)); }
 
  private:
-  std::unique_ptr<Importer> cpu_ = make_cpu_importer();
+  std::unique_ptr<Importer> cpu_ = make_host_importer();
 };
 
 }  // namespace
 
 std::unique_ptr<Importer> VulkanVideoRow::make(std::size_t limit) {
-  auto made = make_vulkan_video_importer({.surface_limit = limit, .device = hooked_device()});
-  return made ? std::move(*made) : std::make_unique<Next>();
+  auto gpu = open_vulkan_video_gpu(hooked_device(), {.converter = "vulkan"});
+  if (!gpu) return std::make_unique<Next>();
+  return make_gpu_importer(std::move(*gpu), {.surface_limit = limit});
 }
 Frame VulkanVideoRow::frame(const RgbPicture& picture) {
   Frame frame;

@@ -4,7 +4,8 @@
 #include "gpu/vulkan/device.h"
 #include "unit/zerocopy/importer_support.h"
 #include "unit/zerocopy/vulkan_support.h"
-#include "zerocopy/vulkan_video_importer.h"
+#include "zerocopy/open_gpu.h"
+#include "zerocopy/vulkan_video/vulkan_video_target.h"
 
 extern "C" {
 #include <libavutil/frame.h>
@@ -32,6 +33,13 @@ inline std::shared_ptr<VulkanDevice> adopted_device() {
   static const auto device = open();
   if (!device) SKIP(device.error().message());
   return *device;
+}
+
+inline Result<std::unique_ptr<Importer>> video_importer(const std::shared_ptr<VulkanDevice>& device,
+                                                        GpuImporterOptions options = {}) {
+  auto gpu = open_vulkan_video_gpu(device, {.converter = "vulkan"});
+  if (!gpu) return std::unexpected(std::move(gpu.error()));
+  return make_gpu_importer(std::move(*gpu), std::move(options));
 }
 
 inline SurfaceFormat in_vulkan(PixelFormat format, Size size, ColourDescription colour = kBt709Limited) {

@@ -145,32 +145,34 @@ stop_client() { in_session stop client.service; }
 
 # The ways a picture can take, as the environment and the options that lead there:
 #   host        shared memory and the CPU
-#   vulkan      a Vulkan pass on lavapipe, which a layer calls a GPU, into host memory
-#   *-cuda      a pass into CUDA memory for hevc_nvenc, both the stand-ins of tests/softgpu: by Vulkan; by EGL where Vulkan
-#               does not import; by EGL without memory objects
-#   vaapi       the stand-in of tests/softva
+#   auto        what the program chooses, on Mesa's software renderers
+#   vulkan, egl a pass of lavapipe or llvmpipe into host memory
+#   *-cuda      into CUDA memory for hevc_nvenc, both the stand-ins of tests/softgpu
+#   *-vaapi     into VA-API memory for h264_vaapi, both the stand-in of tests/softva
 # '!' behind it: or not at all (ZEROCOPY=1).
 declare -A way_env=() way_options=()
-layer="VK_ADD_LAYER_PATH=$programs VK_LOADER_LAYERS_ENABLE=VK_LAYER_ZEROCAST_vm_gpu"
-cuda="LD_LIBRARY_PATH=$programs/softgpu VK_DRIVER_FILES=/usr/share/vulkan/icd.d/lvp_icd.json"
-egl="$cuda $layer ZEROCAST_VM_HIDE=VK_EXT_external_memory_dma_buf LD_PRELOAD=$programs/zerocast-vm-hide_drm.so"
+software="ZEROCOPY_SOFTWARE=1 VK_DRIVER_FILES=/usr/share/vulkan/icd.d/lvp_icd.json"
+cuda="$software LD_LIBRARY_PATH=$programs/softgpu"
+vaapi="$software LIBVA_DRIVERS_PATH=$programs/softva LIBVA_DRIVER_NAME=softva"
 way_env=(
   [host]="ZEROCOPY=0"
-  [auto]="$layer ZEROCAST_VM_GPU=integrated"
-  [vulkan]="$layer ZEROCAST_VM_GPU=integrated"
-  [vulkan-cuda]="$cuda"
-  [egl-cuda]="$egl"
-  [egl-copy-cuda]="$egl MESA_EXTENSION_OVERRIDE=-GL_EXT_memory_object_fd"
-  [vaapi]="LIBVA_DRIVERS_PATH=$programs/softva LIBVA_DRIVER_NAME=softva"
+  [auto]="$software"
+  [vulkan]="$software ZEROCOPY_ROUTE=vulkan"
+  [egl]="$software ZEROCOPY_ROUTE=egl"
+  [vulkan-cuda]="$cuda ZEROCOPY_ROUTE=vulkan"
+  [egl-cuda]="$cuda ZEROCOPY_ROUTE=egl"
+  [vulkan-vaapi]="$vaapi ZEROCOPY_ROUTE=vulkan"
+  [egl-vaapi]="$vaapi ZEROCOPY_ROUTE=egl"
 )
 way_options=(
   [host]="--encoder libx264"
   [auto]="--encoder libx264"
   [vulkan]="--encoder libx264"
+  [egl]="--encoder libx264"
   [vulkan-cuda]="--codec hevc --encoder hevc_nvenc"
   [egl-cuda]="--codec hevc --encoder hevc_nvenc"
-  [egl-copy-cuda]="--codec hevc --encoder hevc_nvenc"
-  [vaapi]="--encoder h264_vaapi"
+  [vulkan-vaapi]="--encoder h264_vaapi"
+  [egl-vaapi]="--encoder h264_vaapi"
 )
 
 # The buffers that PipeWire has agreed on for whoever records, from outside: its node's port, as PipeWire tells it.

@@ -1,0 +1,554 @@
+#include "zerocopy/gpu_importer.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "zerocopy/cpu/cursor_painter.h"
+#include "zerocopy/refusals.h"
+#include "zerocopy/vulkan/cursor_pass.h"
+#include "zerocopy/vulkan/host_target.h"
+#include "zerocopy/vulkan/vulkan_device.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <optional>
+#include <utility>
+
+extern "C" {
+#include <libavutil/frame.h>
+}
+
+namespace zc {
+namespace {
+
+/// Host surfaces on their way to the GPU: the newest, and the one being made.
+constexpr std::size_t kUploadSurfaces = 4;
+/// A GPU whose work is not over after so many times its patience is lost; one that works for somebody else, too, may
+/// take a while.
+constexpr int kHungAfter = 5;
+/// A converter that failed is passed over for so many pictures, then for twice as many.
+constexpr std::uint64_t kFirstRest = 64;
+constexpr unsigned kMostDoublings = 6;
+constexpr Nanoseconds kFirstReopen = std::chrono::seconds(1);
+constexpr unsigned kMostReopens = 6;
+/// How long shared memory is waited for before the CPU reads a discrete GPU's memory, byte by byte over the bus.
+constexpr Nanoseconds kMapPatience = std::chrono::seconds(2);
+
+/// What a route is called behind its converter's name.
+std::string_view suffix(MemoryKind memory) {
+  switch (memory) {
+    case MemoryKind::Host: return "";
+    case MemoryKind::Cuda: return "+cuda";
+    case MemoryKind::Vaapi: return "+vaapi";
+    case MemoryKind::Vulkan: return "+vulkan-video";
+  }
+  return "";
+}
+
+class GpuImporter final : public Importer {
+ public:
+  GpuImporter(Gpu gpu, GpuImporterOptions options) : options_(std::move(options)) {
+    adopt(std::move(gpu));
+    made_by(ways_.empty() ? "cpu" : ways_.front().converter->name());
+  }
+  GpuImporter(const GpuImporter&) = delete;
+  GpuImporter& operator=(const GpuImporter&) = delete;
+  ~GpuImporter() override { drop_gpu(); }
+
+  [[nodiscard]] std::size_t surface_limit() const override { return options_.surface_limit; }
+  [[nodiscard]] std::string_view route() const override { return route_; }
+  [[nodiscard]] FormatOffer offer() const override;
+  [[nodiscard]] std::uint64_t offer_version() const override { return offer_version_; }
+  [[nodiscard]] std::shared_ptr<const PictureDevice> device_for(const Frame& frame) const override;
+  [[nodiscard]] Result<void> configure(const SurfaceFormat& target) override;
+  [[nodiscard]] Result<Surface> import(Frame frame) override;
+
+ private:
+  struct Way {
+    std::unique_ptr<Converter> converter;
+    unsigned failures = 0;         ///< in a row
+    std::uint64_t resting_to = 0;  ///< picture before which it is not asked
+  };
+  /// What was handed out last.
+  struct Newest {
+    Surface surface;                       ///< keeps its memory from being taken
+    const VulkanBuffer* buffer = nullptr;  ///< where the GPU made it; null: the CPU did
+    PicturePlan plan;
+    CursorPlacement cursor;
+    bool current = false;  ///< no frame has told of a change since that did not make it into a surface
+  };
+
+  void adopt(Gpu gpu);
+  /// In the order in which the GPU may still be at work with them.
+  void drop_gpu();
+  void forget();
+  [[nodiscard]] Result<void> make_surfaces();
+  [[nodiscard]] bool reads(const Converter& converter, PixelFormat format, std::uint64_t modifier) const;
+  /// Refusals that have expired, and a lost GPU that is to be opened again.
+  void try_again(Nanoseconds now);
+
+  [[nodiscard]] Result<Surface> import_picture(Frame& frame);
+  /// Busy: work that took too long before is not over yet.
+  [[nodiscard]] Result<void> settle();
+  /// The whole frame. nullopt: the next way is to be tried.
+  [[nodiscard]] std::optional<Result<Surface>> convert(Way& way, Frame& frame, const PicturePlan& plan,
+                                                       const CursorPlacement& cursor);
+  /// Cursor and tail, where the converter did not do that itself.
+  [[nodiscard]] Result<void> finish(bool cursor);
+  /// What became of a surface's work. nullopt: another way may make it.
+  [[nodiscard]] std::optional<Error> failed(Way* way, const Dmabuf* dmabuf, const Error& error);
+  [[nodiscard]] Result<Surface> publish(const VulkanBuffer& buffer, const PicturePlan& plan,
+                                        const CursorPlacement& cursor, bool current);
+  [[nodiscard]] Result<Surface> redraw(Frame frame);
+  [[nodiscard]] Result<Surface> import_on_host(Frame frame);
+  [[nodiscard]] Result<Surface> upload(const Surface& picture);
+  [[nodiscard]] Result<Surface> repeat() const;
+  void lose_gpu(const Error& error);
+  void made_by(std::string_view converter);
+
+  GpuImporterOptions options_;
+  std::shared_ptr<VulkanDevice> device_;  ///< null: lost
+  std::shared_ptr<const PictureDevice> encoder_device_;
+  MakeTarget make_target_;
+  Refusals refusals_;
+  std::uint64_t offer_version_ = 0;
+  std::string route_;
+  std::string_view maker_;  ///< of route_
+  std::uint64_t picture_ = 0;
+
+  SurfaceFormat format_;
+  bool configured_ = false;
+  std::vector<SurfaceFormat> warm_;  ///< what programs have been compiled for; size does not count
+  CursorPainter painter_;
+  std::optional<CursorState> cursor_;
+
+  std::unique_ptr<Importer> host_;  ///< null until needed since configure()
+  bool host_current_ = false;       ///< it has seen every picture so far
+  Surface uploaded_from_;           ///< its surface that the newest one is a copy of
+  std::optional<Nanoseconds> mapping_from_;
+
+  std::optional<Nanoseconds> stalled_since_;
+  std::optional<Nanoseconds> reopen_at_;
+  unsigned reopens_ = 0;
+
+  // These die one after the other, see drop_gpu().
+  Newest newest_;
+  std::unique_ptr<Target> target_;  ///< null until configured, or when the GPU is lost
+  std::unique_ptr<CursorPass> cursor_pass_;
+  std::vector<Way> ways_;
+};
+
+void GpuImporter::adopt(Gpu gpu) {
+  device_ = std::move(gpu.device);
+  encoder_device_ = std::move(gpu.encoder_device);
+  make_target_ = std::move(gpu.make_target);
+  ways_.clear();
+  for (auto& converter : gpu.converters) ways_.push_back({.converter = std::move(converter)});
+}
+
+void GpuImporter::drop_gpu() {
+  ways_.clear();  // waits, bounded; what the GPU is still at work with is leaked with the device
+  cursor_pass_.reset();
+  newest_ = {};
+  uploaded_from_ = {};
+  target_.reset();
+}
+
+void GpuImporter::made_by(std::string_view converter) {
+  // Without a target of the GPU's pictures stay in host memory.
+  const MemoryKind memory = target_ || !configured_ ? format_.memory : MemoryKind::Host;
+  maker_ = converter;
+  std::string route = fmt::format("{}{}", converter, suffix(memory));
+  if (route != route_) route_ = std::move(route);
+}
+
+bool GpuImporter::reads(const Converter& converter, PixelFormat format, std::uint64_t modifier) const {
+  if (modifier == kModifierInvalid && !options_.implicit_modifiers) return false;
+  const auto& listed = converter.modifiers(format);
+  return std::ranges::find(listed, modifier) != listed.end() && !refusals_.has(converter.name(), format, modifier);
+}
+
+FormatOffer GpuImporter::offer() const {
+  FormatOffer offer = host_offer();
+  for (const PixelFormatInfo& format : pixel_formats()) {
+    std::vector<std::uint64_t> modifiers;
+    for (const Way& way : ways_) {
+      for (const std::uint64_t modifier : way.converter->modifiers(format.format)) {
+        const bool known = std::ranges::find(modifiers, modifier) != modifiers.end();
+        if (!known && reads(*way.converter, format.format, modifier)) modifiers.push_back(modifier);
+      }
+    }
+    const auto rank = [](std::uint64_t m) { return m == kModifierInvalid ? 2 : m == kModifierLinear ? 1 : 0; };
+    std::ranges::stable_sort(modifiers, {}, rank);
+    const auto entry = std::ranges::find(offer.formats, format.format, &FormatOffer::Entry::format);
+    if (entry != offer.formats.end()) {
+      entry->modifiers = std::move(modifiers);
+    } else if (!modifiers.empty()) {
+      offer.formats.push_back({format.format, std::move(modifiers)});
+    }
+  }
+  if (!options_.strict) return offer;
+  std::erase_if(offer.formats, [](const FormatOffer::Entry& entry) { return entry.modifiers.empty(); });
+  offer.shared_memory = false;
+  return offer;
+}
+
+std::shared_ptr<const PictureDevice> GpuImporter::device_for(const Frame& frame) const {
+  const auto* dmabuf = std::get_if<std::shared_ptr<const Dmabuf>>(&frame.image);
+  if (dmabuf == nullptr || !*dmabuf) return nullptr;
+  const auto plan =
+      make_picture_plan(frame.format(), frame.buffer_size(), frame.crop, frame.transform, frame.visible_size());
+  const auto takes = [&](const Way& way) {
+    return reads(*way.converter, plan->format, (*dmabuf)->modifier) && way.converter->takes(*plan);
+  };
+  return plan && std::ranges::any_of(ways_, takes) ? encoder_device_ : nullptr;
+}
+
+void GpuImporter::forget() {
+  if (stalled_since_) {  // what the GPU is still at work with must not go under it
+    for (const Way& way : ways_) {
+      if (auto settled = way.converter->settle(device_->patience()); !settled) {
+        lose_gpu(settled.error());
+        break;
+      }
+    }
+    stalled_since_.reset();
+  }
+  newest_ = {};
+  uploaded_from_ = {};
+  cursor_pass_.reset();
+  target_.reset();
+  host_.reset();
+  host_current_ = false;
+  configured_ = false;
+  for (const Way& way : ways_) way.converter->forget_targets();
+}
+
+Result<void> GpuImporter::configure(const SurfaceFormat& target) {
+  const std::string operation = "configure the GPU's route";
+  if (!yuv_layout(target.format).valid) {
+    return fail(ErrorKind::Unsupported, operation, fmt::format("{} surfaces", name(target.format)));
+  }
+  const auto resolved = resolve_target(target, operation);
+  if (!resolved) return std::unexpected(resolved.error());
+  if (configured_ && format_ == *resolved) return {};
+  forget();
+  format_ = *resolved;
+  painter_.configure(format_);
+  if (device_) {
+    if (auto made = make_surfaces(); !made) return made;
+  } else if (format_.memory != MemoryKind::Host) {
+    return fail(ErrorKind::Lost, operation, "the GPU is gone");
+  }
+  configured_ = true;
+  made_by(maker_);
+  return {};
+}
+
+Result<void> GpuImporter::make_surfaces() {
+  const bool elsewhere = format_.memory != MemoryKind::Host;
+  if (elsewhere && (!encoder_device_ || encoder_device_->memory() != format_.memory)) {
+    return fail(ErrorKind::Unsupported, "configure the GPU's route",
+                fmt::format("surfaces in {} memory", to_string(format_.memory)));
+  }
+  auto target = elsewhere ? make_target_(format_, options_.surface_limit)
+                          : make_host_target(device_, format_, options_.surface_limit);
+  if (!target) return std::unexpected(std::move(target.error()));
+  auto cursor = CursorPass::create(device_, (*target)->layout(), format_.colour);
+  if (!cursor) return std::unexpected(std::move(cursor.error()));
+  SurfaceFormat kind = format_;
+  kind.size = {};
+  kind.memory = MemoryKind::Host;
+  if (std::ranges::find(warm_, kind) == warm_.end()) {
+    for (const Way& way : ways_) {
+      if (auto warm = way.converter->warm_up(format_); !warm) return warm;
+    }
+    warm_.push_back(kind);
+  }
+  target_ = std::move(*target);
+  cursor_pass_ = std::move(*cursor);
+  return {};
+}
+
+Result<Surface> GpuImporter::import(Frame frame) {
+  if (frame.cursor) cursor_ = frame.cursor;
+  if (!configured_) return fail(ErrorKind::Invalid, "import frame", "the importer has not been configured");
+  try_again(monotonic_now());
+  if (!frame.has_image()) return redraw(std::move(frame));
+  auto surface = import_picture(frame);
+  if (!surface) newest_.current = host_current_ = false;
+  return surface;
+}
+
+void GpuImporter::try_again(Nanoseconds now) {
+  if (refusals_.expire(now)) ++offer_version_;
+  if (!reopen_at_ || now < *reopen_at_) return;
+  reopen_at_ = now + kFirstReopen * (1U << reopens_);
+  if (reopens_ < kMostReopens) ++reopens_;
+  auto gpu = options_.reopen();
+  if (!gpu) {
+    logger("zerocopy").debug("the GPU is not back: {}", gpu.error().message());
+    return;
+  }
+  adopt(std::move(*gpu));
+  warm_.clear();
+  // The encoder has gone on with host memory, or is about to.
+  format_.memory = MemoryKind::Host;
+  if (auto made = make_surfaces(); !made) {
+    logger("zerocopy").warn("the GPU is back, but makes no pictures: {}", made.error().message());
+    drop_gpu();
+    device_.reset();
+    return;
+  }
+  logger("zerocopy").info("the GPU is back");
+  reopen_at_.reset();
+  reopens_ = 0;
+  ++offer_version_;
+}
+
+Result<Surface> GpuImporter::import_picture(Frame& frame) {
+  const auto* held = std::get_if<std::shared_ptr<const Dmabuf>>(&frame.image);
+  if (held != nullptr && !*held) return fail(ErrorKind::Invalid, "import frame", "its dmabuf is missing");
+  if (held == nullptr && options_.strict) {
+    return fail(ErrorKind::Unsupported, "import frame", "it is in shared memory, not a dmabuf");
+  }
+  const auto plan = make_picture_plan(frame.format(), frame.buffer_size(), frame.crop, frame.transform, format_.size);
+  if (!plan) return std::unexpected(plan.error());
+  ++picture_;
+  if (held != nullptr && device_) {
+    if (auto settled = settle(); !settled) return std::unexpected(std::move(settled.error()));
+    const auto cursor = painter_.place(cursor_, *plan);
+    if (!cursor) return std::unexpected(cursor.error());
+    const bool same = newest_.current && newest_.buffer != nullptr && newest_.plan == *plan && frame.damage.nothing();
+    if (same && newest_.cursor == *cursor) return repeat();
+    for (std::size_t i = 0; i < ways_.size(); ++i) {  // there are none after a loss
+      Way& way = ways_[i];
+      const Converter& converter = *way.converter;
+      if (way.resting_to > picture_ || !reads(converter, plan->format, (*held)->modifier) || !converter.takes(*plan)) {
+        continue;
+      }
+      if (auto done = convert(way, frame, *plan, *cursor)) return std::move(*done);
+    }
+  }
+  if (!options_.strict) return import_on_host(std::move(frame));
+  if (device_) return fail(ErrorKind::Unsupported, "import frame", "the GPU does not take this picture");
+  return fail(options_.reopen && reopens_ < kMostReopens ? ErrorKind::Busy : ErrorKind::Lost, "import frame",
+              "the GPU is gone");
+}
+
+Result<void> GpuImporter::settle() {
+  if (!stalled_since_) return {};
+  for (const Way& way : ways_) {
+    auto settled = way.converter->settle({});
+    if (settled) continue;
+    if (settled.error().kind == ErrorKind::Timeout &&
+        monotonic_now() - *stalled_since_ < device_->patience() * kHungAfter) {
+      return fail(ErrorKind::Busy, "import frame", "the GPU is still at work on an earlier picture");
+    }
+    lose_gpu(settled.error());
+    return {};
+  }
+  logger("zerocopy").info("the GPU goes on");
+  stalled_since_.reset();
+  return {};
+}
+
+std::optional<Result<Surface>> GpuImporter::convert(Way& way, Frame& frame, const PicturePlan& plan,
+                                                    const CursorPlacement& cursor) {
+  const auto& dmabuf = std::get<std::shared_ptr<const Dmabuf>>(frame.image);
+  auto buffer = target_->take();
+  if (!buffer) {
+    if (auto error = failed(nullptr, nullptr, buffer.error())) return std::unexpected(std::move(*error));
+    return std::nullopt;
+  }
+  const bool drawn = cursor.shape != 0;
+  Result<void> done;
+  if (drawn) {
+    done = cursor_pass_->prepare(painter_, cursor, plan, **buffer);
+  } else {
+    cursor_pass_->prepare_none();
+  }
+  const bool whole = way.converter->one_submission();
+  bool converted = false;
+  if (done) {
+    done = way.converter->convert({.dmabuf = dmabuf,
+                                   .plan = plan,
+                                   .colour = format_.colour,
+                                   .target = **buffer,
+                                   .layout = target_->layout(),
+                                   .cursor = whole && drawn ? cursor_pass_.get() : nullptr,
+                                   .tail = whole ? target_->tail() : nullptr});
+    converted = done.has_value();
+  }
+  if (done && !whole) done = finish(drawn);
+  if (!done) {
+    // What comes after the conversion says nothing about the converter.
+    auto error = failed(converted ? nullptr : &way, dmabuf.get(), done.error());
+    if (error) return std::unexpected(std::move(*error));
+    return std::nullopt;
+  }
+  frame.lease.reset();
+  if (std::exchange(way.failures, 0) > 0) logger("zerocopy").info("{} works again", way.converter->name());
+  made_by(way.converter->name());
+  return publish(**buffer, plan, cursor, true);
+}
+
+Result<void> GpuImporter::finish(bool cursor) {
+  if (cursor) {
+    if (auto drawn = cursor_pass_->draw(device_->patience()); !drawn) return drawn;
+  }
+  return target_->run_tail(device_->patience());
+}
+
+std::optional<Error> GpuImporter::failed(Way* way, const Dmabuf* dmabuf, const Error& error) {
+  const Nanoseconds now = monotonic_now();
+  switch (error.kind) {
+    case ErrorKind::Invalid:
+    case ErrorKind::Busy: return error;  // of the picture, or of this moment
+    case ErrorKind::Timeout: {
+      if (!stalled_since_) logger("zerocopy").warn("a picture is left out: {}", error.message());
+      stalled_since_ = now;
+      set_back(error);
+      target_->retire();
+      Error dropped = error;
+      dropped.kind = ErrorKind::Busy;
+      return dropped;
+    }
+    case ErrorKind::Lost: lose_gpu(error); return std::nullopt;
+    case ErrorKind::Unsupported:
+      if (way == nullptr || dmabuf == nullptr) break;
+      logger("zerocopy")
+          .warn("{} does not take {} with modifier {:#x}: {}", way->converter->name(), name(dmabuf->format),
+                dmabuf->modifier, error.message());
+      set_back(error);
+      refusals_.add(way->converter->name(), dmabuf->format, dmabuf->modifier, now);
+      ++offer_version_;
+      return std::nullopt;
+    default: break;
+  }
+  set_back(error);
+  if (way == nullptr) {
+    logger("zerocopy").warn("a picture is left out: {}", error.message());
+    return error;
+  }
+  const std::uint64_t rest = kFirstRest << std::min(way->failures, kMostDoublings);
+  logger("zerocopy")
+      .log(way->failures == 0 ? spdlog::level::warn : spdlog::level::debug,
+           "{} failed and is asked again after {} pictures: {}", way->converter->name(), rest, error.message());
+  way->resting_to = picture_ + rest;
+  ++way->failures;
+  return std::nullopt;
+}
+
+Result<Surface> GpuImporter::publish(const VulkanBuffer& buffer, const PicturePlan& plan, const CursorPlacement& cursor,
+                                     bool current) {
+  auto surface = target_->publish();
+  if (!surface) return surface;
+  cursor_pass_->commit();
+  newest_ = {.surface = surface->share(), .buffer = &buffer, .plan = plan, .cursor = cursor, .current = current};
+  if (!newest_.surface) newest_ = {};  // out of memory: start afresh
+  uploaded_from_ = {};
+  host_current_ = false;
+  return surface;
+}
+
+Result<Surface> GpuImporter::repeat() const {
+  Surface surface = newest_.surface.share();
+  if (!surface) return fail_errno(ENOMEM, "hand out a surface");
+  return surface;
+}
+
+Result<Surface> GpuImporter::redraw(Frame frame) {
+  if (!target_) return import_on_host(std::move(frame));
+  if (!newest_.surface) return fail(ErrorKind::NotFound, "import frame", "no picture has come yet");
+  if (newest_.buffer == nullptr) return import_on_host(std::move(frame));
+  const auto cursor = painter_.place(cursor_, newest_.plan);
+  if (!cursor) return std::unexpected(cursor.error());
+  if (*cursor == newest_.cursor) return repeat();
+  if (auto settled = settle(); !settled) return std::unexpected(std::move(settled.error()));
+  if (!device_) return fail(ErrorKind::Busy, "import frame", "the GPU has just gone");
+  auto buffer = target_->take();
+  if (!buffer) return std::unexpected(std::move(buffer.error()));
+  Result<void> drawn;
+  if (cursor->shape != 0) {
+    drawn = cursor_pass_->prepare(painter_, *cursor, newest_.plan, **buffer);
+  } else {
+    cursor_pass_->prepare_none();
+  }
+  if (drawn) drawn = cursor_pass_->redraw(*newest_.buffer, **buffer, device_->patience());
+  if (drawn) drawn = target_->run_tail(device_->patience());
+  if (drawn) return publish(**buffer, newest_.plan, *cursor, newest_.current);
+  // Without its source the picture cannot be made anew: it stays as it was until the next one comes.
+  auto last = repeat();
+  static_cast<void>(failed(nullptr, nullptr, drawn.error()));
+  return last;
+}
+
+Result<Surface> GpuImporter::import_on_host(Frame frame) {
+  const bool dmabuf = std::holds_alternative<std::shared_ptr<const Dmabuf>>(frame.image);
+  if (dmabuf && device_ && device_->gpu().type == VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU) {
+    const Nanoseconds now = monotonic_now();
+    if (!mapping_from_) mapping_from_ = now + kMapPatience;
+    if (now < *mapping_from_) {
+      return fail(ErrorKind::Unsupported, "import frame", "it is in the memory of a GPU that does not read it");
+    }
+  }
+  if (!host_) {
+    host_ = make_host_importer(format_.memory == MemoryKind::Host ? options_.surface_limit : kUploadSurfaces);
+    SurfaceFormat format = format_;
+    format.memory = MemoryKind::Host;
+    if (auto configured = host_->configure(format); !configured) return std::unexpected(std::move(configured.error()));
+    host_current_ = false;
+  }
+  if (!std::exchange(host_current_, true)) {
+    frame.damage = Damage::all();
+    uploaded_from_ = {};
+  }
+  if (!frame.cursor) frame.cursor = cursor_;
+  auto picture = host_->import(std::move(frame));
+  if (!picture) {
+    host_current_ = false;
+    return picture;
+  }
+  auto surface = target_ ? upload(*picture) : std::move(picture);
+  if (!surface) {
+    if (surface.error().kind != ErrorKind::Lost) return surface;
+    lose_gpu(surface.error());
+    surface = std::move(picture);
+  }
+  made_by("cpu");
+  return surface;
+}
+
+Result<Surface> GpuImporter::upload(const Surface& picture) {
+  // The same surface again, when nothing has changed; holding it keeps its memory as it is.
+  const bool same = uploaded_from_ && newest_.buffer == nullptr && newest_.surface &&
+                    uploaded_from_.av_frame()->data[0] == picture.av_frame()->data[0];
+  if (same) return repeat();
+  auto surface = target_->upload(picture);
+  if (!surface) return surface;
+  newest_ = {.surface = surface->share(), .buffer = nullptr, .plan = {}, .cursor = {}, .current = true};
+  uploaded_from_ = picture.share();
+  return surface;
+}
+
+void GpuImporter::lose_gpu(const Error& error) {
+  logger("zerocopy").warn("the GPU is gone{}: {}", options_.reopen ? " and is opened anew" : "", error.message());
+  set_back(error);
+  drop_gpu();
+  device_.reset();
+  host_current_ = false;
+  stalled_since_.reset();
+  // Where nothing else will do, the source is to go on until the GPU is back.
+  if (!options_.strict || !options_.reopen) ++offer_version_;
+  if (options_.reopen) reopen_at_ = monotonic_now() + kFirstReopen;
+}
+
+}  // namespace
+
+std::unique_ptr<Importer> make_gpu_importer(Gpu gpu, GpuImporterOptions options) {
+  return std::make_unique<GpuImporter>(std::move(gpu), std::move(options));
+}
+
+}  // namespace zc

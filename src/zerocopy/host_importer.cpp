@@ -1,0 +1,249 @@
+#include "zerocopy/host_importer.h"
+
+#include "base/log.h"
+#include "zerocopy/cpu/cursor_painter.h"
+#include "zerocopy/cpu/dmabuf_mapper.h"
+#include "zerocopy/cpu/libyuv_ops.h"
+#include "zerocopy/cpu/picture_converter.h"
+#include "zerocopy/cpu/surface_pool.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cerrno>
+#include <optional>
+#include <utility>
+
+namespace zc {
+namespace {
+
+/// Best first: what compositors have at hand, then their 10-bit orders, then cameras.
+constexpr std::array kOffered = {
+    PixelFormat::BGRx,       PixelFormat::BGRA,       PixelFormat::RGBx,       PixelFormat::RGBA,
+    PixelFormat::xRGB,       PixelFormat::ARGB,       PixelFormat::xBGR,       PixelFormat::ABGR,
+    PixelFormat::xRGB_210LE, PixelFormat::ARGB_210LE, PixelFormat::xBGR_210LE, PixelFormat::ABGR_210LE,
+    PixelFormat::RGBx_102LE, PixelFormat::RGBA_102LE, PixelFormat::BGRx_102LE, PixelFormat::BGRA_102LE,
+    PixelFormat::NV12,       PixelFormat::I420,       PixelFormat::YUY2,       PixelFormat::UYVY};
+
+class HostImporter final : public Importer {
+ public:
+  explicit HostImporter(std::size_t surface_limit) : surface_limit_(surface_limit) {}
+
+  [[nodiscard]] std::size_t surface_limit() const override { return surface_limit_; }
+  [[nodiscard]] std::string_view route() const override { return "cpu"; }
+  [[nodiscard]] FormatOffer offer() const override { return host_offer(); }
+  [[nodiscard]] Result<void> configure(const SurfaceFormat& target) override;
+  [[nodiscard]] Result<Surface> import(Frame frame) override;
+
+ private:
+  /// The picture of a frame, readable until this dies.
+  struct Readable {
+    HostImage image;
+    std::optional<DmabufRead> read;
+  };
+  [[nodiscard]] Result<Readable> open(const Frame& frame);
+  /// Makes `plan` the current one; pictures made for another are of no use any more.
+  [[nodiscard]] Result<void> adopt(const PicturePlan& plan, const Frame& frame);
+  [[nodiscard]] Result<Surface> import_picture(Frame& frame);
+  [[nodiscard]] Result<Surface> redraw();
+  /// Brings `buffer` up to date from the producer's pixels.
+  [[nodiscard]] Result<void> fill_from(const HostImage& image, const Damage& changed, SurfacePool::Buffer& buffer);
+  /// Brings `buffer` up to date from the newest surface, which is cheaper when the picture itself has not changed.
+  void fill_from_newest(SurfacePool::Buffer& buffer);
+  [[nodiscard]] Result<Surface> finish(SurfacePool::Buffer& buffer, const CursorPlacement& cursor);
+  [[nodiscard]] Surface repeat() const { return newest_.share(); }
+
+  std::size_t surface_limit_;
+  std::unique_ptr<SurfacePool> pool_;  ///< null until configured
+  PictureConverter converter_;
+  DmabufMapper mapper_;
+  CursorPainter painter_;
+  PicturePlan plan_;  ///< of the newest picture; its surface is empty when there is none
+  std::optional<CursorState> cursor_;
+  Damage missed_ = Damage::none();  ///< surface px: told by frames whose picture has not made it into a surface
+  Surface newest_;                  ///< what was handed out last; keeps its buffer from being taken
+  SurfacePool::Buffer* newest_buffer_ = nullptr;
+  CursorPlacement newest_cursor_;
+};
+
+Result<void> HostImporter::configure(const SurfaceFormat& target) {
+  if (target.memory != MemoryKind::Host) {
+    return fail(ErrorKind::Unsupported, "configure the CPU route",
+                fmt::format("surfaces in {} memory", to_string(target.memory)));
+  }
+  if (!yuv_layout(target.format).valid) {
+    return fail(ErrorKind::Unsupported, "configure the CPU route",
+                fmt::format("{} surfaces (valid: NV12, I420, P010, I010, I444, I410)", name(target.format)));
+  }
+  const auto resolved = resolve_target(target, "configure the CPU route");
+  if (!resolved) return std::unexpected(resolved.error());
+  if (pool_ && pool_->format() == *resolved) return {};
+  plan_ = {};
+  painter_.configure(*resolved);
+  newest_ = {};
+  newest_buffer_ = nullptr;
+  newest_cursor_ = {};
+  missed_ = Damage::all();
+  pool_ = std::make_unique<SurfacePool>(*resolved, surface_limit_);
+  return {};
+}
+
+Result<Surface> HostImporter::import(Frame frame) {
+  if (!pool_) return fail(ErrorKind::Invalid, "import frame", "the importer has not been configured");
+  if (frame.cursor) cursor_ = std::move(frame.cursor);
+  if (!frame.has_image()) return redraw();
+  auto surface = import_picture(frame);
+  // Whatever a refused frame told about its changes is unknown now.
+  if (!surface && surface.error().kind != ErrorKind::Busy) missed_ = Damage::all();
+  return surface;
+}
+
+Result<HostImporter::Readable> HostImporter::open(const Frame& frame) {
+  Readable readable;
+  if (const auto* host = std::get_if<HostImage>(&frame.image)) {
+    readable.image = *host;
+  } else {
+    const auto& dmabuf = std::get<std::shared_ptr<const Dmabuf>>(frame.image);
+    if (!dmabuf) return fail(ErrorKind::Invalid, "import frame", "its dmabuf is missing");
+    auto image = mapper_.map(dmabuf);
+    if (!image) return std::unexpected(std::move(image.error()));
+    readable.image = std::move(*image);
+  }
+  if (auto valid = validate(readable.image); !valid) return std::unexpected(std::move(valid.error()));
+  return readable;
+}
+
+Result<void> HostImporter::adopt(const PicturePlan& plan, const Frame& frame) {
+  if (plan_ == plan) return {};
+  plan_ = {};
+  if (auto ready = converter_.configure(plan, pool_->format()); !ready) return ready;
+  const ColourDescription& target = pool_->format().colour;
+  const bool differs = (frame.colour.matrix != ColourMatrix::Unknown && frame.colour.matrix != target.matrix) ||
+                       (frame.colour.range != ColourRange::Unknown && frame.colour.range != target.range);
+  if (is_camera_format(plan.format) && differs) {
+    logger("zerocopy")
+        .warn("the {} source's colour matrix or range is not the stream's; its colours come out shifted",
+              name(plan.format));
+  }
+  plan_ = plan;
+  missed_ = Damage::all();
+  newest_ = {};
+  newest_buffer_ = nullptr;
+  pool_->forget_contents();
+  return {};
+}
+
+Result<Surface> HostImporter::import_picture(Frame& frame) {
+  auto readable = open(frame);
+  if (!readable) return std::unexpected(std::move(readable.error()));
+  const auto plan =
+      make_picture_plan(frame.format(), frame.buffer_size(), frame.crop, frame.transform, pool_->format().size);
+  if (!plan) return std::unexpected(plan.error());
+  if (auto adopted = adopt(*plan, frame); !adopted) return std::unexpected(std::move(adopted.error()));
+
+  missed_.add(converter_.affected(frame.damage));
+  const auto cursor = painter_.place(cursor_, plan_);
+  if (!cursor) return std::unexpected(cursor.error());
+  const bool unchanged = newest_ && missed_.nothing();
+  if (unchanged && *cursor == newest_cursor_) return repeat();
+
+  auto buffer = pool_->take();
+  if (!buffer) return std::unexpected(std::move(buffer.error()));
+  if (unchanged) {
+    fill_from_newest(**buffer);
+  } else {
+    if (const auto* dmabuf = std::get_if<std::shared_ptr<const Dmabuf>>(&frame.image)) {
+      auto read = DmabufRead::begin(*dmabuf);
+      if (!read) return std::unexpected(std::move(read.error()));
+      readable->read.emplace(std::move(*read));
+    }
+    if (auto filled = fill_from(readable->image, missed_, **buffer); !filled) {
+      (*buffer)->filled = false;
+      return std::unexpected(std::move(filled.error()));
+    }
+    pool_->mark_changed(missed_, **buffer);
+    missed_ = Damage::none();
+  }
+  readable->read.reset();
+  frame.lease.reset();
+  return finish(**buffer, *cursor);
+}
+
+Result<Surface> HostImporter::redraw() {
+  if (!newest_) return fail(ErrorKind::NotFound, "import frame", "no picture has come yet");
+  const auto cursor = painter_.place(cursor_, plan_);
+  if (!cursor) return std::unexpected(cursor.error());
+  if (*cursor == newest_cursor_) return repeat();
+  auto buffer = pool_->take();
+  if (!buffer) return std::unexpected(std::move(buffer.error()));
+  fill_from_newest(**buffer);
+  return finish(**buffer, *cursor);
+}
+
+Result<void> HostImporter::fill_from(const HostImage& image, const Damage& changed, SurfacePool::Buffer& buffer) {
+  Damage area = buffer.stale;
+  area.add(changed);
+  const std::uint64_t whole = plan_.box.size().area();
+  const bool all =
+      !buffer.filled || area.everything() || !converter_.incremental() || damage_area(area, whole) >= whole / 8 * 7;
+  if (all) {
+    if (!buffer.filled && plan_.barred()) fill_bars(buffer.view, plan_.box, pool_->format().colour);
+    if (auto done = converter_.convert(image, buffer.view.part(plan_.box)); !done) return done;
+  } else {
+    buffer.under.restore(buffer.view);
+    converter_.convert(image, area, buffer.view);
+  }
+  buffer.under.clear();
+  buffer.stale = Damage::none();
+  buffer.filled = true;
+  return {};
+}
+
+void HostImporter::fill_from_newest(SurfacePool::Buffer& buffer) {
+  const YuvView& newest = newest_buffer_->view;
+  if (!buffer.filled || buffer.stale.everything()) {
+    copy_rect(newest, buffer.view, {0, 0, newest.size.width, newest.size.height});
+  } else {
+    buffer.under.restore(buffer.view);
+    for (const Rect& rect : buffer.stale.rects()) copy_rect(newest, buffer.view, rect);
+  }
+  // The newest surface has its cursor drawn in; the samples beneath are the picture.
+  newest_buffer_->under.restore(buffer.view);
+  buffer.under.clear();
+  buffer.stale = Damage::none();
+  buffer.filled = true;
+}
+
+Result<Surface> HostImporter::finish(SurfacePool::Buffer& buffer, const CursorPlacement& cursor) {
+  if (cursor.shape != 0) {
+    const Rect reach = painter_.reach(cursor, plan_);
+    buffer.under.reserve(buffer.view.format, {cursor.rect.width + 4, cursor.rect.height + 4});
+    buffer.under.save(buffer.view, reach);
+    painter_.draw(cursor, plan_, buffer.view);
+  }
+  auto surface = pool_->publish(buffer);
+  newest_ = surface ? surface->share() : Surface{};
+  if (!newest_) {
+    // Out of memory. The surface before is not the newest picture any more, so start afresh.
+    newest_buffer_ = nullptr;
+    missed_ = Damage::all();
+    return fail_errno(ENOMEM, "hand out a surface");
+  }
+  newest_buffer_ = &buffer;
+  newest_cursor_ = cursor;
+  return surface;
+}
+
+}  // namespace
+
+FormatOffer host_offer() {
+  FormatOffer offer;
+  for (const PixelFormat format : kOffered) offer.formats.push_back({format, {}});
+  return offer;
+}
+
+std::unique_ptr<Importer> make_host_importer(std::size_t surface_limit) {
+  return std::make_unique<HostImporter>(surface_limit);
+}
+
+}  // namespace zc
