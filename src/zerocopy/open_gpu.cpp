@@ -91,7 +91,7 @@ Result<Gpu> open_vulkan_video(const GpuOptions& options) {
 
 Result<Gpu> open_host(const GpuOptions& options) {
   if (auto node = need_gpu_node(options); !node) return std::unexpected(std::move(node.error()));
-  auto device = VulkanDevice::open({.use = VulkanUse::LinearDmabuf, .software = options.software});
+  auto device = VulkanDevice::open({.use = VulkanUse::Export, .software = options.software});
   if (!device) return std::unexpected(std::move(device.error()));
   return open_host_gpu(std::move(*device), options);
 }
