@@ -30,11 +30,12 @@ namespace zc {
 /// One thread.
 class HandShake {
  public:
-  /// Open formats in a row. More than any producer needs that gets somewhere: one, and one more for each modifier that
-  /// fails it.
-  static constexpr unsigned kMostRounds = 5;
+  /// Open formats in a row. More than any producer needs that gets somewhere: one, one more for each modifier that
+  /// fails it, and those that both sides answer at a time: wlroots' portal fixates, too, and every answer is a further
+  /// round.
+  static constexpr unsigned kMostRounds = 30;
   /// Formats of dmabufs without a picture, settled ones included: one may be taken back again and again.
-  static constexpr unsigned kMostFormats = 16;
+  static constexpr unsigned kMostFormats = 60;
 
   /// For a new producer: nothing is known of it. `we_choose`: it leaves the choice of a modifier to the consumer.
   void begin(bool we_choose);

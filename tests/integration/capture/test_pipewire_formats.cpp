@@ -227,7 +227,7 @@ TEST_CASE("a producer without dmabufs falls back to shared memory") {
 namespace {
 
 /// Of hundreds a second that there would be.
-constexpr std::uint64_t kFewRounds = 24;
+constexpr std::uint64_t kFewRounds = 120;
 
 /// KWin 6.3 on a driver without modifiers: it states LINEAR, can allocate INVALID, and answers with that.
 ProducerOptions invalid_only(Memory memory) {
