@@ -110,6 +110,7 @@ Result<PictureWorker::End> PictureWorker::run(Frame first, const std::stop_token
   }
   pacer_.on_end(whole ? *config_.duration : stream_now());
   if (const auto done = carry_out(); !done) return std::unexpected(done.error());
+  newest_ = {};  // of a slot beyond the end: its buffer goes back
   return end;
 }
 
