@@ -450,6 +450,7 @@ Result<Surface> GpuImporter::publish(const VulkanBuffer& buffer, const PicturePl
   if (!newest_.surface) newest_ = {};  // out of memory: start afresh
   uploaded_from_ = {};
   host_current_ = false;
+  mapping_from_.reset();
   return surface;
 }
 
