@@ -52,8 +52,7 @@ def faults(cell, seen, pictures):
     if seen["bars_wrong"] > allowed:
         found.append(f"{seen['bars_wrong']} of wrong colour (up to {seen['bars_worst']})")
     # A desktop may show a picture twice; more than one in fifty is the program's doing.
-    # The least rate repeats a picture each second in which none comes.
-    if seen["repeated"] > max(2, count / 50) + (seen.get("seconds") or 0) and not cell.get("still"):
+    if seen["repeated"] > max(2, count / 50) and not cell.get("still"):
         found.append(f"{seen['repeated']} repeated")
     memory = agreed_memory(cell.get("agreed"))
     wanted_memory = ("linear", "invalid") if cell["modifier"] == "dmabuf" else (cell["modifier"],)
