@@ -19,6 +19,7 @@ void HandShake::set_offer(FormatOffer offer) {
 }
 
 void HandShake::narrow() {
+  answered_.reset();
   offer_ = wanted_;
   for (const auto& [format, modifiers] : left_out_) offer_.drop(format, modifiers);
   if (no_dmabufs_) offer_.drop_dmabufs();
@@ -45,12 +46,17 @@ HandShake::Turn HandShake::on_format(const NegotiatedFormat& format) {
   if (!dmabuf_) return Turn::Settled;
   const bool endless = ++formats_ > kMostFormats;
   if (open_) {
-    if (++rounds_ <= kMostRounds && !endless) return we_choose_ ? Turn::Ours : Turn::Theirs;
+    if (++rounds_ <= kMostRounds && !endless) {
+      if (!we_choose_ || answered_ == format) return Turn::Theirs;
+      answered_ = format;
+      return Turn::Ours;
+    }
     reason_ = fmt::format("the producer fixates no modifier that {} is offered with ({:#x})", name(format.format),
                           fmt::join(format.alternatives, ", "));
     return leave_out(format.format, format.alternatives);
   }
   rounds_ = 0;
+  answered_.reset();
   if (offered_.contains({format.format, *format.modifier})) {
     if (!endless) return Turn::Settled;
     reason_ = fmt::format("the producer takes modifier {:#x} of {} back again and again", *format.modifier,
@@ -66,6 +72,7 @@ HandShake::Turn HandShake::on_format(const NegotiatedFormat& format) {
 bool HandShake::on_error(std::string_view message, bool buffers) {
   if (proven_ || !buffers || !dmabuf_) return false;
   rounds_ = formats_ = 0;
+  answered_.reset();
   if (open_ && !we_choose_) {
     reason_ = fmt::format("the producer chooses no modifier ({}), so this side does", message);
     we_choose_ = true;

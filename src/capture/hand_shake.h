@@ -6,6 +6,7 @@
 #include "media/geometry.h"
 
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -24,15 +25,16 @@ namespace zc {
 ///   again, hundreds of times a second, without end. One that fixates itself meets the same.
 /// - Mutter takes a modifier that it cannot allocate off its list and begins anew; KWin (6.1 on) likewise.
 /// - wlroots' portal does as KWin; where the consumer fixates, it takes that.
+///   Each answer makes PipeWire set what the producer has said so far once more: before that has answered, too, it is
+///   the same open format, and who answers it again goes round as fast as the bus does.
 /// - gamescope, weston and Mutter before 46 state one modifier: nothing is open.
 /// - Mutter on NVIDIA cannot allocate buffers with timelines and ends the stream.
 ///
 /// One thread.
 class HandShake {
  public:
-  /// Open formats in a row. More than any producer needs that gets somewhere: one, one more for each modifier that
-  /// fails it, and those that both sides answer at a time: wlroots' portal fixates, too, and every answer is a further
-  /// round.
+  /// Open formats in a row. More than any producer needs that gets somewhere: one, and one more for each modifier that
+  /// fails it.
   static constexpr unsigned kMostRounds = 30;
   /// Formats of dmabufs without a picture, settled ones included: one may be taken back again and again.
   static constexpr unsigned kMostFormats = 60;
@@ -50,7 +52,7 @@ class HandShake {
 
   enum class Turn : std::uint8_t {
     Settled,  ///< go on with buffers
-    Theirs,   ///< the producer answers
+    Theirs,   ///< the producer answers, or our answer is on its way
     Ours,     ///< one modifier is to be fixated, see make_fixation()
     Offer,    ///< offer() has become smaller: it is to be made; reason() says why
     Over,     ///< nothing is left that both could do; reason() says why
@@ -81,6 +83,8 @@ class HandShake {
   std::vector<std::pair<PixelFormat, std::vector<std::uint64_t>>> left_out_;
   /// Ever. An agreement on one that is not offered any more may still be under way.
   std::set<std::pair<PixelFormat, std::uint64_t>> offered_;
+
+  std::optional<NegotiatedFormat> answered_;  ///< the open format that we have answered last
 
   Size size_;             ///< of the last format
   unsigned rounds_ = 0;   ///< at that size, without a modifier that is settled

@@ -2,12 +2,16 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "capture/spec_text.h"
 
 #include <pipewire/keys.h>
 #include <pipewire/loop.h>
 #include <spa/param/param.h>
 #include <spa/support/loop.h>
 #include <spa/utils/result.h>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cerrno>
 #include <optional>
@@ -24,6 +28,12 @@ std::vector<const spa_pod*> pointers(const std::vector<PodPtr>& params) {
   plain.reserve(params.size());
   for (const PodPtr& p : params) plain.push_back(p.get());
   return plain;
+}
+
+std::string modifier_words(const NegotiatedFormat& format) {
+  if (!format.dmabuf()) return "shared memory";
+  if (!format.needs_fixation()) return fmt::format("modifier {:#x}", *format.modifier);
+  return fmt::format("modifiers {:#x}", fmt::join(format.alternatives, ", "));
 }
 
 std::unexpected<Error> fail_pipewire(int negative_errno) {
@@ -164,6 +174,9 @@ void VideoStream::format_changed(const spa_pod* param) {
   const auto format = parse_format(param);
   if (!format) return refuse(format.error());
   const HandShake::Turn turn = hand_shake_.on_format(*format);
+  logger("capture").debug("format: {}x{} {}, {}, rate {} up to {}", format->size.width, format->size.height,
+                          name(format->format), modifier_words(*format), rate_text(format->rate),
+                          rate_text(format->max_rate));
   const auto params = answer(*format, turn);
   if (!params) return refuse(params.error());
   agreed_ = turn == HandShake::Turn::Settled;

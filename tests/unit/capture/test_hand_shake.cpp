@@ -55,6 +55,26 @@ TEST_CASE("an open format is the producer's turn, one that is fixated is settled
   CHECK(chooser.on_format(settled(kTiled)) == Turn::Settled);
 }
 
+TEST_CASE("an open format is answered once until something else is known") {
+  HandShake chooser = begun(offer(), true);
+  const NegotiatedFormat open = open_format({kTiled, kLinear});
+  CHECK(chooser.on_format(open) == Turn::Ours);
+  CHECK(chooser.on_format(open) == Turn::Theirs);
+  CHECK(chooser.on_format(open) == Turn::Theirs);
+  SECTION("it has fewer modifiers") { CHECK(chooser.on_format(open_format({kLinear})) == Turn::Ours); }
+  SECTION("it has another size") {
+    CHECK(chooser.on_format(open_format({kTiled, kLinear}, PixelFormat::BGRx, {800, 600})) == Turn::Ours);
+  }
+  SECTION("it was settled in between") {
+    CHECK(chooser.on_format(settled(kTiled)) == Turn::Settled);
+    CHECK(chooser.on_format(open) == Turn::Ours);
+  }
+  SECTION("the offer is made anew") {
+    chooser.set_offer(offer());
+    CHECK(chooser.on_format(open) == Turn::Ours);
+  }
+}
+
 TEST_CASE("a producer that fixates nothing is offered less and less, at last no dmabufs") {
   HandShake shake = begun(offer({kLinear}));
   std::size_t rounds = 0;
