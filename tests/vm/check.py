@@ -9,7 +9,7 @@ Decodes with FFmpeg's own program. Shares no code with zerocast. It reads the pi
 
 torn: strips of one picture that differ; back: numbers that fall; repeated: a number twice in a row; skipped: numbers
 that are missing; illegible: a bit that is neither black nor white; bars_wrong: pictures with a bar more than 4 of 255
-off.
+off. kept: a number again because nothing else came for a second, which a recorder with a least rate does.
 """
 import argparse
 import json
@@ -26,6 +26,7 @@ PATTERN = [(255, 255, 255), (255, 255, 0), (0, 255, 255), (0, 255, 0), (255, 0, 
 VIVID = [(191, 191, 191), (191, 191, 0), (0, 191, 191), (0, 191, 0), (191, 0, 191), (191, 0, 0), (0, 0, 191), (0, 0, 0)]
 BITS = 16
 TOLERANCE = 4
+KEPT_AFTER = 0.9  # seconds; the least rate is one picture a second
 
 
 def limited_bt709(colour):
@@ -148,13 +149,15 @@ def check(path, kind):
     pairs = list(zip(numbers, numbers[1:]))
     stamps = times(path)
     gaps = [b - a for a, b in zip(stamps, stamps[1:])]
+    again = [gap for (a, b), gap in zip(pairs, gaps) if a == b]
+    kept = sum(gap >= KEPT_AFTER for gap in again)
     return {
         "codec": stream["codec_name"], "format": stream["pix_fmt"], "width": width, "height": height,
         "colour": stream.get("color_space"), "range": stream.get("color_range"),
         "pictures": len(numbers), "distinct": len(set(numbers)),
         "first": numbers[0] if numbers else None, "last": numbers[-1] if numbers else None,
         "torn": torn, "illegible": illegible, "back": sum(b < a for a, b in pairs),
-        "repeated": sum(a == b for a, b in pairs), "skipped": sum(max(0, b - a - 1) for a, b in pairs),
+        "repeated": len(again) - kept, "kept": kept, "skipped": sum(max(0, b - a - 1) for a, b in pairs),
         "bars_wrong": bars_wrong, "bars_worst": round(worst, 1),
         "seconds": round(stamps[-1] - stamps[0], 3) if stamps else 0,
         "longest_gap_ms": round(1000 * max(gaps)) if gaps else 0,

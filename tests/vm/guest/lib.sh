@@ -1,9 +1,9 @@
 # shellcheck shell=bash disable=SC2034,SC2119,SC2120 # variables and arguments of the scripts beside it
 # What the guest's scripts share. Each script is one boot: it runs as root in the guest, starts a desktop in the user's
 # session, and makes cells: one recording each. From the host: width, height, rate (pictures a second that the client
-# paints), seconds (of a recording), quick (not empty: one cell a desktop).
+# paints), pictures (of a recording), seconds (that they take), quick (not empty: one cell a desktop).
 
-: "${width:=640}" "${height:=360}" "${rate:=15}" "${seconds:=6}" "${quick:=}" "${record:=}"
+: "${width:=640}" "${height:=360}" "${rate:=15}" "${seconds:=6}" "${pictures:=90}" "${quick:=}" "${record:=}"
 out=/home/tester/out
 programs=/opt/zerocast-vm
 user_run=/run/user/1000
@@ -182,6 +182,18 @@ agreed() {
     [.[] | select(.type == "PipeWire:Interface:Port" and (.info.props["node.id"] | IN($nodes[]))) | .info.params.Format[0]] | first'
 }
 
+# await_pictures NAME PID: until the recording has its pictures, by the recorder's own progress, or has taken four times
+# as long as it should.
+await_pictures() {
+  local written end
+  end=$(($(date +%s) + 4 * seconds))
+  while (($(date +%s) < end)) && kill -0 "$2" 2>/dev/null; do
+    written=$(grep -aoE '[0-9]+ frames' "$out/$1.log" | tail -n 1)
+    if ((${written%% *} + 0 >= pictures)); then break; fi
+    sleep 0.5
+  done
+}
+
 # json_of FILE: what is in it, or null. said_in LOG: its last complaint.
 json_of() {
   local json
@@ -203,22 +215,29 @@ cell() {
     shift
   done
   if (($#)); then shift; fi
-  local file=$out/$name.mkv begun
+  local file=$out/$name.mkv begun disturbed=false limit=()
   begun=$(up)
+  if declare -F during >/dev/null; then disturbed=true; fi
+  # Progress is told every five seconds.
+  if [[ $disturbed == true ]] || ((seconds < 10)); then limit=(--seconds "$seconds"); fi
   # shellcheck disable=SC2086 # options are words
   as_user -E WAYLAND_DISPLAY="$display" -E XDG_CURRENT_DESKTOP="$desktop" -E ZEROCAST_LOG=debug "${environment[@]}" \
-    timeout $((seconds * 3 + 60)) zerocast record --source "$source" --seconds "$seconds" --json --overwrite \
+    timeout $((seconds * 3 + 60)) zerocast record --source "$source" "${limit[@]}" --json --overwrite \
     ${way_options[$way]} "$@" "$file" \
     >"$out/$name.report" 2>"$out/$name.log" &
-  local recorder=$! disturbed=false
-  if declare -F during >/dev/null; then
-    disturbed=true
+  local recorder=$!
+  if [[ $disturbed == true ]]; then
     sleep 2
     during
-  else
+    agreed >"$out/$name.agreed"
+  elif ((${#limit[@]})); then
     sleep $((seconds > 4 ? 4 : seconds - 1))
+    agreed >"$out/$name.agreed"
+  else
+    await_pictures "$name" "$recorder"
+    agreed >"$out/$name.agreed"
+    pkill -INT -x timeout -u tester # which hands it on
   fi
-  agreed >"$out/$name.agreed"
   wait "$recorder" || status=$?
   jq -cn --arg cell "$name" --arg desktop "$desktop" --arg way "$way" --arg modifier "$modifier" --arg sync "$sync" \
     --argjson status "$status" --argjson report "$(json_of <(tail -n 1 "$out/$name.report"))" \
