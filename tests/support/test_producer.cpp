@@ -39,6 +39,7 @@ class TestProducer::Impl {
   std::uint64_t rounds() const { return rounds_; }
   Nanoseconds most_late() const { return Nanoseconds(most_late_); }
   void fall_silent(Silence silence) { silence_ = silence; }
+  void change_now() { change_now_ = true; }
   std::uint64_t synced() const { return synced_; }
   std::uint64_t bad_releases() const { return bad_releases_; }
   bool ended() const { return ended_ || loop_->lost(); }
@@ -93,6 +94,7 @@ class TestProducer::Impl {
   std::map<pw_buffer*, std::unique_ptr<ProducerBuffer>> buffers_;
   std::atomic<std::uint32_t> node_id_ = PW_ID_ANY;
   std::atomic<Silence> silence_ = Silence::None;
+  std::atomic<bool> change_now_ = false;
   std::atomic<std::uint64_t> sent_ = 0;
   std::atomic<std::uint64_t> rounds_ = 0;
   std::atomic<std::int64_t> most_late_ = 0;  ///< nanoseconds
@@ -288,7 +290,8 @@ void TestProducer::Impl::paint_late() {
 
 /// True when the stream has to be negotiated anew first.
 bool TestProducer::Impl::apply_changes() {
-  if (changes_done_ >= options_.changes.size() || sent_ < options_.changes[changes_done_].at) return false;
+  if (changes_done_ >= options_.changes.size()) return false;
+  if (!change_now_.exchange(false) && sent_ < options_.changes[changes_done_].at) return false;
   const ProducerOptions::Change& change = options_.changes[changes_done_++];
   if (change.size) size_ = *change.size;
   if (change.format) formats_ = {*change.format};
@@ -393,6 +396,7 @@ std::uint64_t TestProducer::sent() const { return impl_->sent(); }
 std::uint64_t TestProducer::rounds() const { return impl_->rounds(); }
 std::chrono::nanoseconds TestProducer::most_late() const { return impl_->most_late(); }
 void TestProducer::fall_silent(Silence silence) { impl_->fall_silent(silence); }
+void TestProducer::change_now() { impl_->change_now(); }
 std::uint64_t TestProducer::synced() const { return impl_->synced(); }
 std::uint64_t TestProducer::bad_releases() const { return impl_->bad_releases(); }
 bool TestProducer::ended() const { return impl_->ended(); }

@@ -95,7 +95,7 @@ struct ProducerOptions {
   std::uint64_t still_from = 0;    ///< a screen that stands still from this picture on; 0: never
   std::uint64_t die_at = 0;        ///< the node goes away instead of sending this frame; 0: never
   struct Change {
-    std::uint64_t at = 0;  ///< the first frame with the new values
+    std::uint64_t at = 0;  ///< the first frame with the new values, unless change_now() comes before
     std::optional<Size> size;
     std::optional<PixelFormat> format;
   };
@@ -156,6 +156,8 @@ class TestProducer {
   [[nodiscard]] std::chrono::nanoseconds most_late() const;
   /// From now on.
   void fall_silent(Silence silence);
+  /// The next change is due before the next frame.
+  void change_now();
   /// Pictures handed over with a fence or timelines; buffers that came back before their release point was signalled,
   /// or after it was signalled more than once.
   [[nodiscard]] std::uint64_t synced() const;
