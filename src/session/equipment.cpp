@@ -22,13 +22,13 @@ Size even(Size size) { return {std::max(size.width & ~1U, 2U), std::max(size.hei
 
 }  // namespace
 
-Equipment::Equipment(const RecordingOptions& options)
-    : options_(options), encoders_(options.encoder, options.proofs, options.patience.open) {}
+Equipment::Equipment(const RecordingOptions& options, FormatTable& formats)
+    : options_(options), formats_(formats), encoders_(options.encoder, options.proofs, options.patience.open) {}
 
 Result<void> Equipment::open_importer() {
   // The route into the memory that the wanted encoder takes pictures from comes first.
   const EncoderRow* wanted = options_.encoder.encoder ? find_encoder_row(*options_.encoder.encoder) : nullptr;
-  auto importer = zc::open_importer(options_.toggles, wanted ? wanted->device_memory : MemoryKind::Host);
+  auto importer = zc::open_importer(options_.toggles, formats_, wanted ? wanted->device_memory : MemoryKind::Host);
   if (!importer) return std::unexpected(std::move(importer.error()));
   importer_ = std::move(*importer);
   return {};

@@ -4,6 +4,7 @@
 #include "capture/source.h"
 #include "encode/encoder.h"
 #include "encode/settings.h"
+#include "media/format_table.h"
 #include "media/frame.h"
 #include "session/encoder_choice.h"
 #include "session/recording.h"
@@ -19,8 +20,8 @@ namespace zc {
 /// besides.
 class Equipment {
  public:
-  /// `options` outlives it.
-  explicit Equipment(const RecordingOptions& options);
+  /// Both outlive it; importers say in `formats` what they read.
+  Equipment(const RecordingOptions& options, FormatTable& formats);
 
   /// Errors as open_importer() of importer_chain.h.
   [[nodiscard]] Result<void> open_importer();
@@ -51,6 +52,7 @@ class Equipment {
   [[nodiscard]] VideoParameters video_parameters(const Frame& first, const SourceInfo& source) const;
 
   const RecordingOptions& options_;
+  FormatTable& formats_;
   std::unique_ptr<Importer> importer_;
   EncoderChoice encoders_;
 };

@@ -118,7 +118,6 @@ std::expected<void, Failure> PictureIntake::sleep(const std::stop_token& stop, c
   }
   if (auto opened = open_importer(stop); !opened) return opened;
   mailbox_.reopen();
-  formats_.set_readable(equipment_.importer().offer());
   if (auto woken = source_->wake(formats_.begin(monotonic_now())); !woken) {
     return failed(Part::Source, std::move(woken.error()));
   }

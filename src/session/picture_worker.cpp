@@ -226,7 +226,6 @@ Result<bool> PictureWorker::sit_out_sleep(const std::stop_token& stop) {
     return false;
   }
   importer_ = awake->importer;
-  offer_version_.reset();
   change_ = kSlept;
   damage_lost_ = true;  // this importer has seen nothing yet
   if (const auto gone_on = go_on(std::move(awake->first), begun); !gone_on) return std::unexpected(gone_on.error());
@@ -313,10 +312,6 @@ Result<void> PictureWorker::follow_formats(const Came& came, const Error* error)
     } else {
       table.not_taken(error->detail, now);
     }
-  }
-  if (const std::uint64_t version = importer_->offer_version(); offer_version_ != version) {
-    offer_version_ = version;
-    table.set_readable(importer_->offer());
   }
   const std::optional<FormatOffer> offer = table.next(now);
   if (!offer) return {};

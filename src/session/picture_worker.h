@@ -119,8 +119,6 @@ class PictureWorker {
   Importer* importer_;
   EncodeStage& stage_;
   Pacer pacer_;
-  /// Of the importer's offer that the table has; nullopt: it may have another.
-  std::optional<std::uint64_t> offer_version_;
   std::string route_;          // last seen
   std::string_view change_;    // what may change it next, other than a failure; empty: nothing
   Frame newest_;               // given to the pacer, not yet imported

@@ -52,7 +52,7 @@ class RecordingImpl final : public Recording, public SourceListener {
         mailbox_(options_.toggles.latch ? kLatch : Nanoseconds{},
                  ring_policy(options_) == RingPolicy::Block ? FrameMailbox::kMostFrames : 1),
         outputs_(options_.replay, output_events()),
-        equipment_(options_),
+        equipment_(options_, formats_),
         intake_(mailbox_, equipment_, formats_) {
     formats_.limit_rate(options_.constant_rate ? options_.constant_rate : options_.max_rate);
   }
@@ -134,8 +134,8 @@ class RecordingImpl final : public Recording, public SourceListener {
   OutputGroup outputs_;
   std::unique_ptr<Source> source_;
 
-  Equipment equipment_;  ///< the worker's once that runs; outlives the stage, which asks it for successors
   FormatTable formats_;  ///< the worker's once that runs
+  Equipment equipment_;  ///< the worker's once that runs; outlives the stage, which asks it for successors
   PictureIntake intake_;
 
   // Made by the worker when the first picture has come; read by status() behind stage_ready_.
@@ -216,7 +216,6 @@ std::expected<void, Failure> RecordingImpl::open(std::stop_token stop) {
   }
   source_ = std::move(*source);
   intake_.set_source(*source_);
-  formats_.set_readable(equipment_.importer().offer());
   if (auto started = source_->start(formats_.begin(monotonic_now()), *this); !started) {
     return failed(Part::Source, std::move(started.error()));
   }

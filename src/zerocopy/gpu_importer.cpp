@@ -2,8 +2,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "zerocopy/converters.h"
 #include "zerocopy/cpu/cursor_painter.h"
-#include "zerocopy/refusals.h"
 #include "zerocopy/vulkan/cursor_pass.h"
 #include "zerocopy/vulkan/host_target.h"
 #include "zerocopy/vulkan/vulkan_device.h"
@@ -27,9 +27,6 @@ constexpr std::size_t kUploadSurfaces = 4;
 /// A GPU whose work is not over after so many times its patience is lost; one that works for somebody else, too, may
 /// take a while.
 constexpr int kHungAfter = 5;
-/// A converter that failed is passed over for so many pictures, then for twice as many.
-constexpr std::uint64_t kFirstRest = 64;
-constexpr unsigned kMostDoublings = 6;
 constexpr Nanoseconds kFirstReopen = std::chrono::seconds(1);
 constexpr unsigned kMostReopens = 6;
 /// How long shared memory is waited for before the CPU reads a discrete GPU's memory, byte by byte over the bus.
@@ -48,9 +45,12 @@ std::string_view suffix(MemoryKind memory) {
 
 class GpuImporter final : public Importer {
  public:
-  GpuImporter(Gpu gpu, GpuImporterOptions options) : options_(std::move(options)) {
+  GpuImporter(Gpu gpu, GpuImporterOptions options)
+      : options_(std::move(options)),
+        formats_(options_.formats != nullptr ? *options_.formats : own_formats_),
+        converters_(options_.implicit_modifiers) {
     adopt(std::move(gpu));
-    made_by(ways_.empty() ? "cpu" : ways_.front().converter->name());
+    made_by(converters_.first_name());
   }
   GpuImporter(const GpuImporter&) = delete;
   GpuImporter& operator=(const GpuImporter&) = delete;
@@ -58,18 +58,13 @@ class GpuImporter final : public Importer {
 
   [[nodiscard]] std::size_t surface_limit() const override { return options_.surface_limit; }
   [[nodiscard]] std::string_view route() const override { return route_; }
-  [[nodiscard]] FormatOffer offer() const override;
-  [[nodiscard]] std::uint64_t offer_version() const override { return offer_version_; }
+  [[nodiscard]] FormatOffer offer() const override { return formats_.offer(monotonic_now()); }
   [[nodiscard]] std::shared_ptr<const PictureDevice> device_for(const Frame& frame) const override;
   [[nodiscard]] Result<void> configure(const SurfaceFormat& target) override;
   [[nodiscard]] Result<Surface> import(Frame frame) override;
 
  private:
-  struct Way {
-    std::unique_ptr<Converter> converter;
-    unsigned failures = 0;         ///< in a row
-    std::uint64_t resting_to = 0;  ///< picture before which it is not asked
-  };
+  using Way = Converters::Way;
   /// What was handed out last.
   struct Newest {
     Surface surface;                       ///< keeps its memory from being taken
@@ -84,8 +79,9 @@ class GpuImporter final : public Importer {
   void drop_gpu();
   void forget();
   [[nodiscard]] Result<void> make_surfaces();
-  [[nodiscard]] bool reads(const Converter& converter, PixelFormat format, std::uint64_t modifier) const;
-  /// Refusals that have expired, and a lost GPU that is to be opened again.
+  /// What could be asked for, to the table.
+  void tell_formats();
+  /// A lost GPU is opened again, when it is time.
   void try_again(Nanoseconds now);
 
   [[nodiscard]] Result<Surface> import_picture(Frame& frame);
@@ -111,11 +107,10 @@ class GpuImporter final : public Importer {
   std::shared_ptr<VulkanDevice> device_;  ///< null: lost
   std::shared_ptr<const PictureDevice> encoder_device_;
   MakeTarget make_target_;
-  Refusals refusals_;
-  std::uint64_t offer_version_ = 0;
+  FormatTable own_formats_;
+  FormatTable& formats_;
   std::string route_;
   std::string_view maker_;  ///< of route_
-  std::uint64_t picture_ = 0;
 
   SurfaceFormat format_;
   bool configured_ = false;
@@ -136,19 +131,19 @@ class GpuImporter final : public Importer {
   Newest newest_;
   std::unique_ptr<Target> target_;  ///< null until configured, or when the GPU is lost
   std::unique_ptr<CursorPass> cursor_pass_;
-  std::vector<Way> ways_;
+  Converters converters_;
 };
 
 void GpuImporter::adopt(Gpu gpu) {
   device_ = std::move(gpu.device);
   encoder_device_ = std::move(gpu.encoder_device);
   make_target_ = std::move(gpu.make_target);
-  ways_.clear();
-  for (auto& converter : gpu.converters) ways_.push_back({.converter = std::move(converter)});
+  converters_.adopt(std::move(gpu.converters));
+  tell_formats();
 }
 
 void GpuImporter::drop_gpu() {
-  ways_.clear();  // waits, bounded; what the GPU is still at work with is leaked with the device
+  converters_.clear();  // waits, bounded; what the GPU is still at work with is leaked with the device
   cursor_pass_.reset();
   newest_ = {};
   uploaded_from_ = {};
@@ -163,24 +158,10 @@ void GpuImporter::made_by(std::string_view converter) {
   if (route != route_) route_ = std::move(route);
 }
 
-bool GpuImporter::reads(const Converter& converter, PixelFormat format, std::uint64_t modifier) const {
-  if (modifier == kModifierInvalid && !options_.implicit_modifiers) return false;
-  const auto& listed = converter.modifiers(format);
-  return std::ranges::find(listed, modifier) != listed.end() && !refusals_.has(converter.name(), format, modifier);
-}
-
-FormatOffer GpuImporter::offer() const {
+void GpuImporter::tell_formats() {
   FormatOffer offer = host_offer();
   for (const PixelFormatInfo& format : pixel_formats()) {
-    std::vector<std::uint64_t> modifiers;
-    for (const Way& way : ways_) {
-      for (const std::uint64_t modifier : way.converter->modifiers(format.format)) {
-        const bool known = std::ranges::find(modifiers, modifier) != modifiers.end();
-        if (!known && reads(*way.converter, format.format, modifier)) modifiers.push_back(modifier);
-      }
-    }
-    const auto rank = [](std::uint64_t m) { return m == kModifierInvalid ? 2 : m == kModifierLinear ? 1 : 0; };
-    std::ranges::stable_sort(modifiers, {}, rank);
+    std::vector<std::uint64_t> modifiers = converters_.modifiers(format.format);
     const auto entry = std::ranges::find(offer.formats, format.format, &FormatOffer::Entry::format);
     if (entry != offer.formats.end()) {
       entry->modifiers = std::move(modifiers);
@@ -188,10 +169,11 @@ FormatOffer GpuImporter::offer() const {
       offer.formats.push_back({format.format, std::move(modifiers)});
     }
   }
-  if (!options_.strict) return offer;
-  std::erase_if(offer.formats, [](const FormatOffer::Entry& entry) { return entry.modifiers.empty(); });
-  offer.shared_memory = false;
-  return offer;
+  if (options_.strict) {
+    std::erase_if(offer.formats, [](const FormatOffer::Entry& entry) { return entry.modifiers.empty(); });
+    offer.shared_memory = false;
+  }
+  formats_.set_readable(std::move(offer));
 }
 
 std::shared_ptr<const PictureDevice> GpuImporter::device_for(const Frame& frame) const {
@@ -199,20 +181,12 @@ std::shared_ptr<const PictureDevice> GpuImporter::device_for(const Frame& frame)
   if (dmabuf == nullptr || !*dmabuf) return nullptr;
   const auto plan =
       make_picture_plan(frame.format(), frame.buffer_size(), frame.crop, frame.transform, frame.visible_size());
-  const auto takes = [&](const Way& way) {
-    return reads(*way.converter, plan->format, (*dmabuf)->modifier) && way.converter->takes(*plan);
-  };
-  return plan && std::ranges::any_of(ways_, takes) ? encoder_device_ : nullptr;
+  return plan && converters_.read(*plan, (*dmabuf)->modifier) ? encoder_device_ : nullptr;
 }
 
 void GpuImporter::forget() {
   if (stalled_since_) {  // what the GPU is still at work with must not go under it
-    for (const Way& way : ways_) {
-      if (auto settled = way.converter->settle(device_->patience()); !settled) {
-        lose_gpu(settled.error());
-        break;
-      }
-    }
+    if (auto settled = converters_.settle(device_->patience()); !settled) lose_gpu(settled.error());
     stalled_since_.reset();
   }
   newest_ = {};
@@ -222,7 +196,7 @@ void GpuImporter::forget() {
   host_.reset();
   host_current_ = false;
   configured_ = false;
-  for (const Way& way : ways_) way.converter->forget_targets();
+  converters_.forget_targets();
 }
 
 Result<void> GpuImporter::configure(const SurfaceFormat& target) {
@@ -261,9 +235,7 @@ Result<void> GpuImporter::make_surfaces() {
   kind.size = {};
   kind.memory = MemoryKind::Host;
   if (std::ranges::find(warm_, kind) == warm_.end()) {
-    for (const Way& way : ways_) {
-      if (auto warm = way.converter->warm_up(format_); !warm) return warm;
-    }
+    if (auto warm = converters_.warm_up(format_); !warm) return warm;
     warm_.push_back(kind);
   }
   target_ = std::move(*target);
@@ -282,7 +254,6 @@ Result<Surface> GpuImporter::import(Frame frame) {
 }
 
 void GpuImporter::try_again(Nanoseconds now) {
-  if (refusals_.expire(now)) ++offer_version_;
   if (!reopen_at_ || now < *reopen_at_) return;
   reopen_at_ = now + kFirstReopen * (1U << reopens_);
   if (reopens_ < kMostReopens) ++reopens_;
@@ -299,12 +270,12 @@ void GpuImporter::try_again(Nanoseconds now) {
     logger("zerocopy").warn("the GPU is back, but makes no pictures: {}", made.error().message());
     drop_gpu();
     device_.reset();
+    if (!options_.strict) tell_formats();
     return;
   }
   logger("zerocopy").info("the GPU is back");
   reopen_at_.reset();
   reopens_ = 0;
-  ++offer_version_;
 }
 
 Result<Surface> GpuImporter::import_picture(Frame& frame) {
@@ -315,20 +286,20 @@ Result<Surface> GpuImporter::import_picture(Frame& frame) {
   }
   const auto plan = make_picture_plan(frame.format(), frame.buffer_size(), frame.crop, frame.transform, format_.size);
   if (!plan) return std::unexpected(plan.error());
-  ++picture_;
+  converters_.begin_picture();
   if (held != nullptr && device_) {
     if (auto settled = settle(); !settled) return std::unexpected(std::move(settled.error()));
     const auto cursor = painter_.place(cursor_, *plan);
     if (!cursor) return std::unexpected(cursor.error());
     const bool same = newest_.current && newest_.buffer != nullptr && newest_.plan == *plan && frame.damage.nothing();
     if (same && newest_.cursor == *cursor) return repeat();
-    for (std::size_t i = 0; i < ways_.size(); ++i) {  // there are none after a loss
-      Way& way = ways_[i];
-      const Converter& converter = *way.converter;
-      if (way.resting_to > picture_ || !reads(converter, plan->format, (*held)->modifier) || !converter.takes(*plan)) {
-        continue;
-      }
-      if (auto done = convert(way, frame, *plan, *cursor)) return std::move(*done);
+    const std::uint64_t modifier = (*held)->modifier;
+    if (!converters_.read(*plan, modifier) && formats_.offered(plan->format, modifier, monotonic_now())) {
+      converters_.ask_again(plan->format, modifier);  // the refusal has expired
+    }
+    for (Way* way = converters_.pick(*plan, modifier); way != nullptr; way = converters_.pick(*plan, modifier, way)) {
+      if (auto done = convert(*way, frame, *plan, *cursor)) return std::move(*done);
+      if (!device_) break;
     }
   }
   if (!options_.strict) return import_on_host(std::move(frame));
@@ -339,9 +310,7 @@ Result<Surface> GpuImporter::import_picture(Frame& frame) {
 
 Result<void> GpuImporter::settle() {
   if (!stalled_since_) return {};
-  for (const Way& way : ways_) {
-    auto settled = way.converter->settle({});
-    if (settled) continue;
+  if (auto settled = converters_.settle({}); !settled) {
     if (settled.error().kind == ErrorKind::Timeout &&
         monotonic_now() - *stalled_since_ < device_->patience() * kHungAfter) {
       return fail(ErrorKind::Busy, "import frame", "the GPU is still at work on an earlier picture");
@@ -422,8 +391,9 @@ std::optional<Error> GpuImporter::failed(Way* way, const Dmabuf* dmabuf, const E
           .warn("{} does not take {} with modifier {:#x}: {}", way->converter->name(), name(dmabuf->format),
                 dmabuf->modifier, error.message());
       set_back(error);
-      refusals_.add(way->converter->name(), dmabuf->format, dmabuf->modifier, now);
-      ++offer_version_;
+      if (converters_.refuse(*way, dmabuf->format, dmabuf->modifier)) {
+        formats_.refuse(dmabuf->format, dmabuf->modifier, error.detail, now);
+      }
       return std::nullopt;
     default: break;
   }
@@ -432,12 +402,10 @@ std::optional<Error> GpuImporter::failed(Way* way, const Dmabuf* dmabuf, const E
     logger("zerocopy").warn("a picture is left out: {}", error.message());
     return error;
   }
-  const std::uint64_t rest = kFirstRest << std::min(way->failures, kMostDoublings);
+  const auto level = way->failures == 0 ? spdlog::level::warn : spdlog::level::debug;
   logger("zerocopy")
-      .log(way->failures == 0 ? spdlog::level::warn : spdlog::level::debug,
-           "{} failed and is asked again after {} pictures: {}", way->converter->name(), rest, error.message());
-  way->resting_to = picture_ + rest;
-  ++way->failures;
+      .log(level, "{} failed and is asked again after {} pictures: {}", way->converter->name(), converters_.rest(*way),
+           error.message());
   return std::nullopt;
 }
 
@@ -542,7 +510,7 @@ void GpuImporter::lose_gpu(const Error& error) {
   host_current_ = false;
   stalled_since_.reset();
   // Where nothing else will do, the source is to go on until the GPU is back.
-  if (!options_.strict || !options_.reopen) ++offer_version_;
+  if (!options_.strict || !options_.reopen) tell_formats();
   if (options_.reopen) reopen_at_ = monotonic_now() + kFirstReopen;
 }
 

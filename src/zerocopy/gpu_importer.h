@@ -1,6 +1,7 @@
 // The importer of GPUs: dmabuf -> one conversion -> the memory that the encoder takes.
 #pragma once
 
+#include "media/format_table.h"
 #include "media/picture_device.h"
 #include "zerocopy/converter.h"
 #include "zerocopy/host_importer.h"
@@ -32,6 +33,9 @@ struct GpuImporterOptions {
   std::size_t surface_limit = kSurfaceLimit;
   /// Buffers of an implicit layout (DRM_FORMAT_MOD_INVALID) come from this very GPU: they are offered, too.
   bool implicit_modifiers = false;
+  /// What may be asked of the source, which the importer keeps right: what its converters read, less what none of them
+  /// takes. Outlives it; null: a table of its own.
+  FormatTable* formats = nullptr;
   /// Opens the GPU anew when it was lost; empty: it stays lost.
   std::function<Result<Gpu>()> reopen = {};
 };

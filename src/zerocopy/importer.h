@@ -34,11 +34,8 @@ class Importer {
   [[nodiscard]] virtual std::string take_setback() { return std::exchange(setback_, {}); }
   /// The most surfaces that can be held at a time, the encoder's included.
   [[nodiscard]] virtual std::size_t surface_limit() const { return 32; }
-  /// The frames this importer can really read, for the source's negotiation.
+  /// The frames this importer can really read now.
   [[nodiscard]] virtual FormatOffer offer() const = 0;
-  /// Rises whenever offer() has become smaller: a modifier was refused, a GPU lost. The source is to be asked anew
-  /// then.
-  [[nodiscard]] virtual std::uint64_t offer_version() const { return 0; }
   /// The device in whose memory such frames can come out, so that an encoder is opened for surfaces there; null: host
   /// memory only.
   [[nodiscard]] virtual std::shared_ptr<const PictureDevice> device_for(const Frame& /*frame*/) const {

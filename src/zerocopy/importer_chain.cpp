@@ -19,9 +19,13 @@ bool only_one_gpu() { return render_nodes().size() <= 1; }
 
 }  // namespace
 
-Result<std::unique_ptr<Importer>> open_importer(const Toggles& toggles, MemoryKind first) {
+Result<std::unique_ptr<Importer>> open_importer(const Toggles& toggles, FormatTable& formats, MemoryKind first) {
   const bool strict = toggles.zerocopy == ZerocopyMode::Required;
-  if (toggles.zerocopy == ZerocopyMode::Off || toggles.route == "cpu") return make_host_importer();
+  const auto on_host = [&formats] {
+    formats.set_readable(host_offer());
+    return make_host_importer();
+  };
+  if (toggles.zerocopy == ZerocopyMode::Off || toggles.route == "cpu") return on_host();
   std::vector<GpuKind> kinds(gpu_kinds().begin(), gpu_kinds().end());
   if (first != MemoryKind::Host) {
     std::ranges::stable_partition(kinds, [first](const GpuKind& kind) { return kind.memory == first; });
@@ -33,13 +37,14 @@ Result<std::unique_ptr<Importer>> open_importer(const Toggles& toggles, MemoryKi
     };
     auto gpu = open();
     if (gpu) {
-      return make_gpu_importer(std::move(*gpu),
-                               {.strict = strict, .implicit_modifiers = only_one_gpu(), .reopen = open});
+      return make_gpu_importer(
+          std::move(*gpu),
+          {.strict = strict, .implicit_modifiers = only_one_gpu(), .formats = &formats, .reopen = open});
     }
     logger("zerocopy").debug("{} is not for this machine: {}", kind.name, gpu.error().detail);
     reasons += (reasons.empty() ? "" : "; ") + std::string(kind.name) + ": " + gpu.error().message();
   }
-  if (!strict && toggles.route.empty()) return make_host_importer();
+  if (!strict && toggles.route.empty()) return on_host();
   return fail(ErrorKind::Unsupported, strict ? "ZEROCOPY=1" : "ZEROCOPY_ROUTE=" + toggles.route, reasons);
 }
 

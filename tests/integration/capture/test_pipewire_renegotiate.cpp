@@ -9,6 +9,7 @@
 #include "zerocopy/gpu_importer.h"
 #include "zerocopy/open_gpu.h"
 
+#include <functional>
 #include <set>
 
 using namespace zc;
@@ -56,10 +57,10 @@ class MailboxListener final : public SourceListener {
 /// The way of a recording from the producer to surfaces, every one of them checked.
 class Way {
  public:
-  Way(std::unique_ptr<Importer> importer, ProducerOptions options)
-      : importer_(std::move(importer)), producer_(produce(std::move(options))), source_(source(target(*producer_))) {
+  using MakeImporter = std::function<std::unique_ptr<Importer>(FormatTable&)>;
+  Way(const MakeImporter& make, ProducerOptions options)
+      : importer_(make(formats_)), producer_(produce(std::move(options))), source_(source(target(*producer_))) {
     REQUIRE(importer_->configure(kNv12));
-    formats_.set_readable(importer_->offer());
     const auto started = source_->start(formats_.begin(monotonic_now()), listener_);
     if (!started) FAIL(started.error().message());
   }
@@ -102,6 +103,7 @@ class Way {
   std::set<std::optional<std::uint64_t>> refused;
 
  private:
+  FormatTable formats_;
   std::unique_ptr<Importer> importer_;
   std::unique_ptr<TestProducer> producer_;
   std::unique_ptr<Source> source_;
@@ -113,7 +115,6 @@ class Way {
     if (error != nullptr && error->kind == ErrorKind::Unsupported && modifier) {
       formats_.refuse(format, *modifier, error->detail, now);
     }
-    formats_.set_readable(importer_->offer());
     const auto offer = formats_.next(now);
     if (!offer) return;
     REQUIRE_FALSE(offer->nothing());
@@ -122,7 +123,6 @@ class Way {
   }
 
   std::vector<std::uint32_t> numbers_;
-  FormatTable formats_;
 };
 
 /// Does what it is told with each modifier, for as many pictures.
@@ -167,15 +167,17 @@ class MoodyConverter final : public Converter {
   std::vector<std::uint64_t> modifiers_, none_;
 };
 
-std::unique_ptr<Importer> moody(std::vector<MoodyConverter::Mood> moods) {
-  Gpu gpu{.device = tiled_device()};
-  gpu.converters.push_back(std::make_unique<MoodyConverter>(std::move(moods)));
-  return make_gpu_importer(std::move(gpu), {.surface_limit = 8});
+Way::MakeImporter moody(std::vector<MoodyConverter::Mood> moods) {
+  return [moods = std::move(moods)](FormatTable& formats) {
+    Gpu gpu{.device = tiled_device()};
+    gpu.converters.push_back(std::make_unique<MoodyConverter>(moods));
+    return make_gpu_importer(std::move(gpu), {.surface_limit = 8, .formats = &formats});
+  };
 }
-std::unique_ptr<Importer> on_tiled_device() {
+std::unique_ptr<Importer> on_tiled_device(FormatTable& formats) {
   auto gpu = open_host_gpu(tiled_device(), {.converter = "vulkan"});
   if (!gpu) FAIL(gpu.error().message());
-  return make_gpu_importer(std::move(*gpu));
+  return make_gpu_importer(std::move(*gpu), {.formats = &formats});
 }
 
 ProducerOptions either(std::vector<std::uint64_t> modifiers) {
@@ -193,7 +195,7 @@ constexpr std::uint64_t kSecond = 0x7e00'0000'0000'0012;
 
 TEST_CASE("a driver that refuses the first modifier gets the second, tiled and right") {
   const auto daemon = pipewire();
-  Way way(on_tiled_device(), either({kRefusedModifier, kTiledModifier, kModifierLinear}));
+  Way way(on_tiled_device, either({kRefusedModifier, kTiledModifier, kModifierLinear}));
   CHECK(way.reach(kTiledModifier, 8));
   CHECK(way.wrong == 0);
   CHECK(way.refused == std::set<std::optional<std::uint64_t>>{kRefusedModifier});
@@ -204,7 +206,7 @@ TEST_CASE("a driver that refuses the first modifier gets the second, tiled and r
 
 TEST_CASE("a producer whose every modifier is refused ends in shared memory") {
   const auto daemon = pipewire();
-  Way way(on_tiled_device(), either({kRefusedModifier}));
+  Way way(on_tiled_device, either({kRefusedModifier}));
   CHECK(way.reach(std::nullopt, 6));
   CHECK(way.wrong == 0);
   CHECK(way.asked >= 1);

@@ -110,20 +110,21 @@ TEST_CASE("buffers without a modifier are offered where they come from this GPU"
 }
 
 TEST_CASE("the chain has an importer on every machine, and only a GPU's when told so") {
-  const auto any = open_importer({});
+  FormatTable formats;
+  const auto any = open_importer({}, formats);
   REQUIRE(any);
-  CHECK((*any)->offer().shared_memory);
-  const auto off = open_importer({.zerocopy = ZerocopyMode::Off});
+  CHECK(formats.offer(monotonic_now()).shared_memory);
+  const auto off = open_importer({.zerocopy = ZerocopyMode::Off}, formats);
   REQUIRE(off);
   CHECK((*off)->route() == "cpu");
-  const auto required = open_importer({.zerocopy = ZerocopyMode::Required});
+  const auto required = open_importer({.zerocopy = ZerocopyMode::Required}, formats);
   if (required) {
     CHECK((*required)->route() != "cpu");
   } else {
     CHECK(required.error().kind == ErrorKind::Unsupported);
     CHECK(required.error().detail.find("host: ") != std::string::npos);
     // The memory of the encoder that is asked for is tried first.
-    const auto for_vulkan = open_importer({.zerocopy = ZerocopyMode::Required}, MemoryKind::Vulkan);
+    const auto for_vulkan = open_importer({.zerocopy = ZerocopyMode::Required}, formats, MemoryKind::Vulkan);
     REQUIRE_FALSE(for_vulkan);
     CHECK(for_vulkan.error().detail.starts_with("vulkan-video: "));
   }
