@@ -3,7 +3,8 @@
 // programs do: copy, fence, pitched CUDA copy; blit, map, pitched CUDA copy, wait. Those have a CUDA context with the
 // flags that such programs give it, or with --asleep this program's, in which threads sleep as they wait. All are
 // measured by turns; a ratio is the median of the turns' ratios. Every result is compared with the CPU path; a
-// wrong one is the error of the run (exit code 1).
+// wrong one is the error of the run (exit code 1). At one size the same again beside a process that keeps the GPU busy
+// (this program with --load).
 #include "base/clock.h"
 #include "base/process_stats.h"
 #include "bench/gl_side.h"
@@ -17,6 +18,8 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <array>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -25,7 +28,13 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
+
+#include <spawn.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 namespace {
 
@@ -89,6 +98,7 @@ void measure(std::vector<Way>& ways, int turns, int count) {
 json figures(const Way& way) {
   return {{"median_us", at(way.us, 0.5)},
           {"p95_us", at(way.us, 0.95)},
+          {"p99_us", at(way.us, 0.99)},
           {"min_us", at(way.us, 0)},
           {"cpu_us", at(way.turn_cpu_us, 0.5)}};
 }
@@ -432,10 +442,58 @@ json bench_size(const std::shared_ptr<VulkanDevice>& device, Size size, Effort e
   return out;
 }
 
+/// Conversions without a pause by several threads, each with a queue of its own and of no priority, until it is ended.
+[[noreturn]] void load() {
+  constexpr Size kSize{7680, 4320};
+  constexpr int kQueues = 3;
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  std::vector<std::jthread> threads;
+  for (int i = 0; i < kQueues; ++i) {
+    threads.emplace_back([] {
+      auto instance = need(VulkanInstance::create());
+      const auto gpus = need(instance->gpus());
+      VulkanGpu gpu = gpus.at(need(choose_gpu(gpus, {.use = VulkanUse::Export})));
+      std::erase(gpu.extensions, VK_KHR_GLOBAL_PRIORITY_EXTENSION_NAME);
+      const auto device = need(VulkanDevice::create(std::move(instance), gpu));
+      const auto pass = need(ConversionPass::create(device));
+      const Scene s = make_scene(device, *pass, kSize);
+      while (true) {
+        need(pass->run({.image = &s.image}, s.plan, s.target, s.layout, kBt709Limited, kTimeout));
+      }
+    });
+  }
+  threads.clear();
+  std::exit(1);
+}
+
+/// A process of load(), as long as this lives.
+class Load {
+ public:
+  Load() {
+    std::array<char*, 3> arguments{program_.data(), option_.data(), nullptr};
+    if (const int error = ::posix_spawn(&pid_, "/proc/self/exe", nullptr, nullptr, arguments.data(), environ)) {
+      give_up(fail_errno(error, "start the load").error());
+    }
+    std::this_thread::sleep_for(std::chrono::seconds(5));  // its pictures are made on the CPU
+    if (::waitpid(pid_, nullptr, WNOHANG) != 0) give_up(fail(ErrorKind::Lost, "keep the GPU busy", "it ended").error());
+  }
+  Load(const Load&) = delete;
+  Load& operator=(const Load&) = delete;
+  ~Load() {
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+  }
+
+ private:
+  std::string program_ = "zerocast-gpu-bench", option_ = "--load";
+  pid_t pid_ = 0;
+};
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const std::string_view option = argc > 1 ? argv[1] : "";
+  if (option == "--load") load();
   const bool tune = option == "--tune", quick = option == "--quick";
   const CudaWaits waits = option == "--asleep" ? CudaWaits::Asleep : CudaWaits::AsOthers;
   // A software renderer would take hours for figures that say nothing about a GPU.
@@ -445,12 +503,16 @@ int main(int argc, char** argv) {
     return kNoGpu;
   }
   const std::shared_ptr<VulkanDevice> device = need(std::move(opened));
-  json report{{"device", device->gpu().name}, {"driver", device->gpu().driver}};
+  json report{{"device", device->gpu().name}, {"driver", device->gpu().driver}, {"realtime", device->realtime()}};
   const std::vector<Size> sizes =
       quick ? std::vector{Size{640, 360}} : std::vector{Size{1920, 1080}, Size{3840, 2160}, Size{7680, 4320}};
   for (const Size size : sizes) {
     report["sizes"].push_back(
         bench_size(device, size, quick ? Effort{2, 5, tune, waits} : Effort{7, 300, tune, waits}));
+  }
+  if (!quick && !tune) {
+    const Load load;
+    report["busy"] = bench_size(device, {3840, 2160}, {5, 100, false, waits});
   }
   fmt::print("{}\n", report.dump(2));
   return 0;

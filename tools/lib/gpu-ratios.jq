@@ -9,12 +9,12 @@ def words: {"over_plain_copy": "of one plain copy", "classic_over_it": "times fa
 def ratio: if . >= 10 then round else . * 100 | round / 100 end;
 
 "\(.device), \(.driver)",
-( .sizes[]
+( (.sizes[], (.busy // empty | . + {beside: ", beside a load"}))
   | "",
-    "\("\(.width)x\(.height)" | padded(36))median us   CPU us",
+    "\("\(.width)x\(.height)\(.beside // "")" | padded(36))median us   p99 us      CPU us",
     ( to_entries[]
       | select(.value | type == "object" and has("median_us"))
-      | "  \(.key | padded(34))\(.value.median_us | us | padded(12))\(.value.cpu_us | us)" ),
+      | "  \(.key | padded(34))\(.value.median_us | us | padded(12))\(.value.p99_us | us | padded(12))\(.value.cpu_us | us)" ),
     ( (.ratios // {}) | to_entries[]
       | .key as $route
       | .value | to_entries[]

@@ -184,8 +184,20 @@ Result<void> GlDevice::make_context() {
   if (has("EGL_EXT_create_context_robustness")) {
     wanted.insert(wanted.end(), {EGL_CONTEXT_OPENGL_RESET_NOTIFICATION_STRATEGY_EXT, EGL_LOSE_CONTEXT_ON_RESET_EXT});
   }
-  wanted.push_back(EGL_NONE);
-  context_ = egl_.CreateContext(display_, config, EGL_NO_CONTEXT, wanted.data());
+  const auto make = [&] {
+    std::vector<EGLint> attributes = wanted;
+    attributes.push_back(EGL_NONE);
+    context_ = egl_.CreateContext(display_, config, EGL_NO_CONTEXT, attributes.data());
+    return context_ != EGL_NO_CONTEXT;
+  };
+  // As for Vulkan's queue: a pass is short, and goes between a game's time slices where that is allowed.
+  if (has("EGL_NV_context_priority_realtime")) {
+    const auto plain = wanted;
+    wanted.insert(wanted.end(), {EGL_CONTEXT_PRIORITY_LEVEL_IMG, EGL_CONTEXT_PRIORITY_REALTIME_NV});
+    if (make()) return {};
+    wanted = plain;
+  }
+  static_cast<void>(make());
   if (context_ == EGL_NO_CONTEXT) return fail_egl(egl_, "make an OpenGL ES 3.1 context");
   return {};
 }

@@ -26,7 +26,7 @@ constexpr std::array<UseRow, kVulkanUses> kUses = {{
 }};
 
 /// Enabled where present; nothing depends on it.
-constexpr std::array kOptional = {VK_EXT_QUEUE_FAMILY_FOREIGN_EXTENSION_NAME};
+constexpr std::array kOptional = {VK_EXT_QUEUE_FAMILY_FOREIGN_EXTENSION_NAME, VK_KHR_GLOBAL_PRIORITY_EXTENSION_NAME};
 
 constexpr std::uint32_t kVersion = VK_API_VERSION_1_2;
 
@@ -223,9 +223,20 @@ Result<std::shared_ptr<VulkanDevice>> VulkanDevice::create(std::shared_ptr<Vulka
   create.pQueueCreateInfos = &queue;
   create.enabledExtensionCount = static_cast<std::uint32_t>(enabled.size());
   create.ppEnabledExtensionNames = enabled.data();
-  if (const VkResult r = fn.CreateDevice(gpu.handle, &create, nullptr, &self->device_); r != VK_SUCCESS) {
-    return fail_vk(r, "open " + gpu.name);
+  // A pass is short, and a game keeps the GPU busy: it goes between the game's time slices where that is allowed
+  // (NVIDIA and AMD want CAP_SYS_NICE for it).
+  VkDeviceQueueGlobalPriorityCreateInfoKHR realtime{};
+  realtime.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_GLOBAL_PRIORITY_CREATE_INFO_KHR;
+  realtime.globalPriority = VK_QUEUE_GLOBAL_PRIORITY_REALTIME_KHR;
+  self->realtime_ = gpu.has(VK_KHR_GLOBAL_PRIORITY_EXTENSION_NAME);
+  if (self->realtime_) queue.pNext = &realtime;
+  VkResult r = fn.CreateDevice(gpu.handle, &create, nullptr, &self->device_);
+  if (r != VK_SUCCESS && self->realtime_) {
+    self->realtime_ = false;
+    queue.pNext = nullptr;
+    r = fn.CreateDevice(gpu.handle, &create, nullptr, &self->device_);
   }
+  if (r != VK_SUCCESS) return fail_vk(r, "open " + gpu.name);
   if (auto looked = self->look(*family, 0); !looked) return std::unexpected(std::move(looked.error()));
   return self;
 }

@@ -117,6 +117,8 @@ class VulkanDevice {
   [[nodiscard]] const VulkanInstanceFunctions& instance_fn() const { return instance_->fn(); }
   [[nodiscard]] const VulkanGpu& gpu() const { return gpu_; }
   [[nodiscard]] VkQueue queue() const { return queue_; }
+  /// The queue has VK_QUEUE_GLOBAL_PRIORITY_REALTIME_KHR: it was asked for and granted.
+  [[nodiscard]] bool realtime() const { return realtime_; }
   /// FFmpeg's device that this was made of; null: its own.
   [[nodiscard]] const std::shared_ptr<const vulkan::Device>& adopted() const { return adopted_; }
   /// vkQueueSubmit() to queue(), which an adopted device shares with FFmpeg.
@@ -154,6 +156,7 @@ class VulkanDevice {
   VkDevice device_ = VK_NULL_HANDLE;
   VulkanDeviceFunctions functions_;
   VkQueue queue_ = VK_NULL_HANDLE;
+  bool realtime_ = false;
   std::uint32_t queue_family_ = 0;
   std::uint32_t foreign_family_ = VK_QUEUE_FAMILY_EXTERNAL;
   VkPhysicalDeviceLimits limits_{};

@@ -2,9 +2,13 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <catch2/generators/catch_generators.hpp>
 #include <cstdio>
 #include <string>
+#include <string_view>
+#include <vector>
 
 using namespace zc;
 using namespace zc::test;
@@ -60,7 +64,74 @@ class CapturedStderr {
   UniqueFd reader_, saved_;
 };
 
+/// A driver that knows queues of realtime priority, and grants them or not.
+struct Priorities {
+  static inline bool granted = false;
+  static inline unsigned asked = 0;
+  static inline PFN_vkGetInstanceProcAddr next = nullptr;
+  static inline VkInstance instance = VK_NULL_HANDLE;
+
+  static VKAPI_ATTR VkResult VKAPI_CALL create_device(VkPhysicalDevice gpu, const VkDeviceCreateInfo* info,
+                                                      const VkAllocationCallbacks* alloc, VkDevice* device) {
+    VkDeviceQueueCreateInfo queue = *info->pQueueCreateInfos;
+    if (const auto* chained = static_cast<const VkBaseInStructure*>(queue.pNext)) {
+      const auto* priority = reinterpret_cast<const VkDeviceQueueGlobalPriorityCreateInfoKHR*>(chained);
+      if (priority->sType != VK_STRUCTURE_TYPE_DEVICE_QUEUE_GLOBAL_PRIORITY_CREATE_INFO_KHR ||
+          priority->globalPriority != VK_QUEUE_GLOBAL_PRIORITY_REALTIME_KHR) {
+        return VK_ERROR_INITIALIZATION_FAILED;
+      }
+      ++asked;
+      if (!granted) return VK_ERROR_NOT_PERMITTED_KHR;
+    }
+    queue.pNext = nullptr;
+    VkDeviceCreateInfo real = *info;
+    real.pQueueCreateInfos = &queue;
+    std::vector<const char*> names(info->ppEnabledExtensionNames,
+                                   info->ppEnabledExtensionNames + info->enabledExtensionCount);
+    std::erase_if(names,
+                  [](const char* name) { return std::string_view(name) == VK_KHR_GLOBAL_PRIORITY_EXTENSION_NAME; });
+    real.enabledExtensionCount = static_cast<std::uint32_t>(names.size());
+    real.ppEnabledExtensionNames = names.data();
+    return reinterpret_cast<PFN_vkCreateDevice>(next(instance, "vkCreateDevice"))(gpu, &real, alloc, device);
+  }
+  static VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL get_proc(VkInstance of, const char* name) {
+    if (std::string_view(name) == "vkCreateDevice") return reinterpret_cast<PFN_vkVoidFunction>(create_device);
+    return next(of, name);
+  }
+};
+
 }  // namespace
+
+TEST_CASE("a queue of realtime priority is asked for, and done without where it is not granted") {
+  const auto global = load_vulkan();
+  REQUIRE(global);
+  VkInstanceCreateInfo create{};
+  create.sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO;
+  VkApplicationInfo application{};
+  application.sType = VK_STRUCTURE_TYPE_APPLICATION_INFO;
+  application.apiVersion = VK_API_VERSION_1_2;
+  create.pApplicationInfo = &application;
+  REQUIRE(global->CreateInstance(&create, nullptr, &Priorities::instance) == VK_SUCCESS);
+  Priorities::next = global->GetInstanceProcAddr;
+  {
+    const auto instance = VulkanInstance::adopt(Priorities::get_proc, Priorities::instance);
+    REQUIRE(instance);
+    auto gpus = (*instance)->gpus();
+    REQUIRE(gpus);
+    VulkanGpu gpu = gpus->at(*choose_gpu(*gpus, {}));
+    std::erase(gpu.extensions, VK_KHR_GLOBAL_PRIORITY_EXTENSION_NAME);
+    const bool known = GENERATE(false, true);
+    if (known) gpu.extensions.emplace_back(VK_KHR_GLOBAL_PRIORITY_EXTENSION_NAME);
+    Priorities::granted = GENERATE(false, true);
+    Priorities::asked = 0;
+    const auto device = VulkanDevice::create(*instance, gpu);
+    REQUIRE(device);
+    CHECK((*device)->realtime() == (known && Priorities::granted));
+    CHECK(Priorities::asked == (known ? 1U : 0U));
+  }
+  reinterpret_cast<PFN_vkDestroyInstance>(Priorities::next(Priorities::instance, "vkDestroyInstance"))(
+      Priorities::instance, nullptr);
+}
 
 TEST_CASE("a machine without Vulkan is told from one with it, without a word on stderr") {
   CapturedStderr quiet;
