@@ -57,6 +57,11 @@ std::int64_t Pacer::next_free_slot() const {
 
 bool Pacer::ends_before(std::int64_t slot) const { return config_.end && slot >= slot_of(*config_.end); }
 
+bool Pacer::too_soon(Nanoseconds time) const {
+  // Pictures of just this rate come a little early at times.
+  return started_ && time + config_.min_interval / 4 < allowed_;
+}
+
 bool Pacer::on_frame(Nanoseconds time, Nanoseconds late) {
   late_ = started_ ? std::max(late, late_ - (late_ - late) / kMemory) : late;
   const bool alone = on_pointer(time);
@@ -73,7 +78,7 @@ bool Pacer::on_frame(Nanoseconds time, Nanoseconds late) {
 bool Pacer::on_pointer(Nanoseconds time) {
   const bool replaced = std::exchange(waiting_, true);
   newest_ = std::max(time, Nanoseconds{});
-  due_ = !config_.constant_rate;
+  due_ = !config_.constant_rate && !too_soon(newest_);
   return !replaced;
 }
 
@@ -85,7 +90,8 @@ void Pacer::on_timer(Nanoseconds now) {
   const auto due = deadline();
   if (!due || now < *due) return;
   if (!config_.constant_rate) {
-    repeat_at_ = *due - patience();
+    due_ = waiting_;
+    if (!waiting_) repeat_at_ = *due - patience();
   } else if (waiting_) {
     flush();
   } else {
@@ -102,8 +108,9 @@ void Pacer::flush() {
 void Pacer::on_end(Nanoseconds end) {
   if (!started_) return;
   if (!config_.constant_rate) {
+    due_ = waiting_;
     const Nanoseconds final_picture = end - config_.frame_interval;
-    if (final_picture > last_ + config_.frame_interval / 2) repeat_at_ = final_picture;
+    if (final_picture > (waiting_ ? newest_ : last_) + config_.frame_interval / 2) repeat_at_ = final_picture;
     return;
   }
   fill_to_ = slot_of(end);  // every slot that begins before the end
@@ -129,8 +136,9 @@ std::optional<Pacer::Action> Pacer::next() {
   if (due_) {
     due_ = false;
     waiting_ = false;
-    repeat_at_.reset();
+    if (repeat_at_ && *repeat_at_ <= newest_) repeat_at_.reset();
     last_ = started_ ? std::max(newest_, last_ + kMinStep) : newest_;
+    allowed_ = std::max(allowed_, last_) + config_.min_interval;
     started_ = true;
     return Action{Picture::Newest, last_};
   }
@@ -143,6 +151,7 @@ std::optional<Pacer::Action> Pacer::next() {
 std::optional<Nanoseconds> Pacer::deadline() const {
   if (!started_) return std::nullopt;
   if (!config_.constant_rate) {
+    if (waiting_) return allowed_ + patience();
     return config_.max_gap > Nanoseconds{} ? std::optional(last_ + config_.max_gap + patience()) : std::nullopt;
   }
   const std::int64_t slot = next_free_slot();

@@ -11,7 +11,8 @@ namespace zc {
 /// Decides which picture is encoded at which time: the only pacer of a stream. Pure: it knows no clock and no threads,
 /// every time is a stream time (nanoseconds since the stream's first picture).
 ///
-/// Variable rate: every picture is encoded at its own time; a static screen repeats its picture every `max_gap`.
+/// Variable rate: every picture is encoded at its own time; a static screen repeats its picture every `max_gap`. Where
+/// the source gives more than `min_interval` allows, the ones between are left out, but not the last one.
 /// Constant rate: time is cut into slots of one frame interval; a picture belongs to the nearest slot. A picture whose
 /// slot is taken is held for the next one (the newest wins), an empty slot repeats the last picture.
 ///
@@ -25,6 +26,7 @@ class Pacer {
   struct Config {
     std::optional<Rational> constant_rate;   ///< nullopt: variable
     std::optional<Nanoseconds> end{};        ///< constant rate: no slot begins here or later, when that is known before
+    Nanoseconds min_interval{};              ///< variable rate: between pictures, on the average; zero: no limit
     Nanoseconds max_gap{};                   ///< variable rate: longest time without a picture; zero: no repeats
     Nanoseconds frame_interval{16'666'667};  ///< nominal: of the final picture
   };
@@ -75,6 +77,8 @@ class Pacer {
   /// Where what waits goes, or a repeat.
   [[nodiscard]] std::int64_t next_free_slot() const;
   [[nodiscard]] bool ends_before(std::int64_t slot) const;
+  /// Variable rate: a picture of `time` comes sooner than the least interval allows.
+  [[nodiscard]] bool too_soon(Nanoseconds time) const;
   [[nodiscard]] Nanoseconds slot_length() const { return slot_time(origin_slot_ + 1) - origin_; }
 
   Config config_;
@@ -91,6 +95,7 @@ class Pacer {
   std::int64_t due_slot_ = 0;
   std::int64_t fill_to_ = 0;
   std::optional<Nanoseconds> repeat_at_;  // variable rate
+  Nanoseconds allowed_{};                 // variable rate: when the least interval is over
   Nanoseconds late_{};
 };
 

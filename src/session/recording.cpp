@@ -38,6 +38,8 @@ Nanoseconds max_gap(double least_rate) {
   return least_rate > 0 ? Nanoseconds(static_cast<std::int64_t>(1e9 / least_rate)) : Nanoseconds{};
 }
 
+Nanoseconds interval_of(Rational rate) { return Nanoseconds(static_cast<std::int64_t>(1e9 / rate.value())); }
+
 RingPolicy ring_policy(const RecordingOptions& options) {
   return options.ring_policy.value_or(options.live ? RingPolicy::DropOldest : RingPolicy::Block);
 }
@@ -259,11 +261,13 @@ void RecordingImpl::run_worker(const std::stop_token& stop) {
   // Opening took a moment: begin with what is on the screen now.
   first = intake_.newest(std::move(*first), stop);
   const Rational rate = equipment_.nominal_rate(source_->info());
-  const Nanoseconds interval(static_cast<std::int64_t>(1e9 / rate.value()));
+  const Nanoseconds interval = interval_of(rate);
   PictureWorker::Config config;
   config.pacer.constant_rate = options_.constant_rate;
   config.pacer.frame_interval = interval;
   config.pacer.end = options_.duration;
+  // A camera has its own rate, whatever it is asked for.
+  if (options_.max_rate) config.pacer.min_interval = interval_of(*options_.max_rate);
   config.pacer.max_gap = max_gap(min_rate_.load());
   // The first picture's stamp lies as far from its arrival as those of the next ones will. It may be that of a screen
   // that has stood still since, and a recording does not begin in the past.

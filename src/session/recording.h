@@ -50,7 +50,7 @@ struct RecordingOptions {
   std::optional<Size> size;  ///< of the coded picture; unset: the first picture's, cut to even numbers
   std::optional<Rect> crop;  ///< px of the shown picture
   std::optional<Rational> constant_rate;
-  /// With a variable rate: the source is asked for no more pictures a second.
+  /// With a variable rate: no more pictures a second. The source is asked for no more, too.
   std::optional<Rational> max_rate;
   double min_rate = 1.0;  ///< pictures/s a static screen still yields under variable rate; 0 = none
   std::optional<Nanoseconds> duration;

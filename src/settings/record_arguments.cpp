@@ -143,8 +143,8 @@ std::vector<Row> picture_rows() {
       {{.name = "--max-fps",
         .value = "N",
         .group = kPicture,
-        .help = "Ask the source for no more pictures a second: a desktop on a 240 Hz screen then draws fewer for the "
-                "recording. One that cannot be asked, such as a camera, gives what it has.",
+        .help = "No more pictures a second: the source is asked for no more, so that a desktop on a 240 Hz screen copies "
+                "fewer for the recording, and what comes beyond that, as from a camera, is left out.",
         .fallback = ""},
        [](Words& w, Text option, Text text) { return store(rate_value(option, text), w.options.max_rate); }},
       {{.name = "--min-fps",

@@ -30,7 +30,7 @@ struct RecordOptions {
   std::optional<Size> size;                ///< px of the coded picture; nullopt: the source's
   std::optional<Rect> crop;                ///< px of the source's picture
   std::optional<Rational> constant_rate;   ///< nullopt: variable rate, true timestamps
-  std::optional<Rational> max_rate;        ///< the source is asked for no more; nullopt: for what it has
+  std::optional<Rational> max_rate;        ///< nullopt: all that the source has
   Rational min_rate{1, 1};                 ///< a static picture is repeated at least this often; zero: never
   std::optional<Nanoseconds> duration;     ///< nullopt: until stopped
   std::optional<std::size_t> ring_frames;  ///< as RecordingOptions'

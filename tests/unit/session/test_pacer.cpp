@@ -34,6 +34,7 @@ struct Arrival {
   Nanoseconds late;
 };
 
+constexpr Nanoseconds kSecond = 1s;
 /// A film's 24 pictures a second.
 constexpr Nanoseconds kFilm = 41'666'667ns;
 
@@ -450,4 +451,59 @@ TEST_CASE("a stream goes on after an end that was none") {
   CHECK(last < 500ms);
   free.on_frame(500ms);
   CHECK(drain(free).back().time == 500ms);
+}
+
+TEST_CASE("a source that gives more than is allowed is thinned, but its last picture comes") {
+  const unsigned source = GENERATE(60U, 144U, 240U);
+  const unsigned most = GENERATE(25U, 30U, 50U);
+  CAPTURE(source, most);
+  Pacer pacer({.constant_rate = {}, .min_interval = kSecond / most, .max_gap = 1s, .frame_interval = kSecond / source});
+  std::vector<Done> done;
+  std::size_t thinned = 0;
+  for (unsigned i = 0; i <= 2 * source; ++i) {
+    const Nanoseconds time = i * 1'000'000'000ns / source;
+    if (!pacer.on_frame(time)) ++thinned;
+    for (const Done& one : drain(pacer)) done.push_back(one);
+  }
+  CHECK(done.size() <= 2 * most + 2);
+  CHECK(done.size() >= most);
+  CHECK(thinned > 0);
+  for (std::size_t i = 1; i < done.size(); ++i) CHECK(done[i].time - done[i - 1].time >= kSecond / most * 3 / 4 - 1us);
+  const bool missing = done.back().time < 2s;
+  if (missing) {
+    const auto due = pacer.deadline();
+    REQUIRE(due);
+    CHECK(*due <= 2s + kSecond / most + pacer.patience());
+    pacer.on_timer(*due);
+    const auto last = drain(pacer);
+    REQUIRE(last.size() == 1);
+    CHECK(last.front().picture == Pacer::Picture::Newest);
+    CHECK(last.front().time == 2s);
+  }
+  CHECK(pacer.deadline() == 3s + pacer.patience());
+}
+
+TEST_CASE("a source of just the rate that is allowed loses nothing to its jitter") {
+  Pacer pacer({.constant_rate = {}, .min_interval = kSecond / 60, .max_gap = 1s, .frame_interval = kSecond / 60});
+  std::minstd_rand random(3);
+  for (unsigned i = 0; i < 600; ++i) {
+    const auto jitter = std::chrono::microseconds(random() % 3000);
+    CHECK(pacer.on_frame(i * 1'000'000'000ns / 60 + jitter));
+    CHECK(drain(pacer).size() == 1);
+  }
+}
+
+TEST_CASE("what is held back at the end of a thinned stream is its last picture, and lasts until the end") {
+  Pacer pacer({.constant_rate = {}, .min_interval = 100ms, .max_gap = 1s, .frame_interval = 10ms});
+  pacer.on_frame(0ns);
+  CHECK(drain(pacer).size() == 1);
+  pacer.on_frame(20ms);
+  CHECK(drain(pacer).empty());
+  pacer.on_end(500ms);
+  const auto last = drain(pacer);
+  REQUIRE(last.size() == 2);
+  CHECK(last[0].picture == Pacer::Picture::Newest);
+  CHECK(last[0].time == 20ms);
+  CHECK(last[1].picture == Pacer::Picture::Repeat);
+  CHECK(last[1].time == 490ms);
 }
