@@ -202,7 +202,11 @@ void VideoStream::process() {
       pw_stream_queue_buffer(stream_.get(), buffer);
     }
     if (!frame) continue;
-    if (frame->has_image()) hand_shake_.on_picture();
+    if (frame->has_image()) {
+      hand_shake_.on_picture();
+      tight_ = frame->spare <= kTight;
+      if (tight_) events_.stream_tight();
+    }
     frame->sequence = sequence_++;
     StreamCounters::add_one(frame->has_image() ? counters_.delivered : counters_.cursor_updates);
     events_.stream_frame(*std::move(frame));

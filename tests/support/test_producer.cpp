@@ -69,7 +69,7 @@ class TestProducer::Impl {
   bool apply_changes();
   bool pause();
   void paint_late();
-  void emit(bool picture);
+  bool emit(bool picture);
 
   const ProducerOptions options_;
   std::vector<PixelFormat> formats_{options_.formats};
@@ -336,6 +336,11 @@ void TestProducer::Impl::tick(void* data, std::uint64_t) noexcept {
   if (p.options_.frames != 0 && p.sent_ >= p.options_.frames) return;
   if (p.options_.still_from != 0 && p.sent_ >= p.options_.still_from) return;
   if (p.apply_changes()) return;
+  if (p.options_.fills_first) {
+    if (p.emit(p.due_picture_)) pw_stream_trigger_process(p.stream_);
+    p.picture_next_ = !p.due_picture_;
+    return;
+  }
   p.due_ = true;
   pw_stream_trigger_process(p.stream_);
 }
@@ -350,9 +355,9 @@ void TestProducer::Impl::process(void* data) noexcept {
   p.picture_next_ = !p.due_picture_;
 }
 
-void TestProducer::Impl::emit(bool picture) {
+bool TestProducer::Impl::emit(bool picture) {
   pw_buffer* buffer = pw_stream_dequeue_buffer(stream_);
-  if (buffer == nullptr) return;  // the consumer holds all
+  if (buffer == nullptr) return false;  // the consumer holds all
   const auto found = buffers_.find(buffer);
   const bool own_time = picture || options_.cursor_repeats_pts;
   const TestMark mark{options_.first_number + static_cast<std::uint32_t>(sent_),
@@ -380,6 +385,7 @@ void TestProducer::Impl::emit(bool picture) {
     most_late_ = std::max<std::int64_t>(most_late_, (monotonic_now() - due_at_).count());
   }
   if (picture) ++sent_;
+  return true;
 }
 
 TestProducer::TestProducer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -90,6 +90,10 @@ struct ProducerOptions {
   /// Dmabufs are real: dumb buffers of this DRM node ("/dev/dri/renderD128"). Empty: memfds labelled so.
   std::string drm_node{};
 
+  /// A cycle of the graph begins with a filled buffer, and without a free one there is none, as Mutter and KWin have
+  /// it.
+  bool fills_first = false;
+
   std::uint32_t first_number = 0;  ///< in the first frame's mark
   std::uint64_t frames = 0;        ///< stops sending after that many; 0: never
   std::uint64_t still_from = 0;    ///< a screen that stands still from this picture on; 0: never

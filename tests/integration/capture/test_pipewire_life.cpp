@@ -222,6 +222,37 @@ TEST_CASE("a slow consumer gets new frames, and a consumer that returns from ano
   CHECK(rising(log.numbers));
 }
 
+TEST_CASE("a producer whose every buffer was held for a while goes on") {
+  const auto daemon = pipewire();
+  const auto producer = produce({.fills_first = true});
+  PictureLog log;
+  std::mutex mutex;
+  std::vector<Frame> held;
+  bool hold = true;
+  RecordingListener listener([&](Frame& f) {
+    log.check(f);
+    const std::lock_guard lock(mutex);
+    if (hold) held.push_back(std::exchange(f, Frame{}));
+  });
+  const auto src = source(target(*producer));
+  REQUIRE(src->start(offer_all(), listener));
+  std::uint64_t before = 0;
+  REQUIRE(listener.wait([&] {
+    const std::lock_guard lock(mutex);
+    return held.size() >= 2 && held.back().spare == 0;
+  }));
+  {
+    const std::lock_guard lock(mutex);
+    hold = false;
+    before = src->stats().delivered;
+    held.clear();
+  }
+  CHECK(listener.wait([&] { return src->stats().delivered >= before + 10; }));
+  src->stop();
+  CHECK(log.wrong == 0);
+  CHECK(rising(log.numbers));
+}
+
 TEST_CASE("a source can be stopped twice, and started again by name") {
   const auto daemon = pipewire();
   const auto producer = produce({.name = "again"});

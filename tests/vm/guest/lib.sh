@@ -222,7 +222,7 @@ cell() {
   if [[ $disturbed == true ]] || ((seconds < 10)); then limit=(--seconds "$seconds"); fi
   # shellcheck disable=SC2086 # options are words
   as_user -E WAYLAND_DISPLAY="$display" -E XDG_CURRENT_DESKTOP="$desktop" -E ZEROCAST_LOG=debug "${environment[@]}" \
-    timeout $((seconds * 3 + 60)) zerocast record --source "$source" "${limit[@]}" --json --overwrite \
+    timeout --foreground $((seconds * 3 + 60)) zerocast record --source "$source" "${limit[@]}" --json --overwrite \
     ${way_options[$way]} "$@" "$file" \
     >"$out/$name.report" 2>"$out/$name.log" &
   local recorder=$!
