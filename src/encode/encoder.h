@@ -55,6 +55,9 @@ class Encoder {
   [[nodiscard]] virtual Result<Change> set_bitrate(std::int64_t bits_per_second) = 0;
   /// The pictures/s to expect from the next one on, by which bits are shared out. Errors as set_bitrate().
   [[nodiscard]] virtual Result<Change> set_rate(Rational rate) = 0;
+  /// Pictures of this size from the next one on. Always by opening it anew, and whatever outputs can take: the
+  /// parameter sets are others. Errors as set_bitrate().
+  [[nodiscard]] virtual Result<Change> set_size(Size size) = 0;
   /// receive() then gives all that is inside, though no more input may come for a while. It is opened anew for that:
   /// the next picture is a keyframe. After an error it has failed.
   [[nodiscard]] virtual Result<void> flush() = 0;

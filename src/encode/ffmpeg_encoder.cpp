@@ -109,6 +109,7 @@ class FfmpegEncoder final : public Encoder {
   void request_keyframe() override { keyframe_requested_ = true; }
   Result<Change> set_bitrate(std::int64_t bits_per_second) override;
   Result<Change> set_rate(Rational rate) override;
+  Result<Change> set_size(Size size) override;
   Result<void> flush() override;
   Result<void> drain() override;
 
@@ -349,7 +350,7 @@ Result<Encoder::Change> FfmpegEncoder::reopen(EncoderSettings settings, VideoPar
   }
   const auto* extradata = reinterpret_cast<const std::byte*>(opened->context->extradata);
   const std::span sets(extradata, static_cast<std::size_t>(std::max(0, opened->context->extradata_size)));
-  if (video_.fixed_headers && !std::ranges::equal(sets, stream_.extradata)) {
+  if (video_.fixed_headers && video.size == video_.size && !std::ranges::equal(sets, stream_.extradata)) {
     return fail(ErrorKind::Unsupported, fmt::format("open {} anew", row_.name),
                 "it would have other parameter sets, which an output's container cannot take");
   }
@@ -357,6 +358,7 @@ Result<Encoder::Change> FfmpegEncoder::reopen(EncoderSettings settings, VideoPar
   codec_ = std::move(*opened);
   settings_ = std::move(settings);
   video_ = std::move(video);
+  input_ = {codec_.input, video_.size, settings_.colour, codec_.memory};
   opened_rate_ = video_.rate;
   frame_ticks_ = ticks_of(video_.rate);
   keyframe_requested_ = true;
@@ -398,6 +400,13 @@ Result<Encoder::Change> FfmpegEncoder::set_rate(Rational rate) {
   video_ = std::move(wanted);
   stream_.nominal_rate = rate;
   return Change::InPlace;
+}
+
+Result<Encoder::Change> FfmpegEncoder::set_size(Size size) {
+  VideoParameters wanted = video_;
+  wanted.size = size;
+  if (auto ok = validate_for(row_, settings_, wanted); !ok) return std::unexpected(std::move(ok.error()));
+  return reopen(settings_, std::move(wanted));
 }
 
 Result<void> FfmpegEncoder::flush() {

@@ -51,7 +51,7 @@ class Packet {
   std::int64_t dts = 0;       ///< kPacketClock ticks; strictly rising; may start below zero with B-frames
   std::int64_t duration = 0;  ///< kPacketClock ticks; 0 = unknown
   bool keyframe = false;      ///< a decoder can start here
-  /// Of another encoder's first packet: what the stream is from here on. Empty: what it was.
+  /// Of the first packet of another encoder or of another size: what the stream is from here on. Empty: what it was.
   std::shared_ptr<const StreamParameters> new_stream;
 
  private:

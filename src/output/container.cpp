@@ -20,9 +20,9 @@ constexpr std::array kAllCodecs{Codec::H264, Codec::HEVC, Codec::AV1};
 constexpr std::array kTsCodecs{Codec::H264, Codec::HEVC};
 
 constexpr std::array kContainers{
-    ContainerInfo{Container::Mkv, "mkv", "Matroska", "matroska", kAllCodecs, true},
-    ContainerInfo{Container::Mp4, "mp4", "MP4", "mp4", kAllCodecs, false},
-    ContainerInfo{Container::Ts, "ts", "MPEG-TS", "mpegts", kTsCodecs, true},
+    ContainerInfo{Container::Mkv, "mkv", "Matroska", "matroska", kAllCodecs, true, false},
+    ContainerInfo{Container::Mp4, "mp4", "MP4", "mp4", kAllCodecs, false, false},
+    ContainerInfo{Container::Ts, "ts", "MPEG-TS", "mpegts", kTsCodecs, true, true},
 };
 
 AVCodecID codec_id(Codec codec) {

@@ -23,6 +23,9 @@ struct ContainerInfo {
   /// The stream may go on with other parameter sets than it began with when keyframes bring them: another encoder takes
   /// over. MP4's sample entries 'avc1', 'hvc1' and 'av01' hold the only ones: a file rolls over to a new one.
   bool takes_new_headers;
+  /// The stream may go on in another size of picture when keyframes say which. The others state one in their head, and
+  /// a file rolls over to a new one.
+  bool takes_new_size;
 };
 
 [[nodiscard]] std::span<const ContainerInfo> containers();

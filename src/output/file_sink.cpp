@@ -42,13 +42,19 @@ Result<void> FileSink::begin() {
   return {};
 }
 
+bool FileSink::takes(const StreamParameters& stream) const {
+  const ContainerInfo& container = info(container_);
+  return (container.takes_new_headers || stream.extradata == parameters_.extradata) &&
+         (container.takes_new_size || stream.size == parameters_.size);
+}
+
 Result<void> FileSink::roll_over(const Packet& first) {
   if (!stream_->seekable()) {
     return fail(
         ErrorKind::Lost, "go on with " + name_,
-        fmt::format("{} cannot take another encoder's stream, and this is no file that another could follow; it "
-                    "is whole up to here",
-                    info(container_).title));
+        fmt::format("{} cannot take a stream of another {}, and this is no file that another could follow; it is "
+                    "whole up to here",
+                    info(container_).title, first.new_stream->size != parameters_.size ? "size" : "encoder"));
   }
   parameters_ = *first.new_stream;
   if (!has_packets_) {
@@ -66,8 +72,7 @@ Result<void> FileSink::roll_over(const Packet& first) {
 
 Result<void> FileSink::write(const Packet& packet) {
   if (!muxer_) return fail(ErrorKind::Internal, "write " + name_, "not open");
-  const bool rigid = !info(container_).takes_new_headers;
-  if (rigid && packet.new_stream && packet.new_stream->extradata != parameters_.extradata) {
+  if (packet.new_stream && !takes(*packet.new_stream)) {
     if (auto rolled = roll_over(packet); !rolled) return rolled;
   }
   if (!has_packets_) origin_ = packet.pts;  // one that is begun in mid-stream starts with its own first picture

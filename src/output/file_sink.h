@@ -14,8 +14,9 @@ namespace zc {
 /// A recording: a file, FIFO, device or stdout. A regular file plays to its last whole cluster or fragment at any
 /// moment (killed, disk full, power of the program gone) and gets cues and duration from close() (Matroska).
 ///
-/// Where the container has one set of headers only (MP4) another encoder's stream goes into a new file: after clip.mp4
-/// comes clip-2.mp4, or the next number that is free. Each is whole and begins at time zero.
+/// Where the container has one set of headers only (MP4) another encoder's stream goes into a new file, and where it
+/// states one size (MP4, Matroska) pictures of another size do: after clip.mp4 comes clip-2.mp4, or the next number
+/// that is free. Each is whole and begins at time zero.
 class FileSink final : public Sink {
  public:
   /// Claims the path now, before any dialog or capture. `spec` holds a FileOutput or StdoutOutput.
@@ -41,6 +42,8 @@ class FileSink final : public Sink {
   [[nodiscard]] Result<void> settle(Result<void> result);
   /// Header and all, into `stream_`.
   [[nodiscard]] Result<void> begin();
+  /// Whether the file being written can go on with this stream.
+  [[nodiscard]] bool takes(const StreamParameters& stream) const;
   /// Goes on in a new file, or in this one if it has no picture yet. Lost: it is no file.
   [[nodiscard]] Result<void> roll_over(const Packet& first);
   /// Writes out everything, then the index.

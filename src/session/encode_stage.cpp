@@ -96,6 +96,11 @@ std::optional<SurfaceFormat> EncodeStage::take_new_input() {
   return std::exchange(new_input_, std::nullopt);
 }
 
+std::optional<Size> EncodeStage::take_refused_size() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(new_refusal_, std::nullopt);
+}
+
 EncodeStage::Counters EncodeStage::counters() const {
   return {metrics_.frames.load(std::memory_order_relaxed), metrics_.bytes.load(std::memory_order_relaxed),
           metrics_.keyframes.load(std::memory_order_relaxed), metrics_.lost.load(std::memory_order_relaxed)};
@@ -283,6 +288,26 @@ Result<void> EncodeStage::note_change(EncoderTenure& work, std::string_view what
   return {};
 }
 
+Result<bool> EncodeStage::change_size(EncoderTenure& work, Size size) {
+  if (size == refused_size_) return false;
+  const auto change = work.call([size](Encoder& encoder) { return encoder.set_size(size); });
+  if (work.lost()) return std::unexpected(change.error());
+  if (auto ok = note_change(work, fmt::format("{}x{}", size.width, size.height), change); !ok) {
+    return std::unexpected(std::move(ok.error()));
+  }
+  if (!change) {
+    refused_size_ = size;
+    const std::lock_guard lock(mutex_);
+    new_refusal_ = size;
+    new_input_ = work.encoder().input();
+    return false;
+  }
+  // What was inside belongs to the stream as it was.
+  if (auto received = receive_all(work); !received) return std::unexpected(std::move(received.error()));
+  new_stream_ = std::make_shared<const StreamParameters>(work.encoder().stream());
+  return true;
+}
+
 Result<Surface> EncodeStage::adapt(EncoderTenure& work, const Surface& surface) {
   if (!adapter_ || adapter_->from() != surface.format()) {
     auto adapter = SurfaceAdapter::create(surface.format(), work.encoder().input());
@@ -293,6 +318,14 @@ Result<Surface> EncodeStage::adapt(EncoderTenure& work, const Surface& surface) 
 }
 
 Result<void> EncodeStage::submit(EncoderTenure& work, const EncodeJob& job) {
+  if (const Size size = job.surface.format().size; size != work.encoder().input().size) {
+    const auto taken = change_size(work, size);
+    if (!taken) return std::unexpected(taken.error());
+    if (!*taken) {
+      give_up(job);
+      return {};
+    }
+  }
   Surface adapted;
   if (job.surface.format() != work.encoder().input()) {
     auto made = adapt(work, job.surface);

@@ -34,10 +34,11 @@ class EncoderSuccession {
 
   /// False: next() would have nothing to offer, so the stage need not keep pictures for it.
   [[nodiscard]] virtual bool possible() const = 0;
-  /// An opened encoder of the same codec, size and depth whose keyframes carry their parameter sets; tells whoever must
-  /// know. An error ends the stream and says both why `failed` failed and why nobody takes over.
+  /// An opened encoder of the same codec and depth, of the size that came last, whose keyframes carry their parameter
+  /// sets; tells whoever must know. An error ends the stream and says both why `failed` failed and why nobody takes
+  /// over.
   [[nodiscard]] virtual Result<std::unique_ptr<Encoder>> next(std::string_view failed, const Error& why) = 0;
-  /// The encoder at work was opened anew for another setting; its parameter sets may be others.
+  /// The encoder at work was opened anew for another setting or size; its parameter sets may be others.
   virtual void reopened(const Encoder& /*encoder*/) {}
 };
 
@@ -56,6 +57,10 @@ class EncoderSuccession {
 /// An encoder that looks ahead or reorders gives a picture when more have come. Where none come it is emptied after
 /// kMostHeld, or sooner for the stream's first picture and for a keyframe that was asked for, and begins anew with a
 /// keyframe: no picture is made up for that.
+///
+/// A surface of another size than those before it has the encoder opened anew for that size: what it holds comes out
+/// first, and the next packet, a keyframe, says what the stream is from there on. One that does not take the size goes
+/// on as it was, and pictures of that size are left out until its maker knows (take_refused_size()).
 ///
 /// While the machine sleeps the stage rests: it has no encoder, and goes on with another one.
 class EncodeStage {
@@ -114,6 +119,9 @@ class EncodeStage {
   /// Worker thread: what the encoder takes since another one took over, each time that happens; the pictures' maker
   /// need not go on for the failed one. nullopt: nothing new.
   [[nodiscard]] std::optional<SurfaceFormat> take_new_input();
+  /// Worker thread, before take_new_input(), which then has the size to go on with: a size that the encoder does not
+  /// take, once. nullopt: it takes all so far.
+  [[nodiscard]] std::optional<Size> take_refused_size();
 
   [[nodiscard]] Counters counters() const;
   [[nodiscard]] const EncodeMetrics& metrics() const { return metrics_; }
@@ -171,6 +179,8 @@ class EncodeStage {
   [[nodiscard]] Result<void> note_change(EncoderTenure& work, std::string_view what,
                                          const Result<Encoder::Change>& change);
   [[nodiscard]] Result<void> submit(EncoderTenure& work, const EncodeJob& job);
+  /// Whether the encoder takes pictures of this size from here on.
+  [[nodiscard]] Result<bool> change_size(EncoderTenure& work, Size size);
   [[nodiscard]] Result<Surface> adapt(EncoderTenure& work, const Surface& surface);
   /// Whether any packet came.
   [[nodiscard]] Result<bool> receive_all(EncoderTenure& work);
@@ -201,11 +211,13 @@ class EncodeStage {
   std::array<Submitted, 256> submitted_{};              // more than any encoder holds
   std::size_t next_submitted_ = 0;
   std::string encoder_name_;
+  std::optional<Size> refused_size_;  // by this encoder, last
   bool loss_told_ = false;
   std::optional<Nanoseconds> failed_at_;  // a successor's first packet is waited for
 
   mutable std::mutex mutex_;                ///< for those of other threads
   std::optional<SurfaceFormat> new_input_;  ///< for the worker
+  std::optional<Size> new_refusal_;         ///< likewise
   Control control_;
   std::vector<Takeover> takeovers_;
 

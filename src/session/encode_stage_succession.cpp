@@ -23,6 +23,7 @@ constexpr Nanoseconds kPoll = std::chrono::milliseconds(10);
 
 void EncodeStage::begin_with(Encoder& encoder) {
   encoder_name_ = encoder.name();
+  refused_size_.reset();
   metrics_.row.store(find_encoder_row(encoder_name_), std::memory_order_relaxed);
   hardware_.store(encoder.hardware(), std::memory_order_relaxed);
   abandonable_.store(replaceable() || encoder.hardware(), std::memory_order_relaxed);
@@ -161,6 +162,7 @@ void EncodeStage::resume(std::unique_ptr<Encoder> encoder, std::size_t ring_fram
   {
     const std::lock_guard lock(mutex_);
     new_input_.reset();  // of one that took over before
+    new_refusal_.reset();
   }
   {
     const std::lock_guard lock(watch_mutex_);

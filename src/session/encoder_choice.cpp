@@ -90,8 +90,10 @@ Result<std::unique_ptr<Encoder>> EncoderChoice::next(std::string_view failed, co
 }
 
 void EncoderChoice::reopened(const Encoder& encoder) {
-  // Outputs that take other parameter sets find them in the keyframe; where one does not, they are the same.
+  // Outputs that take other parameter sets find them in the keyframe; where one does not, they are the same, or the
+  // size is another: that goes into a further file.
   stream_.extradata = encoder.stream().extradata;
+  stream_.size = video_.size = encoder.stream().size;
 }
 
 }  // namespace zc

@@ -60,7 +60,7 @@ class EncoderChoice final : public EncoderSuccession {
 
   // Before the stage is given a picture, while it rests, or once its thread has ended.
   [[nodiscard]] const std::string& encoder() const { return encoder_; }  ///< at work
-  /// What the first one gave, with the parameter sets of the one at work.
+  /// What the first one gave, with the size and parameter sets of the one at work.
   [[nodiscard]] const StreamParameters& stream() const { return stream_; }
   [[nodiscard]] const std::vector<std::string>& failed() const { return failed_; }  ///< that were at work, in order
   /// That could not be used when one was looked for, in order.

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "encode/encoder_table.h"
+#include "session/canvas.h"
 #include "session/encode_ring.h"
 #include "session/picture_worker.h"
 #include "zerocopy/importer_chain.h"
@@ -17,8 +18,6 @@ constexpr std::size_t kRecordingRing = 10;
 /// Rate control's hint when the source names no rate, and the most it is believed.
 constexpr Rational kDefaultRate{60, 1};
 constexpr double kMaxNominalRate = 240.0;
-
-Size even(Size size) { return {std::max(size.width & ~1U, 2U), std::max(size.height & ~1U, 2U)}; }
 
 }  // namespace
 
@@ -64,8 +63,7 @@ VideoParameters Equipment::video_parameters(const Frame& first, const SourceInfo
   VideoParameters video;
   video.rate = nominal_rate(source);
   video.constant_rate = options_.constant_rate.has_value();
-  video.size = options_.size.value_or(first.visible_size());
-  video.size = even(video.size);
+  video.size = coded_size(options_.size.value_or(first.visible_size()));
   const auto takes_new_headers = [](const OutputSpec& spec) { return info(spec.container).takes_new_headers; };
   const bool any = options_.outputs_change || options_.replay;  // outputs of any kind may come
   video.in_band_headers = any || std::ranges::any_of(options_.outputs, takes_new_headers);

@@ -24,7 +24,8 @@ struct OutputReport {
   std::uint64_t bytes = 0;
   std::uint64_t packets = 0;
   std::uint64_t dropped = 0;
-  std::vector<std::string> further_files;  ///< that follow the first, each begun where an encoder was replaced
+  std::vector<std::string>
+      further_files;  ///< that follow the first, each begun where an encoder or the size was another
   std::optional<Error> error;
 };
 

@@ -1,8 +1,11 @@
 #include "session/picture_worker.h"
 
 #include "base/log.h"
+#include "encode/encoder_table.h"
 #include "zerocopy/picture_plan.h"
 #include "zerocopy/producer_wait.h"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <memory>
@@ -21,6 +24,8 @@ constexpr std::string_view kSlept = "the machine has slept";
 constexpr std::string_view kOtherPictures =
     "no route failed: the source's pictures are others, or another route has turned out to be better";
 
+/// One that comes in a row with those before it comes within this: it is the first in a new size then.
+constexpr Nanoseconds kInARow = std::chrono::milliseconds(100);
 /// No picture comes earlier than so long before its time.
 constexpr Nanoseconds kMostEarly = std::chrono::milliseconds(100);
 
@@ -29,6 +34,14 @@ constexpr Nanoseconds kMostEarly = std::chrono::milliseconds(100);
 Nanoseconds lag(const Frame& frame) {
   const Nanoseconds arrived = frame.arrived == Nanoseconds{} ? monotonic_now() : frame.arrived;
   return std::max(arrived - frame.pts, -kMostEarly);
+}
+
+/// What is known of an encoder before it is asked: what it refuses costs pictures.
+Result<void> check_smallest(const EncoderRow* row, Size size) {
+  if (row == nullptr || (size.width >= row->min_size.width && size.height >= row->min_size.height)) return {};
+  return fail(ErrorKind::Unsupported, "follow the source's size",
+              fmt::format("{} encodes pictures from {}x{} on, not {}x{}", row->name, row->min_size.width,
+                          row->min_size.height, size.width, size.height));
 }
 
 }  // namespace
@@ -86,6 +99,7 @@ Result<PictureWorker::End> PictureWorker::run(Frame first, const std::stop_token
     const Nanoseconds last_moment =
         config_.duration ? *config_.duration + pacer_.patience() : Nanoseconds::max() - config_.epoch;
     if (config_.duration) deadline = std::min(deadline.value_or(last_moment), last_moment);
+    if (const auto again = again_at()) deadline = std::min(deadline.value_or(*again), *again);
     std::optional<Frame> frame =
         mailbox_.take(stop, deadline ? std::optional(*deadline + config_.epoch) : std::nullopt);
     const Nanoseconds now = stream_now();
@@ -97,6 +111,10 @@ Result<PictureWorker::End> PictureWorker::run(Frame first, const std::stop_token
     }
     if (frame) {
       if (const auto taken = take_frame(std::move(*frame)); !taken) return std::unexpected(taken.error());
+      continue;
+    }
+    if (const auto again = again_at(); again && now >= *again) {
+      if (const auto made = make_again(); !made) return std::unexpected(made.error());
       continue;
     }
     pacer_.on_timer(now);
@@ -111,6 +129,7 @@ Result<PictureWorker::End> PictureWorker::run(Frame first, const std::stop_token
   pacer_.on_end(whole ? *config_.duration : stream_now());
   if (const auto done = carry_out(); !done) return std::unexpected(done.error());
   newest_ = {};  // of a slot beyond the end: its buffer goes back
+  kept_.reset();
   return end;
 }
 
@@ -183,6 +202,7 @@ Result<void> PictureWorker::sit_out_pause(const std::stop_token& stop) {
   const Nanoseconds begun = stream_now();
   auto waiting = take_waiting();
   if (!waiting) return std::unexpected(waiting.error());
+  kept_.reset();
   // What is on the screen when it goes on, with the damage of all before.
   std::optional<Frame> newest = std::move(*waiting);
   while (paused_.load(std::memory_order_relaxed) && !asleep() && !stop.stop_requested()) {
@@ -218,6 +238,7 @@ Result<bool> PictureWorker::sit_out_sleep(const std::stop_token& stop) {
   pacer_.flush();
   if (const auto done = carry_out(); !done) return std::unexpected(done.error());
   newest_ = {};
+  kept_.reset();
   last_ = {};
   importer_ = nullptr;
   std::optional<Awake> awake = config_.sleep(stop);
@@ -254,19 +275,69 @@ void PictureWorker::follow_rate() {
 }
 
 void PictureWorker::follow_encoder() {
-  const std::optional<SurfaceFormat> input = stage_.take_new_input();
+  const std::optional<Size> refused = stage_.take_refused_size();
+  if (refused) canvas_.refuse(*refused);
+  std::optional<SurfaceFormat> input = stage_.take_new_input();
   if (!input) return;
+  // One that took over may not have seen the newest size yet; it comes with the surfaces.
+  if (last_ && !refused) input->size = last_.format().size;
   // Where it cannot make these, the encode stage goes on turning its surfaces into them.
   if (auto configured = importer_->configure(*input); !configured) {
     logger("session").warn("pictures are not made for the encoder that took over: {}", configured.error().message());
-  } else {
+  } else if (!refused) {
     change_ = kOtherEncoder;
   }
+}
+
+void PictureWorker::follow_size(const Frame& frame) {
+  if (!config_.follow_size || !frame.has_image() || !last_) return;
+  const SurfaceFormat made = last_.format();
+  SurfaceFormat wanted = made;
+  wanted.size = canvas_.on_picture(frame.visible_size(), frame.pts, made.size);
+  if (wanted.size == made.size) return;
+  const auto large_enough = check_smallest(stage_.metrics().row.load(std::memory_order_relaxed), wanted.size);
+  if (const auto followed = large_enough ? importer_->configure(wanted) : large_enough; !followed) {
+    logger("session").warn("pictures stay {}x{}: {}", made.size.width, made.size.height, followed.error().message());
+    canvas_.refuse(wanted.size);
+    SurfaceFormat back = made;
+    if (importer_->configure(back)) return;
+    back.memory = MemoryKind::Host;  // the GPU has gone meanwhile
+    static_cast<void>(importer_->configure(back));
+  }
+}
+
+std::optional<Frame> PictureWorker::keep(Frame& frame) const {
+  // Not a producer's last buffer.
+  if (!config_.follow_size || !last_ || !frame.has_image() || frame.spare == 0) return std::nullopt;
+  Frame kept;
+  kept.image = frame.image;
+  kept.lease = std::move(frame.lease);
+  kept.crop = frame.crop;
+  kept.transform = frame.transform;
+  kept.colour = frame.colour;
+  return kept;
+}
+
+std::optional<Nanoseconds> PictureWorker::again_at() const {
+  const auto due = kept_ ? canvas_.due(last_.format().size) : std::nullopt;
+  return due ? std::optional(*due + kInARow - config_.epoch) : std::nullopt;
+}
+
+Result<void> PictureWorker::make_again() {
+  Frame frame = std::move(*kept_);
+  kept_.reset();
+  if (newest_.has_image()) return {};  // waits for its slot
+  frame.pts = monotonic_now();
+  frame.supersede(std::exchange(newest_, Frame{}));
+  static_cast<void>(pacer_.on_pointer(frame.pts - config_.epoch));
+  newest_ = std::move(frame);
+  return carry_out();
 }
 
 Result<void> PictureWorker::import_newest(Nanoseconds time) {
   const Nanoseconds captured = newest_.pts;
   follow_encoder();
+  follow_size(newest_);
   if (damage_lost_) newest_.damage = Damage::all();
   Frame frame = std::exchange(newest_, Frame{});
   const Nanoseconds begun = monotonic_now();
@@ -275,6 +346,8 @@ Result<void> PictureWorker::import_newest(Nanoseconds time) {
   const auto* dmabuf = std::get_if<std::shared_ptr<const Dmabuf>>(&frame.image);
   const Came came{frame.format(), dmabuf != nullptr ? std::optional((*dmabuf)->modifier) : std::nullopt};
   const auto ready = wait_for_producer(frame, kProducerPatience);
+  std::optional<Frame> again = keep(frame);
+  if (picture) kept_.reset();
   Result<Surface> surface = ready ? importer_->import(std::move(frame)) : std::unexpected(ready.error());
   const Nanoseconds done = monotonic_now();
   import_times_.record(done - begun);
@@ -293,6 +366,7 @@ Result<void> PictureWorker::import_newest(Nanoseconds time) {
   }
   if (picture) damage_lost_ = false;  // the pointer's news say nothing of the picture
   last_ = std::move(*surface);
+  if (picture && canvas_.due(last_.format().size)) kept_ = std::move(again);
   captured_ = captured;
   Surface job = last_.share();
   job.stream_time = time;

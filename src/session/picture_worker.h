@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/histogram.h"
 #include "media/format_table.h"
+#include "session/canvas.h"
 #include "session/encode_stage.h"
 #include "session/frame_mailbox.h"
 #include "session/pacer.h"
@@ -32,6 +33,7 @@ class PictureWorker {
     Nanoseconds epoch{};                  ///< CLOCK_MONOTONIC time of stream time zero
     std::optional<Nanoseconds> duration;  ///< of the stream; nullopt = until stopped
     std::optional<Rect> crop;             ///< px of the shown picture
+    bool follow_size = false;             ///< the coded size follows the shown pictures'
     /// What the source may be asked for, outlives this; null: with `renegotiate` empty.
     FormatTable* formats = nullptr;
     std::function<Result<void>(const FormatOffer&)> renegotiate;  ///< asks it; empty: it cannot be asked
@@ -110,6 +112,13 @@ class PictureWorker {
   void note_route();
   /// Pictures are made for the encoder that has taken over, where one has.
   void follow_encoder();
+  /// Where the coded size follows: pictures are made in this one's, once that has stood still.
+  void follow_size(const Frame& frame);
+  /// A picture whose size has not stood still yet, with its buffer: it may have to be made once more.
+  [[nodiscard]] std::optional<Frame> keep(Frame& frame) const;
+  /// When that is to be done, if nothing newer comes; stream time.
+  [[nodiscard]] std::optional<Nanoseconds> again_at() const;
+  [[nodiscard]] Result<void> make_again();
   void repeat_last(Nanoseconds time);
   /// Of the clock that pictures' times are of: one that is captured now is still on its way.
   [[nodiscard]] Nanoseconds stream_now() const { return monotonic_now() - config_.epoch; }
@@ -121,6 +130,8 @@ class PictureWorker {
   Pacer pacer_;
   std::string route_;          // last seen
   std::string_view change_;    // what may change it next, other than a failure; empty: nothing
+  Canvas canvas_;              // of pictures whose size is followed
+  std::optional<Frame> kept_;  // imported last
   Frame newest_;               // given to the pacer, not yet imported
   Surface last_;               // encoded last
   Nanoseconds captured_{};     // of `last_`

@@ -86,7 +86,7 @@ class RecordingImpl final : public Recording, public SourceListener {
   }
   SourceInfo source() const override { return source_->info(); }
   std::optional<Size> size() const override {
-    return stage_ready_.load(std::memory_order_acquire) ? std::optional(size_) : std::nullopt;
+    return stage_ready_.load(std::memory_order_acquire) ? std::optional(size_.load()) : std::nullopt;
   }
   std::optional<Codec> codec() const override {
     return stage_ready_.load(std::memory_order_acquire) ? std::optional(codec_) : std::nullopt;
@@ -150,7 +150,7 @@ class RecordingImpl final : public Recording, public SourceListener {
   Nanoseconds encoder_cpu_start_{};
   Nanoseconds cpu_{};
   Nanoseconds cpu_encoder_{};
-  Size size_;
+  std::atomic<Size> size_;
   Codec codec_{};
   std::atomic<bool> stage_ready_{false};
   std::atomic<bool> paused_{false};
@@ -240,7 +240,11 @@ std::expected<void, Failure> RecordingImpl::open_stage(Frame& first) {
   codec_ = stream.codec;
   const std::size_t frames = equipment_.ring_frames(**encoder);
   stage_ = std::make_unique<EncodeStage>(
-      std::move(*encoder), frames, ring_policy(options_), [this](const Packet& packet) { outputs_.push(packet); },
+      std::move(*encoder), frames, ring_policy(options_),
+      [this](const Packet& packet) {
+        if (packet.new_stream) size_.store(packet.new_stream->size);
+        outputs_.push(packet);
+      },
       [this](const Error& error) { end_with(EndReason::Failed, Failure{Part::Encoder, error}); }, &encoders,
       options_.patience);
   logger("session").info("{} -> {} ({}) {}x{}", source_->info().description, encoders.encoder(),
@@ -275,6 +279,7 @@ void RecordingImpl::run_worker(const std::stop_token& stop) {
   config.epoch = std::max(first->pts, monotonic_now() - std::max(interval, kOldestFirst) - late);
   config.duration = options_.duration;
   config.crop = options_.crop;
+  config.follow_size = options_.follow_size && !options_.size;
   config.formats = &formats_;
   config.renegotiate = [this](const FormatOffer& offer) { return source_->renegotiate(offer); };
   config.on_route = [this](std::string_view now, std::string_view reason) { on_route_change(now, reason); };

@@ -48,6 +48,7 @@ struct RecordingOptions {
   EncoderSettings encoder;
   EncoderProofs proofs;      ///< which encoders are known to work here
   std::optional<Size> size;  ///< of the coded picture; unset: the first picture's, cut to even numbers
+  bool follow_size = false;  ///< with `size` unset: the coded size becomes the source's when that has changed
   std::optional<Rect> crop;  ///< px of the shown picture
   std::optional<Rational> constant_rate;
   /// With a variable rate: no more pictures a second. The source is asked for no more, too.
@@ -133,7 +134,7 @@ struct RecordingReport {
   std::vector<PassedOver> passed_over;  ///< that could not be used when one was looked for, in order
   std::string route;
   Codec codec = Codec::H264;
-  Size size;
+  Size size;  ///< px, as coded last
   std::vector<OutputReport> outputs;
   Nanoseconds latency_p50{}, latency_p95{}, latency_p99{}, latency_max{};
   Nanoseconds cpu{};                ///< process CPU time from the first picture to the end

@@ -36,7 +36,10 @@ constexpr std::array<Choice<ColourDescription>, 5> kColours{
      {"bt2100-pq", {ColourMatrix::BT2020, ColourRange::Limited, ColourPrimaries::BT2020, TransferFunction::PQ}},
      {"bt2100-hlg", {ColourMatrix::BT2020, ColourRange::Limited, ColourPrimaries::BT2020, TransferFunction::HLG}}}};
 
+constexpr std::array<Choice<bool>, 2> kResizes{{{"keep", false}, {"follow", true}}};
+
 constexpr auto kCursorWords = words(kCursorModes);
+constexpr auto kResizeWords = words(kResizes);
 constexpr auto kRangeWords = words(kRanges);
 constexpr auto kColourWords = words(kColours);
 constexpr auto kMatrixWords = words(kMatrices);
@@ -65,6 +68,7 @@ std::span<const std::string_view> container_words() {
 }
 
 constexpr std::array kConflicts{
+    Conflict{"--size", "--resize", "a size that was asked for stays"},
     Conflict{"--crf", "--bitrate", "both set the rate control"},
     Conflict{"--fps", "--min-fps", "a constant rate repeats pictures already"},
     Conflict{"--fps", "--max-fps", "no more than a constant rate is asked for"},
@@ -125,6 +129,18 @@ std::vector<Row> picture_rows() {
         .help = "Scale to this size; bars are added when the aspect ratio differs. Without it, the source's own size.",
         .fallback = ""},
        [](Words& w, Text option, Text text) { return store(size_value(option, text), w.options.size); }},
+      {{.name = "--resize",
+        .value = "MODE",
+        .group = kPicture,
+        .help = "When the source changes its size, a window for example: keep the size that the recording began with "
+                "and scale into it, or follow the source once its size has stood still for half a second. MPEG-TS then "
+                "goes on in the new size; MP4 and Matroska go on in a further file: after clip.mkv comes clip-2.mkv. "
+                "Excludes --size.",
+        .fallback = "keep",
+        .choices = kResizeWords},
+       [](Words& w, Text option, Text text) {
+         return store(choice_value(option, text, kResizes), w.options.follow_size);
+       }},
       {{.name = "--crop",
         .value = "WxH+X+Y",
         .group = kPicture,
@@ -354,6 +370,13 @@ Result<std::vector<OutputSpec>> parse_outputs(const RecordWords& words) {
   const auto to_stdout = std::ranges::count_if(
       outputs, [](const OutputSpec& output) { return std::holds_alternative<StdoutOutput>(output.target); });
   if (to_stdout > 1) return invalid("--tee", "only one output can be stdout");
+  if (words.options.follow_size) {
+    for (const OutputSpec& output : outputs) {
+      if (!std::holds_alternative<StdoutOutput>(output.target) || info(output.container).takes_new_size) continue;
+      return invalid("--resize", fmt::format("{} on stdout has one size; 'follow' needs a file, or --container ts",
+                                             info(output.container).title));
+    }
+  }
   if (to_stdout == 1 && words.options.json) return invalid("--json", "stdout already carries the video");
   const auto codec = wanted_codec(words.options.encoder);
   for (const OutputSpec& output : outputs) {

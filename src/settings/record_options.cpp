@@ -12,6 +12,7 @@ RecordingOptions recording_options(const RecordOptions& options, const Toggles& 
   recording.encoder = options.encoder;
   recording.proofs = EncoderProofs::remembered(options.reprobe);
   recording.size = options.size;
+  recording.follow_size = options.follow_size;
   recording.crop = options.crop;
   recording.constant_rate = options.constant_rate;
   recording.max_rate = options.max_rate;

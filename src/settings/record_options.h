@@ -28,6 +28,7 @@ struct RecordOptions {
   EncoderSettings encoder;
   bool reprobe = false;                    ///< try the encoders anew, whatever is remembered of them
   std::optional<Size> size;                ///< px of the coded picture; nullopt: the source's
+  bool follow_size = false;                ///< a source of another size: the coded size becomes that, too
   std::optional<Rect> crop;                ///< px of the source's picture
   std::optional<Rational> constant_rate;   ///< nullopt: variable rate, true timestamps
   std::optional<Rational> max_rate;        ///< nullopt: all that the source has

@@ -200,6 +200,49 @@ TEST_CASE("pictures change their size under the recording") {
   CHECK(frames->frames == report.counters.packets);
 }
 
+TEST_CASE("the coded size follows the pictures', in the GPU's memory and in the host's") {
+  set_faults("");
+  const std::string encoder = GENERATE("h264_nvenc", "libx264");
+  CAPTURE(encoder);
+  const auto daemon = private_pipewire();
+  ProducerOptions producer = dmabufs({640, 360});
+  producer.changes = {{.at = 60, .size = Size{480, 360}, .format = {}},
+                      {.at = 63, .size = Size{480, 270}, .format = {}},
+                      {.at = 100, .size = Size{320, 180}, .format = {}}};
+  const auto source = produce(std::move(producer));
+  const std::string file = daemon->folder() / "follow.mp4";
+  RecordingOptions options;
+  options.source = NodeSpec{NodeSpec::Id{source->node_id()}};
+  options.outputs.push_back(parse_output(file, std::nullopt, false).value());
+  options.encoder.preset = Preset::LowLatency;
+  options.encoder.encoder = encoder;
+  options.follow_size = true;
+  auto recording = Recording::start(std::move(options), {});
+  REQUIRE(recording);
+  const Nanoseconds deadline = monotonic_now() + 120s;
+  while ((*recording)->size() != Size{320, 180} && monotonic_now() < deadline) {
+    if ((*recording)->wait(20ms)) break;
+  }
+  static_cast<void>((*recording)->wait(500ms));
+  const RecordingReport report = (*recording)->finish();
+  CHECK(report.route == (encoder == "libx264" ? "vulkan" : "vulkan+cuda"));
+  CHECK(report.encoder == encoder);
+  CHECK(report.counters.takeovers == 0);
+  CHECK(report.counters.route_changes == 0);
+  CHECK(report.counters.reopens == 2);
+  CHECK(report.size == Size{320, 180});
+  const std::vector further{daemon->folder() / "follow-2.mp4", daemon->folder() / "follow-3.mp4"};
+  REQUIRE(report.outputs.front().further_files == std::vector<std::string>(further.begin(), further.end()));
+  const FrameReport first = check(file, false);
+  const FrameReport second = check(further[0], false);
+  const FrameReport third = check(further[1], false);
+  CHECK(first.media.size == Size{640, 360});
+  CHECK(second.media.size == Size{480, 270});
+  CHECK(third.media.size == Size{320, 180});
+  CHECK(first.frames + second.frames + third.frames == report.counters.packets);
+  CHECK(third.marked == third.frames);
+}
+
 namespace {
 
 /// The program's own words, after it has recorded in `environment` until that was enough.

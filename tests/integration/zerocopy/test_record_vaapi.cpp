@@ -35,12 +35,13 @@ ProducerOptions dmabufs(Size size = {320, 180}) {
 
 /// Records until enough pictures are coded.
 RecordingReport record(const TestProducer& producer, const std::string& file, std::uint64_t packets,
-                       ZerocopyMode mode = ZerocopyMode::Auto) {
+                       ZerocopyMode mode = ZerocopyMode::Auto, bool follow_size = false) {
   RecordingOptions options;
   options.source = NodeSpec{NodeSpec::Id{producer.node_id()}};
   options.outputs.push_back(parse_output(file, std::nullopt, false).value());
   options.encoder.preset = Preset::LowLatency;
   options.toggles.zerocopy = mode;
+  options.follow_size = follow_size;
   auto recording = Recording::start(std::move(options), {});
   if (!recording) FAIL(recording.error().error.message());
   const Nanoseconds deadline = monotonic_now() + 120s;
@@ -160,6 +161,28 @@ TEST_CASE("pictures change their size under the recording") {
   REQUIRE(frames);
   CHECK(frames->decode_errors == 0);
   CHECK(frames->frames == report.counters.packets);
+  check_nothing_left();
+}
+
+TEST_CASE("the coded size follows the pictures', in surfaces of the card's") {
+  const auto daemon = pipewire();
+  ProducerOptions options = dmabufs({640, 360});
+  options.changes = {{.at = 45, .size = Size{480, 360}, .format = {}},
+                     {.at = 65, .size = Size{320, 180}, .format = {}}};
+  const auto producer = produce(std::move(options));
+  const std::string file = daemon->folder() / "follow.mkv";
+  const RecordingReport report = record(*producer, file, 90, ZerocopyMode::Auto, true);
+  CHECK(report.route == "vulkan+vaapi");
+  CHECK(report.encoder == "h264_vaapi");
+  CHECK(report.counters.takeovers == 0);
+  CHECK(report.size == Size{320, 180});
+  REQUIRE(report.outputs.front().further_files.size() == 2);
+  const FrameReport first = check(file, false);
+  const FrameReport second = check(report.outputs.front().further_files[0], false);
+  const FrameReport third = check(report.outputs.front().further_files[1]);
+  CHECK(second.media.size == Size{480, 360});
+  CHECK(third.media.size == Size{320, 180});
+  CHECK(first.frames + second.frames + third.frames == report.counters.packets);
   check_nothing_left();
 }
 

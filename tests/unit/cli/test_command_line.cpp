@@ -128,6 +128,9 @@ TEST_CASE("every option of record lands in its place") {
   CHECK_FALSE(record({"--no-restore", "out.mkv"}).restore);
   CHECK(record({"--bitrate", "6M", "--min-fps", "0", "out.mkv"}).encoder.bit_rate == 6'000'000);
   CHECK(record({"--min-fps", "0", "out.mkv"}).min_rate.zero());
+  CHECK(record({"--resize", "follow", "out.mkv"}).follow_size);
+  CHECK_FALSE(record({"--resize", "keep", "out.mkv"}).follow_size);
+  CHECK(record({"--resize", "follow", "--container", "ts", "-"}).follow_size);
   CHECK(record({"--max-fps", "30", "out.mkv"}).max_rate == Rational{30, 1});
 }
 
@@ -230,6 +233,10 @@ TEST_CASE("wrong words get one clear line") {
        "--crf and --bitrate: only one of them can be given: both set the rate control"},
       {{"record", "--fps", "60", "--min-fps", "1", "a.mkv"},
        "--fps and --min-fps: only one of them can be given: a constant rate repeats pictures already"},
+      {{"record", "--size", "640x480", "--resize", "follow", "a.mkv"},
+       "--size and --resize: only one of them can be given: a size that was asked for stays"},
+      {{"record", "--resize", "follow", "-"},
+       "--resize: Matroska on stdout has one size; 'follow' needs a file, or --container ts"},
       {{"record", "--fps", "60", "--max-fps", "30", "a.mkv"},
        "--fps and --max-fps: only one of them can be given: no more than a constant rate is asked for"},
       {{"record", "--no-restore", "--restore-slot", "a", "a.mkv"},

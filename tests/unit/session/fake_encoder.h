@@ -135,6 +135,14 @@ class FakeEncoder final : public Encoder {
   Result<Change> set_rate(Rational rate) override {
     return changed(std::to_string(rate.num) + "/" + std::to_string(rate.den));
   }
+  Result<Change> set_size(Size size) override {
+    auto change = changed(std::to_string(size.width) + "x" + std::to_string(size.height));
+    if (!change) return change;
+    input_.size = stream_.size = size;
+    flushed_ = inside_.size();
+    first_ = inside_.empty();
+    return Change::Reopened;
+  }
   Result<void> flush() override {
     ask("flush");
     flushed_ = inside_.size();
@@ -187,14 +195,14 @@ class Heirs final : public EncoderSuccession {
 };
 
 /// At 50 pictures/s. `alive` counts pictures that anybody holds.
-inline Surface picture(std::uint32_t number, std::atomic<int>* alive = nullptr) {
+inline Surface picture(std::uint32_t number, std::atomic<int>* alive = nullptr, Size size = kFormat.size) {
   AvFramePtr frame(av_frame_alloc());
   frame->format = AV_PIX_FMT_NV12;
-  frame->width = static_cast<int>(kFormat.size.width);
-  frame->height = static_cast<int>(kFormat.size.height);
+  frame->width = static_cast<int>(size.width);
+  frame->height = static_cast<int>(size.height);
   if (av_frame_get_buffer(frame.get(), 0) != 0) std::abort();
   for (int plane = 0; plane < 2; ++plane) {
-    const auto bytes = static_cast<std::size_t>(frame->linesize[plane]) * kFormat.size.height / (plane == 0 ? 1 : 2);
+    const auto bytes = static_cast<std::size_t>(frame->linesize[plane]) * size.height / (plane == 0 ? 1 : 2);
     std::fill_n(frame->data[plane], bytes, std::uint8_t{128});
   }
   if (alive != nullptr) {
@@ -206,7 +214,9 @@ inline Surface picture(std::uint32_t number, std::atomic<int>* alive = nullptr) 
     if (frame->opaque_ref == nullptr) std::abort();
     ++*alive;
   }
-  Surface surface(std::move(frame), kFormat);
+  SurfaceFormat format = kFormat;
+  format.size = size;
+  Surface surface(std::move(frame), format);
   surface.stream_time = std::chrono::milliseconds(20) * number;
   return surface;
 }

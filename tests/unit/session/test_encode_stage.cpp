@@ -270,6 +270,71 @@ TEST_CASE("an encoder that dies of a change is replaced") {
   CHECK(stage.counters().packets == 4);
 }
 
+TEST_CASE("pictures of another size: all that the encoder held comes out, then a keyframe of the new size") {
+  const std::uint32_t holds = GENERATE(0U, 2U);
+  Asked asked;
+  Heirs heirs({});
+  Outcome outcome;
+  EncodeStage stage(
+      std::make_unique<FakeEncoder>(Behaviour{.name = "hard", .holds = holds, .asked = &asked}), 4, RingPolicy::Block,
+      [&](const Packet& packet) { outcome.packets.push_back(packet); }, [](const Error&) {}, &heirs, kPatient);
+  constexpr Size kSmall{32, 48};
+  for (std::uint32_t n = 0; n < 8; ++n) {
+    REQUIRE(stage.push({picture(n, nullptr, n < 4 ? kFormat.size : kSmall), {}, false}));
+  }
+  stage.finish();
+  check_times(outcome, 8);
+  CHECK(asked.words == std::vector<std::string>{"4 32x48"});
+  CHECK(heirs.reopenings.size() == 1);
+  CHECK(stage.metrics().reopens == 1);
+  for (std::uint32_t n = 0; n < 8; ++n) {
+    const Packet& packet = outcome.packets[n];
+    CHECK(packet.keyframe == (n % 4 == 0));
+    CHECK((packet.new_stream != nullptr) == (n == 4));
+    if (n == 4) CHECK(packet.new_stream->size == kSmall);
+  }
+}
+
+TEST_CASE("a size that the encoder does not take costs pictures of that size until their maker knows") {
+  Asked asked;
+  Heirs heirs({});
+  std::atomic<std::uint64_t> packets{0};
+  EncodeStage stage(
+      std::make_unique<FakeEncoder>(
+          Behaviour{.name = "hard", .asked = &asked, .refuses_changes = ErrorKind::Unsupported}),
+      4, RingPolicy::Block, [&](const Packet&) { ++packets; }, [](const Error&) {}, &heirs, kPatient);
+  constexpr Size kSmall{32, 48};
+  for (std::uint32_t n = 0; n < 6; ++n) {
+    REQUIRE(stage.push({picture(n, nullptr, n == 2 || n == 3 ? kSmall : kFormat.size), {}, false}));
+  }
+  stage.finish();
+  CHECK(packets == 4);
+  CHECK(stage.counters().lost == 2);
+  CHECK(asked.words == std::vector<std::string>{"2 32x48"});
+  CHECK(stage.take_refused_size() == kSmall);
+  const auto input = stage.take_new_input();
+  REQUIRE(input);
+  CHECK(input->size == kFormat.size);
+  CHECK_FALSE(stage.take_refused_size());
+}
+
+TEST_CASE("an encoder that dies of another size is replaced by one that takes it") {
+  Heirs heirs({{.name = "soft"}});
+  Outcome outcome;
+  EncodeStage stage(
+      std::make_unique<FakeEncoder>(Behaviour{.name = "hard", .holds = 2, .refuses_changes = ErrorKind::Lost}), 4,
+      RingPolicy::Block, [&](const Packet& packet) { outcome.packets.push_back(packet); }, [](const Error&) {}, &heirs,
+      kPatient);
+  for (std::uint32_t n = 0; n < 6; ++n) {
+    REQUIRE(stage.push({picture(n, nullptr, n < 3 ? kFormat.size : Size{32, 48}), {}, false}));
+  }
+  stage.finish();
+  check_times(outcome, 6);
+  CHECK(heirs.failures.size() == 1);
+  REQUIRE(outcome.packets[3].new_stream);
+  CHECK(outcome.packets[3].new_stream->size == Size{32, 48});
+}
+
 TEST_CASE("the metrics can be read by anybody at any time") {
   Heirs heirs({});
   EncodeStage stage(

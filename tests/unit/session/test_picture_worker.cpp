@@ -61,7 +61,10 @@ class CountingImporter final : public Importer {
   }
   [[nodiscard]] std::string_view route() const override { return route_; }
   [[nodiscard]] FormatOffer offer() const override { return two_formats(); }
-  [[nodiscard]] Result<void> configure(const SurfaceFormat&) override { return {}; }
+  [[nodiscard]] Result<void> configure(const SurfaceFormat& format) override {
+    size_ = format.size;
+    return {};
+  }
   [[nodiscard]] Result<Surface> import(Frame frame) override {
     worker = std::this_thread::get_id();
     while (alive_.held) std::this_thread::sleep_for(1ms);
@@ -72,22 +75,23 @@ class CountingImporter final : public Importer {
     if (!frame.has_image()) ++alive_.pointers;
     if (frame.has_image() && frame.damage.everything()) ++alive_.whole;
     if (std::exchange(first_, false) && !frame.damage.everything()) ++alive_.wrong;
-    return picture(0, &alive_.surfaces);
+    return picture(0, &alive_.surfaces, size_);
   }
   std::thread::id worker = std::this_thread::get_id();
 
  private:
   Alive& alive_;
   const std::string route_;
+  Size size_ = kFormat.size;
   bool first_ = true;
 };
 
-Frame frame_of(Alive& alive, Nanoseconds pts = monotonic_now()) {
+Frame frame_of(Alive& alive, Nanoseconds pts = monotonic_now(), Size size = kFormat.size) {
   static const std::byte pixel{};
   HostImage image;
   image.format = PixelFormat::BGRx;
-  image.size = kFormat.size;
-  image.planes[0] = {&pixel, kFormat.size.width * 4};
+  image.size = size;
+  image.planes[0] = {&pixel, size.width * 4};
   Frame frame;
   frame.image = image;
   frame.pts = pts;
@@ -159,6 +163,7 @@ class Rig {
     news.cursor = CursorState{};
     mailbox.put(std::move(news));
   }
+  void put_sized(Size size) { mailbox.put(frame_of(alive, monotonic_now(), size)); }
   /// Puts pictures until so many are encoded, repeats included.
   void record(std::size_t packets) {
     while (count() < packets) {
@@ -483,6 +488,58 @@ TEST_CASE("a picture with nothing of the wanted part is left out") {
   for (const auto time : {20ms, 30ms}) CHECK(std::ranges::count(packets, to_packet_clock(time), &Packet::pts) == 0);
   for (const auto time : {10ms, 40ms}) CHECK(std::ranges::count(packets, to_packet_clock(time), &Packet::pts) == 1);
   CHECK(rig.alive.leases == 0);
+}
+
+TEST_CASE("the last picture of a size that stands still is made once more in it, though nothing follows") {
+  Rig rig(std::nullopt, [](PictureWorker::Config& config) { config.follow_size = true; });
+  rig.record(3);
+  constexpr Size kWide{96, 48};
+  for (std::uint32_t step = 1; step <= 8; ++step) {
+    rig.put_sized({64 + 4 * step, 64 - 2 * step});
+    std::this_thread::sleep_for(5ms);
+  }
+  std::this_thread::sleep_for(50ms);
+  CHECK(rig.alive.leases == 1);  // so that it can be
+  // Two that are inside of the encoder come out when its size changes, or not before the end.
+  for (int tries = 0; tries < 3000 && rig.alive.leases != 0; ++tries) std::this_thread::sleep_for(10ms);
+  CHECK(rig.alive.leases == 0);
+  rig.end();
+  const std::vector<Packet> packets = rig.packets();
+  check_times(packets);
+  std::vector<Size> sizes;
+  for (const Packet& packet : packets) {
+    if (packet.new_stream) sizes.push_back(packet.new_stream->size);
+  }
+  CHECK(sizes == std::vector{kWide});
+}
+
+TEST_CASE("a size that changes while nobody looks is followed after it, and no buffer is kept meanwhile") {
+  Rig rig(std::nullopt, [](PictureWorker::Config& config) { config.follow_size = true; });
+  rig.record(3);
+  rig.put_sized({96, 48});
+  std::this_thread::sleep_for(50ms);
+  const bool sleeps = GENERATE(false, true);
+  if (sleeps) {
+    rig.fall_asleep();
+  } else {
+    rig.set_paused(true);
+    for (int tries = 0; tries < 3000 && rig.alive.leases != 0; ++tries) std::this_thread::sleep_for(1ms);
+  }
+  CHECK(rig.alive.leases == 0);
+  if (sleeps) {
+    rig.wake_up();
+  } else {
+    rig.set_paused(false);
+  }
+  for (int i = 0; i < 150; ++i) {
+    rig.put_sized({96, 48});
+    std::this_thread::sleep_for(5ms);
+  }
+  rig.end();
+  const auto packets = rig.packets();
+  check_times(packets);
+  CHECK(std::ranges::any_of(
+      packets, [](const Packet& packet) { return packet.new_stream && packet.new_stream->size == Size{96, 48}; }));
 }
 
 TEST_CASE("a worker ends while it sleeps, and sleeps as often as the machine does") {

@@ -100,6 +100,65 @@ TEST_CASE("a size change goes on in the size the recording began with") {
   CHECK(frames.decode_errors == 0);
 }
 
+TEST_CASE("the coded size follows a source that has changed its own, and every picture is there") {
+  const TemporaryFolder folder;
+  const std::string extension = GENERATE(".mkv", ".mp4", ".ts");
+  const std::string codec = GENERATE("libx264", "libx265");
+  CAPTURE(extension, codec);
+  const std::string file = folder.file("follow" + extension);
+  // As a window's edge is dragged, then half a second of stillness; numbers stay legible where they are scaled.
+  RecordingOptions o = options(
+      "test:256x128@30,frames=110,resize=240x120@20,resize=224x112@22,resize=208x104@24,resize=160x80@26,"
+      "resize=128x64@28,resize=192x96@70",
+      file);
+  o.encoder.encoder = codec;
+  o.follow_size = true;
+  const RecordingReport report = record(std::move(o));
+  CHECK(report.end == EndReason::SourceEnded);
+  CHECK(report.size == Size{192, 96});
+  CHECK(report.counters.reopens == 2);
+  CHECK(report.counters.takeovers == 0);
+  REQUIRE(report.outputs.size() == 1);
+  CHECK_FALSE(report.outputs[0].error);
+  std::vector<std::string> files{file};
+  std::vector<Size> sizes{{256, 128}};
+  if (extension != ".ts") {
+    files = {file, folder.file("follow-2" + extension), folder.file("follow-3" + extension)};
+    sizes = {{256, 128}, {128, 64}, {192, 96}};
+  }
+  REQUIRE(report.outputs[0].further_files == std::vector(files.begin() + 1, files.end()));
+  std::uint64_t pictures = 0;
+  std::uint64_t distinct = 0;
+  std::optional<std::uint32_t> last;
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    const test::FrameReport frames = check(files[i]);
+    if (files.size() > 1) CHECK(frames.media.size == sizes[i]);  // MPEG-TS has none but its pictures'
+    CHECK(frames.decode_errors == 0);
+    CHECK(frames.marked == frames.frames);
+    CHECK(frames.out_of_order == 0);
+    CHECK(frames.pts_not_rising == 0);
+    CHECK(frames.max_gap_seconds < 1);
+    if (last) CHECK(frames.first_mark.value_or(0) > *last);
+    last = frames.last_mark;
+    pictures += frames.frames;
+    distinct += frames.distinct;
+  }
+  CHECK(pictures == report.counters.packets);
+  CHECK(distinct == report.counters.captured - report.counters.dropped);
+}
+
+TEST_CASE("a wanted size stays whatever the source does") {
+  const TemporaryFolder folder;
+  const std::string file = folder.file("wanted.mkv");
+  RecordingOptions o = options("test:256x128@30,frames=50,resize=128x64@10", file);
+  o.size = Size{192, 96};
+  o.follow_size = true;
+  const RecordingReport report = record(std::move(o));
+  CHECK(report.size == Size{192, 96});
+  CHECK(report.outputs.at(0).further_files.empty());
+  CHECK(check(file).frames == report.counters.packets);
+}
+
 TEST_CASE("odd pictures are cut to even ones, not scaled") {
   const TemporaryFolder folder;
   const std::string file = folder.file("odd.mkv");

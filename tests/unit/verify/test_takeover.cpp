@@ -124,6 +124,35 @@ TEST_CASE("MP4 rolls over to a new file") {
   CHECK(read_media(folder.file("clip-3.mp4")).frame_pts.front() == 0);
 }
 
+TEST_CASE("pictures of another size go on in the same MPEG-TS, and in further files of what states one size") {
+  const Container container = GENERATE(Container::Mkv, Container::Mp4, Container::Ts);
+  CAPTURE(info(container).name);
+  std::vector<Clip> clips = successive("libx264");
+  {
+    ClipOptions options;
+    options.size = {160, 96};
+    options.count = kEach;
+    options.number = [](std::uint32_t n) { return n + kEach; };
+    options.time = [](std::uint32_t n) { return std::chrono::milliseconds(50) * (n + kEach); };
+    clips[1] = make_clip(options);
+  }
+  REQUIRE(clips[0].stream.size != clips[1].stream.size);
+  const TemporaryFolder folder;
+  const Written written = write(folder.file("clip.any"), container, clips);
+  CHECK(written.result);
+  if (container == Container::Ts) {
+    CHECK(written.further.empty());
+    const VerifyReport report = verified(folder.file("clip.any"));
+    CHECK(report.order.pictures == 2 * kEach);
+    CHECK(report.order.marked == 2 * kEach);
+    CHECK(report.sizes == std::vector{clips[1].stream.size});
+    return;
+  }
+  REQUIRE(written.further == std::vector{folder.file("clip-2.any")});
+  check_whole(folder.file("clip.any"), 0, kEach);
+  check_whole(folder.file("clip-2.any"), kEach, kEach);
+}
+
 TEST_CASE("an encoder with the same parameter sets goes on in the same MP4") {
   const TemporaryFolder folder;
   Clip whole = make_clip();
@@ -162,6 +191,6 @@ TEST_CASE("MP4 on a pipe ends whole where the encoder changed") {
   const Written written = write(fifo, Container::Mp4, successive("libx264"));
   CHECK(::pclose(reader) == 0);
   REQUIRE_FALSE(written.result);
-  CHECK(written.result.error().message().find("MP4 cannot take another encoder's stream") != std::string::npos);
+  CHECK(written.result.error().message().find("MP4 cannot take a stream of another encoder") != std::string::npos);
   check_whole(folder.file("piped.mp4"), 0, kEach);
 }
