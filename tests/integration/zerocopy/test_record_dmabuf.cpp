@@ -243,6 +243,46 @@ TEST_CASE("the coded size follows the pictures', in the GPU's memory and in the 
   CHECK(third.marked == third.frames);
 }
 
+TEST_CASE("a source that changes its size fifty times loses no picture") {
+  set_faults("");
+  const bool follow = GENERATE(false, true);
+  CAPTURE(follow);
+  const auto daemon = private_pipewire();
+  ProducerOptions producer = dmabufs({640, 360});
+  for (std::uint32_t i = 0; i < 50; ++i) {
+    producer.changes.push_back({.at = 20 + 4 * i, .size = Size{640 - 8 * (i + 1), 360 - 4 * (i + 1)}, .format = {}});
+  }
+  const auto source = produce(std::move(producer));
+  RecordingOptions options;
+  options.source = NodeSpec{NodeSpec::Id{source->node_id()}};
+  const std::string file = daemon->folder() / "fifty.ts";
+  options.outputs.push_back(parse_output(file, std::nullopt, false).value());
+  options.encoder.encoder = "libx264";
+  options.follow_size = follow;
+  auto recording = Recording::start(std::move(options), {});
+  REQUIRE(recording);
+  const Nanoseconds deadline = monotonic_now() + 120s;
+  while ((*recording)->status().captured < 260 && monotonic_now() < deadline) {
+    if ((*recording)->wait(20ms)) break;
+  }
+  const RecordingReport report = (*recording)->finish();
+  CHECK(report.route == "vulkan");
+  CHECK(report.encoder == "libx264");
+  CHECK(report.size == (follow ? Size{240, 160} : Size{640, 360}));
+  CHECK(report.counters.reopens == (follow ? 1 : 0));
+  CHECK(report.counters.route_changes == 0);
+  CHECK(report.source_stats.skipped == 0);
+  CHECK(report.counters.dropped == 0);
+  CHECK(report.counters.packets - report.counters.repeated == report.counters.captured);
+  auto decoder = Decoder::open(file);
+  REQUIRE(decoder);
+  const auto frames = check_frames(std::move(*decoder), {});
+  REQUIRE(frames);
+  CHECK(frames->decode_errors == 0);
+  CHECK(frames->frames == report.counters.packets);
+  CHECK(frames->pts_not_rising == 0);
+}
+
 namespace {
 
 /// The program's own words, after it has recorded in `environment` until that was enough.
