@@ -1,6 +1,7 @@
 #include "capture/source_spec.h"
 
 #include "capture/spec_text.h"
+#include "media/transfer.h"
 
 #include <fmt/format.h>
 
@@ -19,7 +20,9 @@ std::unexpected<Error> invalid(std::string detail) {
 
 // --- test -----------------------------------------------------------------------------------------------------------
 
-constexpr std::string_view kTestForm = "test:WxH@FPS[,format=BGRx][,frames=N][,static][,resize=WxH@N]";
+constexpr std::array kTransfers{TransferFunction::BT709, TransferFunction::SRGB, TransferFunction::BT2020_10,
+                                TransferFunction::PQ, TransferFunction::HLG};
+constexpr std::string_view kTestForm = "test:WxH@FPS[,format=BGRx][,frames=N][,static][,transfer=pq][,resize=WxH@N]";
 
 std::string rgb_format_names() {
   std::string names;
@@ -99,14 +102,22 @@ Result<void> read_test_static(std::string_view value, TestSpec& spec) {
   return {};
 }
 
+Result<void> read_test_transfer(std::string_view value, TestSpec& spec) {
+  const auto* const known = std::ranges::find(kTransfers, value, [](TransferFunction t) { return to_string(t); });
+  if (known == kTransfers.end()) {
+    return invalid(fmt::format("transfer='{}' is not one of bt709, srgb, bt2020-10, pq, hlg", value));
+  }
+  spec.transfer = *known;
+  return {};
+}
+
 struct TestOption {
   std::string_view name;
   Result<void> (*read)(std::string_view value, TestSpec& spec);
 };
 constexpr std::array kTestOptions = {
-    TestOption{"format", read_test_format},
-    TestOption{"frames", read_test_frames},
-    TestOption{"static", read_test_static},
+    TestOption{"format", read_test_format}, TestOption{"frames", read_test_frames},
+    TestOption{"static", read_test_static}, TestOption{"transfer", read_test_transfer},
     TestOption{"resize", read_test_resize},
 };
 
@@ -137,6 +148,7 @@ std::string text_of(const TestSpec& spec) {
   if (spec.format) text += fmt::format(",format={}", name(*spec.format));
   if (spec.frames != 0) text += fmt::format(",frames={}", spec.frames);
   if (spec.still) text += ",static";
+  if (spec.transfer != TransferFunction::SRGB) text += fmt::format(",transfer={}", to_string(spec.transfer));
   for (const auto& resize : spec.resizes) {
     text += fmt::format(",resize={}x{}@{}", resize.size.width, resize.size.height, resize.at_frame);
   }

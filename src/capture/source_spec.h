@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "media/colour.h"
 #include "media/geometry.h"
 #include "media/pixel_format.h"
 
@@ -14,7 +15,7 @@
 
 namespace zc {
 
-/// `test[:WxH[@FPS]][,format=NAME][,frames=N][,static][,resize=WxH@N]...`: the synthetic pattern.
+/// `test[:WxH[@FPS]][,format=NAME][,frames=N][,static][,transfer=NAME][,resize=WxH@N]...`: the synthetic pattern.
 struct TestSpec {
   static constexpr std::uint32_t kMinEdge = 16;      ///< px: the smallest picture that holds a mark
   static constexpr std::uint32_t kMaxEdge = 16'384;  ///< px: what video encoders take at most
@@ -39,7 +40,8 @@ struct TestSpec {
   std::optional<PixelFormat> format;  ///< RGB only; unset: the first of the consumer's offer
   std::uint64_t frames = 0;           ///< ends after this many frame periods; 0 = goes on until stopped
   bool still = false;                 ///< `static`: one picture, then silence, like a desktop where nothing moves
-  std::vector<Resize> resizes;        ///< rising in `at_frame`
+  TransferFunction transfer = TransferFunction::SRGB;  ///< that the pictures are said to have
+  std::vector<Resize> resizes;                         ///< rising in `at_frame`
   bool operator==(const TestSpec&) const = default;
 };
 

@@ -250,7 +250,7 @@ class TestSource final : public Source {
       frame.damage.add(*shown_);
       frame.damage.add(buffer->dirty);
     }
-    frame.colour = {ColourMatrix::Unknown, ColourRange::Full, ColourPrimaries::BT709, TransferFunction::SRGB};
+    frame.colour = {ColourMatrix::Unknown, ColourRange::Full, ColourPrimaries::BT709, spec_.transfer};
     shown_ = buffer->dirty;
     delivered_.fetch_add(1, std::memory_order_relaxed);
     listener.on_frame(std::move(frame));

@@ -1,5 +1,7 @@
 #include "cli/verify_report.h"
 
+#include "media/transfer.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -40,17 +42,6 @@ std::string_view word(ColourPrimaries primaries) {
     case ColourPrimaries::BT709: return "bt709";
     case ColourPrimaries::BT2020: return "bt2020";
     case ColourPrimaries::Unknown: break;
-  }
-  return "unknown";
-}
-std::string_view word(TransferFunction transfer) {
-  switch (transfer) {
-    case TransferFunction::BT709: return "bt709";
-    case TransferFunction::SRGB: return "srgb";
-    case TransferFunction::BT2020_10: return "bt2020-10";
-    case TransferFunction::PQ: return "pq";
-    case TransferFunction::HLG: return "hlg";
-    case TransferFunction::Unknown: break;
   }
   return "unknown";
 }
@@ -190,10 +181,10 @@ std::string verify_text(const VerifyReport& report) {
                                        level_text(report.codec, report.level), report.size.width, report.size.height,
                                        report.pixel_format, container_title(report.container)));
     for (const Size size : report.sizes) text += line("", fmt::format("also {}x{}", size.width, size.height));
-    text += line("colour",
-                 fmt::format("matrix {}, range {}, primaries {}, transfer {}{}", word(report.colour.matrix),
-                             word(report.colour.range), word(report.colour.primaries), word(report.colour.transfer),
-                             report.colour_changes ? "; it changes on the way" : ""));
+    text += line("colour", fmt::format("matrix {}, range {}, primaries {}, transfer {}{}", word(report.colour.matrix),
+                                       word(report.colour.range), word(report.colour.primaries),
+                                       to_string(report.colour.transfer),
+                                       report.colour_changes ? "; it changes on the way" : ""));
     text += hdr_text(report.hdr);
     text += line("decoder", fmt::format("{} ({})", report.decoder, to_string(report.backend)));
     text += frames_text(report);
@@ -235,7 +226,7 @@ std::string verify_json(const VerifyReport& report) {
        {{"matrix", word(report.colour.matrix)},
         {"range", word(report.colour.range)},
         {"primaries", word(report.colour.primaries)},
-        {"transfer", word(report.colour.transfer)},
+        {"transfer", to_string(report.colour.transfer)},
         {"changes", report.colour_changes}}},
       {"hdr", hdr_json(report.hdr)},
       {"decoder", {{"backend", to_string(report.backend)}, {"name", report.decoder}, {"refused", refused}}},

@@ -8,6 +8,7 @@
 #include "media/frame.h"
 #include "session/encoder_choice.h"
 #include "session/recording.h"
+#include "session/transfer_check.h"
 #include "zerocopy/importer.h"
 
 #include <cstddef>
@@ -31,6 +32,10 @@ class Equipment {
 
   /// Invalid: nothing of the part to be shown is in such a picture.
   [[nodiscard]] Result<void> check_crop(Frame& first) const;
+  /// Invalid: the wanted colour is not such a picture's (check_transfer()).
+  [[nodiscard]] Result<void> check_colour(const Frame& first) const {
+    return check_transfer(first.colour.transfer, options_.encoder.colour.transfer);
+  }
   /// The encoder for pictures like `first`; the importer makes them for it from here on. Once. Errors as
   /// EncoderChoice::open() and Importer::configure().
   [[nodiscard]] Result<std::unique_ptr<Encoder>> open_encoder(Frame& first, const SourceInfo& source);

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "encode/encoder_table.h"
+#include "session/transfer_check.h"
 #include "zerocopy/picture_plan.h"
 #include "zerocopy/producer_wait.h"
 
@@ -289,6 +290,15 @@ void PictureWorker::follow_encoder() {
   }
 }
 
+void PictureWorker::watch_transfer(const Frame& frame) {
+  if (!frame.has_image() || transfer_ == frame.colour.transfer) return;
+  transfer_ = frame.colour.transfer;
+  if (!last_) return;
+  if (const auto fits = check_transfer(*transfer_, last_.format().colour.transfer); !fits) {
+    logger("session").warn("the recording goes on, and its colours are wrong: {}", fits.error().message());
+  }
+}
+
 void PictureWorker::follow_size(const Frame& frame) {
   if (!config_.follow_size || !frame.has_image() || !last_) return;
   const SurfaceFormat made = last_.format();
@@ -338,6 +348,7 @@ Result<void> PictureWorker::import_newest(Nanoseconds time) {
   const Nanoseconds captured = newest_.pts;
   follow_encoder();
   follow_size(newest_);
+  watch_transfer(newest_);
   if (damage_lost_) newest_.damage = Damage::all();
   Frame frame = std::exchange(newest_, Frame{});
   const Nanoseconds begun = monotonic_now();

@@ -112,6 +112,8 @@ class PictureWorker {
   void note_route();
   /// Pictures are made for the encoder that has taken over, where one has.
   void follow_encoder();
+  /// Tells of a source whose pictures are not any more what the stream says they are.
+  void watch_transfer(const Frame& frame);
   /// Where the coded size follows: pictures are made in this one's, once that has stood still.
   void follow_size(const Frame& frame);
   /// A picture whose size has not stood still yet, with its buffer: it may have to be made once more.
@@ -128,15 +130,16 @@ class PictureWorker {
   Importer* importer_;
   EncodeStage& stage_;
   Pacer pacer_;
-  std::string route_;          // last seen
-  std::string_view change_;    // what may change it next, other than a failure; empty: nothing
-  Canvas canvas_;              // of pictures whose size is followed
-  std::optional<Frame> kept_;  // imported last
-  Frame newest_;               // given to the pacer, not yet imported
-  Surface last_;               // encoded last
-  Nanoseconds captured_{};     // of `last_`
-  bool outside_crop_ = false;  // told already
-  bool damage_lost_ = false;   // a frame was dropped after the pacer took it: the next one must be read whole
+  std::string route_;                         // last seen
+  std::string_view change_;                   // what may change it next, other than a failure; empty: nothing
+  Canvas canvas_;                             // of pictures whose size is followed
+  std::optional<Frame> kept_;                 // imported last
+  std::optional<TransferFunction> transfer_;  // of the newest picture
+  Frame newest_;                              // given to the pacer, not yet imported
+  Surface last_;                              // encoded last
+  Nanoseconds captured_{};                    // of `last_`
+  bool outside_crop_ = false;                 // told already
+  bool damage_lost_ = false;  // a frame was dropped after the pacer took it: the next one must be read whole
   std::atomic<std::uint64_t> captured_count_{0};
   std::atomic<std::uint64_t> repeated_{0};
   std::atomic<std::uint64_t> dropped_{0};

@@ -231,6 +231,7 @@ std::expected<void, Failure> RecordingImpl::open(std::stop_token stop) {
 
 std::expected<void, Failure> RecordingImpl::open_stage(Frame& first) {
   if (auto fits = equipment_.check_crop(first); !fits) return failed(Part::Settings, std::move(fits.error()));
+  if (auto fits = equipment_.check_colour(first); !fits) return failed(Part::Settings, std::move(fits.error()));
   auto encoder = equipment_.open_encoder(first, source_->info());
   if (!encoder) return failed(Part::Encoder, std::move(encoder.error()));
   EncoderChoice& encoders = equipment_.encoders();

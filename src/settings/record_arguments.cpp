@@ -179,7 +179,8 @@ std::vector<Row> picture_rows() {
         .value = "STANDARD",
         .group = kPicture,
         .help = "Colour standard of the coded picture. The samples are converted by its matrix; primaries and transfer "
-                "function are only named, so choose those the desktop has.",
+                "function are only named, so choose those the desktop has. There is no tone mapping: bt2100-pq and "
+                "bt2100-hlg need a source whose pictures say that they are that, and such pictures need them.",
         .fallback = "bt709",
         .choices = kColourWords},
        [](Words& w, Text option, Text text) {
@@ -209,7 +210,8 @@ std::vector<Row> picture_rows() {
       {{.name = "--transfer",
         .value = "FUNCTION",
         .group = kPicture,
-        .help = "Transfer function that the file names, where it is not the standard's.",
+        .help = "Transfer function that the file names, where it is not the standard's. pq and hlg only where the "
+                "source's pictures have it.",
         .fallback = "",
         .choices = kTransferWords},
        [](Words& w, Text option, Text text) { return store(choice_value(option, text, kTransfers), w.transfer); }},

@@ -56,6 +56,12 @@ TEST_CASE("what was asked wrongly is told in one line, and nothing is left behin
   REQUIRE(nowhere);
   CHECK(rig.wait_for_state(*nowhere, "failed").error.find("nowhere/a.mkv") != std::string::npos);
 
+  const auto label =
+      rig.client().start({{"sinks", std::vector{rig.path("pq.mkv")}, {}}, source, {"transfer", std::string("pq"), {}}});
+  REQUIRE(label);
+  CHECK(rig.wait_for_state(*label, "failed").error.find("cannot be recorded as pq; valid are") != std::string::npos);
+  CHECK_FALSE(std::filesystem::exists(rig.path("pq.mkv")));
+
   const std::string first = rig.start("first.mkv", {{"name", std::string("twice"), {}}});
   CHECK(refused({sink, source, {"name", std::string("twice"), {}}}).kind == ErrorKind::Busy);
   rig.start("second.mkv");

@@ -91,6 +91,7 @@ TEST_CASE("a wrong source says what is wrong and what would be right") {
   CHECK(contains(refusal("test:resize=64x64"), "WxH@N"));
   CHECK(contains(refusal("test:resize=64x64@0"), "WxH@N"));
   CHECK(contains(refusal("test:resize=64x64@7,resize=32x32@7"), "rising"));
+  CHECK(contains(refusal("test:transfer=sdr"), "bt709, srgb, bt2020-10, pq, hlg"));
   CHECK(contains(refusal("test:,,static"), "''"));
   CHECK(contains(refusal(std::string(5000, 'x')), "longer"));
   CHECK(refusal(std::string(5000, 'x')).size() < 200);
@@ -120,8 +121,8 @@ TEST_CASE("the portal's and the node's text") {
 }
 
 TEST_CASE("a spec's text reads back as itself") {
-  for (const char* text :
-       {"test:1280x720@60", "test:640x480@30000/1001,format=RGBA,frames=5", "test:64x64@60,static,resize=32x32@4"}) {
+  for (const char* text : {"test:1280x720@60", "test:640x480@30000/1001,format=RGBA,frames=5",
+                           "test:64x64@60,static,resize=32x32@4", "test:64x64@60,transfer=pq"}) {
     const auto spec = parse_source(text);
     REQUIRE(spec);
     CHECK(to_string(*spec) == text);

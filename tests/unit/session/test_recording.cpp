@@ -159,6 +159,48 @@ TEST_CASE("a wanted size stays whatever the source does") {
   CHECK(check(file).frames == report.counters.packets);
 }
 
+namespace {
+
+constexpr ColourDescription kPq{ColourMatrix::BT2020, ColourRange::Limited, ColourPrimaries::BT2020,
+                                TransferFunction::PQ};
+
+}  // namespace
+
+TEST_CASE("a transfer function that the pictures have not is refused before anything is recorded") {
+  struct Case {
+    std::string_view source;
+    ColourDescription colour;
+  };
+  const Case test = GENERATE(Case{"test:320x240@30", kPq}, Case{"test:320x240@30,transfer=pq", kBt709Limited},
+                             Case{"test:320x240@30,transfer=hlg", kPq});
+  CAPTURE(test.source);
+  const TemporaryFolder folder;
+  const std::string file = folder.file("label.mkv");
+  RecordingOptions o = options(test.source, file);
+  o.encoder.colour = test.colour;
+  const RecordingReport report = record(std::move(o));
+  CHECK(report.end == EndReason::Failed);
+  REQUIRE(report.failure);
+  CHECK(report.failure->part == Part::Settings);
+  CHECK(report.failure->error.kind == ErrorKind::Invalid);
+  CHECK_FALSE(std::filesystem::exists(file));
+}
+
+TEST_CASE("HDR pictures keep their transfer function") {
+  const TemporaryFolder folder;
+  const std::string file = folder.file("pq.mkv");
+  RecordingOptions o = options("test:320x240@30,frames=20,transfer=pq", file);
+  o.encoder.encoder = "libx265";
+  o.encoder.bit_depth = 10;
+  o.encoder.colour = kPq;
+  const RecordingReport report = record(std::move(o));
+  CHECK(report.end == EndReason::SourceEnded);
+  const test::FrameReport frames = check(file);
+  CHECK(frames.colour == kPq);
+  CHECK(frames.bit_depth == 10);
+  CHECK(frames.marked == frames.frames);
+}
+
 TEST_CASE("odd pictures are cut to even ones, not scaled") {
   const TemporaryFolder folder;
   const std::string file = folder.file("odd.mkv");

@@ -1,0 +1,25 @@
+#include "session/transfer_check.h"
+
+#include "media/transfer.h"
+
+#include <fmt/format.h>
+
+namespace zc {
+
+Result<void> check_transfer(TransferFunction source, TransferFunction coded) {
+  if (source == coded || (!is_hdr(source) && !is_hdr(coded))) return {};
+  if (is_hdr(source)) {
+    return fail(
+        ErrorKind::Invalid, "colour",
+        fmt::format("the source's pictures are HDR ({0}), and there is no tone mapping yet: they can be recorded "
+                    "with --colour bt2100-{0} --bit-depth 10 only",
+                    to_string(source)));
+  }
+  return fail(
+      ErrorKind::Invalid, "colour",
+      fmt::format("the source's pictures are SDR (transfer function {}) and cannot be recorded as {}; valid are "
+                  "--colour bt709, bt601, bt2020 and --transfer bt709, srgb, bt2020-10",
+                  to_string(source), to_string(coded)));
+}
+
+}  // namespace zc

@@ -1,0 +1,30 @@
+#include "session/transfer_check.h"
+
+#include <catch2/catch_test_macros.hpp>
+
+#include <array>
+
+using namespace zc;
+
+TEST_CASE("a transfer function that the source has not is refused where only tone mapping would make it true") {
+  using enum TransferFunction;
+  constexpr std::array kSdr{Unknown, BT709, SRGB, BT2020_10};
+  for (const TransferFunction source : kSdr) {
+    for (const TransferFunction coded : kSdr) CHECK(check_transfer(source, coded));
+    for (const TransferFunction coded : {PQ, HLG}) {
+      const auto refused = check_transfer(source, coded);
+      REQUIRE_FALSE(refused);
+      CHECK(refused.error().kind == ErrorKind::Invalid);
+      CHECK(check_transfer(coded, coded));
+      CHECK_FALSE(check_transfer(coded, source));
+    }
+  }
+  CHECK(
+      check_transfer(SRGB, PQ).error().message() ==
+      "colour: the source's pictures are SDR (transfer function srgb) and cannot be recorded as pq; valid are --colour "
+      "bt709, bt601, bt2020 and --transfer bt709, srgb, bt2020-10");
+  CHECK(check_transfer(PQ, BT709).error().message() ==
+        "colour: the source's pictures are HDR (pq), and there is no tone mapping yet: they can be recorded with "
+        "--colour bt2100-pq --bit-depth 10 only");
+  CHECK(check_transfer(HLG, PQ).error().message().find("--colour bt2100-hlg --bit-depth 10") != std::string::npos);
+}
