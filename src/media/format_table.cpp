@@ -8,6 +8,10 @@
 namespace zc {
 
 void FormatTable::set_readable(FormatOffer readable) {
+  if (deep_first_) {
+    std::ranges::stable_partition(readable.formats,
+                                  [](const FormatOffer::Entry& entry) { return info(entry.format).bits > 8; });
+  }
   if (readable == readable_) return;
   readable_ = std::move(readable);
   if (!due_) reason_ = "what can be read has changed";

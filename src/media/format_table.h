@@ -33,6 +33,8 @@ class FormatTable {
 
   /// What the importer reads from now on; refusals stay.
   void set_readable(FormatOffer readable);
+  /// Formats of more than 8 bits come first from now on.
+  void prefer_deep() { deep_first_ = true; }
   /// The most pictures a second that are wanted; nullopt or zero: no limit.
   void limit_rate(std::optional<Rational> most);
 
@@ -74,6 +76,7 @@ class FormatTable {
   void ask_again(std::string_view why, Nanoseconds now);
 
   FormatOffer readable_;
+  bool deep_first_ = false;
   std::optional<Rational> most_;
   std::vector<Refusal> refusals_;
   std::string reason_;

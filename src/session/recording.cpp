@@ -56,6 +56,7 @@ class RecordingImpl final : public Recording, public SourceListener {
         outputs_(options_.replay, output_events()),
         equipment_(options_, formats_),
         intake_(mailbox_, equipment_, formats_) {
+    if (options_.encoder.bit_depth > 8) formats_.prefer_deep();
     formats_.limit_rate(options_.constant_rate ? options_.constant_rate : options_.max_rate);
   }
   RecordingImpl(const RecordingImpl&) = delete;

@@ -166,7 +166,7 @@ std::vector<Row> common_rows(bool live) {
       {{.name = "--bit-depth",
         .value = "BITS",
         .group = kEncoding,
-        .help = "Bits per colour component.",
+        .help = "Bits per colour component. With 10 the source is asked for pictures of 10 bits first.",
         .fallback = "8",
         .choices = kBitDepthWords},
        [](Words& w, Text option, Text text) {

@@ -202,6 +202,25 @@ TEST_CASE("the wanted rate is part of the offer, whatever the importer reads") {
   CHECK(table.next(3s)->max_rate == FormatOffer{}.max_rate);
 }
 
+TEST_CASE("where ten bits are wanted formats that have them come first, in their order") {
+  FormatOffer all;
+  for (const PixelFormat format :
+       {PixelFormat::BGRx, PixelFormat::xRGB_210LE, PixelFormat::RGBA, PixelFormat::xBGR_210LE}) {
+    all.formats.push_back({format, {kLinear}});
+  }
+  FormatTable table;
+  table.prefer_deep();
+  table.set_readable(all);
+  const FormatOffer offer = table.begin(0s);
+  REQUIRE(offer.formats.size() == 4);
+  CHECK(offer.formats[0].format == PixelFormat::xRGB_210LE);
+  CHECK(offer.formats[1].format == PixelFormat::xBGR_210LE);
+  CHECK(offer.formats[2].format == PixelFormat::BGRx);
+  CHECK(offer.formats[3].format == PixelFormat::RGBA);
+  table.set_readable(all);
+  CHECK_FALSE(table.next(1s));
+}
+
 TEST_CASE("an offer is told in words") {
   CHECK(describe(readable()) == "dmabufs (BGRx with modifier 0x300000000000001, 0x0) or shared memory");
   CHECK(describe(readable({})) == "shared memory");

@@ -186,7 +186,7 @@ TEST_CASE("a transfer function that the pictures have not is refused before anyt
   CHECK_FALSE(std::filesystem::exists(file));
 }
 
-TEST_CASE("HDR pictures keep their transfer function") {
+TEST_CASE("HDR pictures keep their transfer function, and ten bits are asked for") {
   const TemporaryFolder folder;
   const std::string file = folder.file("pq.mkv");
   RecordingOptions o = options("test:320x240@30,frames=20,transfer=pq", file);
@@ -195,6 +195,7 @@ TEST_CASE("HDR pictures keep their transfer function") {
   o.encoder.colour = kPq;
   const RecordingReport report = record(std::move(o));
   CHECK(report.end == EndReason::SourceEnded);
+  CHECK(report.source.format == PixelFormat::xRGB_210LE);
   const test::FrameReport frames = check(file);
   CHECK(frames.colour == kPq);
   CHECK(frames.bit_depth == 10);
