@@ -77,6 +77,24 @@ Result<std::shared_ptr<const Driver>> load_library() {
   return Driver::create({functions, unload}, driver_version(library.get()), more_functions(library.get()));
 }
 
+/// cuda.h's CU_DEVICE_ATTRIBUTE_PCI_*; FFmpeg's headers before 12.0 have only some of them.
+constexpr int kPciBus = 33;
+constexpr int kPciDevice = 34;
+constexpr int kPciDomain = 50;
+
+std::string pci_of(const CudaFunctions& api, CUdevice device) {
+  if (api.cuDeviceGetAttribute == nullptr) return {};
+  const auto attribute = [&](int which) {
+    int value = -1;
+    return api.cuDeviceGetAttribute(&value, static_cast<CUdevice_attribute>(which), device) == CUDA_SUCCESS ? value
+                                                                                                            : -1;
+  };
+  const int domain = attribute(kPciDomain);
+  const int bus = attribute(kPciBus);
+  const int slot = attribute(kPciDevice);
+  return domain < 0 || bus < 0 || slot < 0 ? std::string() : fmt::format("{:04x}:{:02x}:{:02x}.0", domain, bus, slot);
+}
+
 }  // namespace
 
 std::string to_string(const Uuid& uuid) {
@@ -135,7 +153,7 @@ Result<std::vector<Device>> Driver::devices() const {
   if (count == 0) return fail(ErrorKind::Unsupported, std::string(kList), "the driver has no device");
   std::vector<Device> devices;
   for (int ordinal = 0; ordinal < count; ++ordinal) {
-    Device device{.ordinal = ordinal, .handle = 0, .name = {}, .uuid = {}};
+    Device device{.ordinal = ordinal, .handle = 0, .name = {}, .uuid = {}, .pci = {}};
     if (auto ok = check(api().cuDeviceGet(&device.handle, ordinal), kList); !ok) {
       return std::unexpected(std::move(ok.error()));
     }
@@ -149,6 +167,7 @@ Result<std::vector<Device>> Driver::devices() const {
       Uuid& bytes = device.uuid.emplace();
       std::ranges::transform(uuid.bytes, bytes.begin(), [](char byte) { return static_cast<std::uint8_t>(byte); });
     }
+    device.pci = pci_of(api(), device.handle);
     devices.push_back(std::move(device));
   }
   return devices;

@@ -40,6 +40,7 @@ struct Device {
   CUdevice handle = 0;
   std::string name;
   std::optional<Uuid> uuid;  ///< a driver before 9.2 does not tell
+  std::string pci;           ///< "0000:01:00.0"; empty: the driver does not tell
 };
 
 /// The initialised driver. Immutable but for its list of live contexts; any thread may make every call.

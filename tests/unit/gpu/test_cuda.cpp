@@ -51,6 +51,10 @@ CudaFunctions fake_functions() {
     for (char& byte : uuid->bytes) byte = static_cast<char>(0xa0 + device);
     return CUDA_SUCCESS;
   };
+  api.cuDeviceGetAttribute = [](int* value, CUdevice_attribute attribute, CUdevice device) {
+    *value = static_cast<int>(attribute) == 33 ? 0xc0 + device : 0;  // the PCI bus
+    return CUDA_SUCCESS;
+  };
   api.cuDevicePrimaryCtxSetFlags = [](CUdevice, unsigned) { return static_cast<CUresult>(708); };
   api.cuDevicePrimaryCtxRetain = [](CUcontext* context, CUdevice device) {
     if (calls.retain != CUDA_SUCCESS) return calls.retain;
@@ -90,7 +94,7 @@ Result<std::shared_ptr<const cuda::Driver>> fake_driver(int version = 12'040) {
 
 }  // namespace
 
-TEST_CASE("the devices of a driver, with name and UUID") {
+TEST_CASE("the devices of a driver, with name, UUID and place") {
   calls = {};
   const auto driver = fake_driver();
   REQUIRE(driver);
@@ -102,6 +106,7 @@ TEST_CASE("the devices of a driver, with name and UUID") {
   CHECK(devices->at(1).name == "Test GPU 1");
   REQUIRE(devices->at(1).uuid);
   CHECK(cuda::to_string(*devices->at(1).uuid) == "GPU-a1a1a1a1-a1a1-a1a1-a1a1-a1a1a1a1a1a1");
+  CHECK(devices->at(1).pci == "0000:c1:00.0");
   CHECK((*fake_driver(0))->version_text() == "unknown");
 }
 
