@@ -60,12 +60,18 @@ std::uint32_t WaylandEvent::number() {
   return value;
 }
 
-std::string_view WaylandEvent::text() {
-  const std::size_t length = number();  // with the zero at its end
-  if (length == 0 || length > arguments.size() - at_) return {};
-  const auto* begin = reinterpret_cast<const char*>(arguments.data() + at_);
+std::span<const std::byte> WaylandEvent::array() {
+  const std::size_t length = number();
+  if (length > arguments.size() - at_) return {};
+  const auto bytes = std::span(arguments).subspan(at_, length);
   at_ = std::min(arguments.size(), at_ + padded(length));
-  return {begin, length - 1};
+  return bytes;
+}
+
+std::string_view WaylandEvent::text() {
+  const auto bytes = array();  // with the zero at its end
+  if (bytes.empty()) return {};
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size() - 1};
 }
 
 Result<WaylandWire> WaylandWire::connect(std::stop_token stop) {
@@ -157,6 +163,7 @@ Result<WaylandEvent> WaylandWire::next(Nanoseconds deadline) {
     const auto ms = std::chrono::ceil<std::chrono::milliseconds>(std::min(left, kLook)).count();
     if (::poll(&waiting, 1, static_cast<int>(ms)) < 0 && errno != EINTR) return fail_errno(errno, kOperation);
     std::array<std::byte, 4096> bytes{};
+    // Descriptors that come along, nobody asks for: the kernel closes them.
     const ssize_t got = ::recv(socket_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (got == 0) return fail(ErrorKind::Lost, kOperation, "it has hung up");
     if (got < 0 && errno != EAGAIN && errno != EINTR) return fail_errno(errno, kOperation);

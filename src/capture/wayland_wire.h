@@ -17,7 +17,7 @@ namespace zc {
 
 inline constexpr std::uint32_t kWaylandDisplay = 1;  ///< the object that every connection has
 
-/// One event, read argument by argument; what is not there reads as 0 or "".
+/// One event, read argument by argument; what is not there reads as 0, "" or nothing.
 struct WaylandEvent {
   std::uint32_t object = 0;
   std::uint16_t opcode = 0;
@@ -25,6 +25,7 @@ struct WaylandEvent {
 
   [[nodiscard]] std::uint32_t number();
   [[nodiscard]] std::string_view text();
+  [[nodiscard]] std::span<const std::byte> array();
 
  private:
   std::size_t at_ = 0;

@@ -91,7 +91,9 @@ std::vector<GpuReport> join_gpus(const Facts& facts) { return Joiner(facts).take
 
 void join_compositor(const std::vector<GpuReport>& gpus, CompositorFacts& compositor) {
   if (compositor.device.empty()) return;
-  const auto shows = [&](const GpuReport& gpu) { return gpu.drm && gpu.drm->render_number == compositor.device; };
+  const auto shows = [&](const GpuReport& gpu) {
+    return same(gpu.render_node, compositor.render_node) || (gpu.drm && gpu.drm->render_number == compositor.device);
+  };
   const auto found = std::ranges::find_if(gpus, shows);
   if (found == gpus.end()) {
     compositor.reason = "its device is none of those found here";
