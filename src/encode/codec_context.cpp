@@ -93,7 +93,7 @@ Result<void> set_memory(OpenedCodec& opened, const EncoderRow& row, const VideoP
     opened.memory = row.device_memory;
     memory = device_pixel_format(opened.memory, layout);
   } else if (row.open_device != nullptr) {
-    auto made = row.open_device();
+    auto made = row.open_device(video.gpu);
     if (!made) return std::unexpected(std::move(made.error()));
     device = std::move(*made);
     memory = static_cast<AVPixelFormat>(row.device_format);
@@ -154,18 +154,18 @@ PlannedCodec plan_codec(const EncoderRow& row, const EncoderSettings& settings, 
   return planned;
 }
 
-Result<void> row_available(const EncoderRow& row) {
+Result<void> row_available(const EncoderRow& row, const GpuChoice& gpu) {
   const std::string operation = fmt::format("open {}", row.name);
   if (avcodec_find_encoder_by_name(std::string(row.name).c_str()) == nullptr) {
     return fail(ErrorKind::Unsupported, operation, fmt::format("this FFmpeg was built without {}", row.name));
   }
   if (row.available == nullptr) return {};
-  if (auto ok = row.available(); !ok) return fail(ErrorKind::Unsupported, operation, ok.error().message());
+  if (auto ok = row.available(gpu); !ok) return fail(ErrorKind::Unsupported, operation, ok.error().message());
   return {};
 }
 
 Result<OpenedCodec> open_codec(const EncoderRow& row, const EncoderSettings& settings, const VideoParameters& video) {
-  if (auto ok = row_available(row); !ok) return std::unexpected(std::move(ok.error()));
+  if (auto ok = row_available(row, video.gpu); !ok) return std::unexpected(std::move(ok.error()));
   const AVCodec* codec = avcodec_find_encoder_by_name(std::string(row.name).c_str());
   const std::string operation = fmt::format("open {}", row.name);
   auto [plan, options] = plan_codec(row, settings, video);

@@ -38,8 +38,9 @@ struct PlannedCodec {
 [[nodiscard]] PlannedCodec plan_codec(const EncoderRow& row, const EncoderSettings& settings,
                                       const VideoParameters& video);
 
-/// Unsupported: this FFmpeg lacks the encoder, or the machine its driver; found out without opening it.
-[[nodiscard]] Result<void> row_available(const EncoderRow& row);
+/// Unsupported: this FFmpeg lacks the encoder, the machine its driver, or the chosen GPU does not have it; found out
+/// without opening it.
+[[nodiscard]] Result<void> row_available(const EncoderRow& row, const GpuChoice& gpu);
 
 /// Configures and opens the row's encoder; the same arguments give the same stream parameters again.
 /// Unsupported: not in this FFmpeg, or it refused the combination. Invalid: an option that it does not know.

@@ -54,6 +54,7 @@ std::string EncoderProofs::key(const EncoderRow& row, const EncoderSettings& set
   text +=
       fmt::format("\nFFmpeg {} libavcodec {} libavutil {}\n", av_version_info(), avcodec_version(), avutil_version());
   if (in_place) text += fmt::format("{} memory of {}\n", to_string(row.device_memory), video.device->identity());
+  if (!in_place && video.gpu.gpu) text += fmt::format("on {}\n", video.gpu.gpu->text());
   return text + driver_identity(row.backend);
 }
 
@@ -63,7 +64,7 @@ Result<EncoderProofs::Outcome> EncoderProofs::check(const EncoderRow& row, const
   if (!row.hardware()) return Outcome{};
   // What needs no trial needs no memory either.
   if (auto ok = validate_for(row, settings, video); !ok) return std::unexpected(std::move(ok.error()));
-  if (auto ok = row_available(row); !ok) return std::unexpected(std::move(ok.error()));
+  if (auto ok = row_available(row, video.gpu); !ok) return std::unexpected(std::move(ok.error()));
   const std::string name = cache_ ? key(row, settings, video) : std::string();
   if (cache_ && !anew_) {
     if (auto known = cache_->find(name)) {

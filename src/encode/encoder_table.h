@@ -85,12 +85,13 @@ struct EncoderRow {
   /// Why Preset::LowLatency cannot give each picture's packet before the next picture; empty: it does.
   std::string_view low_latency_caveat;
   void (*configure)(const EncoderRequest&, CodecPlan&, OptionList&);
-  /// Whether the driver beneath is there, without opening an encoder; its detail is the reason. nullptr: none needed.
-  Result<void> (*available)() = nullptr;
+  /// Whether the driver beneath is there and may be used, without opening an encoder; its detail is the reason.
+  /// nullptr: none needed.
+  Result<void> (*available)(const GpuChoice& gpu) = nullptr;
   MemoryKind device_memory = MemoryKind::Host;  ///< surfaces there it takes as they are; Host: no device's
   /// The device (an AVHWDeviceContext) that pictures of host memory are uploaded to; nullptr: libavcodec's wrapper
   /// takes them as they are.
-  Result<AvBufferPtr> (*open_device)() = nullptr;
+  Result<AvBufferPtr> (*open_device)(const GpuChoice& gpu) = nullptr;
   int device_format = -1;             ///< AVPixelFormat of that device's pictures
   std::span<const Feature> features;  ///< what it has of what not every encoder has
 

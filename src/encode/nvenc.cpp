@@ -1,8 +1,10 @@
 #include "encode/nvenc.h"
 
 #include "gpu/cuda/driver.h"
+#include "media/picture_device.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 
 namespace zc {
@@ -13,6 +15,19 @@ const char* tune_of(const EncoderSettings& settings) {
   if (settings.lossless()) return "lossless";
   if (!settings.low_latency()) return "hq";
   return settings.tune == Tune::LowLatency ? "ll" : "ull";
+}
+
+/// Another vendor's: CUDA, whose start wakes every GPU of NVIDIA's, need not be asked.
+bool foreign(const GpuAddress& gpu) { return !gpu.vendor.empty() && gpu.vendor != kNvidia; }
+
+/// CUDA's number of the GPU; nullopt: it is none of its.
+std::optional<int> ordinal_of(const GpuAddress& gpu) {
+  if (gpu.pci.empty() || foreign(gpu)) return std::nullopt;
+  const auto driver = cuda::Driver::load();
+  const auto devices = driver ? (*driver)->devices() : std::unexpected(driver.error());
+  if (!devices) return std::nullopt;
+  const auto found = std::ranges::find(*devices, gpu.pci, &cuda::Device::pci);
+  return found == devices->end() ? std::nullopt : std::optional(found->ordinal);
 }
 
 }  // namespace
@@ -49,6 +64,11 @@ void configure_nvenc(const EncoderRequest& request, CodecPlan& plan, OptionList&
     options.set("rc", "vbr");
     options.set("cq", rate_factor(request));
   }
+  // Pictures in CUDA memory are encoded where they are.
+  const bool on_host = !request.video.device || request.video.device->memory() != MemoryKind::Cuda;
+  if (on_host && request.video.gpu.gpu) {
+    if (const auto ordinal = ordinal_of(*request.video.gpu.gpu)) options.set("gpu", std::to_string(*ordinal));
+  }
   const bool spatial = settings.spatial_aq.value_or(!live && !settings.lossless());
   if (spatial) options.set("spatial-aq", "1");
   if (settings.temporal_aq.value_or(false)) options.set("temporal-aq", "1");
@@ -58,10 +78,15 @@ void configure_nvenc(const EncoderRequest& request, CodecPlan& plan, OptionList&
   if (settings.intra_refresh) options.set("intra-refresh", "1");
 }
 
-Result<void> nvenc_available() {
+Result<void> nvenc_available(const GpuChoice& gpu) {
+  const auto not_there = [&] {
+    return fail(ErrorKind::Unsupported, "look for the GPU", gpu.gpu->text() + " is not a GPU of NVIDIA's driver");
+  };
+  if (gpu.binding() && foreign(*gpu.gpu)) return not_there();
   const auto driver = cuda::Driver::load();
   if (!driver) return std::unexpected(driver.error());
   if (const auto devices = (*driver)->devices(); !devices) return std::unexpected(devices.error());
+  if (gpu.binding() && !ordinal_of(*gpu.gpu)) return not_there();
   return {};
 }
 

@@ -23,8 +23,8 @@ inline constexpr Size kNvencMinSizeAv1{192, 128};
 
 void configure_nvenc(const EncoderRequest& request, CodecPlan& plan, OptionList& options);
 
-/// Unsupported when the driver cannot be loaded, does not start or has no device. That the device has an encoder is
-/// only known once one is opened.
-[[nodiscard]] Result<void> nvenc_available();
+/// Unsupported when the driver cannot be loaded, does not start or has no device, or the choice binds to a GPU that is
+/// none of its. That the device has an encoder is only known once one is opened.
+[[nodiscard]] Result<void> nvenc_available(const GpuChoice& gpu);
 
 }  // namespace zc

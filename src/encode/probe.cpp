@@ -176,12 +176,12 @@ Result<std::string> prove_encoder(const EncoderRow& row, const EncoderSettings& 
 }
 
 EncoderReport probe_encoder(const EncoderRow& row, Size size, unsigned bit_depth, Chroma chroma,
-                            const EncoderProofs& proofs, Nanoseconds patience) {
+                            const EncoderProofs& proofs, Nanoseconds patience, const GpuChoice& gpu) {
   EncoderSettings settings;
   settings.preset = Preset::LowLatency;
   settings.bit_depth = bit_depth;
   settings.chroma = chroma;
-  const VideoParameters video{.size = size, .rate = {30, 1}};
+  const VideoParameters video{.size = size, .rate = {30, 1}, .gpu = gpu};
   EncoderReport report{.row = &row, .reason = {}};
   const auto trial = [&row, settings, video,
                       proofs](const std::stop_token& given_up) -> Result<EncoderProofs::Outcome> {

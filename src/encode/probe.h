@@ -31,8 +31,9 @@ struct EncoderReport {
 /// table's order.
 [[nodiscard]] std::vector<EncoderReport> probe_encoders(Size size, unsigned bit_depth, Chroma chroma,
                                                         const EncoderProofs& proofs = {});
-/// One row of them; a driver that hangs is given up after `patience`.
+/// One row of them, on this GPU; a driver that hangs is given up after `patience`.
 [[nodiscard]] EncoderReport probe_encoder(const EncoderRow& row, Size size, unsigned bit_depth, Chroma chroma,
-                                          const EncoderProofs& proofs = {}, Nanoseconds patience = kOpenPatience);
+                                          const EncoderProofs& proofs = {}, Nanoseconds patience = kOpenPatience,
+                                          const GpuChoice& gpu = {});
 
 }  // namespace zc

@@ -1,29 +1,13 @@
 #include "encode/qsv.h"
 
-#include "gpu/render_nodes.h"
-
 extern "C" {
 #include <libavcodec/avcodec.h>
 }
 
-#include <algorithm>
-#include <filesystem>
-#include <fstream>
 #include <string>
+#include <vector>
 
 namespace zc {
-namespace {
-
-/// The PCI vendor behind a render node, as sysfs writes it ("0x8086").
-std::string vendor_of(const std::string& node) {
-  const std::string name = std::filesystem::path(node).filename().string();
-  std::ifstream file("/sys/class/drm/" + name + "/device/vendor");
-  std::string vendor;
-  file >> vendor;
-  return vendor;
-}
-
-}  // namespace
 
 void configure_qsv(const EncoderRequest& request, CodecPlan& plan, OptionList& options) {
   // FFmpeg 6.0's wrapper resets the encoder for a changed bit rate or frame rate; 5.1's knows quantisers only.
@@ -47,9 +31,14 @@ void configure_qsv(const EncoderRequest& request, CodecPlan& plan, OptionList& o
   }
 }
 
-Result<void> qsv_available() {
-  const auto of_intel = [](const std::string& node) { return vendor_of(node) == "0x8086"; };
-  if (std::ranges::any_of(render_nodes(), of_intel)) return {};
+Result<void> qsv_available(const GpuChoice& gpu) {
+  std::vector<GpuAddress> cards = machine_gpus();
+  std::erase_if(cards, [](const GpuAddress& card) { return card.vendor != kIntel; });
+  if (gpu.binding() && cards != std::vector{*gpu.gpu}) {
+    return fail(ErrorKind::Unsupported, "choose the graphics card",
+                gpu.gpu->text() + " is not the only GPU of Intel's");
+  }
+  if (!cards.empty()) return {};
   return fail(ErrorKind::Unsupported, "look for an Intel graphics card", "there is no render node of one");
 }
 

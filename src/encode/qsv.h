@@ -18,7 +18,8 @@ inline constexpr Size kQsvMinSize{128, 96};
 
 void configure_qsv(const EncoderRequest& request, CodecPlan& plan, OptionList& options);
 
-/// Unsupported where no render node belongs to an Intel card.
-[[nodiscard]] Result<void> qsv_available();
+/// Unsupported where no render node belongs to an Intel card. Which one libavcodec's wrapper takes cannot be chosen: a
+/// choice that binds has to be the only one.
+[[nodiscard]] Result<void> qsv_available(const GpuChoice& gpu);
 
 }  // namespace zc

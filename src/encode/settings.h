@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "gpu/which_gpu.h"
 #include "media/codec.h"
 #include "media/colour.h"
 #include "media/geometry.h"
@@ -112,6 +113,8 @@ struct VideoParameters {
   /// The pictures can be made in this device's memory: an encoder that takes such surfaces is opened for them, any
   /// other for host memory. nullptr: host memory only.
   std::shared_ptr<const PictureDevice> device = nullptr;
+  /// Where pictures of host memory are encoded, as far as that can be chosen; where it binds, nowhere else.
+  GpuChoice gpu = {};
   /// Every keyframe carries its parameter sets besides the extradata, so that a sink can go on with the pictures of
   /// another encoder.
   bool in_band_headers = false;

@@ -9,9 +9,24 @@ extern "C" {
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string>
+#include <vector>
 
 namespace zc {
+namespace {
+
+/// In the order in which they are asked.
+std::vector<std::string> nodes_for(const GpuChoice& choice) {
+  std::vector<std::string> nodes = render_nodes();
+  if (!choice.gpu) return nodes;
+  const auto chosen = [&](const std::string& node) { return node == choice.gpu->render_node; };
+  const auto others = std::ranges::stable_partition(nodes, chosen);
+  if (choice.binding()) nodes.erase(others.begin(), others.end());
+  return nodes;
+}
+
+}  // namespace
 
 void configure_vaapi(const EncoderRequest& request, CodecPlan& plan, OptionList& options) {
   const bool live = request.settings.low_latency();
@@ -31,14 +46,15 @@ void configure_vaapi(const EncoderRequest& request, CodecPlan& plan, OptionList&
   }
 }
 
-Result<void> vaapi_available() {
-  if (!render_nodes().empty()) return {};
-  return fail(ErrorKind::Unsupported, "look for a graphics card", "there is no render node (/dev/dri/renderD*)");
+Result<void> vaapi_available(const GpuChoice& gpu) {
+  if (!nodes_for(gpu).empty()) return {};
+  return fail(ErrorKind::Unsupported, "look for a graphics card",
+              gpu.binding() ? gpu.gpu->text() + " has no render node" : "there is no render node (/dev/dri/renderD*)");
 }
 
-Result<AvBufferPtr> open_vaapi_device() {
+Result<AvBufferPtr> open_vaapi_device(const GpuChoice& gpu) {
   std::string reasons;
-  for (const std::string& node : render_nodes()) {
+  for (const std::string& node : nodes_for(gpu)) {
     AVBufferRef* device = nullptr;
     const int result = av_hwdevice_ctx_create(&device, AV_HWDEVICE_TYPE_VAAPI, node.c_str(), nullptr, 0);
     if (result >= 0) return AvBufferPtr(device);

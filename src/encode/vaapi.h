@@ -16,9 +16,9 @@ inline constexpr Size kVaapiMinSize{32, 32};
 void configure_vaapi(const EncoderRequest& request, CodecPlan& plan, OptionList& options);
 
 /// Unsupported where there is no render node.
-[[nodiscard]] Result<void> vaapi_available();
-/// An AVHWDeviceContext on the first render node whose driver speaks VA-API. Unsupported: none does; the detail names
-/// each.
-[[nodiscard]] Result<AvBufferPtr> open_vaapi_device();
+[[nodiscard]] Result<void> vaapi_available(const GpuChoice& gpu);
+/// An AVHWDeviceContext on the first render node whose driver speaks VA-API; the chosen GPU's is asked first.
+/// Unsupported: none does; the detail names each.
+[[nodiscard]] Result<AvBufferPtr> open_vaapi_device(const GpuChoice& gpu);
 
 }  // namespace zc

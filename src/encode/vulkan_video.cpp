@@ -27,13 +27,16 @@ void configure_vulkan_video(const EncoderRequest& request, CodecPlan& plan, Opti
   }
 }
 
-Result<void> vulkan_video_available() {
+Result<void> vulkan_video_available(const GpuChoice& /*gpu*/) {
   if (has_gpu_node()) return {};
   return fail(ErrorKind::Unsupported, "look for a graphics card",
               "there is none: no /dev/dri/renderD* and no /dev/nvidia0");
 }
 
-Result<AvBufferPtr> open_vulkan_video_device() {
+Result<AvBufferPtr> open_vulkan_video_device(const GpuChoice& gpu) {
+  if (gpu.binding()) {
+    return fail(ErrorKind::Unsupported, "open Vulkan", "FFmpeg chooses the GPU for pictures of host memory itself");
+  }
   AVBufferRef* device = nullptr;
   const int result = av_hwdevice_ctx_create(&device, AV_HWDEVICE_TYPE_VULKAN, nullptr, nullptr, 0);
   if (result < 0) {

@@ -14,8 +14,8 @@ inline constexpr Size kVulkanVideoMinSize{32, 32};
 void configure_vulkan_video(const EncoderRequest& request, CodecPlan& plan, OptionList& options);
 
 /// Unsupported where there is no device node of a graphics card.
-[[nodiscard]] Result<void> vulkan_video_available();
-/// FFmpeg's own choice of a device. Unsupported: FFmpeg's reason.
-[[nodiscard]] Result<AvBufferPtr> open_vulkan_video_device();
+[[nodiscard]] Result<void> vulkan_video_available(const GpuChoice& gpu);
+/// FFmpeg's own choice of a device. Unsupported: FFmpeg's reason, or the user's own choice binds.
+[[nodiscard]] Result<AvBufferPtr> open_vulkan_video_device(const GpuChoice& gpu);
 
 }  // namespace zc

@@ -71,6 +71,21 @@ TEST_CASE("options follow the preset and the rate control") {
   CHECK(options_of(*find_encoder_row("hevc_qsv"), live).find("scenario") == "displayremoting");
 }
 
+TEST_CASE("a chosen GPU is the only one that encodes") {
+  const auto refused = [](std::string_view name, const GpuAddress& gpu) {
+    const auto available = find_encoder_row(name)->available({.gpu = gpu, .reason = GpuReason::Chosen});
+    return available ? std::string() : available.error().message();
+  };
+  const GpuAddress intel{.render_node = "/dev/dri/renderD200", .pci = "0000:00:02.0", .vendor = "0x8086"};
+  const GpuAddress nvidia{.pci = "0000:01:00.0", .vendor = "0x10de"};
+  CHECK(refused("h264_nvenc", intel).ends_with("/dev/dri/renderD200 (0000:00:02.0) is not a GPU of NVIDIA's driver"));
+  CHECK(refused("h264_vaapi", intel).find("render node") != std::string::npos);  // which this machine does not have
+  CHECK(refused("h264_qsv", nvidia).ends_with("0000:01:00.0 is not the only GPU of Intel's"));
+  const auto uploaded = find_encoder_row("h264_vulkan")->open_device({.gpu = nvidia, .reason = GpuReason::Chosen});
+  REQUIRE_FALSE(uploaded);
+  CHECK(uploaded.error().kind == ErrorKind::Unsupported);
+}
+
 TEST_CASE("render nodes come in the kernel's order") {
   const test::TemporaryFolder dri;
   const std::filesystem::path& folder = dri.path();
