@@ -23,9 +23,6 @@ namespace zc::probe {
 
 /// 32 hexadecimal digits; "" for zeros, which is what drivers without one say.
 [[nodiscard]] std::string uuid_text(const std::array<std::uint8_t, 16>& uuid);
-/// "0000:01:00.0".
-[[nodiscard]] std::string pci_text(std::uint32_t domain, std::uint32_t bus, std::uint32_t device,
-                                   std::uint32_t function);
 /// Mesa's software renderers, by the name that OpenGL or Vulkan shows.
 [[nodiscard]] bool software_renderer(std::string_view name);
 

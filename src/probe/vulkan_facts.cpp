@@ -19,17 +19,6 @@ std::string version_text(std::uint32_t version) {
                      VK_API_VERSION_PATCH(version));
 }
 
-std::string pci_of(const VulkanInstance& instance, const VulkanGpu& gpu) {
-  if (!gpu.has(VK_EXT_PCI_BUS_INFO_EXTENSION_NAME)) return {};
-  VkPhysicalDevicePCIBusInfoPropertiesEXT pci{};
-  pci.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PCI_BUS_INFO_PROPERTIES_EXT;
-  VkPhysicalDeviceProperties2 properties{};
-  properties.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2;
-  properties.pNext = &pci;
-  instance.fn().GetPhysicalDeviceProperties2(gpu.handle, &properties);
-  return pci_text(pci.pciDomain, pci.pciBus, pci.pciDevice, pci.pciFunction);
-}
-
 FormatFacts modifiers_of(const VulkanInstance& instance, const VulkanGpu& gpu, PixelFormat format) {
   FormatFacts facts{.format = std::string(name(format)), .modifiers = {}};
   VkDrmFormatModifierPropertiesListEXT list{};
@@ -57,7 +46,7 @@ VulkanFacts facts_of(const VulkanInstance& instance, const VulkanGpu& gpu) {
   facts.software = gpu.type == VK_PHYSICAL_DEVICE_TYPE_CPU;
   facts.uuid = uuid_text(gpu.uuid);
   if (gpu.render_node) facts.render_node = node_number(gpu.render_node->major, gpu.render_node->minor);
-  facts.pci = pci_of(instance, gpu);
+  facts.pci = gpu.pci;
   facts.missing_linear = gpu.missing_for(VulkanUse::LinearDmabuf);
   facts.missing_tiled = gpu.missing_for(VulkanUse::TiledDmabuf);
   facts.missing_export = gpu.missing_for(VulkanUse::Export);
@@ -85,10 +74,6 @@ std::string uuid_text(const std::array<std::uint8_t, 16>& uuid) {
   std::string text;
   for (const std::uint8_t byte : uuid) text += fmt::format("{:02x}", byte);
   return text;
-}
-
-std::string pci_text(std::uint32_t domain, std::uint32_t bus, std::uint32_t device, std::uint32_t function) {
-  return fmt::format("{:04x}:{:02x}:{:02x}.{:x}", domain, bus, device, function);
 }
 
 bool software_renderer(std::string_view name) {

@@ -1,13 +1,17 @@
 #include "session/equipment.h"
 
 #include "base/log.h"
+#include "capture/compositor_device.h"
 #include "encode/encoder_table.h"
+#include "gpu/gpu_address.h"
 #include "session/canvas.h"
 #include "session/encode_ring.h"
 #include "session/picture_worker.h"
 #include "zerocopy/importer_chain.h"
 
 #include <algorithm>
+#include <chrono>
+#include <optional>
 #include <utility>
 
 namespace zc {
@@ -18,16 +22,44 @@ constexpr std::size_t kRecordingRing = 10;
 /// Rate control's hint when the source names no rate, and the most it is believed.
 constexpr Rational kDefaultRate{60, 1};
 constexpr double kMaxNominalRate = 240.0;
+constexpr Nanoseconds kCompositorPatience = std::chrono::milliseconds(500);
 
 }  // namespace
 
 Equipment::Equipment(const RecordingOptions& options, FormatTable& formats)
     : options_(options), formats_(formats), encoders_(options.encoder, options.proofs, options.patience.open) {}
 
+Result<GpuChoice> Equipment::choose_gpu() const {
+  std::optional<GpuAddress> named;
+  if (!options_.gpu.empty()) {
+    auto found = find_gpu(options_.gpu);
+    if (!found) return std::unexpected(std::move(found.error()));
+    named = std::move(*found);
+  }
+  const std::vector<GpuAddress> machine = machine_gpus();
+  std::optional<GpuAddress> compositor;
+  // A camera's pictures come from nobody's GPU, and what is behind a PipeWire node is not known.
+  if (machine.size() > 1 && std::holds_alternative<PortalSpec>(options_.source)) {
+    const auto device = compositor_device(kCompositorPatience);
+    if (device) {
+      compositor = gpu_of_device(*device);
+    } else {
+      logger("session").debug("the compositor's GPU is not known: {}", device.error().message());
+    }
+  }
+  GpuChoice choice = which_gpu(std::move(named), machine, std::move(compositor));
+  if (choice.gpu) logger("session").debug("GPU: {} ({})", choice.gpu->text(), to_string(choice.reason));
+  return choice;
+}
+
 Result<void> Equipment::open_importer() {
+  auto choice = choose_gpu();
+  if (!choice) return std::unexpected(std::move(choice.error()));
+  gpu_ = std::move(*choice);
   // The route into the memory that the wanted encoder takes pictures from comes first.
   const EncoderRow* wanted = options_.encoder.encoder ? find_encoder_row(*options_.encoder.encoder) : nullptr;
-  auto importer = zc::open_importer(options_.toggles, formats_, wanted ? wanted->device_memory : MemoryKind::Host);
+  auto importer =
+      zc::open_importer(options_.toggles, formats_, wanted ? wanted->device_memory : MemoryKind::Host, gpu_);
   if (!importer) return std::unexpected(std::move(importer.error()));
   importer_ = std::move(*importer);
   return {};
@@ -69,6 +101,7 @@ VideoParameters Equipment::video_parameters(const Frame& first, const SourceInfo
   video.in_band_headers = any || std::ranges::any_of(options_.outputs, takes_new_headers);
   video.fixed_headers = any || !std::ranges::all_of(options_.outputs, takes_new_headers);
   video.device = importer_->device_for(first);
+  video.gpu = gpu_;
   return video;
 }
 

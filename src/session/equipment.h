@@ -4,6 +4,7 @@
 #include "capture/source.h"
 #include "encode/encoder.h"
 #include "encode/settings.h"
+#include "gpu/which_gpu.h"
 #include "media/format_table.h"
 #include "media/frame.h"
 #include "session/encoder_choice.h"
@@ -24,7 +25,7 @@ class Equipment {
   /// Both outlive it; importers say in `formats` what they read.
   Equipment(const RecordingOptions& options, FormatTable& formats);
 
-  /// Errors as open_importer() of importer_chain.h.
+  /// Errors as open_importer() of importer_chain.h; Invalid: the GPU that the user wants is not there.
   [[nodiscard]] Result<void> open_importer();
   /// On the thread that has used it, which an OpenGL context is bound to.
   void close_importer() { importer_.reset(); }
@@ -56,8 +57,11 @@ class Equipment {
   [[nodiscard]] Result<std::unique_ptr<Encoder>> configured(Result<std::unique_ptr<Encoder>> encoder);
   [[nodiscard]] VideoParameters video_parameters(const Frame& first, const SourceInfo& source) const;
 
+  [[nodiscard]] Result<GpuChoice> choose_gpu() const;
+
   const RecordingOptions& options_;
   FormatTable& formats_;
+  GpuChoice gpu_;
   std::unique_ptr<Importer> importer_;
   EncoderChoice encoders_;
 };

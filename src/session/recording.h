@@ -45,6 +45,7 @@ struct RecordingOptions {
   SourceSpec source;
   SourceOptions source_options;
   std::vector<OutputSpec> outputs;  ///< at least one, or a replay
+  std::string gpu;  ///< as parse_gpu() of gpu_address.h gives it; empty: the one that composes the desktop comes first
   EncoderSettings encoder;
   EncoderProofs proofs;      ///< which encoders are known to work here
   std::optional<Size> size;  ///< of the coded picture; unset: the first picture's, cut to even numbers

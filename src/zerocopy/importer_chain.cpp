@@ -1,50 +1,42 @@
 #include "zerocopy/importer_chain.h"
 
 #include "base/log.h"
-#include "gpu/render_nodes.h"
 #include "zerocopy/gpu_importer.h"
 #include "zerocopy/host_importer.h"
 #include "zerocopy/open_gpu.h"
 
-#include <algorithm>
 #include <string>
 #include <utility>
-#include <vector>
 
 namespace zc {
-namespace {
 
-/// With one GPU the compositor draws with it, too.
-bool only_one_gpu() { return render_nodes().size() <= 1; }
-
-}  // namespace
-
-Result<std::unique_ptr<Importer>> open_importer(const Toggles& toggles, FormatTable& formats, MemoryKind first) {
+Result<std::unique_ptr<Importer>> open_importer(const Toggles& toggles, FormatTable& formats, MemoryKind first,
+                                                const GpuChoice& choice) {
   const bool strict = toggles.zerocopy == ZerocopyMode::Required;
   const auto on_host = [&formats] {
     formats.set_readable(host_offer());
     return make_host_importer();
   };
   if (toggles.zerocopy == ZerocopyMode::Off || toggles.route == "cpu") return on_host();
-  std::vector<GpuKind> kinds(gpu_kinds().begin(), gpu_kinds().end());
-  if (first != MemoryKind::Host) {
-    std::ranges::stable_partition(kinds, [first](const GpuKind& kind) { return kind.memory == first; });
-  }
   std::string reasons;
-  for (const GpuKind& kind : kinds) {
-    const auto open = [kind, route = toggles.route, software = toggles.software] {
-      return kind.open({.converter = route, .software = software});
+  for (const GpuAttempt& attempt : gpu_attempts(gpu_kinds(), first, choice)) {
+    const auto open = [attempt, route = toggles.route, software = toggles.software] {
+      return attempt.kind.open({.converter = route, .software = software, .gpu = attempt.gpu});
     };
     auto gpu = open();
     if (gpu) {
-      return make_gpu_importer(
-          std::move(*gpu),
-          {.strict = strict, .implicit_modifiers = only_one_gpu(), .formats = &formats, .reopen = open});
+      const bool implicit = choice.composes && attempt.gpu == choice.gpu;
+      return make_gpu_importer(std::move(*gpu),
+                               {.strict = strict, .implicit_modifiers = implicit, .formats = &formats, .reopen = open});
     }
-    logger("zerocopy").debug("{} is not for this machine: {}", kind.name, gpu.error().detail);
-    reasons += (reasons.empty() ? "" : "; ") + std::string(kind.name) + ": " + gpu.error().message();
+    const std::string tried = std::string(attempt.kind.name) + (attempt.gpu ? " on " + attempt.gpu->text() : "");
+    logger("zerocopy").debug("{} is not for this machine: {}", tried, gpu.error().detail);
+    reasons += (reasons.empty() ? "" : "; ") + tried + ": " + gpu.error().message();
   }
-  if (!strict && toggles.route.empty()) return on_host();
+  if (!strict && toggles.route.empty()) {
+    if (choice.binding()) logger("zerocopy").warn("the CPU converts, not {}: {}", choice.gpu->text(), reasons);
+    return on_host();
+  }
   return fail(ErrorKind::Unsupported, strict ? "ZEROCOPY=1" : "ZEROCOPY_ROUTE=" + toggles.route, reasons);
 }
 

@@ -46,7 +46,7 @@ Result<Gpu> open_cuda_gpu(const std::shared_ptr<const cuda::Driver>& driver, con
                           const GpuOptions& options) {
   if (!device.uuid) return fail(ErrorKind::Unsupported, "find the GPU", "CUDA does not tell its UUID");
   // The UUID is what says that two drivers speak of one GPU; whether it is a software renderer is not asked here.
-  auto vulkan = VulkanDevice::open({.uuid = device.uuid, .use = VulkanUse::Export});
+  auto vulkan = VulkanDevice::open({.uuid = device.uuid, .gpu = options.gpu, .use = VulkanUse::Export});
   if (!vulkan) return std::unexpected(std::move(vulkan.error()));
   auto context = cuda::Context::open(driver, device);
   if (!context) return std::unexpected(std::move(context.error()));
@@ -64,6 +64,10 @@ Result<Gpu> open_cuda_gpu(const std::shared_ptr<const cuda::Driver>& driver, con
 }
 
 Result<Gpu> open_cuda(const GpuOptions& options) {
+  // CUDA's start wakes every GPU of NVIDIA's.
+  if (options.gpu && !options.gpu->vendor.empty() && options.gpu->vendor != kNvidia) {
+    return fail(ErrorKind::Unsupported, "open CUDA on " + options.gpu->text(), "it is not NVIDIA's");
+  }
   const auto driver = cuda::Driver::load();
   if (!driver) return std::unexpected(driver.error());
   const auto devices = (*driver)->devices();
@@ -84,14 +88,14 @@ Result<void> need_gpu_node(const GpuOptions& options) {
 
 Result<Gpu> open_vulkan_video(const GpuOptions& options) {
   if (auto node = need_gpu_node(options); !node) return std::unexpected(std::move(node.error()));
-  auto device = find_vulkan_video_device(options.software);
+  auto device = find_vulkan_video_device(options.software, options.gpu);
   if (!device) return std::unexpected(std::move(device.error()));
   return open_vulkan_video_gpu(std::move(*device), options);
 }
 
 Result<Gpu> open_host(const GpuOptions& options) {
   if (auto node = need_gpu_node(options); !node) return std::unexpected(std::move(node.error()));
-  auto device = VulkanDevice::open({.use = VulkanUse::Export, .software = options.software});
+  auto device = VulkanDevice::open({.gpu = options.gpu, .use = VulkanUse::Export, .software = options.software});
   if (!device) return std::unexpected(std::move(device.error()));
   return open_host_gpu(std::move(*device), options);
 }
@@ -106,6 +110,21 @@ constexpr std::array kKinds = {
 }  // namespace
 
 std::span<const GpuKind> gpu_kinds() { return kKinds; }
+
+std::vector<GpuAttempt> gpu_attempts(std::span<const GpuKind> kinds, MemoryKind first, const GpuChoice& choice) {
+  std::vector<GpuAttempt> attempts;
+  for (const bool wanted : {true, false}) {
+    const auto add = [&](const std::optional<GpuAddress>& gpu) {
+      for (const GpuKind& kind : kinds) {
+        // Every encoder takes pictures from the host, so that nobody asks for them.
+        if ((kind.memory == first && first != MemoryKind::Host) == wanted) attempts.push_back({kind, gpu});
+      }
+    };
+    if (choice.gpu) add(choice.gpu);
+    if (!choice.binding()) add(std::nullopt);
+  }
+  return attempts;
+}
 
 Result<std::vector<std::unique_ptr<Converter>>> open_converters(const std::shared_ptr<VulkanDevice>& device,
                                                                 const GpuOptions& options) {

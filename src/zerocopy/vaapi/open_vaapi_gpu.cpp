@@ -1,16 +1,13 @@
 // The cards that have VA-API and Vulkan.
 #include "base/log.h"
-#include "gpu/render_nodes.h"
+#include "gpu/gpu_address.h"
 #include "zerocopy/vaapi/vaapi_target.h"
 #include "zerocopy/vulkan/vulkan_device.h"
 
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace zc {
 namespace {
@@ -20,15 +17,15 @@ constexpr const char* kOperation = "find a card with VA-API";
 constexpr SurfaceFormat kTried{
     .format = PixelFormat::NV12, .size = {64, 64}, .colour = kBt709Limited, .memory = MemoryKind::Vaapi};
 
-Result<Gpu> open_node(const std::string& node, const GpuOptions& options) {
-  auto device = vaapi::Device::open(node);
+Result<Gpu> open_card(const GpuAddress& card, const GpuOptions& options) {
+  if (card.render_node.empty()) return fail(ErrorKind::Unsupported, card.text(), "it has no render node");
+  auto device = vaapi::Device::open(card.render_node);
   if (!device) return std::unexpected(std::move(device.error()));
-  if (!(*device)->encodes()) return fail(ErrorKind::Unsupported, node, (*device)->vendor() + " encodes nothing");
-  struct stat found{};
-  if (::stat(node.c_str(), &found) != 0) return fail_errno(errno, node);
+  if (!(*device)->encodes()) {
+    return fail(ErrorKind::Unsupported, card.render_node, (*device)->vendor() + " encodes nothing");
+  }
   // The node is what says that two drivers speak of one card; whether it is a software renderer is not asked here.
-  auto vulkan = VulkanDevice::open(
-      {.render_node = DrmNode{major(found.st_rdev), minor(found.st_rdev)}, .use = VulkanUse::LinearDmabuf});
+  auto vulkan = VulkanDevice::open({.gpu = card, .use = VulkanUse::LinearDmabuf});
   if (!vulkan && options.software) vulkan = VulkanDevice::open({.use = VulkanUse::LinearDmabuf});
   if (!vulkan) return std::unexpected(std::move(vulkan.error()));
   return open_vaapi_gpu(std::move(*vulkan), std::move(*device), options);
@@ -55,11 +52,11 @@ Result<Gpu> open_vaapi_gpu(std::shared_ptr<VulkanDevice> vulkan, std::shared_ptr
 }
 
 Result<Gpu> open_vaapi_gpu(const GpuOptions& options) {
-  const auto nodes = render_nodes();
-  if (nodes.empty()) return fail(ErrorKind::Unsupported, kOperation, "there is no render node (/dev/dri/renderD*)");
+  const auto cards = options.gpu ? std::vector{*options.gpu} : machine_gpus();
+  if (cards.empty()) return fail(ErrorKind::Unsupported, kOperation, "there is no render node (/dev/dri/renderD*)");
   std::string reasons;
-  for (const std::string& node : nodes) {
-    auto gpu = open_node(node, options);
+  for (const GpuAddress& card : cards) {
+    auto gpu = open_card(card, options);
     if (gpu) return gpu;
     reasons += (reasons.empty() ? "" : "; ") + gpu.error().message();
   }

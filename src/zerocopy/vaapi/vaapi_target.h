@@ -21,7 +21,8 @@ class VulkanDevice;
                                                                 const SurfaceFormat& format, std::size_t limit,
                                                                 bool in_place = true);
 
-/// The first render node with VA-API encoders, and Vulkan on the same card. Unsupported: what each lacks.
+/// The GPU of the options, else the first render node with VA-API encoders, and Vulkan on the same card. Unsupported:
+/// what each lacks.
 [[nodiscard]] Result<Gpu> open_vaapi_gpu(const GpuOptions& options);
 /// On devices that are open, of one card.
 [[nodiscard]] Result<Gpu> open_vaapi_gpu(std::shared_ptr<VulkanDevice> vulkan,

@@ -47,6 +47,8 @@ VulkanGpu describe(const VulkanInstanceFunctions& fn, VkPhysicalDevice handle) {
   gpu.extensions = extensions_of(fn, handle);
   VkPhysicalDeviceDrmPropertiesEXT drm{};
   drm.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRM_PROPERTIES_EXT;
+  VkPhysicalDevicePCIBusInfoPropertiesEXT pci{};
+  pci.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PCI_BUS_INFO_PROPERTIES_EXT;
   VkPhysicalDeviceDriverProperties driver{};
   driver.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES;
   VkPhysicalDeviceIDProperties id{};
@@ -54,9 +56,11 @@ VulkanGpu describe(const VulkanInstanceFunctions& fn, VkPhysicalDevice handle) {
   VkPhysicalDeviceProperties2 properties{};
   properties.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2;
   const bool has_drm = gpu.has(VK_EXT_PHYSICAL_DEVICE_DRM_EXTENSION_NAME);
+  const bool has_pci = gpu.has(VK_EXT_PCI_BUS_INFO_EXTENSION_NAME);
   properties.pNext = &id;
   id.pNext = &driver;
-  driver.pNext = has_drm ? &drm : nullptr;
+  if (has_drm) driver.pNext = &drm;
+  if (has_pci) pci.pNext = std::exchange(driver.pNext, &pci);
   fn.GetPhysicalDeviceProperties2(handle, &properties);
   gpu.name = properties.properties.deviceName;
   gpu.driver = fmt::format("{} {}", driver.driverName, driver.driverInfo);
@@ -64,6 +68,9 @@ VulkanGpu describe(const VulkanInstanceFunctions& fn, VkPhysicalDevice handle) {
   gpu.type = properties.properties.deviceType;
   std::ranges::copy(id.deviceUUID, gpu.uuid.begin());
   if (has_drm && drm.hasRender == VK_TRUE) gpu.render_node = DrmNode{drm.renderMajor, drm.renderMinor};
+  if (has_pci) {
+    gpu.pci = fmt::format("{:04x}:{:02x}:{:02x}.{:x}", pci.pciDomain, pci.pciBus, pci.pciDevice, pci.pciFunction);
+  }
   return gpu;
 }
 
@@ -97,6 +104,11 @@ bool VulkanGpu::has(std::string_view extension) const {
   return std::ranges::find(extensions, extension) != extensions.end();
 }
 
+bool VulkanGpu::is(const GpuAddress& address) const {
+  if (render_node && address.number) return render_node == address.number;
+  return !pci.empty() && pci == address.pci;
+}
+
 std::string VulkanGpu::missing_for(VulkanUse use) const {
   std::string missing;
   for (const char* extension : kUses.at(static_cast<std::size_t>(use)).extensions) {
@@ -112,9 +124,9 @@ Result<std::size_t> choose_gpu(std::span<const VulkanGpu> gpus, const VulkanChoi
   std::optional<std::size_t> software;
   for (std::size_t i = 0; i < gpus.size(); ++i) {
     const VulkanGpu& gpu = gpus[i];
-    const bool named = choice.uuid || choice.render_node;
+    const bool named = choice.uuid || choice.gpu;
     if (choice.uuid && gpu.uuid != *choice.uuid) continue;
-    if (choice.render_node && gpu.render_node != choice.render_node) continue;
+    if (choice.gpu && !gpu.is(*choice.gpu)) continue;
     const std::string why_not = refusal(gpu, choice);
     if (why_not.empty()) {
       if (named || gpu.type != VK_PHYSICAL_DEVICE_TYPE_CPU) return i;

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "gpu/gpu_address.h"
 #include "zerocopy/vulkan/vulkan_api.h"
 
 #include <array>
@@ -31,12 +32,6 @@ inline constexpr std::size_t kVulkanUses = 4;
 
 using GpuUuid = std::array<std::uint8_t, VK_UUID_SIZE>;
 
-/// A device node's number.
-struct DrmNode {
-  std::int64_t major = 0, minor = 0;
-  bool operator==(const DrmNode&) const = default;
-};
-
 /// One physical device, as its driver describes it. A plain value.
 struct VulkanGpu {
   VkPhysicalDevice handle = VK_NULL_HANDLE;
@@ -46,9 +41,12 @@ struct VulkanGpu {
   VkPhysicalDeviceType type = VK_PHYSICAL_DEVICE_TYPE_OTHER;
   GpuUuid uuid{};                      ///< the same in CUDA (cuDeviceGetUuid) and GL (GL_DEVICE_UUID_EXT)
   std::optional<DrmNode> render_node;  ///< where the driver says it (VK_EXT_physical_device_drm)
+  std::string pci;                     ///< "0000:01:00.0", where the driver says it (VK_EXT_pci_bus_info)
   std::vector<std::string> extensions;
 
   [[nodiscard]] bool has(std::string_view extension) const;
+  /// By the render node where both have one, else by the place on the PCI bus.
+  [[nodiscard]] bool is(const GpuAddress& address) const;
   /// The extensions this use lacks here, separated by commas; empty when it has all.
   [[nodiscard]] std::string missing_for(VulkanUse use) const;
 };
@@ -56,7 +54,7 @@ struct VulkanGpu {
 /// Which device is wanted. With neither set: the first hardware one that has the use, a software one at last.
 struct VulkanChoice {
   std::optional<GpuUuid> uuid = std::nullopt;
-  std::optional<DrmNode> render_node = std::nullopt;
+  std::optional<GpuAddress> gpu = std::nullopt;
   VulkanUse use = VulkanUse::Convert;
   bool software = true;  ///< a device of type CPU is acceptable
 };

@@ -33,7 +33,7 @@ Result<std::shared_ptr<VulkanDevice>> open_device(std::size_t place, const Vulka
 
 }  // namespace
 
-Result<std::shared_ptr<VulkanDevice>> find_vulkan_video_device(bool software) {
+Result<std::shared_ptr<VulkanDevice>> find_vulkan_video_device(bool software, const std::optional<GpuAddress>& wanted) {
   constexpr const char* kOperation = "find a device with Vulkan Video encoders";
   const auto instance = VulkanInstance::create();
   if (!instance) return std::unexpected(instance.error());
@@ -43,11 +43,12 @@ Result<std::shared_ptr<VulkanDevice>> find_vulkan_video_device(bool software) {
   const bool only_software = std::ranges::all_of(*gpus, is_software);
   std::string reasons;
   for (std::size_t i = 0; i < gpus->size(); ++i) {
+    if (wanted && !gpus->at(i).is(*wanted)) continue;
     auto device = open_device(i, gpus->at(i), software && only_software);
     if (device) return device;
     reasons += (reasons.empty() ? "" : "; ") + device.error().message();
   }
-  return fail(ErrorKind::Unsupported, kOperation, reasons.empty() ? "there is no Vulkan device" : reasons);
+  return fail(ErrorKind::Unsupported, kOperation, reasons.empty() ? "there is no such Vulkan device" : reasons);
 }
 
 }  // namespace zc

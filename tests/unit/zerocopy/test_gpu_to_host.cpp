@@ -109,6 +109,28 @@ TEST_CASE("buffers without a modifier are offered where they come from this GPU"
   CHECK(std::ranges::find(without, kModifierInvalid) == without.end());
 }
 
+TEST_CASE("what is tried in which order") {
+  const std::array kinds{GpuKind{"cuda", MemoryKind::Cuda, nullptr}, GpuKind{"vaapi", MemoryKind::Vaapi, nullptr},
+                         GpuKind{"host", MemoryKind::Host, nullptr}};
+  const auto order = [&](MemoryKind first, const GpuChoice& choice) {
+    std::string text;
+    for (const GpuAttempt& attempt : gpu_attempts(kinds, first, choice)) {
+      text += (text.empty() ? "" : " ") + std::string(attempt.kind.name) + (attempt.gpu ? "@" + attempt.gpu->pci : "");
+    }
+    return text;
+  };
+  const GpuAddress gpu{.pci = "2"};
+  const GpuChoice preferred{.gpu = gpu, .reason = GpuReason::Compositor};
+  const GpuChoice binding{.gpu = gpu, .reason = GpuReason::Chosen};
+  CHECK(order(MemoryKind::Host, {}) == "cuda vaapi host");
+  CHECK(order(MemoryKind::Vaapi, {}) == "vaapi cuda host");
+  CHECK(order(MemoryKind::Host, preferred) == "cuda@2 vaapi@2 host@2 cuda vaapi host");
+  // The encoder that is asked for counts more.
+  CHECK(order(MemoryKind::Vaapi, preferred) == "vaapi@2 vaapi cuda@2 host@2 cuda host");
+  CHECK(order(MemoryKind::Host, binding) == "cuda@2 vaapi@2 host@2");
+  CHECK(order(MemoryKind::Vaapi, binding) == "vaapi@2 cuda@2 host@2");
+}
+
 TEST_CASE("the chain has an importer on every machine, and only a GPU's when told so") {
   FormatTable formats;
   const auto any = open_importer({}, formats);

@@ -152,10 +152,17 @@ TEST_CASE("the device is chosen by what it is asked for, and refused by name") {
                               gpu("bare", kDiscrete, 3), gpu("good", kDiscrete, 4, dmabuf)};
   gpus[1].api_version = VK_API_VERSION_1_1;
   gpus[3].render_node = DrmNode{226, 129};
+  gpus[2].pci = "0000:01:00.0";
 
   CHECK(choose_gpu(gpus, {}) == 2U);
   CHECK(choose_gpu(gpus, {.use = VulkanUse::LinearDmabuf}) == 3U);
-  CHECK(choose_gpu(gpus, {.render_node = DrmNode{226, 129}}) == 3U);
+  CHECK(choose_gpu(gpus, {.gpu = GpuAddress{.number = DrmNode{226, 129}}}) == 3U);
+  // A driver that does not tell its render node tells where on the bus it is; the node decides where both do.
+  CHECK(choose_gpu(gpus, {.gpu = GpuAddress{.number = DrmNode{226, 130}, .pci = "0000:01:00.0"}}) == 2U);
+  gpus[2].render_node = DrmNode{226, 131};
+  CHECK_FALSE(choose_gpu(gpus, {.gpu = GpuAddress{.number = DrmNode{226, 130}, .pci = "0000:01:00.0"}}));
+  gpus[2].render_node.reset();
+  CHECK_FALSE(choose_gpu(gpus, {.uuid = GpuUuid{3}, .gpu = GpuAddress{.number = DrmNode{226, 129}}}));
   CHECK(choose_gpu(gpus, {.uuid = GpuUuid{1}}) == 0U);
   CHECK(choose_gpu(std::span(gpus).first(2), {}) == 0U);
 
@@ -167,7 +174,7 @@ TEST_CASE("the device is chosen by what it is asked for, and refused by name") {
   REQUIRE_FALSE(tiled);
   CHECK(tiled.error().detail.find("old: its Vulkan is older than 1.2") != std::string::npos);
   CHECK(tiled.error().detail.find("good: it has no VK_EXT_image_drm_format_modifier") != std::string::npos);
-  const auto elsewhere = choose_gpu(gpus, {.render_node = DrmNode{226, 128}});
+  const auto elsewhere = choose_gpu(gpus, {.gpu = GpuAddress{.number = DrmNode{226, 128}}});
   REQUIRE_FALSE(elsewhere);
   CHECK(elsewhere.error().kind == ErrorKind::NotFound);
   CHECK(choose_gpu({}, {}).error().kind == ErrorKind::Unsupported);
