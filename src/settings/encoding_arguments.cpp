@@ -1,6 +1,7 @@
 #include "settings/encoding_arguments.h"
 
 #include "encode/encoder_table.h"
+#include "gpu/gpu_address.h"
 #include "settings/values.h"
 
 #include <algorithm>
@@ -53,6 +54,8 @@ constexpr auto kBitDepthWords = words(kBitDepths);
 constexpr auto kChromaWords = words(kChromas);
 constexpr auto kRingWords = words(kRingPolicies);
 
+constexpr std::array<std::string_view, 1> kGpuWords{"auto"};
+
 constexpr std::string_view kEncoding = "Encoding";
 
 std::span<const std::string_view> encoder_words() {
@@ -93,6 +96,15 @@ std::vector<Row> common_rows(bool live) {
        [](Words& w, Text option, Text text) {
          return store(choice_value(option, text, kCodecs), w.options.encoder.codec);
        }},
+      {{.name = "--gpu",
+        .value = "GPU",
+        .group = kEncoding,
+        .help = "The GPU that converts and encodes: a render node such as /dev/dri/renderD128 or a PCI address such as "
+                "01:00.0, and no other one is used. 'auto' takes the one that the desktop is composed on first, and "
+                "any other where that one cannot.",
+        .fallback = "auto",
+        .suggestions = kGpuWords},
+       [](Words& w, Text option, Text text) { return store(parse_gpu(option, text), w.options.gpu); }},
       {{.name = "--encoder",
         .value = "NAME",
         .group = kEncoding,

@@ -9,6 +9,7 @@ RecordingOptions recording_options(const RecordOptions& options, const Toggles& 
   recording.source_options.persist = options.restore ? Persist::UntilRevoked : Persist::Never;
   recording.source_options.restore_slot = options.restore_slot;
   recording.outputs = options.outputs;
+  recording.gpu = options.gpu;
   recording.encoder = options.encoder;
   recording.proofs = EncoderProofs::remembered(options.reprobe);
   recording.size = options.size;

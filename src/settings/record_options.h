@@ -25,6 +25,7 @@ struct RecordOptions {
   CursorMode cursor = CursorMode::Embedded;
   bool restore = true;                  ///< use and keep the portal's restore token
   std::string restore_slot{"default"};  ///< which token
+  std::string gpu;                      ///< as RecordingOptions'
   EncoderSettings encoder;
   bool reprobe = false;                    ///< try the encoders anew, whatever is remembered of them
   std::optional<Size> size;                ///< px of the coded picture; nullopt: the source's

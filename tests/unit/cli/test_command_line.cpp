@@ -165,6 +165,17 @@ TEST_CASE("which encoder is tried first, and how many pictures wait for it") {
         "encoder order: 'nvenc' stands in it twice");
 }
 
+TEST_CASE("which GPU works") {
+  CHECK(record({"out.mkv"}).gpu.empty());
+  CHECK(record({"--gpu", "auto", "out.mkv"}).gpu.empty());
+  CHECK(record({"--gpu=/dev/dri/renderD129", "out.mkv"}).gpu == "/dev/dri/renderD129");
+  CHECK(recording_options(record({"--gpu=01:00.0", "out.mkv"}), {}).gpu == "0000:01:00.0");
+  CHECK(
+      error_of({"record", "--gpu", "nvidia", "a.mkv"})
+          .starts_with("--gpu: 'nvidia' is not 'auto', a render node such as /dev/dri/renderD128 or a PCI address such "
+                       "as 01:00.0; this machine has "));
+}
+
 TEST_CASE("range and colour combine in any order") {
   const RecordOptions options = record({"--range", "full", "--colour", "bt601", "out.mkv"});
   CHECK(options.encoder.colour.range == ColourRange::Full);

@@ -41,8 +41,10 @@ TEST_CASE("settings are the command line's options under the same names") {
   CHECK_THAT(options.error().message(), ContainsSubstring("fps") && ContainsSubstring("constant rate"));
 
   const auto good = record_options_from(std::vector{file(), setting("codec", "hevc"), setting("fps", std::int64_t{30}),
-                                                    setting("restore", false), setting("size", "640x480")});
+                                                    setting("restore", false), setting("size", "640x480"),
+                                                    setting("gpu", "01:00.0")});
   REQUIRE(good);
+  CHECK(good->gpu == "0000:01:00.0");
   CHECK(good->encoder.codec == Codec::HEVC);
   CHECK(good->constant_rate->num == 30);
   CHECK_FALSE(good->restore);
