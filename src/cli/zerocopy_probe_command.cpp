@@ -7,6 +7,7 @@
 #include "probe/collect.h"
 #include "probe/report_json.h"
 #include "probe/step.h"
+#include "settings/config_file.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -27,6 +28,14 @@ void show_progress(std::string_view step) {
   if (terminal) say("\r\x1b[K" + (step.empty() ? std::string() : fmt::format("probing {}", step)));
 }
 
+/// What [record] of the configuration file says about the GPU. Of a file that is wrong 'zerocast record' tells.
+std::string configured_gpu() {
+  const auto config = read_config();
+  RecordWords words;
+  if (!config || !apply_defaults(config->record, {}, SettingScope::Record, words)) return {};
+  return words.options.gpu;
+}
+
 }  // namespace
 
 int run_zerocopy_probe(const ZerocopyProbeOptions& options, const Toggles& toggles) {
@@ -35,6 +44,7 @@ int run_zerocopy_probe(const ZerocopyProbeOptions& options, const Toggles& toggl
   probe.step_limit = options.step_limit;
   probe.mode = toggles.zerocopy;
   probe.progress = show_progress;
+  probe.gpu = configured_gpu();
   const auto report = probe::probe_machine(probe);
   show_progress("");
   if (!report) {

@@ -2,6 +2,7 @@
 
 #include "encode/decoder_probe.h"
 #include "encode/encoder_table.h"
+#include "gpu/which_gpu.h"
 #include "probe/child.h"
 #include "probe/join.h"
 #include "probe/report_json.h"
@@ -64,6 +65,7 @@ class Collector {
     report_.gpus = join_gpus(facts);
     ask_for({"compositor"}, "compositor", report_.compositor, &CompositorFacts::reason);
     join_compositor(report_.gpus, report_.compositor);
+    if (auto chosen = choose_gpu(); !chosen) return std::unexpected(std::move(chosen.error()));
     try_routes();
     try_encoders();
     try_decoders(facts);
@@ -73,6 +75,30 @@ class Collector {
   }
 
  private:
+  /// As a recording of the desktop does.
+  Result<void> choose_gpu() {
+    std::optional<GpuAddress> named;
+    if (!options_.gpu.empty()) {
+      auto found = find_gpu(options_.gpu);
+      if (!found) return std::unexpected(std::move(found.error()));
+      named = std::move(*found);
+    }
+    const std::vector<GpuAddress> machine = machine_gpus();
+    std::optional<GpuAddress> compositor;
+    const auto composes = std::ranges::find(machine, report_.compositor.render_node, &GpuAddress::render_node);
+    if (composes != machine.end()) compositor = *composes;
+    const GpuChoice choice = which_gpu(std::move(named), machine, std::move(compositor));
+    const auto name = [](const GpuAddress& gpu) { return gpu.render_node.empty() ? gpu.pci : gpu.render_node; };
+    report_.choice.reason = to_string(choice.reason);
+    if (choice.gpu) {
+      report_.choice.gpu = name(*choice.gpu);
+      choice_words_ = {report_.choice.gpu, report_.choice.reason};
+    } else if (machine.size() == 1) {
+      report_.choice.gpu = name(machine.front());
+    }
+    return {};
+  }
+
   /// Runs a step. nullopt: it gave no answer, which `trouble` explains; a step that gave one and then failed has both.
   /// After a step of `driver` hung, no other of it is run.
   std::optional<Json> run(const Words& words, std::string_view driver, std::string& trouble) {
@@ -172,7 +198,8 @@ class Collector {
       route.what = row.what;
       route.zero_copy = row.zero_copy;
       std::string trouble;
-      const Words words{"route", row.name};
+      Words words{"route", row.name};
+      words.insert(words.end(), choice_words_.begin(), choice_words_.end());
       if (const auto answer = run(words, words[0] + ":" + words[1], trouble)) read(*answer, route, words, trouble);
       if (!trouble.empty()) {
         route.works = false;
@@ -191,7 +218,8 @@ class Collector {
                            .works = false,
                            .reason = {}};
       std::string trouble;
-      const Words words{"encoder", encoder.encoder};
+      Words words{"encoder", encoder.encoder};
+      words.insert(words.end(), choice_words_.begin(), choice_words_.end());
       if (const auto answer = run(words, row.hardware() ? row.backend : row.name, trouble)) {
         read(*answer, encoder, words, trouble);
       }
@@ -239,6 +267,7 @@ class Collector {
   const ProbeOptions& options_;
   Nanoseconds deadline_;
   ProbeReport report_;
+  Words choice_words_;             ///< for steps that work on a GPU: which one, and why
   std::vector<std::string> hung_;  ///< drivers
   std::optional<Error> failure_;   ///< of the machinery itself
 };

@@ -21,12 +21,13 @@ struct ProbeOptions {
   /// No step is started after this; the probe ends at most one step later.
   Nanoseconds total_limit = std::chrono::minutes(5);
   ZerocopyMode mode = ZerocopyMode::Auto;
+  std::string gpu;  ///< that the user wants, as parse_gpu() gives it; empty: "auto"
   /// Told each step's name before it runs.
   std::function<void(std::string_view step)> progress = [](std::string_view) {};
 };
 
 /// Steps that crash, hang or answer nonsense are problems of the report. An error means that no child process could be
-/// run at all.
+/// run at all, or (Invalid) that the GPU wanted is not there.
 [[nodiscard]] Result<ProbeReport> probe_machine(const ProbeOptions& options);
 
 /// What stands between the program and `command` on this process's command line, for ProbeOptions::arguments: the

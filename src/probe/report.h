@@ -263,13 +263,22 @@ struct DecoderFacts {
 struct CompositorFacts {
   bool reached = false;     ///< a Wayland compositor answered
   std::string device;       ///< device number of its GPU: "226:128"; "" unknown
-  std::string render_node;  ///< the same device's, once joined
+  std::string render_node;  ///< of the same GPU
   std::string gpu;          ///< name of the joined GPU
   std::string reason;       ///< why the device is unknown
   static constexpr auto fields() {
     return std::tuple{Field{"reached", &CompositorFacts::reached}, Field{"device", &CompositorFacts::device},
                       Field{"render_node", &CompositorFacts::render_node}, Field{"gpu", &CompositorFacts::gpu},
                       Field{"reason", &CompositorFacts::reason}};
+  }
+};
+
+/// Which GPU a recording of the desktop uses.
+struct ChoiceFacts {
+  std::string gpu;     ///< render node, or PCI address without one; "" the first that works
+  std::string reason;  ///< "first", "only", "compositor", "chosen"
+  static constexpr auto fields() {
+    return std::tuple{Field{"gpu", &ChoiceFacts::gpu}, Field{"reason", &ChoiceFacts::reason}};
   }
 };
 
@@ -330,6 +339,7 @@ struct ProbeReport {
   std::vector<EncoderFacts> encoders;
   std::vector<DecoderFacts> decoders;
   CompositorFacts compositor;
+  ChoiceFacts choice;
   PermissionFacts permissions;
   std::vector<Problem> problems;
   static constexpr auto fields() {
@@ -342,6 +352,7 @@ struct ProbeReport {
                       Field{"encoders", &ProbeReport::encoders},
                       Field{"decoders", &ProbeReport::decoders},
                       Field{"compositor", &ProbeReport::compositor},
+                      Field{"choice", &ProbeReport::choice},
                       Field{"permissions", &ProbeReport::permissions},
                       Field{"problems", &ProbeReport::problems}};
   }

@@ -48,7 +48,7 @@ Result<OpenedRoute> opened(Gpu gpu, MemoryKind memory) {
   return route;
 }
 
-Result<OpenedRoute> open_cpu() {
+Result<OpenedRoute> open_cpu(const GpuChoice& /*choice*/) {
   return OpenedRoute{.importer = make_host_importer(kSurfaces),
                      .device = "CPU",
                      .uuid = {},
@@ -77,10 +77,13 @@ std::vector<RouteRow> make_rows() {
       rows.push_back({.name = fmt::format("{}{}", converter, words.suffix),
                       .what = fmt::format("dmabufs by one {} pass into {}", converter, words.where),
                       .zero_copy = true,
-                      .open = [kind, converter]() -> Result<OpenedRoute> {
-                        auto gpu = kind->open({.converter = converter, .software = true});
-                        if (!gpu) return std::unexpected(std::move(gpu.error()));
-                        return opened(std::move(*gpu), kind->memory);
+                      .open = [kind, converter](const GpuChoice& choice) -> Result<OpenedRoute> {
+                        Result<Gpu> gpu;
+                        for (const GpuAttempt& attempt : gpu_attempts({&*kind, 1}, MemoryKind::Host, choice)) {
+                          gpu = kind->open({.converter = converter, .software = true, .gpu = attempt.gpu});
+                          if (gpu) return opened(std::move(*gpu), kind->memory);
+                        }
+                        return std::unexpected(std::move(gpu.error()));
                       }});
     }
   }
@@ -236,13 +239,13 @@ const std::vector<RouteRow>& route_rows() {
 }
 
 RouteReport try_route(const RouteRow& row, std::span<const Size> sizes,
-                      const std::function<void(const RouteReport&)>& progress) {
+                      const std::function<void(const RouteReport&)>& progress, const GpuChoice& choice) {
   RouteReport report;
   report.route = row.name;
   report.what = row.what;
   report.zero_copy = row.zero_copy;
   progress(report);
-  auto route = row.open();
+  auto route = row.open(choice);
   if (!route) {
     report.reason = route.error().message();
     return report;

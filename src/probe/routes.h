@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "gpu/which_gpu.h"
 #include "media/geometry.h"
 #include "probe/report.h"
 #include "zerocopy/importer.h"
@@ -33,7 +34,7 @@ struct RouteRow {
   std::string name;  ///< as Importer::route() says it: "vulkan+cuda"
   std::string what;
   bool zero_copy;
-  std::function<Result<OpenedRoute>()> open;
+  std::function<Result<OpenedRoute>(const GpuChoice& choice)> open;
 };
 /// In the order in which a recording tries them; the last is the CPU route.
 [[nodiscard]] const std::vector<RouteRow>& route_rows();
@@ -44,6 +45,7 @@ inline constexpr std::array kRouteSizes{Size{1920, 1080}, Size{3840, 2160}};
 /// surface sample by sample with the CPU route's and takes the time of some more. `progress` gets what is known so far
 /// whenever that is more.
 [[nodiscard]] RouteReport try_route(const RouteRow& row, std::span<const Size> sizes,
-                                    const std::function<void(const RouteReport&)>& progress);
+                                    const std::function<void(const RouteReport&)>& progress,
+                                    const GpuChoice& choice = {});
 
 }  // namespace zc::probe

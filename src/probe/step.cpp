@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "encode/decoder_probe.h"
 #include "encode/probe.h"
+#include "gpu/which_gpu.h"
 #include "probe/apis.h"
 #include "probe/child.h"
 #include "probe/compositor.h"
@@ -70,19 +71,31 @@ bool compositor_step(Words /*words*/) {
   return true;
 }
 
+/// The words after a step's own: nothing, or the GPU to work on and why. Unset: they are something else.
+std::optional<GpuChoice> choice_of(Words words) {
+  if (words.empty()) return GpuChoice{};
+  if (words.size() != 2) return std::nullopt;
+  auto gpu = find_gpu(words[0]);
+  if (!gpu) return std::nullopt;
+  const bool chosen = words[1] == to_string(GpuReason::Chosen);
+  return GpuChoice{.gpu = std::move(*gpu), .reason = chosen ? GpuReason::Chosen : GpuReason::Compositor};
+}
+
 bool route_step(Words words) {
-  if (words.size() != 1) return false;
+  const auto choice = words.empty() ? std::nullopt : choice_of(words.subspan(1));
+  if (!choice) return false;
   const auto row = std::ranges::find(route_rows(), words[0], &RouteRow::name);
   if (row == route_rows().end()) return false;
   const auto tell = [](const RouteReport& report) { answer(write_json(report)); };
-  tell(try_route(*row, kRouteSizes, tell));
+  tell(try_route(*row, kRouteSizes, tell, *choice));
   return true;
 }
 
 bool encoder_step(Words words) {
-  const EncoderRow* row = words.size() == 1 ? find_encoder_row(words[0]) : nullptr;
-  if (row == nullptr) return false;
-  const EncoderReport report = probe_encoder(*row, kEncoderSize, 8, Chroma::Yuv420);
+  const EncoderRow* row = words.empty() ? nullptr : find_encoder_row(words[0]);
+  const auto choice = words.empty() ? std::nullopt : choice_of(words.subspan(1));
+  if (row == nullptr || !choice) return false;
+  const EncoderReport report = probe_encoder(*row, kEncoderSize, 8, Chroma::Yuv420, {}, kOpenPatience, *choice);
   answer(write_json(EncoderFacts{.encoder = std::string(row->name),
                                  .codec = std::string(to_string(row->codec)),
                                  .backend = std::string(row->backend),

@@ -40,6 +40,21 @@ bool fits(const RouteReport& route, const EncoderFacts* encoder) {
   return of_device == kTakers.end() || (encoder != nullptr && encoder->backend == of_device->second);
 }
 
+/// The GPU that a recording tries first; nullptr: none in particular.
+const GpuReport* preferred_gpu(const ProbeReport& report) {
+  const std::string& gpu = report.choice.gpu;
+  if (gpu.empty()) return nullptr;
+  const auto found =
+      std::ranges::find_if(report.gpus, [&](const GpuReport& one) { return one.render_node == gpu || one.pci == gpu; });
+  return found == report.gpus.end() ? nullptr : &*found;
+}
+
+/// It takes the pixels off the CPU on that GPU.
+bool saves_there(const ProbeReport& report, const RouteReport& route) {
+  const GpuReport* gpu = preferred_gpu(report);
+  return gpu != nullptr && route.saves() && !gpu->uuid.empty() && route.uuid == gpu->uuid;
+}
+
 /// The route a recording takes with this encoder; nullptr: it refuses to run.
 const RouteReport* chosen_route(const ProbeReport& report, const EncoderFacts* encoder) {
   const auto usable = [&](const RouteReport& route) {
@@ -48,14 +63,22 @@ const RouteReport* chosen_route(const ProbeReport& report, const EncoderFacts* e
     if (route.saves()) return true;
     return report.mode != "1" && !route.zero_copy;
   };
-  const auto found = std::ranges::find_if(report.routes, usable);
+  auto found = std::ranges::find_if(
+      report.routes, [&](const RouteReport& route) { return usable(route) && saves_there(report, route); });
+  if (found == report.routes.end()) found = std::ranges::find_if(report.routes, usable);
   return found == report.routes.end() ? nullptr : &*found;
 }
 
-/// "auto" is H.264: the first of its rows that works.
+/// "auto" is H.264: of its rows that work one on the GPU that holds the pictures, else the first.
 const EncoderFacts* chosen_encoder(const ProbeReport& report) {
-  const auto found = std::ranges::find_if(
-      report.encoders, [](const EncoderFacts& encoder) { return encoder.codec == "h264" && encoder.works; });
+  const auto works = [](const EncoderFacts& encoder) { return encoder.codec == "h264" && encoder.works; };
+  const auto holds = [&](const EncoderFacts& encoder) {
+    return works(encoder) && std::ranges::any_of(report.routes, [&](const RouteReport& route) {
+             return saves_there(report, route) && !fits(route, nullptr) && fits(route, &encoder);
+           });
+  };
+  auto found = std::ranges::find_if(report.encoders, holds);
+  if (found == report.encoders.end() || report.mode == "0") found = std::ranges::find_if(report.encoders, works);
   return found == report.encoders.end() ? nullptr : &*found;
 }
 
@@ -117,6 +140,20 @@ void explain_compositor(const ProbeReport& report, const RouteReport* chosen, Li
   if (gpu != report.gpus.end() && !gpu->uuid.empty() && !chosen->uuid.empty() && gpu->uuid != chosen->uuid) {
     why.push_back(
         fmt::format("That is another GPU than the route's: each frame crosses the bus to {}.", chosen->device));
+  }
+}
+
+void explain_choice(const ProbeReport& report, Lines& why) {
+  const GpuReport* gpu = preferred_gpu(report);
+  const std::string name = gpu == nullptr ? report.choice.gpu : fmt::format("{} ({})", gpu->name, report.choice.gpu);
+  const std::string& reason = report.choice.reason;
+  if (reason == "chosen") why.push_back(fmt::format("{} is the GPU to use, and no other: it is chosen.", name));
+  if (reason == "compositor") {
+    why.push_back(fmt::format("{} is the GPU to use first: the desktop is composed on it.", name));
+  }
+  if (reason == "only" && !name.empty()) why.push_back(fmt::format("{} is the only GPU.", name));
+  if (reason == "first") {
+    why.emplace_back("The first GPU that works is used: which one the desktop is composed on is not known.");
   }
 }
 
@@ -207,6 +244,7 @@ Verdict make_verdict(const ProbeReport& report) {
   verdict.zero_copy = std::ranges::any_of(report.routes, &RouteReport::saves);
   if (route != nullptr) verdict.route = route->route;
   if (encoder != nullptr) verdict.encoder = encoder->encoder;
+  explain_choice(report, verdict.why);
   explain_route(report, route, encoder, verdict.why);
   explain_encoder(report, encoder, verdict.why);
   explain_compositor(report, route, verdict.why);

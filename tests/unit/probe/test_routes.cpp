@@ -84,7 +84,7 @@ TEST_CASE("the Vulkan route gives the CPU's pixels") {
 }
 
 TEST_CASE("one wrong sample is found") {
-  const RouteRow spoilt{"spoilt", "", true, []() -> Result<OpenedRoute> {
+  const RouteRow spoilt{"spoilt", "", true, [](const GpuChoice&) -> Result<OpenedRoute> {
                           OpenedRoute route;
                           route.importer = std::make_unique<Spoiler>();
                           return route;
@@ -99,7 +99,7 @@ TEST_CASE("one wrong sample is found") {
 }
 
 TEST_CASE("a route that does not open says why") {
-  const RouteRow closed{"closed", "nothing", true, []() -> Result<OpenedRoute> {
+  const RouteRow closed{"closed", "nothing", true, [](const GpuChoice&) -> Result<OpenedRoute> {
                           return fail(ErrorKind::Unsupported, "open it", "there is no such thing");
                         }};
   int told = 0;

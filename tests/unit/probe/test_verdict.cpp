@@ -132,6 +132,43 @@ TEST_CASE("a route whose pictures no encoder takes is passed over") {
   CHECK(make_verdict(report).route == "egl+cuda");
 }
 
+TEST_CASE("the GPU that is taken is told, and its routes and encoders come first") {
+  ProbeReport report = desktop();
+  GpuReport& intel = report.gpus.emplace_back();
+  intel.name = "Iris";
+  intel.uuid = "0022";
+  intel.pci = "0000:00:02.0";
+  intel.render_node = "/dev/dri/renderD129";
+  report.routes.insert(report.routes.begin(), 2, report.routes[0]);
+  report.routes[0].route = "vulkan+cuda";
+  report.routes[0].surface_memory = "cuda";
+  report.routes[1].route = "vulkan+vaapi";
+  report.routes[1].surface_memory = "vaapi";
+  report.routes[1].device = "Iris";
+  report.routes[1].uuid = "0022";
+  report.encoders.insert(
+      report.encoders.begin() + 1,
+      {.encoder = "h264_vaapi", .codec = "h264", .backend = "vaapi", .hardware = true, .works = true, .reason = ""});
+  report.choice = {.gpu = "", .reason = "first"};
+  Verdict verdict = make_verdict(report);
+  CHECK(verdict.route == "vulkan+cuda");
+  CHECK(verdict.encoder == "h264_nvenc");
+  CHECK(says(verdict.why, "The first GPU that works is used: which one the desktop is composed on is not known."));
+  report.choice = {.gpu = "/dev/dri/renderD129", .reason = "compositor"};
+  verdict = make_verdict(report);
+  CHECK(verdict.route == "vulkan+vaapi");
+  CHECK(verdict.encoder == "h264_vaapi");
+  CHECK(says(verdict.why, "Iris (/dev/dri/renderD129) is the GPU to use first: the desktop is composed on it."));
+  report.choice = {.gpu = "0000:00:02.0", .reason = "chosen"};
+  verdict = make_verdict(report);
+  CHECK(verdict.route == "vulkan+vaapi");
+  CHECK(says(verdict.why, "Iris (0000:00:02.0) is the GPU to use, and no other: it is chosen."));
+  report.choice = {.gpu = "/dev/dri/renderD128", .reason = "only"};
+  verdict = make_verdict(report);
+  CHECK(verdict.route == "vulkan+cuda");
+  CHECK(says(verdict.why, "GeForce (/dev/dri/renderD128) is the only GPU."));
+}
+
 TEST_CASE("what keeps a desktop from zero-copy is told, the most useful first") {
   ProbeReport report = desktop();
   report.routes[0].works = false;
