@@ -1,5 +1,6 @@
 // A render node for programs on machines without one: /dev/dri is read from a folder of the build tree, which holds an
-// empty file renderD128, and that file says it is a DRM render node when asked. For LD_PRELOAD, and for linking into
+// empty file renderD128, and that file says it is a DRM render node when asked. With SOFTVA_NODES=2 in the environment
+// there is renderD129, too. For LD_PRELOAD, and for linking into
 // tests (SOFTVA_DIR): the driver behind the node is chosen by libva's own LIBVA_DRIVERS_PATH and LIBVA_DRIVER_NAME,
 // which such a test sets for itself and what it starts.
 #include <dirent.h>
@@ -8,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include <array>
 #include <cstdarg>
 #include <cstdlib>
 #include <string>
@@ -16,10 +18,21 @@
 namespace {
 
 constexpr std::string_view kDri = "/dev/dri";
-constexpr std::string_view kStandIn = SOFTVA_DRI;
+constexpr std::array<unsigned, 2> kMinors{128, 129};
+
+/// The folder with so many nodes.
+const std::string& stand_in() {
+  static const std::string folder = [] {
+    const char* nodes = ::getenv("SOFTVA_NODES");
+    return std::string(SOFTVA_DRI) + (nodes != nullptr && std::string_view(nodes) == "2" ? "2" : "1");
+  }();
+  return folder;
+}
+
 /// What libdrm looks at to see whether a character device is of DRM.
-constexpr std::string_view kSysfs = "/sys/dev/char/226:128/device/drm";
-const dev_t kRenderNode = makedev(226, 128);
+bool is_sysfs(std::string_view path) {
+  return path == "/sys/dev/char/226:128/device/drm" || path == "/sys/dev/char/226:129/device/drm";
+}
 
 template <class Function>
 Function next(const char* name) {
@@ -29,7 +42,7 @@ Function next(const char* name) {
 std::string replaced(const char* path) {
   const std::string_view asked(path);
   const bool below = asked.starts_with(kDri) && (asked.size() == kDri.size() || asked[kDri.size()] == '/');
-  return below ? std::string(kStandIn) + std::string(asked.substr(kDri.size())) : std::string(asked);
+  return below ? stand_in() + std::string(asked.substr(kDri.size())) : std::string(asked);
 }
 
 using Stat = struct stat;
@@ -37,15 +50,22 @@ using Stat = struct stat;
 /// Turns what was found out about the stand-in's file into what a render node would say.
 template <class Found>
 void disguise(Found& found) {
-  static const Stat file = [] {
-    Stat s{};
+  static const auto files = [] {
+    std::array<Stat, kMinors.size()> all{};
     const auto real = next<int (*)(const char*, Stat*)>("stat");
-    if (real((std::string(kStandIn) + "/renderD128").c_str(), &s) != 0) s = {};
-    return s;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      Stat& s = all.at(i);
+      if (real((stand_in() + "/renderD" + std::to_string(kMinors.at(i))).c_str(), &s) != 0) s = {};
+    }
+    return all;
   }();
-  if (file.st_ino == 0 || found.st_ino != file.st_ino || found.st_dev != file.st_dev) return;
-  found.st_mode = S_IFCHR | 0660U;
-  found.st_rdev = kRenderNode;
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    const Stat& file = files.at(i);
+    if (file.st_ino == 0 || found.st_ino != file.st_ino || found.st_dev != file.st_dev) continue;
+    found.st_mode = S_IFCHR | 0660U;
+    found.st_rdev = makedev(226, kMinors.at(i));
+    return;
+  }
 }
 
 #ifdef SOFTVA_DIR
@@ -107,7 +127,7 @@ int access(const char* path, int mode) noexcept {
   }                                                                          \
   int stat_name(const char* path, Found* found) noexcept {                   \
     static const auto real = next<int (*)(const char*, Found*)>(#stat_name); \
-    const bool sysfs = std::string_view(path) == kSysfs;                     \
+    const bool sysfs = is_sysfs(path);                                       \
     const int result = real(sysfs ? "/" : replaced(path).c_str(), found);    \
     if (result == 0) disguise(*found);                                       \
     return result;                                                           \

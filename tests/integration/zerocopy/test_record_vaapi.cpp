@@ -1,5 +1,6 @@
 // Dmabufs from a real PipeWire, recorded by the whole program on the stand-in VA driver and lavapipe, which a layer
 // puts behind the same render node: every picture is read back from the file.
+#include "capture/wayland_wire.h"
 #include "integration/capture/rig.h"
 #include "integration/zerocopy/run_program.h"
 #include "session/recording.h"
@@ -7,8 +8,19 @@
 #include "tools/decode.h"
 #include "tools/frame_report.h"
 
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
+
 #include <catch2/generators/catch_generators.hpp>
 #include <cstdlib>
+#include <filesystem>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
 
 using namespace zc;
 using namespace zc::test;
@@ -184,6 +196,112 @@ TEST_CASE("the coded size follows the pictures', in surfaces of the card's") {
   CHECK(third.media.size == Size{320, 180});
   CHECK(first.frames + second.frames + third.frames == report.counters.packets);
   check_nothing_left();
+}
+
+namespace {
+
+/// A compositor that says on which device it composes and no more.
+class Compositor {
+ public:
+  Compositor(const std::string& path, dev_t device) : device_(device) {
+    listener_ = UniqueFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    REQUIRE(::bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+    REQUIRE(::listen(listener_.get(), 4) == 0);
+    thread_ = std::jthread([this](const std::stop_token& stop) { serve(stop); });
+  }
+
+ private:
+  void serve(const std::stop_token& stop) const {
+    while (!stop.stop_requested()) {
+      pollfd waiting{listener_.get(), POLLIN, 0};
+      if (::poll(&waiting, 1, 20) <= 0) continue;
+      WaylandWire wire(UniqueFd(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)), stop);
+      while (auto request = wire.next(monotonic_now() + 60s)) answer(wire, *request);
+    }
+  }
+  void answer(WaylandWire& wire, WaylandEvent& request) const {
+    constexpr std::uint16_t kGetRegistry = 1, kGetDefaultFeedback = 2, kMainDevice = 2;
+    const bool display = request.object == kWaylandDisplay;
+    if (display && request.opcode == kGetRegistry) {
+      wire.request(request.number(), 0, 7, std::string_view("zwp_linux_dmabuf_v1"), 4);
+    } else if (display) {  // sync
+      wire.request(request.number(), 0, 0);
+    } else if (request.opcode == kGetDefaultFeedback) {
+      wire.request(request.number(), kMainDevice, sizeof device_, device_ & 0xffffffffU, device_ >> 32U);
+    }
+  }
+
+  const dev_t device_;
+  UniqueFd listener_;
+  std::jthread thread_;
+};
+
+}  // namespace
+
+TEST_CASE("of two GPUs the one that composes is taken, or the one that is chosen") {
+  const auto daemon = pipewire();
+  const std::string display = daemon->folder() / "wayland-test";
+  const Compositor compositor(display, makedev(226, 129));
+  ProducerOptions options = dmabufs();
+  options.memory = Memory::Either;
+  const auto producer = produce(std::move(options));
+  const auto words_of = [&](const std::vector<std::string>& environment, const std::vector<std::string>& wanted) {
+    const std::string file = daemon->folder() / "two.mkv";
+    std::filesystem::remove(file);
+    std::filesystem::remove(daemon->folder() / "log");
+    std::vector<std::string> command{"env",
+                                     "LD_PRELOAD=" ZEROCAST_SOFTVA_NODE,
+                                     "SOFTVA_NODES=2",
+                                     "ZEROCAST_LOG=debug",
+                                     "WAYLAND_DISPLAY=" + display,
+                                     "ZEROCAST_CONFIG=/dev/null",
+                                     "DBUS_SESSION_BUS_ADDRESS=unix:path=/nowhere"};
+    command.insert(command.end(), environment.begin(), environment.end());
+    command.insert(command.end(), {ZEROCAST_BINARY, "record", "--codec", "h264"});
+    command.insert(command.end(), wanted.begin(), wanted.end());
+    command.push_back(file);
+    return run_until(command, daemon->folder() / "log", file,
+                     [](const FrameReport& so_far, const std::string& /*words*/) { return so_far.distinct >= 3; });
+  };
+  const auto says = [](const std::string& words, std::string_view what) {
+    return words.find(what) != std::string::npos;
+  };
+  const std::string node = "node:" + std::to_string(producer->node_id());
+  {
+    // There is no portal behind it: the GPU is opened before that is asked.
+    const std::string words = words_of({"ZEROCOPY_SOFTWARE=1"}, {"--source", "portal"});
+    CAPTURE(words);
+    CHECK(says(words, "GPU: /dev/dri/renderD129 (compositor)"));
+    CHECK(says(words, "(/dev/dri/renderD129)"));
+    CHECK_FALSE(says(words, "(/dev/dri/renderD128)"));
+  }
+  {
+    // What is behind a node nobody knows: the first.
+    const std::string words = words_of({"ZEROCOPY_SOFTWARE=1"}, {"--source", node});
+    CAPTURE(words);
+    CHECK(says(words, "(/dev/dri/renderD128)"));
+    CHECK(says(words, "h264_vaapi (vulkan+vaapi)"));
+  }
+  {
+    const std::string words =
+        words_of({"ZEROCAST_VKLAYER_NODE=226:129"}, {"--source", node, "--gpu", "/dev/dri/renderD129"});
+    CAPTURE(words);
+    CHECK(says(words, "GPU: /dev/dri/renderD129 (chosen)"));
+    CHECK(says(words, "h264_vaapi (vulkan+vaapi)"));
+  }
+  {
+    // It encodes and has no Vulkan; the other one, which has, is left alone.
+    const std::string words =
+        words_of({"ZEROCAST_VKLAYER_NODE=226:129"}, {"--source", node, "--gpu", "/dev/dri/renderD128"});
+    CAPTURE(words);
+    CHECK(says(words, "h264_vaapi (cpu)"));
+    CHECK_FALSE(says(words, "renderD129"));
+  }
+  const std::string missing = words_of({}, {"--source", node, "--gpu", "/dev/dri/renderD140"});
+  CHECK(says(missing, "there is no /dev/dri/renderD140; this machine has /dev/dri/renderD128, /dev/dri/renderD129"));
 }
 
 TEST_CASE("the program itself says which way it goes") {
