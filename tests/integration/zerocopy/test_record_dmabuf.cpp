@@ -206,9 +206,9 @@ TEST_CASE("the coded size follows the pictures', in the GPU's memory and in the 
   CAPTURE(encoder);
   const auto daemon = private_pipewire();
   ProducerOptions producer = dmabufs({640, 360});
-  producer.changes = {{.at = 60, .size = Size{480, 360}, .format = {}},
-                      {.at = 63, .size = Size{480, 270}, .format = {}},
-                      {.at = 100, .size = Size{320, 180}, .format = {}}};
+  constexpr auto kNever = std::numeric_limits<std::uint64_t>::max();
+  producer.changes = {{.at = kNever, .size = Size{480, 270}, .format = {}},
+                      {.at = kNever, .size = Size{320, 180}, .format = {}}};
   const auto source = produce(std::move(producer));
   const std::string file = daemon->folder() / "follow.mp4";
   RecordingOptions options;
@@ -219,10 +219,21 @@ TEST_CASE("the coded size follows the pictures', in the GPU's memory and in the 
   options.follow_size = true;
   auto recording = Recording::start(std::move(options), {});
   REQUIRE(recording);
-  const Nanoseconds deadline = monotonic_now() + 120s;
-  while ((*recording)->size() != Size{320, 180} && monotonic_now() < deadline) {
-    if ((*recording)->wait(20ms)) break;
-  }
+  std::uint64_t packets = 0;
+  const auto reach = [&](Size size) {
+    packets += 5;
+    const auto there = [&] { return (*recording)->size() == size && (*recording)->status().packets >= packets; };
+    for (const Nanoseconds deadline = monotonic_now() + 120s; !there() && monotonic_now() < deadline;) {
+      if ((*recording)->wait(20ms)) break;
+    }
+    packets = (*recording)->status().packets;
+    CHECK((*recording)->size() == size);
+  };
+  reach({640, 360});
+  source->change_now();
+  reach({480, 270});
+  source->change_now();
+  reach({320, 180});
   static_cast<void>((*recording)->wait(500ms));
   const RecordingReport report = (*recording)->finish();
   CHECK(report.route == (encoder == "libx264" ? "vulkan" : "vulkan+cuda"));
@@ -249,6 +260,7 @@ TEST_CASE("a source that changes its size fifty times loses no picture") {
   CAPTURE(follow);
   const auto daemon = private_pipewire();
   ProducerOptions producer = dmabufs({640, 360});
+  producer.rate = {20, 1};
   for (std::uint32_t i = 0; i < 50; ++i) {
     producer.changes.push_back({.at = 20 + 4 * i, .size = Size{640 - 8 * (i + 1), 360 - 4 * (i + 1)}, .format = {}});
   }

@@ -179,11 +179,11 @@ TEST_CASE("pictures change their size under the recording") {
 TEST_CASE("the coded size follows the pictures', in surfaces of the card's") {
   const auto daemon = pipewire();
   ProducerOptions options = dmabufs({640, 360});
-  options.changes = {{.at = 45, .size = Size{480, 360}, .format = {}},
-                     {.at = 65, .size = Size{320, 180}, .format = {}}};
+  options.changes = {{.at = 75, .size = Size{480, 360}, .format = {}},
+                     {.at = 105, .size = Size{320, 180}, .format = {}}};
   const auto producer = produce(std::move(options));
   const std::string file = daemon->folder() / "follow.mkv";
-  const RecordingReport report = record(*producer, file, 90, ZerocopyMode::Auto, true);
+  const RecordingReport report = record(*producer, file, 130, ZerocopyMode::Auto, true);
   CHECK(report.route == "vulkan+vaapi");
   CHECK(report.encoder == "h264_vaapi");
   CHECK(report.counters.takeovers == 0);
