@@ -54,6 +54,9 @@ def faults(cell, seen, pictures):
     # A desktop may show a picture twice; more than one in fifty is the program's doing.
     if seen["repeated"] > max(2, count / 50) and not cell.get("still"):
         found.append(f"{seen['repeated']} repeated")
+    # The least rate's repeats: of a desktop that paints all the time, the stream stood still.
+    if seen.get("kept", 0) > max(3, count / 20) and "wanted" not in cell:
+        found.append(f"stood still for {seen['kept']} s")
     memory = agreed_memory(cell.get("agreed"))
     wanted_memory = ("linear", "invalid") if cell["modifier"] == "dmabuf" else (cell["modifier"],)
     if memory not in (*wanted_memory, "unknown"):
