@@ -159,8 +159,9 @@ std::vector<Row> picture_rows() {
       {{.name = "--max-fps",
         .value = "N",
         .group = kPicture,
-        .help = "No more pictures a second: the source is asked for no more, so that a desktop on a 240 Hz screen copies "
-                "fewer for the recording, and what comes beyond that, as from a camera, is left out.",
+        .help =
+            "No more pictures a second: the source is asked for no more, so that a desktop on a 240 Hz screen copies "
+            "fewer for the recording, and what comes beyond that, as from a camera, is left out.",
         .fallback = ""},
        [](Words& w, Text option, Text text) { return store(rate_value(option, text), w.options.max_rate); }},
       {{.name = "--min-fps",
