@@ -59,7 +59,7 @@ bool Pacer::ends_before(std::int64_t slot) const { return config_.end && slot >=
 
 bool Pacer::too_soon(Nanoseconds time) const {
   // Pictures of just this rate come a little early at times.
-  return started_ && time + config_.min_interval / 4 < allowed_;
+  return started_ && config_.min_interval > Nanoseconds{} && time + config_.min_interval / 4 < allowed_;
 }
 
 bool Pacer::on_frame(Nanoseconds time, Nanoseconds late) {

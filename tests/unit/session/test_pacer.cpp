@@ -507,3 +507,15 @@ TEST_CASE("what is held back at the end of a thinned stream is its last picture,
   CHECK(last[1].picture == Pacer::Picture::Repeat);
   CHECK(last[1].time == 490ms);
 }
+
+TEST_CASE("without a least interval a picture of before the pointer's news is not held back") {
+  Pacer pacer = variable();
+  pacer.on_frame(0ns);
+  CHECK(drain(pacer).size() == 1);
+  pacer.on_pointer(40ms);
+  CHECK(drain(pacer).size() == 1);
+  CHECK(pacer.on_frame(33ms));
+  const auto done = drain(pacer);
+  REQUIRE(done.size() == 1);
+  CHECK(done.front().picture == Pacer::Picture::Newest);
+}
