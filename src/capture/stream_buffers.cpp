@@ -155,6 +155,10 @@ BufferLease StreamBuffers::lend(pw_buffer* buffer) {
   return LeaseDesk::lend(desk_, static_cast<std::size_t>(slot - slots_.data()), release_point(*buffer, *slot));
 }
 
+std::uint32_t StreamBuffers::count() const {
+  return static_cast<std::uint32_t>(std::ranges::count_if(slots_, [](const Slot& s) { return s.buffer != nullptr; }));
+}
+
 std::uint32_t StreamBuffers::spare() const {
   return static_cast<std::uint32_t>(
       std::ranges::count_if(slots_, [](const Slot& s) { return s.buffer != nullptr && !s.lent; }));

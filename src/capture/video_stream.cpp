@@ -204,7 +204,9 @@ void VideoStream::process() {
     if (!frame) continue;
     if (frame->has_image()) {
       hand_shake_.on_picture();
-      tight_ = frame->spare <= kTight;
+      // Of two or three buffers all but one are here all the time.
+      const std::uint32_t few = buffers_->count() > 3 ? kTight : 0;
+      tight_ = sequence_ >= kFirstPictures && frame->spare <= few;
       if (tight_) events_.stream_tight();
     }
     frame->sequence = sequence_++;

@@ -65,6 +65,8 @@ class VideoStream {
 
  private:
   static constexpr std::uint32_t kTight = 1;
+  /// Of a stream younger than that nothing is concluded: a still screen would get one after the other.
+  static constexpr std::uint64_t kFirstPictures = 10;
   struct Callbacks;
   VideoStream(pw_loop* loop, Target target, std::unique_ptr<StreamBuffers> buffers, HandShake& hand_shake,
               StreamCounters& counters, Events& events);
