@@ -260,9 +260,9 @@ TEST_CASE("a source that changes its size fifty times loses no picture") {
   CAPTURE(follow);
   const auto daemon = private_pipewire();
   ProducerOptions producer = dmabufs({640, 360});
-  producer.rate = {20, 1};
+  producer.rate = {10, 1};  // four may wait: a busy machine has 0.4 s for an encoder that is opened anew
   for (std::uint32_t i = 0; i < 50; ++i) {
-    producer.changes.push_back({.at = 20 + 4 * i, .size = Size{640 - 8 * (i + 1), 360 - 4 * (i + 1)}, .format = {}});
+    producer.changes.push_back({.at = 10 + 2 * i, .size = Size{640 - 8 * (i + 1), 360 - 4 * (i + 1)}, .format = {}});
   }
   const auto source = produce(std::move(producer));
   RecordingOptions options;
@@ -274,7 +274,7 @@ TEST_CASE("a source that changes its size fifty times loses no picture") {
   auto recording = Recording::start(std::move(options), {});
   REQUIRE(recording);
   const Nanoseconds deadline = monotonic_now() + 120s;
-  while ((*recording)->status().captured < 260 && monotonic_now() < deadline) {
+  while ((*recording)->status().captured < 135 && monotonic_now() < deadline) {
     if ((*recording)->wait(20ms)) break;
   }
   const RecordingReport report = (*recording)->finish();
