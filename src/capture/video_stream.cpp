@@ -196,6 +196,7 @@ void VideoStream::process() {
     requeue_returned();  // each time: what is spare is told with each frame
     pw_buffer* buffer = pw_stream_dequeue_buffer(stream_.get());
     if (buffer == nullptr) return;
+    tight_ = false;  // whatever it holds, the producer had a buffer
     std::optional<Frame> frame = agreed_ ? reader_.read(buffer, arrival) : std::nullopt;
     if (!frame || !frame->has_image()) {
       buffers_->pass(buffer);
