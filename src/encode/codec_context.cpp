@@ -216,6 +216,11 @@ Result<OpenedCodec> open_codec(const EncoderRow& row, const EncoderSettings& set
     failure.error().kind = ErrorKind::Unsupported;
     return failure;
   }
+  // The user's own have been looked up; one of ours would be a quality that nobody gets.
+  if (const AVDictionaryEntry* left = av_dict_get(remaining, "", nullptr, AV_DICT_IGNORE_SUFFIX)) {
+    return fail(ErrorKind::Unsupported, operation,
+                fmt::format("this FFmpeg's {} has no option '{}'", row.name, left->key));
+  }
   if (const std::string* line = refused_parameter(log, row, settings)) {
     return fail(ErrorKind::Invalid, fmt::format("options of {}", row.name), *line);
   }

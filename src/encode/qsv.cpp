@@ -11,16 +11,15 @@ namespace zc {
 
 void configure_qsv(const EncoderRequest& request, CodecPlan& plan, OptionList& options) {
   // FFmpeg 6.0's wrapper resets the encoder for a changed bit rate or frame rate; 5.1's knows quantisers only.
-  constexpr unsigned kFfmpeg6 = AV_VERSION_INT(60, 0, 0);
-  plan.live_bitrate = plan.live_rate = avcodec_version() >= kFfmpeg6;
+  const bool newer = avcodec_version() >= AV_VERSION_INT(60, 0, 0);
+  plan.live_bitrate = plan.live_rate = newer;
   const bool live = request.settings.low_latency();
   options.set("preset", std::string(request.native.name));
   options.set("forced_idr", "1");
   plan.b_frames = 0;
-  options.set("look_ahead", "0");
   // Pictures under way before the wrapper waits for the oldest.
   options.set("async_depth", live || request.max_delay < 2 ? "1" : "2");
-  if (live) options.set("scenario", "displayremoting");
+  if (live && newer && request.row.codec != Codec::AV1) options.set("scenario", "displayremoting");
   if (request.row.codec == Codec::H264) options.set("profile", "high");
   if (request.settings.bit_rate) {
     set_vbv(request, plan);

@@ -68,7 +68,6 @@ TEST_CASE("options follow the preset and the rate control") {
   CHECK(options_of(*find_encoder_row("av1_vaapi"), file).find("global_quality") == "120");
   CHECK(options_of(*find_encoder_row("av1_vulkan"), file).find("qp") == "120");
   CHECK(options_of(*find_encoder_row("hevc_qsv"), file).find("global_quality") == "30");
-  CHECK(options_of(*find_encoder_row("hevc_qsv"), live).find("scenario") == "displayremoting");
 }
 
 TEST_CASE("a chosen GPU is the only one that encodes") {
