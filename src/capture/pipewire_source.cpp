@@ -27,8 +27,6 @@ namespace {
 using Clock = PipeWireConnection::Clock;
 /// A stream that must be started twice is, so often, until its first picture.
 constexpr timespec kKickEvery{.tv_sec = 0, .tv_nsec = 200'000'000};
-/// A producer that has no buffer left gets a new stream when nothing has come for so long.
-constexpr timespec kStuckFor{.tv_sec = 1, .tv_nsec = 0};
 constexpr std::chrono::seconds kStartPatience{5};
 /// A node that was announced to the user a moment ago may reach our registry a moment later.
 constexpr std::chrono::seconds kNodePatience{1};
@@ -128,7 +126,6 @@ class PipeWireSource final : public Source, private VideoStream::Events {
   void stream_frame(Frame frame) override;
   void stream_negotiated(const NegotiatedFormat& format) override;
   void stream_state(pw_stream_state state, const char* message) override;
-  void stream_tight() override;
   void stream_failed(const Error& error) override { end(error); }
   void node_removed(const RegistryObject& object);
   /// A new stream to the same node, with the hand-shake's offer.
@@ -136,7 +133,6 @@ class PipeWireSource final : public Source, private VideoStream::Events {
   /// What cannot be done inside the stream's own callbacks.
   static void try_again(void* data, std::uint64_t /*count*/) noexcept;
   static void kick(void* data, std::uint64_t /*count*/) noexcept;
-  static void look_whether_stuck(void* data, std::uint64_t /*count*/) noexcept;
   /// The kicks begin, or end.
   void set_kicks(bool on);
   [[nodiscard]] bool over();
@@ -165,7 +161,6 @@ class PipeWireSource final : public Source, private VideoStream::Events {
   bool kicks_ = false;            ///< the stream follows a broken one, see VideoStream::kick()
   spa_source* retry_ = nullptr;   ///< in the loop, for try_again()
   spa_source* kicker_ = nullptr;  ///< in the loop, a timer for kick()
-  spa_source* watch_ = nullptr;   ///< in the loop, a timer for look_whether_stuck()
   std::shared_ptr<TimelineDevice> timelines_;
 
   std::unique_ptr<PipeWireConnection> connection_;
@@ -201,7 +196,6 @@ Result<void> PipeWireSource::begin(const FormatOffer& offer) {
   connection_->run([this] {
     retry_ = pw_loop_add_event(connection_->loop(), &PipeWireSource::try_again, this);
     kicker_ = pw_loop_add_timer(connection_->loop(), &PipeWireSource::kick, this);
-    watch_ = pw_loop_add_timer(connection_->loop(), &PipeWireSource::look_whether_stuck, this);
     hand_shake_.begin(node_.we_choose_modifier);
   });
   return receive(offer, deadline);
@@ -247,24 +241,6 @@ void PipeWireSource::try_again(void* data, std::uint64_t /*count*/) noexcept {
 void PipeWireSource::kick(void* data, std::uint64_t /*count*/) noexcept {
   auto& self = *static_cast<PipeWireSource*>(data);
   if (self.stream_ && self.reported_ == SourceState::Streaming) self.stream_->kick();
-}
-
-void PipeWireSource::stream_tight() {
-  timespec once = kStuckFor;
-  if (watch_ != nullptr) pw_loop_update_timer(connection_->loop(), watch_, &once, nullptr, false);
-}
-
-void PipeWireSource::look_whether_stuck(void* data, std::uint64_t /*count*/) noexcept {
-  auto& self = *static_cast<PipeWireSource*>(data);
-  if (!self.stream_ || self.broken_ || self.reported_ != SourceState::Streaming) return;
-  if (!self.stream_->stuck()) {
-    if (self.stream_->tight()) self.stream_tight();  // what is here may come back yet
-    return;
-  }
-  logger("capture").warn("{}: nothing comes since the producer had no buffer left, so it is asked for a new stream",
-                         self.what_);
-  self.broken_ = true;
-  pw_loop_signal_event(self.connection_->loop(), self.retry_);
 }
 
 void PipeWireSource::set_kicks(bool on) {
@@ -360,7 +336,7 @@ void PipeWireSource::stop_now() noexcept {
   stream_.reset();
   timelines_.reset();
   kicks_ = false;
-  for (spa_source** source : {&retry_, &kicker_, &watch_}) {
+  for (spa_source** source : {&retry_, &kicker_}) {
     if (*source != nullptr) pw_loop_destroy_source(connection_->loop(), std::exchange(*source, nullptr));
   }
   connection_.reset();

@@ -69,9 +69,9 @@ ChunkView read_chunk(const spa_data& data) {
 }
 
 Result<std::unique_ptr<StreamBuffers>> StreamBuffers::create(std::shared_ptr<TimelineDevice> timelines) {
-  auto desk = LeaseDesk::create();
-  if (!desk) return std::unexpected(desk.error());
-  return std::unique_ptr<StreamBuffers>(new StreamBuffers(std::move(*desk), std::move(timelines)));
+  auto queue = ReturnQueue::create();
+  if (!queue) return std::unexpected(queue.error());
+  return std::unique_ptr<StreamBuffers>(new StreamBuffers(std::move(*queue), std::move(timelines)));
 }
 
 StreamBuffers::Slot* StreamBuffers::slot_of(pw_buffer* buffer) { return static_cast<Slot*>(buffer->user_data); }
@@ -99,6 +99,7 @@ void StreamBuffers::add(pw_buffer* buffer) {
   }
   free->memory = std::move(memory);
   open_timelines(*buffer->buffer, *free);
+  logger("capture").debug("a buffer of {} blocks{}", blocks.size(), free->release ? " and two timelines" : "");
 }
 
 void StreamBuffers::open_timelines(const spa_buffer& buffer, Slot& slot) const {
@@ -127,15 +128,25 @@ std::expected<SyncPoint, std::string_view> StreamBuffers::acquire_point(pw_buffe
   return SyncPoint{slot->acquire, points->acquire};
 }
 
-ReleasePoint StreamBuffers::release_point(const pw_buffer& buffer, const Slot& slot) {
+ReleasePoint StreamBuffers::release_point(const pw_buffer& buffer, Slot& slot) {
   const auto points = parse_sync(find_meta(*buffer.buffer, kSpaMetaSyncTimeline));
   if (!points || points->release == 0 || !slot.release) return {};
   promise_release(*buffer.buffer);
+  slot.promised = points->release;
   return ReleasePoint({slot.release, points->release});
 }
 
-void StreamBuffers::pass(pw_buffer* buffer) const {
-  if (const Slot* slot = slot_of(buffer)) release_point(*buffer, *slot).reset();
+void StreamBuffers::pass(pw_buffer* buffer) {
+  if (Slot* slot = slot_of(buffer)) release_point(*buffer, *slot).reset();
+}
+
+void StreamBuffers::release_lost() {
+  for (Slot& slot : slots_) {
+    if (slot.buffer == nullptr || slot.lent || !slot.release) continue;
+    const auto points = parse_sync(find_meta(*slot.buffer->buffer, kSpaMetaSyncTimeline));
+    if (!points || points->release == slot.promised) continue;
+    if (std::exchange(slot.waiting, points->release) == points->release) release_point(*slot.buffer, slot).reset();
+  }
 }
 
 void StreamBuffers::remove(pw_buffer* buffer) {
@@ -147,12 +158,13 @@ void StreamBuffers::remove(pw_buffer* buffer) {
   slot->dmabuf.reset();
   slot->acquire.reset();
   slot->release.reset();
+  slot->promised = slot->waiting = 0;
 }
 
 BufferLease StreamBuffers::lend(pw_buffer* buffer) {
   Slot* slot = slot_of(buffer);
   slot->lent = true;
-  return LeaseDesk::lend(desk_, static_cast<std::size_t>(slot - slots_.data()), release_point(*buffer, *slot));
+  return ReturnQueue::lend(queue_, static_cast<std::size_t>(slot - slots_.data()), release_point(*buffer, *slot));
 }
 
 std::uint32_t StreamBuffers::count() const {

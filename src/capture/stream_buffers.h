@@ -1,9 +1,9 @@
 #pragma once
 
 #include "base/error.h"
-#include "capture/lease_desk.h"
 #include "capture/negotiation.h"
 #include "capture/plane_layout.h"
+#include "capture/return_queue.h"
 #include "capture/shared_mapping.h"
 #include "media/frame.h"
 #include "media/timeline.h"
@@ -48,13 +48,16 @@ class StreamBuffers {
   /// Buffers that are not lent.
   [[nodiscard]] std::uint32_t spare() const;
   /// Before a dequeued buffer goes back that was not lent: signals its release point.
-  void pass(pw_buffer* buffer) const;
+  void pass(pw_buffer* buffer);
+  /// Signals the release points of pictures that got lost on the way here, which nobody else ever will: those that
+  /// stood the same at the last call, too. To be called when no dequeued buffer waits, and seldom.
+  void release_lost();
 
-  [[nodiscard]] int event_fd() const { return desk_->event_fd(); }
+  [[nodiscard]] int event_fd() const { return queue_->event_fd(); }
   /// Calls `requeue(pw_buffer*)` for each buffer whose lease has died, if the buffer is still there.
   template <class Requeue>
   void collect(Requeue&& requeue) {
-    desk_->collect([&](std::size_t index) {
+    queue_->collect([&](std::size_t index) {
       Slot& slot = slots_.at(index);
       slot.lent = false;
       if (slot.buffer != nullptr) requeue(slot.buffer);
@@ -71,12 +74,14 @@ class StreamBuffers {
     std::shared_ptr<const Dmabuf> dmabuf;
     PlaneLayouts dmabuf_layouts;  ///< what `dmabuf` was made from
     std::shared_ptr<Timeline> acquire, release;
+    std::uint64_t promised = 0;  ///< the last release point that a lease or pass() took care of
+    std::uint64_t waiting = 0;   ///< the one that nobody had taken care of at the last release_lost()
   };
 
-  StreamBuffers(std::shared_ptr<LeaseDesk> desk, std::shared_ptr<TimelineDevice> timelines)
-      : desk_(std::move(desk)), timelines_(std::move(timelines)) {}
+  StreamBuffers(std::shared_ptr<ReturnQueue> queue, std::shared_ptr<TimelineDevice> timelines)
+      : queue_(std::move(queue)), timelines_(std::move(timelines)) {}
   void open_timelines(const spa_buffer& buffer, Slot& slot) const;
-  [[nodiscard]] static ReleasePoint release_point(const pw_buffer& buffer, const Slot& slot);
+  [[nodiscard]] static ReleasePoint release_point(const pw_buffer& buffer, Slot& slot);
   [[nodiscard]] static Slot* slot_of(pw_buffer* buffer);
   static std::expected<Image, std::string_view> host_image(Slot& slot, std::span<const ChunkView> chunks,
                                                            const NegotiatedFormat& format);
@@ -84,9 +89,9 @@ class StreamBuffers {
                                                              std::span<const ChunkView> chunks,
                                                              const NegotiatedFormat& format);
 
-  std::shared_ptr<LeaseDesk> desk_;
+  std::shared_ptr<ReturnQueue> queue_;
   std::shared_ptr<TimelineDevice> timelines_;
-  std::array<Slot, LeaseDesk::kSlots> slots_;
+  std::array<Slot, ReturnQueue::kSlots> slots_;
 };
 
 /// A chunk's fields, read once from the shared memory. `data.chunk` may be null: all zero.

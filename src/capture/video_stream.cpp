@@ -22,6 +22,8 @@ namespace zc {
 namespace {
 
 constexpr const char* kOperation = "receive PipeWire frames";
+/// How often pictures are looked for that got lost: one is given back after two times.
+constexpr timespec kLookForLost{.tv_sec = 0, .tv_nsec = 250'000'000};
 
 std::vector<const spa_pod*> pointers(const std::vector<PodPtr>& params) {
   std::vector<const spa_pod*> plain;
@@ -59,6 +61,7 @@ struct VideoStream::Callbacks {
   static void process(void* data) noexcept { self(data).process(); }
 
   static void returned(void* data, int /*fd*/, std::uint32_t /*mask*/) noexcept { self(data).requeue_returned(); }
+  static void look_for_lost(void* data, std::uint64_t /*count*/) noexcept { self(data).look_for_lost(); }
 
   static constexpr pw_stream_events table() {
     pw_stream_events events{};
@@ -88,17 +91,26 @@ VideoStream::VideoStream(pw_loop* loop, Target target, std::unique_ptr<StreamBuf
 VideoStream::~VideoStream() {
   hook_.remove();
   stream_.reset();
-  if (returns_ != nullptr) pw_loop_destroy_source(loop_, returns_);
+  for (spa_source* source : {returns_, lost_}) {
+    if (source != nullptr) pw_loop_destroy_source(loop_, source);
+  }
 }
 
 Result<std::unique_ptr<VideoStream>> VideoStream::connect(pw_core* core, pw_loop* loop, const Target& target,
                                                           HandShake& hand_shake, StreamCounters& counters,
                                                           Events& events, std::shared_ptr<TimelineDevice> timelines) {
+  const bool synchronised = timelines != nullptr;
   auto buffers = StreamBuffers::create(std::move(timelines));
   if (!buffers) return std::unexpected(buffers.error());
   std::unique_ptr<VideoStream> s(new VideoStream(loop, target, std::move(*buffers), hand_shake, counters, events));
   s->returns_ = pw_loop_add_io(loop, s->buffers_->event_fd(), SPA_IO_IN, false, &Callbacks::returned, s.get());
   if (s->returns_ == nullptr) return fail_errno(errno, kOperation);
+  if (synchronised) {
+    s->lost_ = pw_loop_add_timer(loop, &Callbacks::look_for_lost, s.get());
+    if (s->lost_ == nullptr) return fail_errno(errno, kOperation);
+    timespec every = kLookForLost;
+    pw_loop_update_timer(loop, s->lost_, &every, &every, false);
+  }
   if (const auto opened = s->open(core); !opened) return std::unexpected(opened.error());
   return s;
 }
@@ -190,26 +202,24 @@ void VideoStream::requeue_returned() {
   buffers_->collect([&](pw_buffer* buffer) { pw_stream_queue_buffer(stream_.get(), buffer); });
 }
 
+void VideoStream::look_for_lost() {
+  process();  // whatever waits is not lost
+  buffers_->release_lost();
+}
+
 void VideoStream::process() {
   const Nanoseconds arrival = monotonic_now();
   while (true) {
     requeue_returned();  // each time: what is spare is told with each frame
     pw_buffer* buffer = pw_stream_dequeue_buffer(stream_.get());
     if (buffer == nullptr) return;
-    tight_ = false;  // whatever it holds, the producer had a buffer
     std::optional<Frame> frame = agreed_ ? reader_.read(buffer, arrival) : std::nullopt;
     if (!frame || !frame->has_image()) {
       buffers_->pass(buffer);
       pw_stream_queue_buffer(stream_.get(), buffer);
     }
     if (!frame) continue;
-    if (frame->has_image()) {
-      hand_shake_.on_picture();
-      // Of two or three buffers all but one are here all the time.
-      const std::uint32_t few = buffers_->count() > 3 ? kTight : 0;
-      tight_ = sequence_ >= kFirstPictures && frame->spare <= few;
-      if (tight_) events_.stream_tight();
-    }
+    if (frame->has_image()) hand_shake_.on_picture();
     frame->sequence = sequence_++;
     StreamCounters::add_one(frame->has_image() ? counters_.delivered : counters_.cursor_updates);
     events_.stream_frame(*std::move(frame));

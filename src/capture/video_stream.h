@@ -29,8 +29,6 @@ class VideoStream {
     virtual void stream_negotiated(const NegotiatedFormat& format) = 0;
     /// `message` is PipeWire's, set for PW_STREAM_STATE_ERROR only.
     virtual void stream_state(pw_stream_state state, const char* message) = 0;
-    /// All of the producer's buffers but one, at the most, were here when the last picture came, see stuck().
-    virtual void stream_tight() = 0;
     /// The stream cannot go on for a reason of our own.
     virtual void stream_failed(const Error& error) = 0;
   };
@@ -56,17 +54,8 @@ class VideoStream {
   /// producer's error (pw_impl_node, last_error) and lets its next start end in "suspended". The one after that works;
   /// which one that is cannot be seen from here, only that pictures come.
   void kick();
-  /// Nothing came since Events::stream_tight(), though buffers have been given back: the producer may wait for one for
-  /// good. PipeWire hands one back in each cycle, whatever is queued; a producer that drives the graph begins a cycle
-  /// with a buffer that it has filled, so that one without any never gets another (Mutter and KWin, seen on a busy
-  /// machine; pipewire/src/pipewire/stream.c, impl_node_process_input).
-  [[nodiscard]] bool stuck() const { return tight_ && buffers_->spare() > kTight; }
-  [[nodiscard]] bool tight() const { return tight_; }
 
  private:
-  static constexpr std::uint32_t kTight = 1;
-  /// Of a stream younger than that nothing is concluded: a still screen would get one after the other.
-  static constexpr std::uint64_t kFirstPictures = 10;
   struct Callbacks;
   VideoStream(pw_loop* loop, Target target, std::unique_ptr<StreamBuffers> buffers, HandShake& hand_shake,
               StreamCounters& counters, Events& events);
@@ -77,6 +66,10 @@ class VideoStream {
   [[nodiscard]] Result<std::vector<PodPtr>> answer(const NegotiatedFormat& format, HandShake::Turn turn);
   void process();
   void requeue_returned();
+  /// PipeWire loses pictures when its cycles overrun, and when the producer uses a buffer again before the cycle in
+  /// which it is given back (pipewire 1.4, stream.c, queue_push). Mutter 48 and KWin 6.3 keep such a buffer until its
+  /// release point is reached, and have none left after a while.
+  void look_for_lost();
   [[nodiscard]] Result<void> send_params(const std::vector<PodPtr>& params);
 
   pw_loop* loop_;
@@ -87,10 +80,10 @@ class VideoStream {
   FrameReader reader_;
   HandShake& hand_shake_;
   std::uint64_t sequence_ = 0;
-  bool tight_ = false;   ///< when the last picture came
   bool agreed_ = false;  ///< on a format with every property settled
 
-  spa_source* returns_ = nullptr;  ///< the lease desk's eventfd in the loop
+  spa_source* returns_ = nullptr;  ///< the return queue's eventfd in the loop
+  spa_source* lost_ = nullptr;     ///< in the loop, a timer for look_for_lost(); null without timelines
   StreamPtr stream_;
   Hook hook_;
 };

@@ -174,7 +174,7 @@ ProducerBuffer::~ProducerBuffer() {
 bool ProducerBuffer::add_sync(std::uint32_t blocks, DrmNode* node, spa_buffer& buffer) {
   const bool timelines = options_.sync == Sync::Explicit && buffer.n_datas == blocks + 2;
   const bool fences = options_.sync == Sync::Implicit && modifier_ && blocks_.front().drm;
-  if (timelines) sync_ = make_timeline_sync(node, blocks, buffer);
+  if (timelines) sync_ = make_timeline_sync(node, blocks, !options_.like_compositors, buffer);
   if (fences) sync_ = make_fence_sync(*blocks_.front().drm);
   return sync_ || !(timelines || fences);
 }

@@ -24,8 +24,8 @@ class FakeSide final : public ProducerTimeline {
 
 class TimelineSync final : public BufferSync {
  public:
-  TimelineSync(std::unique_ptr<ProducerTimeline> acquire, std::unique_ptr<ProducerTimeline> release)
-      : acquire_(std::move(acquire)), release_(std::move(release)) {}
+  TimelineSync(std::unique_ptr<ProducerTimeline> acquire, std::unique_ptr<ProducerTimeline> release, bool flagged)
+      : acquire_(std::move(acquire)), release_(std::move(release)), flagged_(flagged) {}
 
   bool begin(spa_buffer& buffer) override {
     auto* sync =
@@ -37,13 +37,15 @@ class TimelineSync final : public BufferSync {
     const bool kept =
         release_->signals().value_or(signals_) == signals_ && (!promised || release_->reached() == point_);
     ++point_;
-    *sync = {kUnscheduledRelease, 0, point_, point_};
+    *sync = {flagged_ ? kUnscheduledRelease : 0, 0, point_, point_};
     return kept;
   }
   void done() override { acquire_->signal(point_); }
+  bool released() const override { return release_->reached() >= point_; }
 
  private:
   std::unique_ptr<ProducerTimeline> acquire_, release_;
+  const bool flagged_;
   std::uint64_t point_ = 0;    ///< of both, for the buffer's latest picture
   std::uint64_t signals_ = 0;  ///< of release_ that there must have been
 };
@@ -58,6 +60,7 @@ class FenceSync final : public BufferSync {
     return true;
   }
   void done() override { memory_.signal_fence(); }
+  bool released() const override { return true; }
 
  private:
   DrmBuffer& memory_;
@@ -78,7 +81,7 @@ std::unique_ptr<ProducerTimeline> make_fake_timeline() {
   return timeline ? std::make_unique<FakeSide>(std::move(timeline)) : nullptr;
 }
 
-std::unique_ptr<BufferSync> make_timeline_sync(DrmNode* node, std::uint32_t blocks, spa_buffer& buffer) {
+std::unique_ptr<BufferSync> make_timeline_sync(DrmNode* node, std::uint32_t blocks, bool flagged, spa_buffer& buffer) {
   auto acquire = make_timeline(node);
   auto release = make_timeline(node);
   if (!acquire || !release) return nullptr;
@@ -91,7 +94,7 @@ std::unique_ptr<BufferSync> make_timeline_sync(DrmNode* node, std::uint32_t bloc
     data.maxsize = 0;
     data.data = nullptr;
   }
-  return std::make_unique<TimelineSync>(std::move(acquire), std::move(release));
+  return std::make_unique<TimelineSync>(std::move(acquire), std::move(release), flagged);
 }
 
 std::unique_ptr<BufferSync> make_fence_sync(DrmBuffer& memory) { return std::make_unique<FenceSync>(memory); }

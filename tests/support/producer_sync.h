@@ -44,11 +44,14 @@ class BufferSync {
   [[nodiscard]] virtual bool begin(spa_buffer& buffer) = 0;
   /// The picture is there.
   virtual void done() = 0;
+  /// The last picture is no longer read, as far as the consumer has to tell.
+  [[nodiscard]] virtual bool released() const = 0;
 };
 
 /// Two timelines in the two datas behind the buffer's `blocks` blocks: of `node`, or fake ones without it. Null when
-/// they cannot be made.
-[[nodiscard]] std::unique_ptr<BufferSync> make_timeline_sync(DrmNode* node, std::uint32_t blocks, spa_buffer& buffer);
+/// they cannot be made. `flagged`: SPA_META_SYNC_TIMELINE_UNSCHEDULED_RELEASE tells which points nobody will signal.
+[[nodiscard]] std::unique_ptr<BufferSync> make_timeline_sync(DrmNode* node, std::uint32_t blocks, bool flagged,
+                                                             spa_buffer& buffer);
 /// Fences that the kernel attaches to `memory`, which must live longer.
 [[nodiscard]] std::unique_ptr<BufferSync> make_fence_sync(DrmBuffer& memory);
 

@@ -70,6 +70,8 @@ class TestProducer::Impl {
   bool pause();
   void paint_late();
   bool emit(bool picture);
+  /// Null: there is none.
+  pw_buffer* free_buffer();
 
   const ProducerOptions options_;
   std::vector<PixelFormat> formats_{options_.formats};
@@ -79,6 +81,7 @@ class TestProducer::Impl {
   std::optional<std::uint64_t> modifier_;   ///< agreed on: the buffers are dmabufs
   std::optional<std::uint64_t> allocated_;  ///< what the producer has chosen
   std::size_t changes_done_ = 0;
+  std::uint64_t changed_at_ = 0;  ///< pictures sent by the latest change
   std::uint64_t counter_ = 0;
   Nanoseconds first_time_{};
   RhythmClock clock_;      ///< of the buffer that the timer is set for, in a rhythm
@@ -92,6 +95,7 @@ class TestProducer::Impl {
   bool due_ = false;          ///< a buffer is to be sent
   bool due_picture_ = false;  ///< with a picture
   std::map<pw_buffer*, std::unique_ptr<ProducerBuffer>> buffers_;
+  std::vector<pw_buffer*> unreleased_;  ///< came back from PipeWire, not from the consumer
   std::atomic<std::uint32_t> node_id_ = PW_ID_ANY;
   std::atomic<Silence> silence_ = Silence::None;
   std::atomic<bool> change_now_ = false;
@@ -277,6 +281,7 @@ void TestProducer::Impl::add_buffer(void* data, pw_buffer* buffer) noexcept {
 void TestProducer::Impl::remove_buffer(void* data, pw_buffer* buffer) noexcept {
   self(data).late_.reset();
   self(data).buffers_.erase(buffer);
+  std::erase(self(data).unreleased_, buffer);
 }
 
 void TestProducer::Impl::paint_late() {
@@ -291,8 +296,10 @@ void TestProducer::Impl::paint_late() {
 /// True when the stream has to be negotiated anew first.
 bool TestProducer::Impl::apply_changes() {
   if (changes_done_ >= options_.changes.size()) return false;
-  if (!change_now_.exchange(false) && sent_ < options_.changes[changes_done_].at) return false;
-  const ProducerOptions::Change& change = options_.changes[changes_done_++];
+  const ProducerOptions::Change& change = options_.changes[changes_done_];
+  if (!change_now_.exchange(false) && sent_ < std::max(change.at, changed_at_ + change.after)) return false;
+  ++changes_done_;
+  changed_at_ = sent_;
   if (change.size) size_ = *change.size;
   if (change.format) formats_ = {*change.format};
   allocated_.reset();
@@ -336,7 +343,7 @@ void TestProducer::Impl::tick(void* data, std::uint64_t) noexcept {
   if (p.options_.frames != 0 && p.sent_ >= p.options_.frames) return;
   if (p.options_.still_from != 0 && p.sent_ >= p.options_.still_from) return;
   if (p.apply_changes()) return;
-  if (p.options_.fills_first) {
+  if (p.options_.like_compositors) {
     if (p.emit(p.due_picture_)) pw_stream_trigger_process(p.stream_);
     p.picture_next_ = !p.due_picture_;
     return;
@@ -355,8 +362,25 @@ void TestProducer::Impl::process(void* data) noexcept {
   p.picture_next_ = !p.due_picture_;
 }
 
+pw_buffer* TestProducer::Impl::free_buffer() {
+  const auto released = [this](pw_buffer* buffer) {
+    const BufferSync* sync = buffers_.at(buffer)->sync();
+    return !options_.like_compositors || sync == nullptr || sync->released();
+  };
+  if (const auto found = std::ranges::find_if(unreleased_, released); found != unreleased_.end()) {
+    pw_buffer* buffer = *found;
+    unreleased_.erase(found);
+    return buffer;
+  }
+  while (pw_buffer* buffer = pw_stream_dequeue_buffer(stream_)) {
+    if (released(buffer)) return buffer;
+    unreleased_.push_back(buffer);
+  }
+  return nullptr;
+}
+
 bool TestProducer::Impl::emit(bool picture) {
-  pw_buffer* buffer = pw_stream_dequeue_buffer(stream_);
+  pw_buffer* buffer = free_buffer();
   if (buffer == nullptr) return false;  // the consumer holds all
   const auto found = buffers_.find(buffer);
   const bool own_time = picture || options_.cursor_repeats_pts;

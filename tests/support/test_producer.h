@@ -90,9 +90,10 @@ struct ProducerOptions {
   /// Dmabufs are real: dumb buffers of this DRM node ("/dev/dri/renderD128"). Empty: memfds labelled so.
   std::string drm_node{};
 
-  /// A cycle of the graph begins with a filled buffer, and without a free one there is none, as Mutter and KWin have
-  /// it.
-  bool fills_first = false;
+  /// As Mutter 48 and KWin 6.3 have it: a cycle of the graph begins with a filled buffer, and without a free one there
+  /// is none; a buffer is not free before its release point is reached, and no flag tells which points nobody will
+  /// signal (meta-screen-cast-stream-src.c, dequeue_pw_buffer(); screencaststream.cpp, dequeueBuffer()).
+  bool like_compositors = false;
 
   std::uint32_t first_number = 0;  ///< in the first frame's mark
   std::uint64_t frames = 0;        ///< stops sending after that many; 0: never
@@ -102,6 +103,7 @@ struct ProducerOptions {
     std::uint64_t at = 0;  ///< the first frame with the new values, unless change_now() comes before
     std::optional<Size> size;
     std::optional<PixelFormat> format;
+    std::uint64_t after = 0;  ///< pictures since the change before, which there are at least
   };
   std::vector<Change> changes{};  ///< rising in `at`
 

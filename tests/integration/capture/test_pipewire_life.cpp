@@ -224,7 +224,7 @@ TEST_CASE("a slow consumer gets new frames, and a consumer that returns from ano
 
 TEST_CASE("a producer whose every buffer was held for a while goes on") {
   const auto daemon = pipewire();
-  const auto producer = produce({.fills_first = true});
+  const auto producer = produce({.like_compositors = true});
   PictureLog log;
   std::mutex mutex;
   std::vector<Frame> held;

@@ -139,6 +139,37 @@ TEST_CASE("frames that nobody looks at release their buffers as well") {
   CHECK(producer->bad_releases() == 0);
 }
 
+TEST_CASE("pictures that get lost on the way do not cost a compositor its buffers") {
+  const auto daemon = pipewire();
+  auto options = synced(Sync::Explicit);
+  options.like_compositors = true;
+  const auto producer = produce(options);
+  // Buffers that come back all at once are used again before PipeWire knows that they are back, and it drops those.
+  std::mutex mutex;
+  std::vector<Frame> held;
+  int rounds = 0;
+  RecordingListener listener([&](Frame& f) {
+    const std::lock_guard lock(mutex);
+    if (rounds < 5) held.push_back(std::exchange(f, Frame{}));
+  });
+  const auto src = source_with(std::make_shared<FakeTimelines>(), target(*producer));
+  REQUIRE(src->start(linear_offer(), listener));
+  REQUIRE(src->info().dmabuf);
+  for (int round = 1; round <= 5; ++round) {
+    REQUIRE(listener.wait([&] {
+      const std::lock_guard lock(mutex);
+      return held.size() >= 2 && held.back().spare <= 1;
+    }));
+    const std::lock_guard lock(mutex);
+    rounds = round;
+    held.clear();
+  }
+  const std::uint64_t before = src->stats().delivered;
+  CHECK(listener.wait([&] { return src->stats().delivered >= before + 60; }));
+  src->stop();
+  CHECK(producer->bad_releases() == 0);
+}
+
 TEST_CASE("shared memory has no timelines") {
   const auto daemon = pipewire();
   const auto producer = produce(synced(Sync::Explicit));

@@ -1,6 +1,6 @@
-#include "capture/lease_desk.h"
 #include "capture/pipewire_errors.h"
 #include "capture/plane_layout.h"
+#include "capture/return_queue.h"
 #include "capture/shared_mapping.h"
 
 #include <fcntl.h>
@@ -35,43 +35,43 @@ bool readable(int fd) {
 
 }  // namespace
 
-TEST_CASE("leases come back to the desk once each, and wake it") {
-  auto made = LeaseDesk::create();
+TEST_CASE("leases come back to the queue once each, and wake it") {
+  auto made = ReturnQueue::create();
   REQUIRE(made);
-  std::shared_ptr<LeaseDesk> desk = *made;
+  std::shared_ptr<ReturnQueue> queue = *made;
   std::vector<std::size_t> returned;
   const auto collect = [&] {
     returned.clear();
-    desk->collect([&](std::size_t slot) { returned.push_back(slot); });
+    queue->collect([&](std::size_t slot) { returned.push_back(slot); });
     std::ranges::sort(returned);
   };
-  BufferLease a = LeaseDesk::lend(desk, 0);
-  BufferLease b = LeaseDesk::lend(desk, 63);
-  BufferLease c = LeaseDesk::lend(desk, 64);
-  BufferLease d = LeaseDesk::lend(desk, LeaseDesk::kSlots - 1);
+  BufferLease a = ReturnQueue::lend(queue, 0);
+  BufferLease b = ReturnQueue::lend(queue, 63);
+  BufferLease c = ReturnQueue::lend(queue, 64);
+  BufferLease d = ReturnQueue::lend(queue, ReturnQueue::kSlots - 1);
   collect();
   CHECK(returned.empty());
-  CHECK_FALSE(readable(desk->event_fd()));
+  CHECK_FALSE(readable(queue->event_fd()));
   a.reset();
   a.reset();
   const BufferLease moved = std::move(c);
   c.reset();
   d.reset();
-  CHECK(readable(desk->event_fd()));
+  CHECK(readable(queue->event_fd()));
   collect();
-  CHECK(returned == std::vector<std::size_t>{0, LeaseDesk::kSlots - 1});
-  CHECK_FALSE(readable(desk->event_fd()));
+  CHECK(returned == std::vector<std::size_t>{0, ReturnQueue::kSlots - 1});
+  CHECK_FALSE(readable(queue->event_fd()));
   b.reset();
   collect();
   CHECK(returned == std::vector<std::size_t>{63});
-  // The desk may go first.
-  desk.reset();
+  // The queue may go first.
+  queue.reset();
   made->reset();
 }
 
 TEST_CASE("no return is lost among threads") {
-  const auto desk = *LeaseDesk::create();
-  std::array<std::atomic<int>, LeaseDesk::kSlots> out{};
+  const auto queue = *ReturnQueue::create();
+  std::array<std::atomic<int>, ReturnQueue::kSlots> out{};
   std::atomic<std::uint64_t> total = 0;
   constexpr std::uint64_t kReturns = 20'000;
   std::mutex mutex;
@@ -91,18 +91,18 @@ TEST_CASE("no return is lost among threads") {
   }
   std::uint64_t wrong = 0;
   for (std::uint64_t lent = 0; total < kReturns;) {
-    for (std::size_t slot = 0; slot < LeaseDesk::kSlots && lent < kReturns; ++slot) {
+    for (std::size_t slot = 0; slot < ReturnQueue::kSlots && lent < kReturns; ++slot) {
       if (out.at(slot).exchange(1) == 1) continue;
       const std::lock_guard lock(mutex);
-      held.push_back(LeaseDesk::lend(desk, slot));
+      held.push_back(ReturnQueue::lend(queue, slot));
       ++lent;
     }
-    pollfd p{desk->event_fd(), POLLIN, 0};
+    pollfd p{queue->event_fd(), POLLIN, 0};
     if (::poll(&p, 1, 10'000) != 1) {
       ++wrong;  // a wake-up is missing
       break;
     }
-    desk->collect([&](std::size_t slot) {
+    queue->collect([&](std::size_t slot) {
       wrong += out.at(slot).exchange(0) == 1 ? 0U : 1U;
       ++total;
     });

@@ -345,8 +345,8 @@ TEST_CASE("a silent source that shows its picture when asked stands still, and i
   Listener listener;
   world.shows_at_wake = true;
   const auto source = reconnecting(world, changes, 100ms);
-  REQUIRE(source->start({}, listener));
   const auto begun = std::chrono::steady_clock::now();
+  REQUIRE(source->start({}, listener));
   world.listener->on_state(SourceState::Streaming, nullptr);
   REQUIRE(world.wait([&] { return world.woken >= 3; }));
   CHECK(std::chrono::steady_clock::now() - begun >= 700ms);  // 100 + 200 + 400

@@ -1,4 +1,4 @@
-#include "capture/lease_desk.h"
+#include "capture/return_queue.h"
 
 #include <sys/eventfd.h>
 
@@ -7,19 +7,19 @@
 
 namespace zc {
 
-Result<std::shared_ptr<LeaseDesk>> LeaseDesk::create() {
+Result<std::shared_ptr<ReturnQueue>> ReturnQueue::create() {
   UniqueFd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!event) return fail_errno(errno, "create an eventfd");
-  return std::shared_ptr<LeaseDesk>(new LeaseDesk(std::move(event)));
+  return std::shared_ptr<ReturnQueue>(new ReturnQueue(std::move(event)));
 }
 
-BufferLease LeaseDesk::lend(const std::shared_ptr<LeaseDesk>& desk, std::size_t slot, ReleasePoint release) {
-  desk->releases_.at(slot) = std::move(release);
-  return {desk, reinterpret_cast<void*>(slot), &LeaseDesk::give_back};  // NOLINT(performance-no-int-to-ptr): a token
+BufferLease ReturnQueue::lend(const std::shared_ptr<ReturnQueue>& queue, std::size_t slot, ReleasePoint release) {
+  queue->releases_.at(slot) = std::move(release);
+  return {queue, reinterpret_cast<void*>(slot), &ReturnQueue::give_back};  // NOLINT(performance-no-int-to-ptr): a token
 }
 
-void LeaseDesk::give_back(void* desk, void* token) noexcept {
-  auto& self = *static_cast<LeaseDesk*>(desk);
+void ReturnQueue::give_back(void* queue, void* token) noexcept {
+  auto& self = *static_cast<ReturnQueue*>(queue);
   const auto slot = reinterpret_cast<std::size_t>(token);
   self.releases_[slot].reset();  // before the buffer itself goes back
   const std::uint64_t bit = std::uint64_t{1} << (slot % kBits);
@@ -30,7 +30,7 @@ void LeaseDesk::give_back(void* desk, void* token) noexcept {
   }
 }
 
-void LeaseDesk::clear_event() noexcept {
+void ReturnQueue::clear_event() noexcept {
   eventfd_t count = 0;
   ::eventfd_read(event_.get(), &count);
 }

@@ -16,18 +16,18 @@ namespace zc {
 
 /// Where leases come back to, from any thread, without a lock, a wait or an allocation: one bit per slot, and an
 /// eventfd that wakes the PipeWire thread. Kept alive by its leases, so one that dies after the stream is harmless.
-class LeaseDesk {
+class ReturnQueue {
  public:
   static constexpr std::size_t kSlots = 128;
 
-  [[nodiscard]] static Result<std::shared_ptr<LeaseDesk>> create();
+  [[nodiscard]] static Result<std::shared_ptr<ReturnQueue>> create();
 
   /// Readable while returns wait for collect().
   [[nodiscard]] int event_fd() const { return event_.get(); }
 
   /// A lease on `slot` (below kSlots), which must not be lent already. `release` is signalled when the lease dies, on
   /// whichever thread, also after the stream's end. PipeWire thread.
-  [[nodiscard]] static BufferLease lend(const std::shared_ptr<LeaseDesk>& desk, std::size_t slot,
+  [[nodiscard]] static BufferLease lend(const std::shared_ptr<ReturnQueue>& queue, std::size_t slot,
                                         ReleasePoint release = {});
 
   /// Calls `returned(slot)` for every slot that came back since the last call. PipeWire thread.
@@ -42,8 +42,8 @@ class LeaseDesk {
 
  private:
   static constexpr std::size_t kBits = 64;
-  explicit LeaseDesk(UniqueFd event) : event_(std::move(event)) {}
-  static void give_back(void* desk, void* token) noexcept;
+  explicit ReturnQueue(UniqueFd event) : event_(std::move(event)) {}
+  static void give_back(void* queue, void* token) noexcept;
   void clear_event() noexcept;
 
   UniqueFd event_;
