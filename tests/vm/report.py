@@ -61,6 +61,8 @@ def faults(cell, seen, pictures):
     wanted_memory = ("linear", "invalid") if cell["modifier"] == "dmabuf" else (cell["modifier"],)
     if memory not in (*wanted_memory, "unknown"):
         found.append(f"{'shared memory' if memory == 'none' else memory}, not {cell['modifier']}")
+    if cell.get("timelines", False) != cell["sync"].startswith("timeline"):
+        found.append(f"{'timelines' if cell.get('timelines') else 'no timelines'}, not sync {cell['sync']}")
     if memory == "none" and report.get("route", "cpu") not in ("cpu", "host"):
         found.append(f"says route '{report['route']}'")
     return found + cell.get("faults", [])

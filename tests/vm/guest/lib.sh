@@ -215,7 +215,7 @@ cell() {
     shift
   done
   if (($#)); then shift; fi
-  local file=$out/$name.mkv begun disturbed=false limit=()
+  local file=$out/$name.mkv begun disturbed=false timelines=false limit=()
   begun=$(up)
   if declare -F during >/dev/null; then disturbed=true; fi
   # Progress is told every five seconds.
@@ -239,11 +239,12 @@ cell() {
     pkill -INT -x timeout -u tester # which hands it on
   fi
   wait "$recorder" || status=$?
+  if grep -aq 'blocks and two timelines' "$out/$name.log"; then timelines=true; fi
   jq -cn --arg cell "$name" --arg desktop "$desktop" --arg way "$way" --arg modifier "$modifier" --arg sync "$sync" \
     --argjson status "$status" --argjson report "$(json_of <(tail -n 1 "$out/$name.report"))" \
     --argjson agreed "$(json_of "$out/$name.agreed")" --arg said "$(said_in "$out/$name.log")" \
-    --argjson disturbed "$disturbed" \
-    '{$cell, $desktop, $way, $modifier, $sync, $status, $agreed, $report, $said, $disturbed}' >"$out/$name.json"
+    --argjson disturbed "$disturbed" --argjson timelines "$timelines" \
+    '{$cell, $desktop, $way, $modifier, $sync, $timelines, $status, $agreed, $report, $said, $disturbed}' >"$out/$name.json"
   say "$name: exit $status, $(jq -r '"\(.report.route) \(.report.frames) frames"' "$out/$name.json"), $begun"
 }
 
