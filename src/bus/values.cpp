@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <exception>
 #include <optional>
@@ -91,6 +92,8 @@ Result<SettingValue> read_variant(sd_bus_message* message, const std::string& na
   }
   if (const int r = sd_bus_message_enter_container(message, 'v', signature.c_str()); r < 0) return malformed(r);
   auto value = known->read(message);
+  const auto* real = value ? std::get_if<double>(&*value) : nullptr;
+  if (real != nullptr && !std::isfinite(*real)) return invalid(in_quotes(name), "its value is not a number");
   if (!value) return invalid(in_quotes(name), "its value is too large");
   if (const int r = sd_bus_message_exit_container(message); r < 0) return malformed(r);
   return *std::move(value);

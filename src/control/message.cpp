@@ -13,20 +13,20 @@ namespace zc {
 using Json = nlohmann::json;
 
 // NOLINTBEGIN(readability-identifier-naming): names that nlohmann-json looks for.
-NLOHMANN_JSON_SERIALIZE_ENUM(OrderKind, {{OrderKind::Start, "start"},
-                                         {OrderKind::Stop, "stop"},
-                                         {OrderKind::Pause, "pause"},
-                                         {OrderKind::Resume, "resume"},
-                                         {OrderKind::Keyframe, "keyframe"},
-                                         {OrderKind::Bitrate, "bitrate"},
-                                         {OrderKind::Framerate, "framerate"},
-                                         {OrderKind::LeastRate, "least-rate"},
-                                         {OrderKind::ReplayLength, "replay-length"},
-                                         {OrderKind::AddSink, "add-sink"},
-                                         {OrderKind::RemoveSink, "remove-sink"},
-                                         {OrderKind::SaveReplay, "save-replay"},
-                                         {OrderKind::Sleep, "sleep"},
-                                         {OrderKind::Wake, "wake"}})
+NLOHMANN_JSON_SERIALIZE_ENUM(RequestKind, {{RequestKind::Start, "start"},
+                                           {RequestKind::Stop, "stop"},
+                                           {RequestKind::Pause, "pause"},
+                                           {RequestKind::Resume, "resume"},
+                                           {RequestKind::Keyframe, "keyframe"},
+                                           {RequestKind::Bitrate, "bitrate"},
+                                           {RequestKind::Framerate, "framerate"},
+                                           {RequestKind::LeastRate, "least-rate"},
+                                           {RequestKind::ReplayLength, "replay-length"},
+                                           {RequestKind::AddSink, "add-sink"},
+                                           {RequestKind::RemoveSink, "remove-sink"},
+                                           {RequestKind::SaveReplay, "save-replay"},
+                                           {RequestKind::Sleep, "sleep"},
+                                           {RequestKind::Wake, "wake"}})
 NLOHMANN_JSON_SERIALIZE_ENUM(SessionState, {{SessionState::Starting, "starting"},
                                             {SessionState::Recording, "recording"},
                                             {SessionState::Paused, "paused"},
@@ -34,10 +34,10 @@ NLOHMANN_JSON_SERIALIZE_ENUM(SessionState, {{SessionState::Starting, "starting"}
                                             {SessionState::Stopping, "stopping"},
                                             {SessionState::Ended, "ended"},
                                             {SessionState::Failed, "failed"}})
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(FactsNote, source, route, encoder, codec, width, height)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ChangeNote, what, before, now, reason)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SinkNote, sink, error, fatal)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StallNote, stalled, seconds)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(FactsEvent, source, route, encoder, codec, width, height)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ChangeEvent, what, before, now, reason)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SinkEvent, sink, error, fatal)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StallEvent, stalled, seconds)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SinkStatistics, name, state, packets, bytes, dropped, queued, reconnects, error)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StageTimes, stage, count, sum_seconds, within)
 // NOLINTEND(readability-identifier-naming)
@@ -116,53 +116,53 @@ Enum known(const Json& json) {
   return value;
 }
 
-/// One kind of note: the key it stands under.
-struct NoteRow {
+/// One kind of event: the key it stands under.
+struct EventRow {
   const char* key;
-  Note (*parse)(const Json& json);
+  Event (*parse)(const Json& json);
 };
-constexpr std::array kNotes{
-    NoteRow{"answer",
-            [](const Json& json) -> Note {
-              return Answer{.id = json.at("id").get<std::uint64_t>(),
+constexpr std::array kEvents{
+    EventRow{"reply",
+             [](const Json& json) -> Event {
+               return Reply{.id = json.at("id").get<std::uint64_t>(),
                             .error = find_error(json),
                             .text = json.at("text").get<std::string>()};
-            }},
-    NoteRow{"state",
-            [](const Json& json) -> Note {
-              return StateNote{.state = known<SessionState>(json.at("state")),
-                               .reason = json.at("reason").get<std::string>()};
-            }},
-    NoteRow{"facts", [](const Json& json) -> Note { return json.get<FactsNote>(); }},
-    NoteRow{"change", [](const Json& json) -> Note { return json.get<ChangeNote>(); }},
-    NoteRow{"sink", [](const Json& json) -> Note { return json.get<SinkNote>(); }},
-    NoteRow{"stall", [](const Json& json) -> Note { return json.get<StallNote>(); }},
-    NoteRow{"statistics", [](const Json& json) -> Note { return statistics_from(json); }},
-    NoteRow{"end",
-            [](const Json& json) -> Note {
-              return EndNote{.end = json.at("end").get<std::string>(),
-                             .error = find_error(json),
-                             .report = json.at("report").get<std::string>()};
-            }},
+             }},
+    EventRow{"state",
+             [](const Json& json) -> Event {
+               return StateEvent{.state = known<SessionState>(json.at("state")),
+                                 .reason = json.at("reason").get<std::string>()};
+             }},
+    EventRow{"facts", [](const Json& json) -> Event { return json.get<FactsEvent>(); }},
+    EventRow{"change", [](const Json& json) -> Event { return json.get<ChangeEvent>(); }},
+    EventRow{"sink", [](const Json& json) -> Event { return json.get<SinkEvent>(); }},
+    EventRow{"stall", [](const Json& json) -> Event { return json.get<StallEvent>(); }},
+    EventRow{"statistics", [](const Json& json) -> Event { return statistics_from(json); }},
+    EventRow{"end",
+             [](const Json& json) -> Event {
+               return EndEvent{.end = json.at("end").get<std::string>(),
+                               .error = find_error(json),
+                               .report = json.at("report").get<std::string>()};
+             }},
 };
-static_assert(kNotes.size() == std::variant_size_v<Note>);
+static_assert(kEvents.size() == std::variant_size_v<Event>);
 
-struct NoteWriter {
-  Json operator()(const Answer& answer) const {
+struct EventWriter {
+  Json operator()(const Reply& answer) const {
     Json json{{"id", answer.id}, {"text", answer.text}};
     put(json, "error", answer.error);
     return json;
   }
   Json operator()(const Statistics& statistics) const { return statistics_json(statistics); }
-  Json operator()(const EndNote& end) const {
+  Json operator()(const EndEvent& end) const {
     Json json{{"end", end.end}, {"report", end.report}};
     put(json, "error", end.error);
     return json;
   }
-  Json operator()(const StateNote& note) const { return {{"state", note.state}, {"reason", note.reason}}; }
+  Json operator()(const StateEvent& event) const { return {{"state", event.state}, {"reason", event.reason}}; }
   template <class T>
-  Json operator()(const T& note) const {
-    return note;
+  Json operator()(const T& event) const {
+    return event;
   }
 };
 
@@ -176,33 +176,34 @@ std::string_view to_string(SessionState state) {
   return kNames.at(static_cast<std::size_t>(state));
 }
 
-std::string to_text(const Order& order) {
+std::string to_text(const Request& request) {
   Json arguments = Json::object();
-  for (const Setting& setting : order.arguments) arguments[setting.name] = value_json(setting.value);
-  return dump({{"order", order.kind}, {"id", order.id}, {"arguments", std::move(arguments)}});
+  for (const Setting& setting : request.arguments) arguments[setting.name] = value_json(setting.value);
+  return dump({{"request", request.kind}, {"id", request.id}, {"arguments", std::move(arguments)}});
 }
 
-std::string to_text(const Note& note) {
-  return dump(Json{{kNotes.at(note.index()).key, std::visit(NoteWriter{}, note)}});
+std::string to_text(const Event& event) {
+  return dump(Json{{kEvents.at(event.index()).key, std::visit(EventWriter{}, event)}});
 }
 
-Result<Order> parse_order(std::string_view text) {
+Result<Request> parse_request(std::string_view text) {
   try {
     const Json json = Json::parse(text);
-    Order order{.kind = known<OrderKind>(json.at("order")), .id = json.at("id").get<std::uint64_t>(), .arguments = {}};
+    Request request{
+        .kind = known<RequestKind>(json.at("request")), .id = json.at("id").get<std::uint64_t>(), .arguments = {}};
     for (const auto& [name, value] : json.at("arguments").items()) {
-      order.arguments.push_back({.name = name, .value = value_from(value), .where = {}});
+      request.arguments.push_back({.name = name, .value = value_from(value), .where = {}});
     }
-    return order;
+    return request;
   } catch (const std::exception& error) {
-    return fail(ErrorKind::Invalid, "read an order", error.what());
+    return fail(ErrorKind::Invalid, "read a request", error.what());
   }
 }
 
-Result<Note> parse_note(std::string_view text) {
+Result<Event> parse_event(std::string_view text) {
   try {
     const Json json = Json::parse(text);
-    for (const NoteRow& row : kNotes) {
+    for (const EventRow& row : kEvents) {
       if (const auto found = json.find(row.key); found != json.end()) return row.parse(*found);
     }
     return fail(ErrorKind::Invalid, "read a session's message", "it is of no known kind");

@@ -14,7 +14,7 @@
 
 namespace zc {
 
-enum class OrderKind : std::uint8_t {
+enum class RequestKind : std::uint8_t {
   Start,  ///< first and once; the session's settings, "zerocopy", and "continuation" (int) after a crash
   Stop,   ///< answered when every file is complete
   Pause,
@@ -31,14 +31,14 @@ enum class OrderKind : std::uint8_t {
   Wake,
 };
 
-/// Daemon to process. Every order is answered once.
-struct Order {
-  OrderKind kind = OrderKind::Stop;
+/// Daemon to process. Every request is answered once.
+struct Request {
+  RequestKind kind = RequestKind::Stop;
   std::uint64_t id = 0;
   std::vector<Setting> arguments;
 };
 
-struct Answer {
+struct Reply {
   std::uint64_t id = 0;
   std::optional<Error> error;
   std::string text;
@@ -55,13 +55,13 @@ enum class SessionState : std::uint8_t {
 };
 [[nodiscard]] std::string_view to_string(SessionState state);
 
-struct StateNote {
+struct StateEvent {
   SessionState state = SessionState::Starting;
   std::string reason;
 };
 
 /// What is at work; told when it is known and whenever it changes.
-struct FactsNote {
+struct FactsEvent {
   std::string source;  ///< for a person
   std::string route;
   std::string encoder;
@@ -70,7 +70,7 @@ struct FactsNote {
   std::uint32_t height = 0;
 };
 
-struct ChangeNote {
+struct ChangeEvent {
   enum class What : std::uint8_t { Route, Encoder };
   What what = What::Route;
   std::string before;
@@ -78,39 +78,39 @@ struct ChangeNote {
   std::string reason;
 };
 
-struct SinkNote {
+struct SinkEvent {
   std::string sink;
   std::string error;
   bool fatal = false;
 };
 
 /// No picture came out for too long, or does again.
-struct StallNote {
+struct StallEvent {
   bool stalled = false;
   double seconds = 0;
 };
 
 /// The last message: the recording is over and its files are complete.
-struct EndNote {
+struct EndEvent {
   std::string end;  ///< as EndReason's names
   std::optional<Error> error;
   std::string report;  ///< JSON, as `zerocast record --json` prints it; empty: it never began
 };
 
 /// Process to daemon.
-using Note = std::variant<Answer, StateNote, FactsNote, ChangeNote, SinkNote, StallNote, Statistics, EndNote>;
+using Event = std::variant<Reply, StateEvent, FactsEvent, ChangeEvent, SinkEvent, StallEvent, Statistics, EndEvent>;
 
 /// One line without a line feed. Bytes that are no UTF-8 are replaced.
-[[nodiscard]] std::string to_text(const Order& order);
-[[nodiscard]] std::string to_text(const Note& note);
+[[nodiscard]] std::string to_text(const Request& request);
+[[nodiscard]] std::string to_text(const Event& event);
 /// Invalid: it is no such message. Takes any bytes.
-[[nodiscard]] Result<Order> parse_order(std::string_view text);
-[[nodiscard]] Result<Note> parse_note(std::string_view text);
+[[nodiscard]] Result<Request> parse_request(std::string_view text);
+[[nodiscard]] Result<Event> parse_event(std::string_view text);
 
-/// An order's argument; nullptr: it has none of that name and type.
+/// A request's argument; nullptr: it has none of that name and type.
 template <class T>
-[[nodiscard]] const T* argument(const Order& order, std::string_view name) {
-  for (const Setting& setting : order.arguments) {
+[[nodiscard]] const T* argument(const Request& request, std::string_view name) {
+  for (const Setting& setting : request.arguments) {
     if (setting.name == name) return std::get_if<T>(&setting.value);
   }
   return nullptr;

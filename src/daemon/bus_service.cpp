@@ -144,20 +144,20 @@ void BusService::on_facts(const Session& session) {
                                  "Codec", "Size", "Sinks", nullptr);
 }
 
-void BusService::on_change(const Session& session, const ChangeNote& change) {
-  signal(session, change.what == ChangeNote::What::Route ? "RouteChanged" : "EncoderChanged", "sss",
+void BusService::on_change(const Session& session, const ChangeEvent& change) {
+  signal(session, change.what == ChangeEvent::What::Route ? "RouteChanged" : "EncoderChanged", "sss",
          bus::good_text(change.before).c_str(), bus::good_text(change.now).c_str(),
          bus::good_text(change.reason).c_str());
 }
 
-void BusService::on_sink_error(const Session& session, const SinkNote& note) {
-  signal(session, "SinkError", "ssb", bus::good_text(note.sink).c_str(), bus::good_text(note.error).c_str(),
-         static_cast<int>(note.fatal));
+void BusService::on_sink_error(const Session& session, const SinkEvent& event) {
+  signal(session, "SinkError", "ssb", bus::good_text(event.sink).c_str(), bus::good_text(event.error).c_str(),
+         static_cast<int>(event.fatal));
 }
 
-void BusService::on_stall(const Session& session, const StallNote& note) {
-  if (note.stalled) {
-    signal(session, "Stalled", "d", note.seconds);
+void BusService::on_stall(const Session& session, const StallEvent& event) {
+  if (event.stalled) {
+    signal(session, "Stalled", "d", event.seconds);
   } else {
     signal(session, "Restored", "");
   }

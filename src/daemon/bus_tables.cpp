@@ -156,11 +156,11 @@ Found& found_place() {
 }
 Session& session_of(void* data) { return *static_cast<Found*>(data)->session; }
 
-/// Sends an order and answers with nothing.
-int order(Call* call, void* data, OrderKind kind, std::vector<Setting> arguments = {}) {
+/// Sends a request and answers with nothing.
+int request(Call* call, void* data, RequestKind kind, std::vector<Setting> arguments = {}) {
   return guarded(call, [&] {
-    session_of(data).order(kind, std::move(arguments),
-                           [held = hold(call)](const Result<std::string>& result) { reply(held, result); });
+    session_of(data).request(kind, std::move(arguments),
+                             [held = hold(call)](const Result<std::string>& result) { reply(held, result); });
     return 1;
   });
 }
@@ -174,21 +174,21 @@ int stop(Call* call, void* data, sd_bus_error* /*error*/) {
   });
 }
 
-int pause(Call* call, void* data, sd_bus_error* /*error*/) { return order(call, data, OrderKind::Pause); }
-int resume(Call* call, void* data, sd_bus_error* /*error*/) { return order(call, data, OrderKind::Resume); }
-int keyframe(Call* call, void* data, sd_bus_error* /*error*/) { return order(call, data, OrderKind::Keyframe); }
+int pause(Call* call, void* data, sd_bus_error* /*error*/) { return request(call, data, RequestKind::Pause); }
+int resume(Call* call, void* data, sd_bus_error* /*error*/) { return request(call, data, RequestKind::Resume); }
+int keyframe(Call* call, void* data, sd_bus_error* /*error*/) { return request(call, data, RequestKind::Keyframe); }
 
 int set_bitrate(Call* call, void* data, sd_bus_error* /*error*/) {
   std::int64_t bits = 0;
   if (const int r = sd_bus_message_read(call, "x", &bits); r < 0) return r;
-  return order(call, data, OrderKind::Bitrate, {{"bitrate", bits, {}}});
+  return request(call, data, RequestKind::Bitrate, {{"bitrate", bits, {}}});
 }
 
 int set_framerate(Call* call, void* data, sd_bus_error* /*error*/) {
   std::uint32_t numerator = 0;
   std::uint32_t denominator = 0;
   if (const int r = sd_bus_message_read(call, "uu", &numerator, &denominator); r < 0) return r;
-  return order(call, data, OrderKind::Framerate, {{"fps", fmt::format("{}/{}", numerator, denominator), {}}});
+  return request(call, data, RequestKind::Framerate, {{"fps", fmt::format("{}/{}", numerator, denominator), {}}});
 }
 
 int add_sink(Call* call, void* data, sd_bus_error* /*error*/) {
@@ -200,21 +200,21 @@ int add_sink(Call* call, void* data, sd_bus_error* /*error*/) {
                               .operation = "add a sink",
                               .detail = "the session has as many as it may (max-sinks in the configuration)"});
   }
-  return order(call, data, OrderKind::AddSink, {{"sink", std::string(sink), {}}});
+  return request(call, data, RequestKind::AddSink, {{"sink", std::string(sink), {}}});
 }
 
 int remove_sink(Call* call, void* data, sd_bus_error* /*error*/) {
   const char* sink = nullptr;
   if (const int r = sd_bus_message_read(call, "s", &sink); r < 0) return r;
-  return order(call, data, OrderKind::RemoveSink, {{"sink", std::string(sink), {}}});
+  return request(call, data, RequestKind::RemoveSink, {{"sink", std::string(sink), {}}});
 }
 
 int save_replay(Call* call, void* data, sd_bus_error* /*error*/) {
   const char* file = nullptr;
   if (const int r = sd_bus_message_read(call, "s", &file); r < 0) return r;
   return guarded(call, [&] {
-    session_of(data).order(OrderKind::SaveReplay, {{"file", std::string(file), {}}},
-                           [held = hold(call)](const Result<std::string>& path) { reply_text(held, path); });
+    session_of(data).request(RequestKind::SaveReplay, {{"file", std::string(file), {}}},
+                             [held = hold(call)](const Result<std::string>& path) { reply_text(held, path); });
     return 1;
   });
 }

@@ -182,7 +182,7 @@ void Daemon::sleep_or_wake(bool sleeping) {
   for (Session* session : sessions()) {
     if (session->over()) continue;
     ++*pending;
-    session->order(sleeping ? OrderKind::Sleep : OrderKind::Wake, {}, answered);
+    session->request(sleeping ? RequestKind::Sleep : RequestKind::Wake, {}, answered);
   }
   answered(std::string());
 }

@@ -58,9 +58,9 @@ class Daemon final : private Operations, private SessionObserver {
 
   void on_state(const Session& session, SessionState before, const std::string& reason) override;
   void on_facts(const Session& session) override;
-  void on_change(const Session& session, const ChangeNote& change) override;
-  void on_sink_error(const Session& session, const SinkNote& note) override;
-  void on_stall(const Session& session, const StallNote& note) override;
+  void on_change(const Session& session, const ChangeEvent& change) override;
+  void on_sink_error(const Session& session, const SinkEvent& event) override;
+  void on_stall(const Session& session, const StallEvent& event) override;
   void on_statistics(const Session& session) override;
 
   /// Takes what the checked file says; changes what runs where that is possible without a break.

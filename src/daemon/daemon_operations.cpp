@@ -39,13 +39,13 @@ constexpr std::array kQuestions{
 /// What a session can change as it runs, sinks apart.
 struct ChangingRow {
   std::string_view setting;
-  OrderKind order;
+  RequestKind request;
 };
 constexpr std::array kChanging{
-    ChangingRow{"bitrate", OrderKind::Bitrate},
-    ChangingRow{"fps", OrderKind::Framerate},
-    ChangingRow{"min-fps", OrderKind::LeastRate},
-    ChangingRow{"replay-seconds", OrderKind::ReplayLength},
+    ChangingRow{"bitrate", RequestKind::Bitrate},
+    ChangingRow{"fps", RequestKind::Framerate},
+    ChangingRow{"min-fps", RequestKind::LeastRate},
+    ChangingRow{"replay-seconds", RequestKind::ReplayLength},
 };
 const ChangingRow* changing(std::string_view setting) {
   const auto* found = std::ranges::find(kChanging, setting, &ChangingRow::setting);
@@ -218,16 +218,16 @@ void Daemon::reconfigure(Session& session, std::vector<Setting> options, std::fu
     }
     reconfigure(*one, std::move(options), std::move(done));
   };
-  session.order(changing(first.name)->order, {first}, go_on);
+  session.request(changing(first.name)->request, {first}, go_on);
 }
 
 void Daemon::bury(Session& session) {
   const auto found = sessions_.find(session.name());
   if (found == sessions_.end() || found->second.get() != &session) return;
   std::erase(ended_, session.name());
-  if (session.accepted()) bus_.removed(session);
   dead_.push_back(std::move(found->second));
   sessions_.erase(found);
+  if (session.accepted()) bus_.removed(session);  // whoever asks then finds it gone
   // Its own code may be on the stack.
   if (auto timer = loop_.after(Nanoseconds{}, [this] { dead_.clear(); })) burial_ = *std::move(timer);
   show_metrics();
@@ -298,20 +298,20 @@ void Daemon::on_state(const Session& session, SessionState before, const std::st
 
 void Daemon::on_facts(const Session& session) { bus_.on_facts(session); }
 
-void Daemon::on_change(const Session& session, const ChangeNote& change) { bus_.on_change(session, change); }
+void Daemon::on_change(const Session& session, const ChangeEvent& change) { bus_.on_change(session, change); }
 
-void Daemon::on_sink_error(const Session& session, const SinkNote& note) {
-  logger("daemon").warn("session {}: {}: {}", session.name(), note.sink, note.error);
-  bus_.on_sink_error(session, note);
+void Daemon::on_sink_error(const Session& session, const SinkEvent& event) {
+  logger("daemon").warn("session {}: {}: {}", session.name(), event.sink, event.error);
+  bus_.on_sink_error(session, event);
 }
 
-void Daemon::on_stall(const Session& session, const StallNote& note) {
-  if (note.stalled) {
-    logger("daemon").warn("session {}: no picture for {:.1f} s", session.name(), note.seconds);
+void Daemon::on_stall(const Session& session, const StallEvent& event) {
+  if (event.stalled) {
+    logger("daemon").warn("session {}: no picture for {:.1f} s", session.name(), event.seconds);
   } else {
     logger("daemon").info("session {}: pictures come again", session.name());
   }
-  bus_.on_stall(session, note);
+  bus_.on_stall(session, event);
 }
 
 void Daemon::on_statistics(const Session& /*session*/) { show_metrics(); }

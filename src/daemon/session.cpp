@@ -43,7 +43,7 @@ std::vector<Setting> Session::start_arguments() const {
 Result<void> Session::start_process() {
   process_start_ = monotonic_now();
   auto worker = WorkerProcess::start(context_.loop, context_.worker_program,
-                                     {.on_note = [this](Note note) { on_note(std::move(note)); },
+                                     {.on_event = [this](Event event) { on_event(std::move(event)); },
                                       .on_exit = [this](const std::string& how) { on_exit(how); }});
   if (!worker) return std::unexpected(std::move(worker.error()));
   worker_ = *std::move(worker);
@@ -53,7 +53,7 @@ Result<void> Session::start_process() {
 void Session::start(const Done& done) {
   auto started = start_process();
   if (started) {
-    started = send(OrderKind::Start, start_arguments(), [this, done](Result<std::string> answer) {
+    started = send(RequestKind::Start, start_arguments(), [this, done](Result<std::string> answer) {
       accepted_ = accepted_ || answer.has_value();
       if (!answer) error_ = answer.error();
       done(std::move(answer));
@@ -68,7 +68,7 @@ void Session::start(const Done& done) {
 
 void Session::stop(Done done) {
   if (over()) return done(report_);
-  if (stopping_) return done(fail(ErrorKind::Busy, "stop " + name_, "it is being stopped"));
+  if (stopping_) return stopped_.push_back(std::move(done));
   stopping_ = true;
   restart_.reset();
   set_state(SessionState::Stopping, "asked to stop");
@@ -76,9 +76,9 @@ void Session::stop(Done done) {
     end(SessionState::Ended, "asked to stop");
     return done(report_);
   }
-  stopped_ = std::move(done);
+  stopped_.push_back(std::move(done));
   give_time_to_stop();
-  if (auto sent = send(OrderKind::Stop, {}, [](const Result<std::string>&) {}); !sent) worker_->kill();
+  if (auto sent = send(RequestKind::Stop, {}, [](const Result<std::string>&) {}); !sent) worker_->kill();
 }
 
 void Session::give_time_to_stop() {
@@ -89,23 +89,26 @@ void Session::give_time_to_stop() {
   if (timer) kill_ = *std::move(timer);
 }
 
-void Session::order(OrderKind kind, std::vector<Setting> arguments, const Done& done) {
+void Session::request(RequestKind kind, std::vector<Setting> arguments, const Done& done) {
   if (!worker_ || !accepted_ || stopping_ || over()) {
     return done(
         fail(ErrorKind::Busy, fmt::format("reach session {}", name_), fmt::format("it is {}", to_string(state_))));
   }
   const std::vector<Setting> kept = arguments;
-  auto sent = send(kind, std::move(arguments), [this, kind, kept, done](Result<std::string> answer) {
+  const std::size_t adds = kind == RequestKind::AddSink ? 1 : 0;
+  auto sent = send(kind, std::move(arguments), [this, kind, kept, adds, done](Result<std::string> answer) {
+    adding_ -= adds;
     if (answer) remember(kind, kept);
     done(std::move(answer));
   });
-  if (!sent) done(std::unexpected(std::move(sent.error())));
+  if (!sent) return done(std::unexpected(std::move(sent.error())));
+  adding_ += adds;
 }
 
-Result<void> Session::send(OrderKind kind, std::vector<Setting> arguments, Done done) {
-  const Order order{.kind = kind, .id = next_id_++, .arguments = std::move(arguments)};
-  if (auto sent = worker_->send(order); !sent) return sent;
-  waiting_.emplace(order.id, std::move(done));
+Result<void> Session::send(RequestKind kind, std::vector<Setting> arguments, Done done) {
+  const Request request{.kind = kind, .id = next_id_++, .arguments = std::move(arguments)};
+  if (auto sent = worker_->send(request); !sent) return sent;
+  waiting_.emplace(request.id, std::move(done));
   return {};
 }
 
@@ -117,9 +120,9 @@ Setting& Session::setting(std::string_view name, SettingValue otherwise) {
 
 std::size_t Session::sink_count() const {
   const auto found = std::ranges::find(settings_, "sinks", &Setting::name);
-  if (found == settings_.end()) return 0;
+  if (found == settings_.end()) return adding_;
   const auto* list = std::get_if<std::vector<std::string>>(&found->value);
-  return list == nullptr ? 1 : list->size();
+  return adding_ + (list == nullptr ? 1 : list->size());
 }
 
 std::vector<std::string> Session::sinks() const {
@@ -133,20 +136,20 @@ std::vector<std::string> Session::sinks() const {
   return names;
 }
 
-void Session::remember(OrderKind kind, const std::vector<Setting>& arguments) {
+void Session::remember(RequestKind kind, const std::vector<Setting>& arguments) {
   switch (kind) {
-    case OrderKind::Bitrate:
-    case OrderKind::Framerate:
-    case OrderKind::LeastRate:
-    case OrderKind::ReplayLength: setting(arguments.front().name, {}).value = arguments.front().value; break;
-    case OrderKind::AddSink:
-    case OrderKind::RemoveSink: {
+    case RequestKind::Bitrate:
+    case RequestKind::Framerate:
+    case RequestKind::LeastRate:
+    case RequestKind::ReplayLength: setting(arguments.front().name, {}).value = arguments.front().value; break;
+    case RequestKind::AddSink:
+    case RequestKind::RemoveSink: {
       Setting& sinks = setting("sinks", std::vector<std::string>());
       if (const auto* one = std::get_if<std::string>(&sinks.value)) sinks.value = std::vector{*one};
       auto& list = std::get<std::vector<std::string>>(sinks.value);
       const auto& sink = std::get<std::string>(arguments.front().value);
-      if (kind == OrderKind::AddSink) list.push_back(sink);
-      if (kind == OrderKind::RemoveSink) {
+      if (kind == RequestKind::AddSink) list.push_back(sink);
+      if (kind == RequestKind::RemoveSink) {
         std::erase_if(list, [&](const std::string& one) { return sink_name(one) == sink_name(sink); });
       }
       context_.observer.on_facts(*this);
@@ -156,31 +159,31 @@ void Session::remember(OrderKind kind, const std::vector<Setting>& arguments) {
   }
 }
 
-void Session::on_note(Note note) {
+void Session::on_event(Event event) {
   struct Reader {
     Session& s;
-    void operator()(const Answer& answer) const {
+    void operator()(const Reply& answer) const {
       const auto found = s.waiting_.find(answer.id);
       if (found == s.waiting_.end()) return;
       const Done done = std::move(found->second);
       s.waiting_.erase(found);
       done(answer.error ? Result<std::string>(std::unexpected(*answer.error)) : Result<std::string>(answer.text));
     }
-    void operator()(const StateNote& note) const {
+    void operator()(const StateEvent& event) const {
       if (s.stopping_) return;
-      const bool still_away = note.state == SessionState::Starting && s.state_ == SessionState::Reconnecting;
-      if (!still_away) s.set_state(note.state, note.reason);
-      if (note.state != SessionState::Starting && !s.listen_) s.listen();
+      const bool still_away = event.state == SessionState::Starting && s.state_ == SessionState::Reconnecting;
+      if (!still_away) s.set_state(event.state, event.reason);
+      if (event.state != SessionState::Starting && !s.listen_) s.listen();
     }
-    void operator()(FactsNote& note) const {
-      s.facts_ = std::move(note);
+    void operator()(FactsEvent& event) const {
+      s.facts_ = std::move(event);
       s.context_.observer.on_facts(s);
     }
-    void operator()(const ChangeNote& note) const { s.context_.observer.on_change(s, note); }
-    void operator()(const SinkNote& note) const { s.context_.observer.on_sink_error(s, note); }
-    void operator()(const StallNote& note) const {
-      s.stalled_ = note.stalled;
-      s.context_.observer.on_stall(s, note);
+    void operator()(const ChangeEvent& event) const { s.context_.observer.on_change(s, event); }
+    void operator()(const SinkEvent& event) const { s.context_.observer.on_sink_error(s, event); }
+    void operator()(const StallEvent& event) const {
+      s.stalled_ = event.stalled;
+      s.context_.observer.on_stall(s, event);
     }
     void operator()(Statistics& statistics) const {
       if (s.stopping_ && work_done(statistics) != work_done(s.statistics_)) s.give_time_to_stop();
@@ -188,10 +191,10 @@ void Session::on_note(Note note) {
       s.statistics_.worker_restarts = s.restarts_;
       s.context_.observer.on_statistics(s);
     }
-    void operator()(EndNote& note) const { s.last_words_ = std::move(note); }
+    void operator()(EndEvent& event) const { s.last_words_ = std::move(event); }
   };
   heard_at_ = monotonic_now();
-  std::visit(Reader{*this}, note);
+  std::visit(Reader{*this}, event);
 }
 
 void Session::listen() {
@@ -211,7 +214,7 @@ void Session::on_exit(const std::string& how) {
   kill_.reset();
   listen_.reset();
   worker_.reset();
-  const std::optional<EndNote> words = std::exchange(last_words_, std::nullopt);
+  const std::optional<EndEvent> words = std::exchange(last_words_, std::nullopt);
   if (words && !words->report.empty()) report_ = words->report;
   answer_all(lost("reach session " + name_, words ? "it is over" : "its process " + how));
   if (words) {
@@ -256,10 +259,9 @@ void Session::set_state(SessionState state, const std::string& reason) {
 
 void Session::end(SessionState state, const std::string& reason) {
   set_state(state, reason);
-  if (stopped_) {
-    const Done done = std::exchange(stopped_, nullptr);
-    // A report holds the errors of single sinks too; without one there is only the error to tell.
-    const bool told = state == SessionState::Ended || !error_ || !report_.empty();
+  // A report holds the errors of single sinks too; without one there is only the error to tell.
+  const bool told = state == SessionState::Ended || !error_ || !report_.empty();
+  for (const Done& done : std::exchange(stopped_, {})) {
     done(told ? Result<std::string>(report_) : Result<std::string>(std::unexpected(*error_)));
   }
 }

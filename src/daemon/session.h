@@ -25,9 +25,9 @@ class SessionObserver {
   virtual ~SessionObserver() = default;
   virtual void on_state(const Session& session, SessionState before, const std::string& reason) = 0;
   virtual void on_facts(const Session& session) = 0;
-  virtual void on_change(const Session& session, const ChangeNote& change) = 0;
-  virtual void on_sink_error(const Session& session, const SinkNote& note) = 0;
-  virtual void on_stall(const Session& session, const StallNote& note) = 0;
+  virtual void on_change(const Session& session, const ChangeEvent& change) = 0;
+  virtual void on_sink_error(const Session& session, const SinkEvent& event) = 0;
+  virtual void on_stall(const Session& session, const StallEvent& event) = 0;
   virtual void on_statistics(const Session& session) = 0;
 };
 
@@ -57,17 +57,18 @@ class Session {
 
   /// Starts the process. `done` hears that it accepted the settings; the desktop may still be asked for its permission.
   void start(const Done& done);
-  /// `done` hears when every file is complete; the report, as `zerocast record --json` prints it.
+  /// `done` hears when every file is complete; the report, as `zerocast record --json` prints it. Called again it joins
+  /// the stop that runs.
   void stop(Done done);
-  /// Any other order than Start and Stop. Lost: the process is gone.
-  void order(OrderKind kind, std::vector<Setting> arguments, const Done& done);
+  /// Any other request than Start and Stop. Lost: the process is gone.
+  void request(RequestKind kind, std::vector<Setting> arguments, const Done& done);
 
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] const std::vector<Setting>& settings() const { return settings_; }
   [[nodiscard]] SessionState state() const { return state_; }
   [[nodiscard]] bool over() const { return state_ == SessionState::Ended || state_ == SessionState::Failed; }
   [[nodiscard]] bool accepted() const { return accepted_; }
-  [[nodiscard]] const FactsNote& facts() const { return facts_; }
+  [[nodiscard]] const FactsEvent& facts() const { return facts_; }
   [[nodiscard]] const Statistics& statistics() const { return statistics_; }
   [[nodiscard]] const std::optional<Error>& error() const { return error_; }
   [[nodiscard]] const std::string& report() const { return report_; }
@@ -75,15 +76,16 @@ class Session {
   [[nodiscard]] pid_t pid() const { return worker_ ? worker_->pid() : 0; }
   /// Files and URLs without their options.
   [[nodiscard]] std::vector<std::string> sinks() const;
+  /// Those that are on their way included.
   [[nodiscard]] std::size_t sink_count() const;
 
  private:
   /// From now on again.
   void give_time_to_stop();
   [[nodiscard]] Result<void> start_process();
-  [[nodiscard]] Result<void> send(OrderKind kind, std::vector<Setting> arguments, Done done);
+  [[nodiscard]] Result<void> send(RequestKind kind, std::vector<Setting> arguments, Done done);
   [[nodiscard]] std::vector<Setting> start_arguments() const;
-  void on_note(Note note);
+  void on_event(Event event);
   void on_exit(const std::string& how);
   void begin_anew(const std::string& how);
   /// Looks now and then whether the process still speaks.
@@ -91,8 +93,8 @@ class Session {
   void set_state(SessionState state, const std::string& reason);
   void end(SessionState state, const std::string& reason);
   void answer_all(const Error& error);
-  /// Follows a successful order with what a new process must know.
-  void remember(OrderKind kind, const std::vector<Setting>& arguments);
+  /// Follows a successful request with what a new process must know.
+  void remember(RequestKind kind, const std::vector<Setting>& arguments);
   [[nodiscard]] Setting& setting(std::string_view name, SettingValue otherwise);
 
   const SessionContext& context_;
@@ -102,20 +104,21 @@ class Session {
   bool accepted_ = false;
   bool stopping_ = false;
   bool stalled_ = false;
-  FactsNote facts_;
+  FactsEvent facts_;
   Statistics statistics_;
   std::optional<Error> error_;
   std::string report_;
-  std::optional<EndNote> last_words_;
+  std::optional<EndEvent> last_words_;
 
   std::unique_ptr<WorkerProcess> worker_;
   std::uint64_t next_id_ = 1;
   std::map<std::uint64_t, Done> waiting_;
-  Done stopped_;
-  unsigned crashes_ = 0;  ///< since it last ran for kSteady
+  std::vector<Done> stopped_;
+  std::size_t adding_ = 0;  ///< AddSink that has not been answered
+  unsigned crashes_ = 0;    ///< since it last ran for kSteady
   unsigned restarts_ = 0;
   Nanoseconds process_start_{};
-  Nanoseconds heard_at_{};  ///< its newest note
+  Nanoseconds heard_at_{};  ///< its newest event
   EventSource listen_;
   EventSource restart_;
   EventSource kill_;

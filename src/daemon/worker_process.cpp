@@ -66,7 +66,7 @@ void WorkerProcess::kill() const {
 }
 
 void WorkerProcess::read() {
-  const auto on_note = events_.on_note;
+  const auto on_event = events_.on_event;
   while (true) {
     const auto message = channel_.receive();
     if (!message) {
@@ -74,12 +74,12 @@ void WorkerProcess::read() {
       return;
     }
     if (!*message) return;
-    auto note = parse_note(**message);
-    if (!note) {
-      logger("daemon").error("{}", note.error().message());
+    auto event = parse_event(**message);
+    if (!event) {
+      logger("daemon").error("{}", event.error().message());
       continue;
     }
-    on_note(*std::move(note));
+    on_event(*std::move(event));
   }
 }
 

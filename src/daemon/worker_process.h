@@ -16,7 +16,7 @@ namespace zc::daemon {
 class WorkerProcess {
  public:
   struct Events {
-    std::function<void(Note)> on_note;
+    std::function<void(Event)> on_event;
     /// Once, when it is gone and its last words were told; "exited with 1", "crashed with SIGSEGV". May end the worker.
     std::function<void(std::string how)> on_exit;
   };
@@ -27,7 +27,7 @@ class WorkerProcess {
   WorkerProcess& operator=(const WorkerProcess&) = delete;
   ~WorkerProcess();
 
-  [[nodiscard]] Result<void> send(const Order& order) const { return channel_.send(to_text(order)); }
+  [[nodiscard]] Result<void> send(const Request& request) const { return channel_.send(to_text(request)); }
   /// It does not answer.
   void kill() const;
   [[nodiscard]] pid_t pid() const { return child_; }

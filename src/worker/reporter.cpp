@@ -19,42 +19,42 @@ constexpr double kLongestStall = 3600;  // s
 
 double seconds(Nanoseconds time) { return static_cast<double>(time.count()) / 1e9; }
 
-bool differ(const FactsNote& a, const FactsNote& b) {
+bool differ(const FactsEvent& a, const FactsEvent& b) {
   return a.source != b.source || a.route != b.route || a.encoder != b.encoder || a.codec != b.codec ||
          a.width != b.width || a.height != b.height;
 }
 
 }  // namespace
 
-void Reporter::tell(const Note& note) const {
-  // Lost: the order desk notices too, and ends the recording.
-  if (const auto sent = channel_.send(to_text(note)); !sent && sent.error().kind != ErrorKind::Lost) {
+void Reporter::tell(const Event& event) const {
+  // Lost: the request server notices too, and ends the recording.
+  if (const auto sent = channel_.send(to_text(event)); !sent && sent.error().kind != ErrorKind::Lost) {
     logger("session").warn("the daemon was not told: {}", sent.error().message());
   }
 }
 
-void Reporter::answer(std::uint64_t id, const Result<std::string>& result) {
-  tell(Answer{.id = id,
-              .error = result ? std::nullopt : std::optional(result.error()),
-              .text = result ? *result : std::string()});
+void Reporter::reply(std::uint64_t id, const Result<std::string>& result) {
+  tell(Reply{.id = id,
+             .error = result ? std::nullopt : std::optional(result.error()),
+             .text = result ? *result : std::string()});
 }
 
 void Reporter::state(SessionState state, const std::string& reason) {
-  tell(StateNote{.state = state, .reason = reason});
+  tell(StateEvent{.state = state, .reason = reason});
 }
 
-void Reporter::end(const Error& error) { tell(EndNote{.end = "failed", .error = error, .report = {}}); }
+void Reporter::end(const Error& error) { tell(EndEvent{.end = "failed", .error = error, .report = {}}); }
 
 void Reporter::end(std::string_view reason) {
-  tell(EndNote{.end = std::string(reason), .error = std::nullopt, .report = {}});
+  tell(EndEvent{.end = std::string(reason), .error = std::nullopt, .report = {}});
 }
 
 void Reporter::end(const RecordingReport& report) {
-  EndNote note{
+  EndEvent event{
       .end = std::string(to_string(report.end)), .error = recording_error(report), .report = report_json(report)};
   // Without a last word the daemon takes the end for a crash and begins anew: better no report than no end.
-  if (to_text(note).size() > Channel::kLongest) note.report.clear();
-  tell(note);
+  if (to_text(event).size() > Channel::kLongest) event.report.clear();
+  tell(event);
 }
 
 void Reporter::on_source(const Error* lost) {
@@ -64,21 +64,21 @@ void Reporter::on_source(const Error* lost) {
 }
 
 void Reporter::on_route(std::string_view before, std::string_view now, std::string_view reason) {
-  tell(ChangeNote{.what = ChangeNote::What::Route,
-                  .before = std::string(before),
-                  .now = std::string(now),
-                  .reason = std::string(reason)});
+  tell(ChangeEvent{.what = ChangeEvent::What::Route,
+                   .before = std::string(before),
+                   .now = std::string(now),
+                   .reason = std::string(reason)});
 }
 
 void Reporter::on_encoder(std::string_view before, std::string_view now) {
-  tell(ChangeNote{.what = ChangeNote::What::Encoder,
-                  .before = std::string(before),
-                  .now = std::string(now),
-                  .reason = "the machine has slept; the log says what it finds now"});
+  tell(ChangeEvent{.what = ChangeEvent::What::Encoder,
+                   .before = std::string(before),
+                   .now = std::string(now),
+                   .reason = "the machine has slept; the log says what it finds now"});
 }
 
 void Reporter::on_output(const std::string& name, const Error& error, bool fatal) {
-  tell(SinkNote{.sink = name, .error = error.message(), .fatal = fatal});
+  tell(SinkEvent{.sink = name, .error = error.message(), .fatal = fatal});
 }
 
 void Reporter::look_at(const Recording& recording) {
@@ -122,7 +122,7 @@ void Reporter::tell_figures(const Recording& recording, const RecordingStatus& s
 }
 
 void Reporter::tell_facts(const Recording& recording, const RecordingStatus& status) {
-  FactsNote facts;
+  FactsEvent facts;
   facts.source = recording.source().description;
   facts.route = status.route;
   facts.encoder = status.encoder;
@@ -137,10 +137,11 @@ void Reporter::tell_facts(const Recording& recording, const RecordingStatus& sta
 }
 
 void Reporter::tell_takeovers(const Recording& recording) {
-  const std::vector<Takeover> all = recording.takeovers();
+  const std::vector<Failover> all = recording.takeovers();
   for (; takeovers_ < all.size(); ++takeovers_) {
-    const Takeover& one = all[takeovers_];
-    tell(ChangeNote{.what = ChangeNote::What::Encoder, .before = one.failed, .now = one.encoder, .reason = one.reason});
+    const Failover& one = all[takeovers_];
+    tell(ChangeEvent{
+        .what = ChangeEvent::What::Encoder, .before = one.failed, .now = one.encoder, .reason = one.reason});
   }
 }
 
@@ -158,10 +159,10 @@ void Reporter::watch_for_stall(const RecordingStatus& status) {
   if (done != newest_done_ || newest_at_ == Nanoseconds{}) {
     newest_done_ = done;
     newest_at_ = now;
-    if (std::exchange(stalled_, false)) tell(StallNote{.stalled = false, .seconds = 0});
+    if (std::exchange(stalled_, false)) tell(StallEvent{.stalled = false, .seconds = 0});
   } else if (limit && !stalled_ && now - newest_at_ >= *limit) {
     stalled_ = true;
-    tell(StallNote{.stalled = true, .seconds = seconds(now - newest_at_)});
+    tell(StallEvent{.stalled = true, .seconds = seconds(now - newest_at_)});
   }
 }
 

@@ -22,7 +22,7 @@ class Reporter final : public RecordingEvents {
   Reporter& operator=(const Reporter&) = delete;
   ~Reporter() override = default;
 
-  void answer(std::uint64_t id, const Result<std::string>& result);
+  void reply(std::uint64_t id, const Result<std::string>& result);
   void state(SessionState state, const std::string& reason);
   /// The last word.
   void end(const Error& error);
@@ -41,7 +41,7 @@ class Reporter final : public RecordingEvents {
   void on_output(const std::string& name, const Error& error, bool fatal) override;
 
  private:
-  void tell(const Note& note) const;
+  void tell(const Event& event) const;
   void tell_figures(const Recording& recording, const RecordingStatus& status);
   void tell_facts(const Recording& recording, const RecordingStatus& status);
   void tell_takeovers(const Recording& recording);
@@ -56,7 +56,7 @@ class Reporter final : public RecordingEvents {
 
   // Of the thread of look_at().
   std::optional<SessionState> told_;
-  FactsNote facts_;
+  FactsEvent facts_;
   std::size_t takeovers_ = 0;
   std::optional<RecordingStatus> before_;
   Nanoseconds figures_at_{};

@@ -9,8 +9,8 @@
 #include "settings/record_arguments.h"
 #include "settings/setting.h"
 #include "worker/continuation.h"
-#include "worker/order_desk.h"
 #include "worker/reporter.h"
+#include "worker/request_server.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -36,13 +36,13 @@ constexpr int kOk = 0;
 constexpr int kRefused = 2;
 
 /// The first message; nullopt: the daemon is gone.
-std::optional<Order> first_order(const Channel& channel) {
+std::optional<Request> first_request(const Channel& channel) {
   while (true) {
     const auto text = channel.receive();
     if (!text) return std::nullopt;
     if (*text) {
-      auto order = parse_order(**text);
-      return order && order->kind == OrderKind::Start ? std::optional(*std::move(order)) : std::nullopt;
+      auto request = parse_request(**text);
+      return request && request->kind == RequestKind::Start ? std::optional(*std::move(request)) : std::nullopt;
     }
     pollfd readable{channel.fd(), POLLIN, 0};
     ::poll(&readable, 1, -1);
@@ -72,16 +72,16 @@ RecordingReport finish(Recording& recording, Reporter& reporter) {
 }
 
 int run_session(Channel channel, const Toggles& toggles) {
-  auto order = first_order(channel);
-  if (!order) return kRefused;
-  const std::int64_t continuation = take_continuation(order->arguments);
+  auto request = first_request(channel);
+  if (!request) return kRefused;
+  const std::int64_t continuation = take_continuation(request->arguments);
   Reporter reporter(channel);
-  auto options = record_options_from(order->arguments);
+  auto options = record_options_from(request->arguments);
   if (options) {
     if (auto encodable = check_encoder(*options); !encodable) options = std::unexpected(std::move(encodable.error()));
   }
   if (!options) {
-    reporter.answer(order->id, std::unexpected(options.error()));
+    reporter.reply(request->id, std::unexpected(options.error()));
     reporter.end(options.error());
     return kRefused;
   }
@@ -89,23 +89,23 @@ int run_session(Channel channel, const Toggles& toggles) {
   if (continuation > 0) continue_files(recording_options_now.outputs);
   recording_options_now.outputs_change = true;
   recording_options_now.events = &reporter;
-  reporter.answer(order->id, std::string());
+  reporter.reply(request->id, std::string());
   reporter.state(SessionState::Starting, "");
 
-  // Orders are read from here on, also while the desktop asks its user: Stop ends that.
-  OrderDesk desk(channel, reporter);
-  auto recording = Recording::start(std::move(recording_options_now), desk.stop_token());
+  // Requests are read from here on, also while the desktop asks its user: Stop ends that.
+  RequestServer server(channel, reporter);
+  auto recording = Recording::start(std::move(recording_options_now), server.stop_token());
   if (!recording) {
-    if (desk.stop_token().stop_requested()) {
+    if (server.stop_token().stop_requested()) {
       reporter.end("stopped");
     } else {
       reporter.end(recording.error().error);
     }
     return kOk;
   }
-  desk.serve(recording->get());
+  server.serve(recording->get());
   while (!(*recording)->wait(kTick)) reporter.look_at(**recording);
-  desk.serve(nullptr);
+  server.serve(nullptr);
   const RecordingReport report = finish(**recording, reporter);
   reporter.end(report);
   if (report.stuck_threads > 0) std::_Exit(kOk);  // a driver keeps a thread in a call for good

@@ -9,7 +9,7 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
-  if (const auto note = zc::parse_note(text); note && !zc::parse_note(zc::to_text(*note))) std::abort();
-  if (const auto order = zc::parse_order(text); order && !zc::parse_order(zc::to_text(*order))) std::abort();
+  if (const auto event = zc::parse_event(text); event && !zc::parse_event(zc::to_text(*event))) std::abort();
+  if (const auto request = zc::parse_request(text); request && !zc::parse_request(zc::to_text(*request))) std::abort();
   return 0;
 }

@@ -134,10 +134,10 @@ TEST_CASE("a peer goes away and comes back: it is told, waited for, and gets pic
     auto peer = ChildProcess::start(
         {ZEROCAST_FRAMECHECK, "--json", url + (srt ? "?mode=listener&tlpktdrop=0" : "?listen=1")}, rig.path(report));
     REQUIRE(peer);
-    REQUIRE(eventually([&] { return is_listening(port, transport); }));
     return std::move(*peer);
   };
   ChildProcess peer = listen("first.json");
+  REQUIRE(eventually([&] { return is_listening(port, transport); }));
   SignalLog signals;
   const std::string name = rig.start("beside.mkv", fast(1));
   REQUIRE(rig.client().call(name, "AddSink", url));
@@ -153,7 +153,7 @@ TEST_CASE("a peer goes away and comes back: it is told, waited for, and gets pic
   CHECK(error.arguments[2] == "false");
   CHECK(rig.client().session(name)->state == "recording");
 
-  ChildProcess again = listen("second.json");
+  ChildProcess again = listen("second.json");  // which is called at once, and listens no more then
   const SessionView back =
       rig.wait_for(name, [&](const SessionView& one) { return count(sink_of(one, url), "reconnects") >= 1; });
   sent(count(sink_of(back, url), "packets") + 30);

@@ -1,4 +1,4 @@
-#include "worker/order_desk.h"
+#include "worker/request_server.h"
 
 #include "base/log.h"
 #include "settings/setting.h"
@@ -22,16 +22,16 @@ constexpr std::size_t kMostAside = 8;
 constexpr Nanoseconds kLetGoLimit = std::chrono::seconds(3);
 
 /// The text of an option, or a number as one would type it.
-std::string text_of(const Order& order, std::string_view name) {
-  if (const auto* text = argument<std::string>(order, name)) return *text;
-  if (const auto* whole = argument<std::int64_t>(order, name)) return fmt::format("{}", *whole);
-  if (const auto* real = argument<double>(order, name)) return fmt::format("{}", *real);
+std::string text_of(const Request& request, std::string_view name) {
+  if (const auto* text = argument<std::string>(request, name)) return *text;
+  if (const auto* whole = argument<std::int64_t>(request, name)) return fmt::format("{}", *whole);
+  if (const auto* real = argument<double>(request, name)) return fmt::format("{}", *real);
   return {};
 }
 
 /// A sink as settings have them: a URL or an absolute path.
-Result<OutputSpec> sink_of(const Order& order, std::string_view name) {
-  const std::string text = text_of(order, name);
+Result<OutputSpec> sink_of(const Request& request, std::string_view name) {
+  const std::string text = text_of(request, name);
   const std::array setting{Setting{.name = "sinks", .value = std::vector{text}, .where = {}}};
   if (auto good = check_settings(setting, SettingScope::Session); !good)
     return std::unexpected(std::move(good.error()));
@@ -42,19 +42,19 @@ Result<std::string> done(const Result<void>& result) {
   return result ? Result<std::string>(std::string()) : Result<std::string>(std::unexpected(result.error()));
 }
 
-Result<std::string> save_replay(Recording& recording, const Order& order) {
-  const auto spec = sink_of(order, "file");
+Result<std::string> save_replay(Recording& recording, const Request& request) {
+  const auto spec = sink_of(request, "file");
   return spec ? recording.save_replay(*spec) : Result<std::string>(std::unexpected(spec.error()));
 }
 
 }  // namespace
 
-OrderDesk::OrderDesk(const Channel& channel, Reporter& reporter)
+RequestServer::RequestServer(const Channel& channel, Reporter& reporter)
     : channel_(channel), reporter_(reporter), quit_(::eventfd(0, EFD_CLOEXEC)), thread_([this] { run(); }) {}
 
-OrderDesk::~OrderDesk() { ::eventfd_write(quit_.get(), 1); }
+RequestServer::~RequestServer() { ::eventfd_write(quit_.get(), 1); }
 
-void OrderDesk::serve(Recording* recording) {
+void RequestServer::serve(Recording* recording) {
   std::vector<Aside> aside;
   const std::lock_guard lock(mutex_);
   recording_ = recording;
@@ -67,7 +67,7 @@ void OrderDesk::serve(Recording* recording) {
   if (recording_ == nullptr) aside = std::move(aside_);  // waits for them: they use the recording
 }
 
-void OrderDesk::run() {
+void RequestServer::run() {
   std::array<pollfd, 2> watched{{{channel_.fd(), POLLIN, 0}, {quit_.get(), POLLIN, 0}}};
   while (true) {
     if (::poll(watched.data(), watched.size(), -1) < 0 && errno != EINTR) return;
@@ -78,99 +78,101 @@ void OrderDesk::run() {
       return stop();
     }
     if (!*text) continue;
-    auto order = parse_order(**text);
-    if (order) {
-      carry_out(*std::move(order));
+    auto request = parse_request(**text);
+    if (request) {
+      carry_out(*std::move(request));
     } else {
-      logger("session").error("{}", order.error().message());
+      logger("session").error("{}", request.error().message());
     }
   }
 }
 
-void OrderDesk::stop() {
+void RequestServer::stop() {
   stop_.request_stop();
   const std::lock_guard lock(mutex_);
   if (recording_ != nullptr) recording_->request_stop();
 }
 
-void OrderDesk::carry_out(Order order) {
-  if (order.kind == OrderKind::Stop) {
-    reporter_.answer(order.id, std::string());
+void RequestServer::carry_out(Request request) {
+  if (request.kind == RequestKind::Stop) {
+    reporter_.reply(request.id, std::string());
     return stop();
   }
-  if (order.kind == OrderKind::SaveReplay || order.kind == OrderKind::RemoveSink) return do_aside(std::move(order));
+  if (request.kind == RequestKind::SaveReplay || request.kind == RequestKind::RemoveSink)
+    return do_aside(std::move(request));
   std::unique_lock lock(mutex_);
-  const Result<std::string> now = do_now(order);
-  if (order.kind != OrderKind::Sleep || recording_ == nullptr) return reporter_.answer(order.id, now);
+  const Result<std::string> now = do_now(request);
+  if (request.kind != RequestKind::Sleep || recording_ == nullptr) return reporter_.reply(request.id, now);
   lock.unlock();
-  do_aside(std::move(order));
+  do_aside(std::move(request));
 }
 
-Result<std::string> OrderDesk::do_now(const Order& order) {
-  switch (order.kind) {
-    case OrderKind::Pause: paused_by_user_ = true; break;
-    case OrderKind::Resume: paused_by_user_ = false; break;
-    case OrderKind::Sleep:
+Result<std::string> RequestServer::do_now(const Request& request) {
+  switch (request.kind) {
+    case RequestKind::Pause: paused_by_user_ = true; break;
+    case RequestKind::Resume: paused_by_user_ = false; break;
+    case RequestKind::Sleep:
       asleep_ = true;
       has_slept_ = recording_ == nullptr;
       break;
-    case OrderKind::Wake: asleep_ = false; break;
+    case RequestKind::Wake: asleep_ = false; break;
     default: break;
   }
   if (recording_ == nullptr) {
-    const bool kept = order.kind == OrderKind::Pause || order.kind == OrderKind::Resume ||
-                      order.kind == OrderKind::Sleep || order.kind == OrderKind::Wake;
+    const bool kept = request.kind == RequestKind::Pause || request.kind == RequestKind::Resume ||
+                      request.kind == RequestKind::Sleep || request.kind == RequestKind::Wake;
     if (kept) return std::string();
     return fail(ErrorKind::Busy, "change the session", "the desktop has not given its picture yet");
   }
-  switch (order.kind) {
-    case OrderKind::Keyframe: recording_->request_keyframe(); break;
-    case OrderKind::Bitrate: {
-      const auto rate = bit_rate_value("bitrate", text_of(order, "bitrate"));
+  switch (request.kind) {
+    case RequestKind::Keyframe: recording_->request_keyframe(); break;
+    case RequestKind::Bitrate: {
+      const auto rate = bit_rate_value("bitrate", text_of(request, "bitrate"));
       return rate ? done(recording_->set_bitrate(*rate)) : std::unexpected(rate.error());
     }
-    case OrderKind::Framerate: {
-      const auto rate = rate_value("fps", text_of(order, "fps"));
+    case RequestKind::Framerate: {
+      const auto rate = rate_value("fps", text_of(request, "fps"));
       return rate ? done(recording_->set_rate(*rate)) : std::unexpected(rate.error());
     }
-    case OrderKind::LeastRate: {
-      const auto rate = min_rate_value("min-fps", text_of(order, "min-fps"));
+    case RequestKind::LeastRate: {
+      const auto rate = min_rate_value("min-fps", text_of(request, "min-fps"));
       return rate ? done(recording_->set_min_rate(rate->value())) : std::unexpected(rate.error());
     }
-    case OrderKind::ReplayLength: {
-      const auto length = replay_value("replay-seconds", text_of(order, "replay-seconds"));
+    case RequestKind::ReplayLength: {
+      const auto length = replay_value("replay-seconds", text_of(request, "replay-seconds"));
       return length ? done(recording_->set_replay_length(*length)) : std::unexpected(length.error());
     }
-    case OrderKind::AddSink: {
-      const auto sink = sink_of(order, "sink");
+    case RequestKind::AddSink: {
+      const auto sink = sink_of(request, "sink");
       return sink ? done(recording_->add_output(*sink)) : std::unexpected(sink.error());
     }
-    case OrderKind::Sleep:
-    case OrderKind::Wake: recording_->set_asleep(asleep_); break;
+    case RequestKind::Sleep:
+    case RequestKind::Wake: recording_->set_asleep(asleep_); break;
     default: recording_->set_paused(paused_by_user_); break;
   }
   return std::string();
 }
 
-void OrderDesk::do_aside(Order order) {
+void RequestServer::do_aside(Request request) {
   const std::lock_guard lock(mutex_);
   std::erase_if(aside_, [](const Aside& one) { return one.over->load(); });
   // Sleep is not refused: the daemon holds the machine up for its answer.
-  const bool too_many = aside_.size() >= kMostAside && order.kind != OrderKind::Sleep;
+  const bool too_many = aside_.size() >= kMostAside && request.kind != RequestKind::Sleep;
   if (recording_ == nullptr || too_many) {
-    return reporter_.answer(order.id, fail(ErrorKind::Busy, "change the session",
-                                           recording_ == nullptr ? "it is not recording" : "it is busy with others"));
+    return reporter_.reply(request.id, fail(ErrorKind::Busy, "change the session",
+                                            recording_ == nullptr ? "it is not recording" : "it is busy with others"));
   }
   auto over = std::make_shared<std::atomic<bool>>(false);
-  aside_.push_back({over, std::jthread([this, over, order = std::move(order), recording = recording_] {
-                      reporter_.answer(order.id, take_time(*recording, order));
+  aside_.push_back({over, std::jthread([this, over, request = std::move(request), recording = recording_] {
+                      reporter_.reply(request.id, take_time(*recording, request));
                       over->store(true);
                     })});
 }
 
-Result<std::string> OrderDesk::take_time(Recording& recording, const Order& order) {
-  if (order.kind == OrderKind::RemoveSink) return done(recording.remove_output(sink_name(text_of(order, "sink"))));
-  if (order.kind == OrderKind::SaveReplay) return save_replay(recording, order);
+Result<std::string> RequestServer::take_time(Recording& recording, const Request& request) {
+  if (request.kind == RequestKind::RemoveSink)
+    return done(recording.remove_output(sink_name(text_of(request, "sink"))));
+  if (request.kind == RequestKind::SaveReplay) return save_replay(recording, request);
   if (recording.wait_until_let_go(kLetGoLimit)) return std::string();
   return fail(
       ErrorKind::Timeout, "let go of the graphics card",

@@ -15,18 +15,18 @@
 
 namespace zc {
 
-/// Reads the daemon's orders on a thread of its own, carries them out and has them answered. A daemon that is gone
+/// Reads the daemon's requests on a thread of its own, carries them out and has them answered. A daemon that is gone
 /// means Stop.
-class OrderDesk {
+class RequestServer {
  public:
-  OrderDesk(const Channel& channel, Reporter& reporter);
-  OrderDesk(const OrderDesk&) = delete;
-  OrderDesk& operator=(const OrderDesk&) = delete;
-  ~OrderDesk();
+  RequestServer(const Channel& channel, Reporter& reporter);
+  RequestServer(const RequestServer&) = delete;
+  RequestServer& operator=(const RequestServer&) = delete;
+  ~RequestServer();
 
   /// Requested by Stop.
   [[nodiscard]] std::stop_token stop_token() const { return stop_.get_token(); }
-  /// Whom orders are for from now on; it outlives its being set. nullptr: nobody yet, or nobody any more.
+  /// Whom requests are for from now on; it outlives its being set. nullptr: nobody yet, or nobody any more.
   void serve(Recording* recording);
 
  private:
@@ -36,11 +36,11 @@ class OrderDesk {
   };
 
   void run();
-  void carry_out(Order order);
-  [[nodiscard]] Result<std::string> do_now(const Order& order);
+  void carry_out(Request request);
+  [[nodiscard]] Result<std::string> do_now(const Request& request);
   /// Saves a replay or removes a sink, which may take as long as a disk does; or waits until everything is let go of.
-  void do_aside(Order order);
-  [[nodiscard]] static Result<std::string> take_time(Recording& recording, const Order& order);
+  void do_aside(Request request);
+  [[nodiscard]] static Result<std::string> take_time(Recording& recording, const Request& request);
   void stop();
 
   const Channel& channel_;
