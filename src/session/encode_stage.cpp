@@ -37,7 +37,7 @@ EncodeStage::EncodeStage(std::unique_ptr<Encoder> encoder, std::size_t ring_fram
       ring_(ring_frames, policy),
       on_packet_(std::move(on_packet)),
       on_error_(std::move(on_error)),
-      work_(std::make_shared<EncoderTenure>(std::move(encoder))) {
+      work_(std::make_shared<WatchedEncoder>(std::move(encoder))) {
   begin_with(work_->encoder());
   start_thread(std::nullopt);
   watchdog_ = std::jthread([this](const std::stop_token& stop) { watch(stop); });
@@ -106,7 +106,7 @@ EncodeStage::Counters EncodeStage::counters() const {
           metrics_.keyframes.load(std::memory_order_relaxed), metrics_.lost.load(std::memory_order_relaxed)};
 }
 
-std::vector<Takeover> EncodeStage::takeovers() const {
+std::vector<Failover> EncodeStage::takeovers() const {
   const std::lock_guard lock(mutex_);
   return takeovers_;
 }
@@ -151,13 +151,13 @@ void EncodeStage::run(const Work& work, std::optional<Error> failure) {
   watch_changed_.notify_all();
 }
 
-bool EncodeStage::encode_all(EncoderTenure& work, Result<void>& result) {
+bool EncodeStage::encode_all(WatchedEncoder& work, Result<void>& result) {
   while (true) {
     const bool alive = result && work.has_encoder();
     std::optional<EncodeJob> job = ring_.pop(alive ? due_out() : std::nullopt);
     if (!job && ring_.closed() && ring_.depth() == 0) return true;
     if (!job && ring_.resting() && ring_.depth() == 0) {
-      if (!sit_out(work, result.has_value())) return false;
+      if (!wait_while_resting(work, result.has_value())) return false;
       continue;
     }
     // The encoder is dead or left behind: let the ring run empty so that the worker never blocks on it.
@@ -184,7 +184,7 @@ bool EncodeStage::encode_all(EncoderTenure& work, Result<void>& result) {
   }
 }
 
-bool EncodeStage::finish_stream(EncoderTenure& work) {
+bool EncodeStage::finish_stream(WatchedEncoder& work) {
   if (!work.has_encoder()) return true;
   Result<void> result = drain(work);
   while (!work.lost() && !result && replaceable()) {
@@ -196,7 +196,7 @@ bool EncodeStage::finish_stream(EncoderTenure& work) {
   return true;
 }
 
-Result<void> EncodeStage::drain(EncoderTenure& work) {
+Result<void> EncodeStage::drain(WatchedEncoder& work) {
   if (auto drained = work.call([](Encoder& encoder) { return encoder.drain(); }); !drained) return drained;
   if (auto received = receive_all(work); !received) return std::unexpected(std::move(received.error()));
   if (in_flight_.empty()) return {};
@@ -212,7 +212,7 @@ std::optional<Nanoseconds> EncodeStage::due_out() const {
   return due == Nanoseconds::max() ? std::nullopt : std::optional(due);
 }
 
-Result<void> EncodeStage::empty_if_due(EncoderTenure& work, bool asked) {
+Result<void> EncodeStage::empty_if_due(WatchedEncoder& work, bool asked) {
   const Nanoseconds now = monotonic_now();
   const bool due = std::ranges::any_of(submitted_, [&](const Submitted& s) {
     return s.pts >= 0 && (now >= s.due || (asked && now - s.handed_over >= kJustNow));
@@ -224,7 +224,7 @@ Result<void> EncodeStage::empty_if_due(EncoderTenure& work, bool asked) {
   return {};
 }
 
-Result<void> EncodeStage::encode(EncoderTenure& work, const EncodeJob& job) {
+Result<void> EncodeStage::encode(WatchedEncoder& work, const EncodeJob& job) {
   const Nanoseconds now = monotonic_now();
   Submitted& submitted = submitted_.at(next_submitted_);
   // The first is waited for by whoever began the recording.
@@ -249,7 +249,7 @@ Result<void> EncodeStage::encode(EncoderTenure& work, const EncodeJob& job) {
   return wait_for_packets(work);
 }
 
-Result<void> EncodeStage::change_settings(EncoderTenure& work) {
+Result<void> EncodeStage::change_settings(WatchedEncoder& work) {
   Control wanted;
   {
     const std::lock_guard lock(mutex_);
@@ -269,7 +269,7 @@ Result<void> EncodeStage::change_settings(EncoderTenure& work) {
   return {};
 }
 
-Result<void> EncodeStage::note_change(EncoderTenure& work, std::string_view what,
+Result<void> EncodeStage::note_change(WatchedEncoder& work, std::string_view what,
                                       const Result<Encoder::Change>& change) {
   if (!change) {
     const Error& error = change.error();
@@ -288,7 +288,7 @@ Result<void> EncodeStage::note_change(EncoderTenure& work, std::string_view what
   return {};
 }
 
-Result<bool> EncodeStage::change_size(EncoderTenure& work, Size size) {
+Result<bool> EncodeStage::change_size(WatchedEncoder& work, Size size) {
   if (size == refused_size_) return false;
   const auto change = work.call([size](Encoder& encoder) { return encoder.set_size(size); });
   if (work.lost()) return std::unexpected(change.error());
@@ -308,7 +308,7 @@ Result<bool> EncodeStage::change_size(EncoderTenure& work, Size size) {
   return true;
 }
 
-Result<Surface> EncodeStage::adapt(EncoderTenure& work, const Surface& surface) {
+Result<Surface> EncodeStage::adapt(WatchedEncoder& work, const Surface& surface) {
   if (!adapter_ || adapter_->from() != surface.format()) {
     auto adapter = SurfaceAdapter::create(surface.format(), work.encoder().input());
     if (!adapter) return std::unexpected(std::move(adapter.error()));
@@ -317,7 +317,7 @@ Result<Surface> EncodeStage::adapt(EncoderTenure& work, const Surface& surface) 
   return adapter_->adapt(surface);
 }
 
-Result<void> EncodeStage::submit(EncoderTenure& work, const EncodeJob& job) {
+Result<void> EncodeStage::submit(WatchedEncoder& work, const EncodeJob& job) {
   if (const Size size = job.surface.format().size; size != work.encoder().input().size) {
     const auto taken = change_size(work, size);
     if (!taken) return std::unexpected(taken.error());
@@ -358,7 +358,7 @@ Result<void> EncodeStage::submit(EncoderTenure& work, const EncodeJob& job) {
   return {};
 }
 
-Result<void> EncodeStage::wait_for_packets(EncoderTenure& work) {
+Result<void> EncodeStage::wait_for_packets(WatchedEncoder& work) {
   if (!work.encoder().hardware()) return {};
   const std::size_t most = work.encoder().most_held() + kHeldSlack;
   while (in_flight_.size() > most) {
@@ -373,7 +373,7 @@ Result<void> EncodeStage::wait_for_packets(EncoderTenure& work) {
   return {};
 }
 
-Result<bool> EncodeStage::receive_all(EncoderTenure& work) {
+Result<bool> EncodeStage::receive_all(WatchedEncoder& work) {
   bool any = false;
   while (true) {
     Result<std::optional<Packet>> packet = work.call([](Encoder& encoder) { return encoder.receive(); });

@@ -7,8 +7,8 @@
 #include "encode/surface_adapter.h"
 #include "session/encode_metrics.h"
 #include "session/encode_ring.h"
-#include "session/encoder_tenure.h"
-#include "session/takeover.h"
+#include "session/failover.h"
+#include "session/watched_encoder.h"
 
 #include <array>
 #include <atomic>
@@ -127,7 +127,7 @@ class EncodeStage {
   [[nodiscard]] const EncodeMetrics& metrics() const { return metrics_; }
   [[nodiscard]] const DurationHistogram& latency() const { return metrics_.latency; }
   [[nodiscard]] const EncodeRing& ring() const { return ring_; }
-  [[nodiscard]] std::vector<Takeover> takeovers() const;
+  [[nodiscard]] std::vector<Failover> takeovers() const;
   /// Opens the first encoder of the chain that works, on a thread whose name the encoder's own threads inherit, so that
   /// encoder_cpu_time() finds them.
   [[nodiscard]] static Result<std::unique_ptr<Encoder>> open_encoder(EncoderChain& chain, const VideoParameters& video);
@@ -154,44 +154,44 @@ class EncodeStage {
     std::jthread thread;
     LeftFlag left;
   };
-  using Work = std::shared_ptr<EncoderTenure>;
+  using Work = std::shared_ptr<WatchedEncoder>;
 
   /// A thread on which work_ is done. `failure`: why it takes over from one that stands in a call.
   void start_thread(std::optional<Error> failure);
   void run(const Work& work, std::optional<Error> failure);
   /// False: the work was taken away.
-  [[nodiscard]] bool encode_all(EncoderTenure& work, Result<void>& result);
-  [[nodiscard]] bool finish_stream(EncoderTenure& work);
+  [[nodiscard]] bool encode_all(WatchedEncoder& work, Result<void>& result);
+  [[nodiscard]] bool finish_stream(WatchedEncoder& work);
   void watch(const std::stop_token& stop);
   void hand_to_new_thread(std::optional<Error> failure);
   /// Rests and goes on, or ends. `alive`: the encoder has not failed. False: the work was taken away.
-  [[nodiscard]] bool sit_out(EncoderTenure& work, bool alive);
-  void let_go(EncoderTenure& work);
+  [[nodiscard]] bool wait_while_resting(WatchedEncoder& work, bool alive);
+  void let_go(WatchedEncoder& work);
   /// What was pushed and has not come out will not any more.
   void count_lost();
 
   [[nodiscard]] bool replaceable() const { return succession_ != nullptr && succession_->possible(); }
   /// Its pictures are kept until their packets are there.
-  [[nodiscard]] bool watched(EncoderTenure& work) { return replaceable() || work.encoder().hardware(); }
-  // Each of these may find the work taken away (EncoderTenure::lost()); their callers must leave at once then.
-  [[nodiscard]] Result<void> encode(EncoderTenure& work, const EncodeJob& job);
-  [[nodiscard]] Result<void> change_settings(EncoderTenure& work);
-  [[nodiscard]] Result<void> note_change(EncoderTenure& work, std::string_view what,
+  [[nodiscard]] bool watched(WatchedEncoder& work) { return replaceable() || work.encoder().hardware(); }
+  // Each of these may find the work taken away (WatchedEncoder::lost()); their callers must leave at once then.
+  [[nodiscard]] Result<void> encode(WatchedEncoder& work, const EncodeJob& job);
+  [[nodiscard]] Result<void> change_settings(WatchedEncoder& work);
+  [[nodiscard]] Result<void> note_change(WatchedEncoder& work, std::string_view what,
                                          const Result<Encoder::Change>& change);
-  [[nodiscard]] Result<void> submit(EncoderTenure& work, const EncodeJob& job);
+  [[nodiscard]] Result<void> submit(WatchedEncoder& work, const EncodeJob& job);
   /// Whether the encoder takes pictures of this size from here on.
-  [[nodiscard]] Result<bool> change_size(EncoderTenure& work, Size size);
-  [[nodiscard]] Result<Surface> adapt(EncoderTenure& work, const Surface& surface);
+  [[nodiscard]] Result<bool> change_size(WatchedEncoder& work, Size size);
+  [[nodiscard]] Result<Surface> adapt(WatchedEncoder& work, const Surface& surface);
   /// Whether any packet came.
-  [[nodiscard]] Result<bool> receive_all(EncoderTenure& work);
-  [[nodiscard]] Result<void> wait_for_packets(EncoderTenure& work);
-  [[nodiscard]] Result<void> drain(EncoderTenure& work);
+  [[nodiscard]] Result<bool> receive_all(WatchedEncoder& work);
+  [[nodiscard]] Result<void> wait_for_packets(WatchedEncoder& work);
+  [[nodiscard]] Result<void> drain(WatchedEncoder& work);
   /// Empties the encoder if it is time to, or if anybody `asked` and something in it is not of just now.
-  [[nodiscard]] Result<void> empty_if_due(EncoderTenure& work, bool asked);
+  [[nodiscard]] Result<void> empty_if_due(WatchedEncoder& work, bool asked);
   [[nodiscard]] std::optional<Nanoseconds> due_out() const;
   /// Puts the next encoder in the failed one's place and gives it what that one still held, until one works.
-  [[nodiscard]] Result<void> replace_encoder(EncoderTenure& work, Error why);
-  [[nodiscard]] Result<void> encode_again(EncoderTenure& work);
+  [[nodiscard]] Result<void> replace_encoder(WatchedEncoder& work, Error why);
+  [[nodiscard]] Result<void> encode_again(WatchedEncoder& work);
   /// Hardware's end is waited for as long as a call into it; one that does not come back is left to its thread.
   static void close(std::unique_ptr<Encoder> encoder, Nanoseconds patience);
   void begin_with(Encoder& encoder);
@@ -219,7 +219,7 @@ class EncodeStage {
   std::optional<SurfaceFormat> new_input_;  ///< for the worker
   std::optional<Size> new_refusal_;         ///< likewise
   Control control_;
-  std::vector<Takeover> takeovers_;
+  std::vector<Failover> takeovers_;
 
   EncodeRing ring_;
   PacketHandler on_packet_;

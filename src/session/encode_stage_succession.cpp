@@ -29,10 +29,10 @@ void EncodeStage::begin_with(Encoder& encoder) {
   abandonable_.store(replaceable() || encoder.hardware(), std::memory_order_relaxed);
 }
 
-Result<void> EncodeStage::replace_encoder(EncoderTenure& work, Error why) {
+Result<void> EncodeStage::replace_encoder(WatchedEncoder& work, Error why) {
   while (true) {
     const Nanoseconds failed_at = monotonic_now();
-    Takeover takeover{.failed = encoder_name_, .reason = why.detail, .encoder = {}};
+    Failover takeover{.failed = encoder_name_, .reason = why.detail, .encoder = {}};
     auto next = succession_->next(encoder_name_, why);
     if (!next) {
       in_flight_.clear();
@@ -74,7 +74,7 @@ void EncodeStage::close(std::unique_ptr<Encoder> encoder, Nanoseconds patience) 
   if (!closed) logger("session").warn("{} hangs while it is closed", name);
 }
 
-Result<void> EncodeStage::encode_again(EncoderTenure& work) {
+Result<void> EncodeStage::encode_again(WatchedEncoder& work) {
   const std::vector<InFlight> jobs = std::exchange(in_flight_, {});
   // All of them are kept before the first is tried: if this encoder fails too, the rest is for the one after it.
   const bool kept = watched(work);
@@ -133,7 +133,7 @@ void EncodeStage::hand_to_new_thread(std::optional<Error> failure) {
   // From here on the hung thread touches nothing of the stage: all that belongs to the work is this thread's, then the
   // new one's.
   abandoned_.push_back({std::move(thread_), thread_left_});
-  work_ = std::make_shared<EncoderTenure>(nullptr);
+  work_ = std::make_shared<WatchedEncoder>(nullptr);
   start_thread(std::move(failure));
 }
 
@@ -173,7 +173,7 @@ void EncodeStage::resume(std::unique_ptr<Encoder> encoder, std::size_t ring_fram
   watch_changed_.notify_all();
 }
 
-void EncodeStage::let_go(EncoderTenure& work) {
+void EncodeStage::let_go(WatchedEncoder& work) {
   in_flight_.clear();
   adapter_.reset();
   failed_at_.reset();
@@ -182,7 +182,7 @@ void EncodeStage::let_go(EncoderTenure& work) {
   hardware_.store(false, std::memory_order_relaxed);
 }
 
-bool EncodeStage::sit_out(EncoderTenure& work, bool alive) {
+bool EncodeStage::wait_while_resting(WatchedEncoder& work, bool alive) {
   if (work.has_encoder() && alive) {
     const Result<void> drained = drain(work);
     if (work.lost()) return false;

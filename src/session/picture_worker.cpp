@@ -86,13 +86,13 @@ Result<PictureWorker::End> PictureWorker::run(Frame first, const std::stop_token
   while (!stop.stop_requested()) {
     follow_rate();
     if (asleep()) {
-      const auto awake = sit_out_sleep(stop);
+      const auto awake = wait_while_asleep(stop);
       if (!awake) return std::unexpected(awake.error());
       if (!*awake) return End::Stopped;
       continue;
     }
     if (paused_.load(std::memory_order_relaxed)) {
-      if (const auto sat = sit_out_pause(stop); !sat) return std::unexpected(sat.error());
+      if (const auto sat = wait_while_paused(stop); !sat) return std::unexpected(sat.error());
       continue;
     }
     std::optional<Nanoseconds> deadline = pacer_.deadline();
@@ -199,7 +199,7 @@ void PictureWorker::set_paused(bool on) {
   mailbox_.wake();
 }
 
-Result<void> PictureWorker::sit_out_pause(const std::stop_token& stop) {
+Result<void> PictureWorker::wait_while_paused(const std::stop_token& stop) {
   const Nanoseconds begun = stream_now();
   auto waiting = take_waiting();
   if (!waiting) return std::unexpected(waiting.error());
@@ -226,7 +226,7 @@ Result<void> PictureWorker::go_on(Frame first, Nanoseconds begun) {
   return take_frame(std::move(first), late);
 }
 
-Result<bool> PictureWorker::sit_out_sleep(const std::stop_token& stop) {
+Result<bool> PictureWorker::wait_while_asleep(const std::stop_token& stop) {
   // As at the stream's end: what was captured is written, and the last picture lasts until now.
   if (!paused_.load(std::memory_order_relaxed)) {
     mailbox_.unlatch();
@@ -258,10 +258,10 @@ void PictureWorker::note_route() {
   const std::string_view now = importer_->route();
   if (now == route_) return;
   route_ = now;
-  const std::string setback = importer_->take_setback();
+  const std::string failure = importer_->take_failure();
   const std::string_view change = std::exchange(change_, {});
   if (!config_.on_route) return;
-  config_.on_route(now, !setback.empty() ? std::string_view(setback) : !change.empty() ? change : kOtherPictures);
+  config_.on_route(now, !failure.empty() ? std::string_view(failure) : !change.empty() ? change : kOtherPictures);
 }
 
 void PictureWorker::follow_rate() {
@@ -382,7 +382,9 @@ Result<void> PictureWorker::import_newest(Nanoseconds time) {
   Surface job = last_.share();
   job.stream_time = time;
   // What was captured before the end is written, so a full ring is waited for whatever asked for the end.
-  static_cast<void>(stage_.push({std::move(job), captured, false}));
+  const bool made_again = picture && arrived == Nanoseconds{};  // see make_again(): nobody captured it twice
+  if (stage_.push({std::move(job), captured, made_again}) && made_again)
+    repeated_.fetch_add(1, std::memory_order_relaxed);
   return {};
 }
 

@@ -102,9 +102,9 @@ class PictureWorker {
   [[nodiscard]] Result<void> follow_formats(const Came& came, const Error* error);
   void follow_rate();
   [[nodiscard]] bool asleep() const { return config_.asleep && config_.asleep(); }
-  [[nodiscard]] Result<void> sit_out_pause(const std::stop_token& stop);
+  [[nodiscard]] Result<void> wait_while_paused(const std::stop_token& stop);
   /// False: the recording has ended meanwhile.
-  [[nodiscard]] Result<bool> sit_out_sleep(const std::stop_token& stop);
+  [[nodiscard]] Result<bool> wait_while_asleep(const std::stop_token& stop);
   /// Encodes the pictures that wait in the mailbox now, of the stream before `end`. The first one that is neither.
   [[nodiscard]] Result<std::optional<Frame>> take_waiting(Nanoseconds end = Nanoseconds::max());
   /// After an interruption that began at `begun` (stream time): it is cut out, and the stream goes on with `first`.

@@ -6,10 +6,10 @@
 #include "capture/reconnecting_source.h"
 #include "media/format_table.h"
 #include "session/encode_stage.h"
-#include "session/equipment.h"
 #include "session/frame_mailbox.h"
-#include "session/picture_intake.h"
+#include "session/picture_input.h"
 #include "session/picture_worker.h"
+#include "session/pipeline_factory.h"
 #include "session/recording_figures.h"
 
 #include <fmt/format.h>
@@ -54,8 +54,8 @@ class RecordingImpl final : public Recording, public SourceListener {
         mailbox_(options_.toggles.latch ? kLatch : Nanoseconds{},
                  ring_policy(options_) == RingPolicy::Block ? FrameMailbox::kMostFrames : 1),
         outputs_(options_.replay, output_events()),
-        equipment_(options_, formats_),
-        intake_(mailbox_, equipment_, formats_) {
+        factory_(options_, formats_),
+        intake_(mailbox_, factory_, formats_) {
     if (options_.encoder.bit_depth > 8) formats_.prefer_deep();
     formats_.limit_rate(options_.constant_rate ? options_.constant_rate : options_.max_rate);
   }
@@ -95,8 +95,8 @@ class RecordingImpl final : public Recording, public SourceListener {
   const DurationHistogram* import_times() const override {
     return stage_ready_.load(std::memory_order_acquire) ? &pictures_->import_times() : nullptr;
   }
-  std::vector<Takeover> takeovers() const override {
-    return stage_ready_.load(std::memory_order_acquire) ? stage_->takeovers() : std::vector<Takeover>();
+  std::vector<Failover> takeovers() const override {
+    return stage_ready_.load(std::memory_order_acquire) ? stage_->takeovers() : std::vector<Failover>();
   }
   const DurationHistogram* hold_times() const override {
     return stage_ready_.load(std::memory_order_acquire) ? &pictures_->hold_times() : nullptr;
@@ -137,9 +137,9 @@ class RecordingImpl final : public Recording, public SourceListener {
   OutputGroup outputs_;
   std::unique_ptr<Source> source_;
 
-  FormatTable formats_;  ///< the worker's once that runs
-  Equipment equipment_;  ///< the worker's once that runs; outlives the stage, which asks it for successors
-  PictureIntake intake_;
+  FormatTable formats_;      ///< the worker's once that runs
+  PipelineFactory factory_;  ///< the worker's once that runs; outlives the stage, which asks it for successors
+  PictureInput intake_;
 
   // Made by the worker when the first picture has come; read by status() behind stage_ready_.
   std::unique_ptr<EncodeStage> stage_;
@@ -205,7 +205,7 @@ std::expected<void, Failure> RecordingImpl::open(std::stop_token stop) {
   if (options_.outputs.empty() && !options_.replay) {
     return failed(Part::Settings, fail(ErrorKind::Invalid, "start recording", "no output was named").error());
   }
-  if (auto opened = equipment_.open_importer(); !opened) return failed(Part::Settings, std::move(opened.error()));
+  if (auto opened = factory_.open_importer(); !opened) return failed(Part::Settings, std::move(opened.error()));
   auto source = open_source(std::move(stop));
   if (!source) return failed(Part::Settings, std::move(source.error()));
   // Paths are opened before the desktop's dialog: nobody should choose a monitor for a file that cannot be written.
@@ -225,22 +225,22 @@ std::expected<void, Failure> RecordingImpl::open(std::stop_token stop) {
   worker_ = std::jthread([this](const std::stop_token& token) {
     name_this_thread("zc-worker");
     run_worker(token);
-    equipment_.close_importer();
+    factory_.close_importer();
   });
   return {};
 }
 
 std::expected<void, Failure> RecordingImpl::open_stage(Frame& first) {
-  if (auto fits = equipment_.check_crop(first); !fits) return failed(Part::Settings, std::move(fits.error()));
-  if (auto fits = equipment_.check_colour(first); !fits) return failed(Part::Settings, std::move(fits.error()));
-  auto encoder = equipment_.open_encoder(first, source_->info());
+  if (auto fits = factory_.check_crop(first); !fits) return failed(Part::Settings, std::move(fits.error()));
+  if (auto fits = factory_.check_colour(first); !fits) return failed(Part::Settings, std::move(fits.error()));
+  auto encoder = factory_.open_encoder(first, source_->info());
   if (!encoder) return failed(Part::Encoder, std::move(encoder.error()));
-  EncoderChoice& encoders = equipment_.encoders();
+  EncoderChoice& encoders = factory_.encoders();
   const StreamParameters& stream = encoders.stream();
   if (auto started = outputs_.start(stream); !started) return failed(Part::Output, std::move(started.error()));
   size_ = stream.size;
   codec_ = stream.codec;
-  const std::size_t frames = equipment_.ring_frames(**encoder);
+  const std::size_t frames = factory_.ring_frames(**encoder);
   stage_ = std::make_unique<EncodeStage>(
       std::move(*encoder), frames, ring_policy(options_),
       [this](const Packet& packet) {
@@ -250,7 +250,7 @@ std::expected<void, Failure> RecordingImpl::open_stage(Frame& first) {
       [this](const Error& error) { end_with(EndReason::Failed, Failure{Part::Encoder, error}); }, &encoders,
       options_.patience);
   logger("session").info("{} -> {} ({}) {}x{}", source_->info().description, encoders.encoder(),
-                         equipment_.importer().route(), stream.size.width, stream.size.height);
+                         factory_.importer().route(), stream.size.width, stream.size.height);
   return {};
 }
 
@@ -266,7 +266,7 @@ void RecordingImpl::run_worker(const std::stop_token& stop) {
   }
   // Opening took a moment: begin with what is on the screen now.
   first = intake_.newest(std::move(*first), stop);
-  const Rational rate = equipment_.nominal_rate(source_->info());
+  const Rational rate = factory_.nominal_rate(source_->info());
   const Nanoseconds interval = interval_of(rate);
   PictureWorker::Config config;
   config.pacer.constant_rate = options_.constant_rate;
@@ -287,16 +287,16 @@ void RecordingImpl::run_worker(const std::stop_token& stop) {
   config.on_route = [this](std::string_view now, std::string_view reason) { on_route_change(now, reason); };
   config.asleep = [this] { return intake_.asleep(); };
   config.sleep = [this](const std::stop_token& until) { return sleep(until); };
-  pictures_ = std::make_unique<PictureWorker>(config, mailbox_, equipment_.importer(), *stage_);
+  pictures_ = std::make_unique<PictureWorker>(config, mailbox_, factory_.importer(), *stage_);
   passed_over_before_ = passed_over();
   cpu_start_ = process_cpu_time();
   encoder_cpu_start_ = EncodeStage::encoder_cpu_time();
-  on_route_change(equipment_.importer().route(), {});
+  on_route_change(factory_.importer().route(), {});
   stage_ready_.store(true);
   pictures_->set_paused(paused_.load());
   // What was asked for before there was anything to change.
-  if (const auto changed = equipment_.encoders().bit_rate()) stage_->set_bitrate(*changed);
-  if (const auto changed = equipment_.encoders().rate()) {
+  if (const auto changed = factory_.encoders().bit_rate()) stage_->set_bitrate(*changed);
+  if (const auto changed = factory_.encoders().rate()) {
     stage_->set_rate(*changed);
     pictures_->set_rate(*changed);
   }
@@ -316,13 +316,13 @@ void RecordingImpl::run_worker(const std::stop_token& stop) {
 }
 
 std::optional<PictureWorker::Awake> RecordingImpl::sleep(const std::stop_token& stop) {
-  const std::string before = equipment_.encoders().encoder();
+  const std::string before = factory_.encoders().encoder();
   logger("session").info("the machine sleeps: {} is let go of", before);
   intake_.quiet();
   engine_load_.set_resting(true);
   cpu_encoder_ += EncodeStage::encoder_cpu_time() - encoder_cpu_start_;
   bool rested = stage_->rest(options_.patience.rest);
-  if (rested) equipment_.encoders().let_go();
+  if (rested) factory_.encoders().let_go();
   encoder_cpu_start_ = EncodeStage::encoder_cpu_time();
   if (!rested) logger("session").warn("{} has not given everything yet", before);
   auto slept = intake_.sleep(stop, [this] { return paused_.load(); });
@@ -333,12 +333,12 @@ std::optional<PictureWorker::Awake> RecordingImpl::sleep(const std::stop_token& 
     if (resumed.error().error.kind != ErrorKind::Cancelled) end_with(EndReason::Failed, std::move(resumed.error()));
     return std::nullopt;
   }
-  const std::size_t frames = equipment_.ring_frames(*resumed->encoder);
+  const std::size_t frames = factory_.ring_frames(*resumed->encoder);
   stage_->resume(std::move(resumed->encoder), frames);
-  const std::string& now = equipment_.encoders().encoder();
-  logger("session").info("awake: {} -> {} ({})", source_->info().description, now, equipment_.importer().route());
+  const std::string& now = factory_.encoders().encoder();
+  logger("session").info("awake: {} -> {} ({})", source_->info().description, now, factory_.importer().route());
   if (now != before && options_.events != nullptr) options_.events->on_encoder(before, now);
-  return PictureWorker::Awake{&equipment_.importer(), intake_.newest(std::move(resumed->first), stop)};
+  return PictureWorker::Awake{&factory_.importer(), intake_.newest(std::move(resumed->first), stop)};
 }
 
 void RecordingImpl::on_state(SourceState state, const Error* error) {
@@ -378,7 +378,7 @@ void RecordingImpl::request_keyframe() {
 }
 
 Result<void> RecordingImpl::set_bitrate(std::int64_t bits_per_second) {
-  if (auto ok = equipment_.encoders().set_bitrate(bits_per_second); !ok) return ok;
+  if (auto ok = factory_.encoders().set_bitrate(bits_per_second); !ok) return ok;
   if (stage_ready_.load()) stage_->set_bitrate(bits_per_second);
   return {};
 }
@@ -391,7 +391,7 @@ Result<void> RecordingImpl::set_rate(Rational rate) {
     return fail(ErrorKind::Invalid, "set the frame rate",
                 fmt::format("{} is not above 0 and at most {}", rate.value(), kMaxConstantRate));
   }
-  equipment_.encoders().set_rate(rate);
+  factory_.encoders().set_rate(rate);
   if (stage_ready_.load()) {
     stage_->set_rate(rate);
     pictures_->set_rate(rate);
@@ -444,7 +444,7 @@ RecordingStatus RecordingImpl::status() const {
     status.output_dropped += output.stats.dropped;
   }
   status.replay_held = outputs_.replay_held();
-  const std::optional<Rational> constant = equipment_.encoders().rate();
+  const std::optional<Rational> constant = factory_.encoders().rate();
   status.least_rate = constant                 ? constant->value()
                       : options_.constant_rate ? options_.constant_rate->value()
                                                : min_rate_.load();
@@ -479,7 +479,7 @@ RecordingReport RecordingImpl::finish() {
   report.counters = status();
   report.duration = report.counters.elapsed;
   if (stage_ready_.load(std::memory_order_acquire)) {
-    add_encoding(report, *stage_, equipment_.encoders());
+    add_encoding(report, *stage_, factory_.encoders());
     report.route = report.counters.route;
     report.cpu = cpu_;
     report.cpu_not_encoder = std::max(Nanoseconds{}, cpu_ - cpu_encoder_);

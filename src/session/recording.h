@@ -12,9 +12,9 @@
 #include "session/encode_metrics.h"
 #include "session/encode_ring.h"
 #include "session/encoder_choice.h"
+#include "session/failover.h"
 #include "session/output_group.h"
 #include "session/pacer.h"
-#include "session/takeover.h"
 
 #include <cstdint>
 #include <memory>
@@ -129,7 +129,7 @@ struct RecordingReport {
   SourceStats source_stats;
   std::string encoder;                                         ///< at the end
   std::vector<std::string> failed_encoders;                    ///< that were at work before it, in order
-  std::vector<Takeover> takeovers;                             ///< likewise, with what each took
+  std::vector<Failover> takeovers;                             ///< likewise, with what each took
   Nanoseconds encoding_p50{}, encoding_p95{}, encoding_p99{};  ///< handed to the encoder to packet
   std::size_t stuck_threads = 0;        ///< stand in a driver's call for good: end the process by std::_Exit()
   std::vector<PassedOver> passed_over;  ///< that could not be used when one was looked for, in order
@@ -194,7 +194,7 @@ class Recording {
   [[nodiscard]] virtual std::optional<Size> size() const = 0;
   [[nodiscard]] virtual std::optional<Codec> codec() const = 0;
   /// Any thread: those so far.
-  [[nodiscard]] virtual std::vector<Takeover> takeovers() const = 0;
+  [[nodiscard]] virtual std::vector<Failover> takeovers() const = 0;
   /// Any thread; null before the first picture: time from a picture's turn until its surface is made.
   [[nodiscard]] virtual const DurationHistogram* import_times() const = 0;
   /// Likewise: from a picture's arrival until the importer had done with the producer's buffer.

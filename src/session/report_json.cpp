@@ -53,7 +53,7 @@ std::string report_json(const RecordingReport& report) {
   json["codec"] = to_string(report.codec);
   json["encoder"] = report.encoder;
   if (!report.failed_encoders.empty()) json["failed_encoders"] = report.failed_encoders;
-  for (const Takeover& takeover : report.takeovers) {
+  for (const Failover& takeover : report.takeovers) {
     json["takeovers"].push_back({{"failed", takeover.failed},
                                  {"reason", takeover.reason},
                                  {"encoder", takeover.encoder},

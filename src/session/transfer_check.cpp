@@ -8,11 +8,12 @@ namespace zc {
 
 Result<void> check_transfer(TransferFunction source, TransferFunction coded) {
   if (source == coded || (!is_hdr(source) && !is_hdr(coded))) return {};
+  if (source == TransferFunction::PQ && !is_hdr(coded)) return {};  // tone-mapped: zerocopy/tone_map.h
   if (is_hdr(source)) {
     return fail(
         ErrorKind::Invalid, "colour",
-        fmt::format("the source's pictures are HDR ({0}), and there is no tone mapping yet: they can be recorded "
-                    "with --colour bt2100-{0} --bit-depth 10 only",
+        fmt::format("the source's pictures are HDR ({0}) and can be recorded with --colour bt2100-{0} --bit-depth 10 "
+                    "only",
                     to_string(source)));
   }
   return fail(

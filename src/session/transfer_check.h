@@ -5,8 +5,9 @@
 
 namespace zc {
 
-/// Whether pictures of one transfer function may be recorded as having the other: there is no tone mapping, and a label
-/// that is not true makes every player show something else. Invalid, naming what would do.
+/// Whether pictures of one transfer function can be recorded as having the other. PQ becomes SDR by tone mapping; HLG
+/// does not, and SDR becomes no HDR: a label that is not true makes every player show something else. Invalid, naming
+/// what would do.
 [[nodiscard]] Result<void> check_transfer(TransferFunction source, TransferFunction coded);
 
 }  // namespace zc

@@ -179,9 +179,10 @@ std::vector<Row> picture_rows() {
       {{.name = "--colour",
         .value = "STANDARD",
         .group = kPicture,
-        .help = "Colour standard of the coded picture. The samples are converted by its matrix; primaries and transfer "
-                "function are only named, so choose those the desktop has. There is no tone mapping: bt2100-pq and "
-                "bt2100-hlg need a source whose pictures say that they are that, and such pictures need them.",
+        .help =
+            "Colour standard of the coded picture. The samples are converted by its matrix; primaries and transfer "
+            "function are only named, so choose those the desktop has. HDR pictures (PQ) are tone-mapped for an SDR "
+            "standard; bt2100-pq and bt2100-hlg need a source whose pictures say that they are that.",
         .fallback = "bt709",
         .choices = kColourWords},
        [](Words& w, Text option, Text text) {

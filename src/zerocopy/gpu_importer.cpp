@@ -284,7 +284,7 @@ Result<Surface> GpuImporter::import_picture(Frame& frame) {
   if (held == nullptr && options_.strict) {
     return fail(ErrorKind::Unsupported, "import frame", "it is in shared memory, not a dmabuf");
   }
-  const auto plan = make_picture_plan(frame.format(), frame.buffer_size(), frame.crop, frame.transform, format_.size);
+  const auto plan = make_picture_plan(frame, format_);
   if (!plan) return std::unexpected(plan.error());
   converters_.begin_picture();
   if (held != nullptr && device_) {
@@ -378,7 +378,7 @@ std::optional<Error> GpuImporter::failed(Way* way, const Dmabuf* dmabuf, const E
     case ErrorKind::Timeout: {
       if (!stalled_since_) logger("zerocopy").warn("a picture is left out: {}", error.message());
       stalled_since_ = now;
-      set_back(error);
+      set_failure(error);
       target_->retire();
       Error dropped = error;
       dropped.kind = ErrorKind::Busy;
@@ -390,14 +390,14 @@ std::optional<Error> GpuImporter::failed(Way* way, const Dmabuf* dmabuf, const E
       logger("zerocopy")
           .warn("{} does not take {} with modifier {:#x}: {}", way->converter->name(), name(dmabuf->format),
                 dmabuf->modifier, error.message());
-      set_back(error);
+      set_failure(error);
       if (converters_.refuse(*way, dmabuf->format, dmabuf->modifier)) {
         formats_.refuse(dmabuf->format, dmabuf->modifier, error.detail, now);
       }
       return std::nullopt;
     default: break;
   }
-  set_back(error);
+  set_failure(error);
   if (way == nullptr) {
     logger("zerocopy").warn("a picture is left out: {}", error.message());
     return error;
@@ -504,7 +504,7 @@ Result<Surface> GpuImporter::upload(const Surface& picture) {
 
 void GpuImporter::lose_gpu(const Error& error) {
   logger("zerocopy").warn("the GPU is gone{}: {}", options_.reopen ? " and is opened anew" : "", error.message());
-  set_back(error);
+  set_failure(error);
   drop_gpu();
   device_.reset();
   host_current_ = false;

@@ -136,8 +136,7 @@ Result<void> HostImporter::adopt(const PicturePlan& plan, const Frame& frame) {
 Result<Surface> HostImporter::import_picture(Frame& frame) {
   auto readable = open(frame);
   if (!readable) return std::unexpected(std::move(readable.error()));
-  const auto plan =
-      make_picture_plan(frame.format(), frame.buffer_size(), frame.crop, frame.transform, pool_->format().size);
+  const auto plan = make_picture_plan(frame, pool_->format());
   if (!plan) return std::unexpected(plan.error());
   if (auto adopted = adopt(*plan, frame); !adopted) return std::unexpected(std::move(adopted.error()));
 

@@ -31,7 +31,7 @@ class Importer {
   [[nodiscard]] virtual std::string_view route() const = 0;
   /// Why a way of making pictures was given up, or refused one, since the last call: the newest reason, as the log has
   /// it; empty: there was none. For whoever sees route() change.
-  [[nodiscard]] virtual std::string take_setback() { return std::exchange(setback_, {}); }
+  [[nodiscard]] virtual std::string take_failure() { return std::exchange(failure_, {}); }
   /// The most surfaces that can be held at a time, the encoder's included.
   [[nodiscard]] virtual std::size_t surface_limit() const { return 32; }
   /// The frames this importer can really read now.
@@ -50,10 +50,10 @@ class Importer {
   [[nodiscard]] virtual Result<Surface> import(Frame frame) = 0;
 
  protected:
-  void set_back(const Error& error) { setback_ = error.message(); }
+  void set_failure(const Error& error) { failure_ = error.message(); }
 
  private:
-  std::string setback_;
+  std::string failure_;
 };
 
 }  // namespace zc

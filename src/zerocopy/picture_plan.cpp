@@ -1,5 +1,7 @@
 #include "zerocopy/picture_plan.h"
 
+#include "zerocopy/cpu/yuv_coefficients.h"
+
 #include <algorithm>
 #include <cstdlib>
 #include <string>
@@ -52,6 +54,12 @@ Result<PicturePlan> make_picture_plan(PixelFormat format, Size buffer, const Rec
   plan.box = letterbox(plan.shown, surface);
   plan.content = plan.box.size();
   plan.scaled = plan.content != plan.shown;
+  return plan;
+}
+
+Result<PicturePlan> make_picture_plan(const Frame& frame, const SurfaceFormat& surface) {
+  auto plan = make_picture_plan(frame.format(), frame.buffer_size(), frame.crop, frame.transform, surface.size);
+  if (plan && rgb_fields(plan->format).valid) plan->tone = tone_map(frame.colour, surface.colour);
   return plan;
 }
 

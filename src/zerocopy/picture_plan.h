@@ -6,6 +6,7 @@
 #include "media/geometry.h"
 #include "media/pixel_format.h"
 #include "media/surface.h"
+#include "zerocopy/tone_map.h"
 
 #include <cstdint>
 #include <string_view>
@@ -25,6 +26,7 @@ struct PicturePlan {
   /// Not scaled: the part of `shown` that is used, at most one pixel off the box in each direction (an odd window on an
   /// even surface loses or repeats its last column and row instead of being resampled). Scaled: the size of the box.
   Size content;
+  ToneMap tone = ToneMap::None;
 
   bool operator==(const PicturePlan&) const = default;
   [[nodiscard]] bool barred() const { return box.size() != surface; }
@@ -42,6 +44,7 @@ inline constexpr std::uint32_t kMaxEdge = 16384;
 /// Invalid: a size of zero or beyond kMaxEdge, a crop that shows nothing.
 [[nodiscard]] Result<PicturePlan> make_picture_plan(PixelFormat format, Size buffer, const Rect& crop,
                                                     Transform transform, Size surface);
+[[nodiscard]] Result<PicturePlan> make_picture_plan(const Frame& frame, const SurfaceFormat& surface);
 
 /// Where a rectangle of the cropped buffer is shown once the transform is undone. `size` is the crop's.
 [[nodiscard]] Rect shown_rect(Transform transform, Size size, const Rect& rect);

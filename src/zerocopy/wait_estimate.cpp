@@ -8,9 +8,9 @@ namespace {
 /// Between the planned end of a nap and that of the work.
 constexpr Nanoseconds kMargin = std::chrono::microseconds(5);
 /// Less than this costs as much as it saves.
-constexpr Nanoseconds kLeastNap = std::chrono::microseconds(10);
+constexpr Nanoseconds kShortestSleep = std::chrono::microseconds(10);
 /// More than any frame takes: an estimate is not to make a wait longer than its bound.
-constexpr Nanoseconds kMostNap = std::chrono::milliseconds(20);
+constexpr Nanoseconds kLongestSleep = std::chrono::milliseconds(20);
 /// The first work may have waited for a driver's compiler. For the same reason an estimate doubles at the most: naps
 /// that are much too long would go on for many frames.
 constexpr Nanoseconds kMostFirst = std::chrono::microseconds(200);
@@ -18,8 +18,8 @@ constexpr Nanoseconds kMostFirst = std::chrono::microseconds(200);
 }  // namespace
 
 Nanoseconds WaitEstimate::nap() const {
-  const Nanoseconds nap = std::min(kMostNap, expected_ - late_ - kMargin);
-  return nap < kLeastNap ? Nanoseconds{} : nap;
+  const Nanoseconds nap = std::min(kLongestSleep, expected_ - late_ - kMargin);
+  return nap < kShortestSleep ? Nanoseconds{} : nap;
 }
 
 void WaitEstimate::learn(Nanoseconds took, bool overslept) {

@@ -4,8 +4,8 @@
 
 namespace zc {
 
-/// How long to sleep before asking for the end of work that takes about as long each time (Nap). Pure bookkeeping: a
-/// nap ends a little before the work does, and becomes shorter whenever it did not.
+/// How long to sleep before asking for the end of work that takes about as long each time (AdaptiveSleep). Pure
+/// bookkeeping: a nap ends a little before the work does, and becomes shorter whenever it did not.
 class WaitEstimate {
  public:
   /// Zero: not worth it, or nothing is known yet.

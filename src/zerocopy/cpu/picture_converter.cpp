@@ -73,6 +73,7 @@ Result<void> PictureConverter::configure(const PicturePlan& plan, const SurfaceF
   target_ = target;
   subsampled_ = yuv_layout(target.format).subsampled;
   rgb_ = {};
+  tone_.reset();
   step_format_ = plan.scaled ? planar(target.format) : target.format;
   if (is_camera_format(plan.format)) {
     // Their chroma cannot be cut between two samples, and packed 4:2:2 has no odd last column.
@@ -83,10 +84,13 @@ Result<void> PictureConverter::configure(const PicturePlan& plan, const SurfaceF
   auto rgb = RgbToYuv::create(plan.format, step_format_, target.colour);
   if (!rgb) return std::unexpected(std::move(rgb.error()));
   rgb_ = *rgb;
+  if (plan.tone != ToneMap::None) tone_.emplace(plan.format, plan.tone);
   return {};
 }
 
-bool PictureConverter::incremental() const { return rgb_ && plan_.transform == Transform::Normal && !plan_.scaled; }
+bool PictureConverter::incremental() const {
+  return rgb_ && plan_.transform == Transform::Normal && !plan_.scaled && !tone_;
+}
 
 Damage PictureConverter::affected(const Damage& damage) const {
   if (damage.nothing()) return damage;
@@ -148,6 +152,7 @@ Result<void> PictureConverter::convert(const HostImage& image, const YuvView& bo
 
 Result<void> PictureConverter::convert_rgb(const HostImage& image, const YuvView& target) {
   RgbView picture = cropped(image);
+  if (tone_) picture = tone_->apply(picture);
   const Size size = plan_.scaled ? plan_.shown : plan_.content;
   if (plan_.transform == Transform::Normal) {
     picture.size = size;

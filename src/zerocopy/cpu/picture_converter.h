@@ -4,10 +4,12 @@
 #include "media/frame.h"
 #include "media/surface.h"
 #include "zerocopy/cpu/rgb_to_yuv.h"
+#include "zerocopy/cpu/tone_mapper.h"
 #include "zerocopy/picture_plan.h"
 
 #include <array>
 #include <cstddef>
+#include <optional>
 #include <vector>
 
 namespace zc {
@@ -19,7 +21,8 @@ class PictureConverter {
   /// Unsupported for a source format that the CPU path cannot read.
   [[nodiscard]] Result<void> configure(const PicturePlan& plan, const SurfaceFormat& target);
 
-  /// Every sample depends on nearby pixels only, so parts can be converted by themselves: RGB, upright, not scaled.
+  /// Every sample depends on nearby pixels only, so parts can be converted by themselves: RGB, upright, not scaled, not
+  /// tone-mapped.
   [[nodiscard]] bool incremental() const;
   /// The area of the surface that `damage` (buffer px) changes; everything when incremental() is false.
   [[nodiscard]] Damage affected(const Damage& damage) const;
@@ -46,6 +49,7 @@ class PictureConverter {
   bool subsampled_ = true;
   RgbToYuv rgb_;                                    ///< empty for camera formats; into step_format_
   PixelFormat step_format_ = PixelFormat::Unknown;  ///< the target's, or its planar kin when scaling comes next
+  std::optional<ToneMapper> tone_;
   std::vector<std::byte> strip_;
   std::array<Scratch, 4> scratch_;
 };

@@ -2,8 +2,8 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "zerocopy/adaptive_sleep.h"
 #include "zerocopy/gl/gl_device.h"
-#include "zerocopy/nap.h"
 
 #include <memory>
 #include <utility>
@@ -18,7 +18,7 @@ class GlFence {
   GlFence& operator=(const GlFence&) = delete;
   ~GlFence();
 
-  /// Puts the fence behind the work so far and waits for it: asleep for most of what it took lately (Nap),
+  /// Puts the fence behind the work so far and waits for it: asleep for most of what it took lately (AdaptiveSleep),
   /// then as the driver does. `spin`: without sleeping for so long. Timeout: not over yet, pending() until settle()
   /// succeeds. Lost: the GPU was reset.
   [[nodiscard]] Result<void> wait(Nanoseconds timeout, Nanoseconds spin);
@@ -32,7 +32,7 @@ class GlFence {
 
   std::shared_ptr<GlDevice> device_;
   GLsync sync_ = nullptr;
-  Nap nap_;
+  AdaptiveSleep nap_;
 };
 
 }  // namespace zc

@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "gpu/vaapi/device.h"
 #include "media/surface.h"
-#include "zerocopy/surface_places.h"
+#include "zerocopy/surface_slots.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -36,7 +36,7 @@ class VaapiPool {
 
   SurfaceFormat format_;
   AvBufferPtr frames_;  ///< AVHWFramesContext
-  SurfacePlaces places_;
+  SurfaceSlots places_;
 };
 
 /// The surface behind a frame.

@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "zerocopy/nap.h"
+#include "zerocopy/adaptive_sleep.h"
 #include "zerocopy/vulkan/vulkan_device.h"
 
 #include <cstdint>
@@ -72,7 +72,7 @@ class CommandRunner {
   VkOwned<VkCommandPool> pool_;
   VkCommandBuffer command_ = VK_NULL_HANDLE;
   VkOwned<VkFence> fence_;
-  Nap nap_;
+  AdaptiveSleep nap_;
   bool pending_ = false;
 };
 

@@ -56,6 +56,7 @@ PassVariant pass_variant(const PicturePlan& plan, const SourcePlane& source, con
   v.source = plan.format;
   v.turned = plan.transform != Transform::Normal;
   v.scaled = plan.scaled;
+  v.tone = plan.tone;
   v.target = target.format;
   v.matrix = target.colour.matrix;
   v.range = target.colour.range;
@@ -102,6 +103,12 @@ std::array<std::int32_t, kPassConstants> pass_constants(const PassVariant& varia
   for (const FieldWeights& row : {c.luma, c.cb, c.cr}) weight = std::ranges::copy(row, weight).out;
   out[26] = (variant.range == ColourRange::Full ? 0 : 16) * unit;
   out[27] = variant.matrix == ColourMatrix::Rgb ? 0 : 128 * unit;
+  if (variant.tone == ToneMap::None) return out;
+  const RgbFields fields = rgb_fields(source);
+  out[28] = static_cast<std::int32_t>(variant.tone);
+  out[29] = fields.red;
+  out[30] = fields.green;
+  out[31] = fields.blue;
   return out;
 }
 

@@ -45,6 +45,7 @@ struct PassVariant {
   int load_bytes = 4;                         ///< alignment of the source's blocks of pixels: 16, 4 or 1
   bool turned = false;
   bool scaled = false;
+  ToneMap tone = ToneMap::None;
   PixelFormat target = PixelFormat::Unknown;  ///< a format yuv_layout() knows
   ColourMatrix matrix = ColourMatrix::Unknown;
   ColourRange range = ColourRange::Unknown;
@@ -56,7 +57,7 @@ struct PassVariant {
 
 /// The shader's specialization constants, by their id. Images come swizzled by their format, so their fields count as
 /// red, green, blue.
-inline constexpr std::size_t kPassConstants = 28;
+inline constexpr std::size_t kPassConstants = 32;
 [[nodiscard]] std::array<std::int32_t, kPassConstants> pass_constants(const PassVariant& variant,
                                                                       std::array<std::int32_t, 2> workgroup);
 

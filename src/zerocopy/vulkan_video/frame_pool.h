@@ -4,7 +4,7 @@
 #include "gpu/vulkan/device.h"
 #include "media/packet.h"
 #include "media/surface.h"
-#include "zerocopy/surface_places.h"
+#include "zerocopy/surface_slots.h"
 
 #include <cstddef>
 #include <memory>
@@ -30,7 +30,7 @@ class VulkanFramePool {
 
   SurfaceFormat format_;
   AvBufferPtr frames_;  ///< AVHWFramesContext
-  SurfacePlaces places_;
+  SurfaceSlots places_;
 };
 
 /// For a surface that the GPU still works on after its time was over: FFmpeg would wait for that without a bound before

@@ -16,6 +16,8 @@
 #include <catch2/generators/catch_generators.hpp>
 #include <cstdlib>
 #include <filesystem>
+#include <limits>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -45,9 +47,12 @@ ProducerOptions dmabufs(Size size = {320, 180}) {
   return options;
 }
 
-/// Records until enough pictures are coded.
-RecordingReport record(const TestProducer& producer, const std::string& file, std::uint64_t packets,
-                       ZerocopyMode mode = ZerocopyMode::Auto, bool follow_size = false) {
+/// A change that waits for change_now().
+constexpr auto kNever = std::numeric_limits<std::uint64_t>::max();
+
+/// Records until enough pictures are coded, and as many again after each change of the producer's.
+RecordingReport record(TestProducer& producer, const std::string& file, std::uint64_t packets,
+                       ZerocopyMode mode = ZerocopyMode::Auto, unsigned changes = 0, bool follow_size = false) {
   RecordingOptions options;
   options.source = NodeSpec{NodeSpec::Id{producer.node_id()}};
   options.outputs.push_back(parse_output(file, std::nullopt, false).value());
@@ -56,11 +61,19 @@ RecordingReport record(const TestProducer& producer, const std::string& file, st
   options.follow_size = follow_size;
   auto recording = Recording::start(std::move(options), {});
   if (!recording) FAIL(recording.error().error.message());
-  const Nanoseconds deadline = monotonic_now() + 120s;
-  while ((*recording)->status().packets < packets && monotonic_now() < deadline) {
-    if ((*recording)->wait(20ms)) break;
+  std::optional<Size> size;
+  for (unsigned change = 0;; ++change) {
+    const std::uint64_t enough = (*recording)->status().packets + packets;
+    const auto there = [&] {
+      return (!follow_size || (*recording)->size() != size) && (*recording)->status().packets >= enough;
+    };
+    for (const Nanoseconds deadline = monotonic_now() + 120s; !there() && monotonic_now() < deadline;) {
+      if ((*recording)->wait(20ms)) break;
+    }
+    if (change == changes) return (*recording)->finish();
+    size = (*recording)->size();
+    producer.change_now();
   }
-  return (*recording)->finish();
 }
 
 /// `marked`: the mark can be read in every picture.
@@ -159,11 +172,11 @@ TEST_CASE("the route is not there: the next one, or the reason") {
 TEST_CASE("pictures change their size under the recording") {
   const auto daemon = pipewire();
   ProducerOptions options = dmabufs({640, 360});
-  options.changes = {{.at = 12, .size = Size{480, 360}, .format = {}},
-                     {.at = 24, .size = Size{320, 180}, .format = {}}};
+  options.changes = {{.at = kNever, .size = Size{480, 360}, .format = {}},
+                     {.at = kNever, .size = Size{320, 180}, .format = {}}};
   const auto producer = produce(std::move(options));
   const std::string file = daemon->folder() / "sizes.mkv";
-  const RecordingReport report = record(*producer, file, 45);
+  const RecordingReport report = record(*producer, file, 15, ZerocopyMode::Auto, 2);
   CHECK(report.route == "vulkan+vaapi");
   CHECK(report.encoder == "h264_vaapi");
   CHECK(report.size == Size{640, 360});
@@ -179,11 +192,11 @@ TEST_CASE("pictures change their size under the recording") {
 TEST_CASE("the coded size follows the pictures', in surfaces of the card's") {
   const auto daemon = pipewire();
   ProducerOptions options = dmabufs({640, 360});
-  options.changes = {{.at = 75, .size = Size{480, 360}, .format = {}},
-                     {.at = 105, .size = Size{320, 180}, .format = {}}};
+  options.changes = {{.at = kNever, .size = Size{480, 360}, .format = {}},
+                     {.at = kNever, .size = Size{320, 180}, .format = {}}};
   const auto producer = produce(std::move(options));
   const std::string file = daemon->folder() / "follow.mkv";
-  const RecordingReport report = record(*producer, file, 130, ZerocopyMode::Auto, true);
+  const RecordingReport report = record(*producer, file, 10, ZerocopyMode::Auto, 2, true);
   CHECK(report.route == "vulkan+vaapi");
   CHECK(report.encoder == "h264_vaapi");
   CHECK(report.counters.takeovers == 0);

@@ -9,8 +9,8 @@ using namespace zc;
 namespace {
 
 template <class T>
-T there_and_back(T note) {
-  const auto back = parse_note(to_text(Note(std::move(note))));
+T there_and_back(T event) {
+  const auto back = parse_event(to_text(Event(std::move(event))));
   if (!back) FAIL(back.error().message());
   REQUIRE(std::holds_alternative<T>(*back));
   return std::get<T>(*back);
@@ -18,17 +18,17 @@ T there_and_back(T note) {
 
 }  // namespace
 
-TEST_CASE("an order arrives with its kind, number and arguments") {
-  const Order order{.kind = OrderKind::AddSink,
-                    .id = 7,
-                    .arguments = {{"sink", std::string("/tmp/a.mkv"), {}},
-                                  {"on", true, {}},
-                                  {"whole", std::int64_t{-3}, {}},
-                                  {"real", 1.5, {}},
-                                  {"list", std::vector<std::string>{"a", "b"}, {}}}};
-  const auto back = parse_order(to_text(order));
+TEST_CASE("a request arrives with its kind, number and arguments") {
+  const Request request{.kind = RequestKind::AddSink,
+                        .id = 7,
+                        .arguments = {{"sink", std::string("/tmp/a.mkv"), {}},
+                                      {"on", true, {}},
+                                      {"whole", std::int64_t{-3}, {}},
+                                      {"real", 1.5, {}},
+                                      {"list", std::vector<std::string>{"a", "b"}, {}}}};
+  const auto back = parse_request(to_text(request));
   REQUIRE(back);
-  CHECK(back->kind == OrderKind::AddSink);
+  CHECK(back->kind == RequestKind::AddSink);
   CHECK(back->id == 7);
   REQUIRE(back->arguments.size() == 5);
   CHECK(*argument<std::string>(*back, "sink") == "/tmp/a.mkv");
@@ -40,31 +40,31 @@ TEST_CASE("an order arrives with its kind, number and arguments") {
   CHECK(argument<std::string>(*back, "other") == nullptr);
 }
 
-TEST_CASE("every kind of order and note is understood again") {
-  for (unsigned kind = 0; kind <= static_cast<unsigned>(OrderKind::Wake); ++kind) {
-    const Order order{.kind = static_cast<OrderKind>(kind), .id = kind, .arguments = {}};
-    CHECK(parse_order(to_text(order))->kind == order.kind);
+TEST_CASE("every kind of request and event is understood again") {
+  for (unsigned kind = 0; kind <= static_cast<unsigned>(RequestKind::Wake); ++kind) {
+    const Request request{.kind = static_cast<RequestKind>(kind), .id = kind, .arguments = {}};
+    CHECK(parse_request(to_text(request))->kind == request.kind);
   }
   for (unsigned state = 0; state <= static_cast<unsigned>(SessionState::Failed); ++state) {
-    const StateNote note{.state = static_cast<SessionState>(state), .reason = "because"};
-    CHECK(there_and_back(note).state == note.state);
-    CHECK_FALSE(to_string(note.state).empty());
+    const StateEvent event{.state = static_cast<SessionState>(state), .reason = "because"};
+    CHECK(there_and_back(event).state == event.state);
+    CHECK_FALSE(to_string(event.state).empty());
   }
-  const Answer answer = there_and_back(
-      Answer{.id = 3,
-             .error = Error{ErrorKind::NoSpace, ErrorDomain::System, 28, "write a.mkv", "No space left on device"},
-             .text = "x"});
+  const Reply answer = there_and_back(
+      Reply{.id = 3,
+            .error = Error{ErrorKind::NoSpace, ErrorDomain::System, 28, "write a.mkv", "No space left on device"},
+            .text = "x"});
   REQUIRE(answer.error);
   CHECK(answer.error->kind == ErrorKind::NoSpace);
   CHECK(answer.error->domain == ErrorDomain::System);
   CHECK(answer.error->code == 28);
   CHECK(answer.error->message() == "write a.mkv: No space left on device");
-  CHECK_FALSE(there_and_back(Answer{.id = 1, .error = {}, .text = {}}).error);
-  CHECK(there_and_back(FactsNote{"screen", "cpu", "libx264", "h264", 1280, 720}).width == 1280);
-  CHECK(there_and_back(ChangeNote{ChangeNote::What::Encoder, "a", "b", "c"}).what == ChangeNote::What::Encoder);
-  CHECK(there_and_back(SinkNote{"udp://h:1", "gone", true}).fatal);
-  CHECK(there_and_back(StallNote{true, 5.5}).seconds == 5.5);
-  CHECK(there_and_back(EndNote{"stopped", {}, "{}"}).report == "{}");
+  CHECK_FALSE(there_and_back(Reply{.id = 1, .error = {}, .text = {}}).error);
+  CHECK(there_and_back(FactsEvent{"screen", "cpu", "libx264", "h264", 1280, 720}).width == 1280);
+  CHECK(there_and_back(ChangeEvent{ChangeEvent::What::Encoder, "a", "b", "c"}).what == ChangeEvent::What::Encoder);
+  CHECK(there_and_back(SinkEvent{"udp://h:1", "gone", true}).fatal);
+  CHECK(there_and_back(StallEvent{true, 5.5}).seconds == 5.5);
+  CHECK(there_and_back(EndEvent{"stopped", {}, "{}"}).report == "{}");
 }
 
 TEST_CASE("statistics arrive whole") {
@@ -93,20 +93,20 @@ TEST_CASE("statistics arrive whole") {
 
 TEST_CASE("what is no message is refused, whatever it is") {
   for (const char* text :
-       {"", "{", "null", "[]", "3", "{}", R"({"order":"start"})", R"({"order":3,"id":1,"arguments":[]})",
-        R"({"note":{}})", R"({"state":{}})", R"({"statistics":{"sinks":3}})", R"({"answer":{"id":-1}})",
-        R"({"order":"start","id":1,"arguments":{"a":{"b":1}}})", "\xff\xfe"}) {
+       {"", "{", "null", "[]", "3", "{}", R"({"request":"start"})", R"({"request":3,"id":1,"arguments":[]})",
+        R"({"event":{}})", R"({"state":{}})", R"({"statistics":{"sinks":3}})", R"({"reply":{"id":-1}})",
+        R"({"request":"start","id":1,"arguments":{"a":{"b":1}}})", "\xff\xfe"}) {
     CAPTURE(text);
-    CHECK_FALSE(parse_note(text));
-    CHECK_FALSE(parse_order(text));
+    CHECK_FALSE(parse_event(text));
+    CHECK_FALSE(parse_request(text));
   }
 }
 
 TEST_CASE("text that is no UTF-8 does not stop a message") {
   const auto back =
-      parse_note(to_text(Note(SinkNote{"a\xff"
-                                       "b",
-                                       "c", false})));
+      parse_event(to_text(Event(SinkEvent{"a\xff"
+                                          "b",
+                                          "c", false})));
   REQUIRE(back);
-  CHECK(std::get<SinkNote>(*back).sink.starts_with("a"));
+  CHECK(std::get<SinkEvent>(*back).sink.starts_with("a"));
 }

@@ -24,7 +24,7 @@ struct Outcome {
   std::vector<Packet> packets;
   std::vector<Error> errors;
   EncodeStage::Counters counters;
-  std::vector<Takeover> takeovers;
+  std::vector<Failover> takeovers;
 };
 
 /// For encoders that hang. Anybody's thread may stand still for a while on a busy machine: others are not called hung.
@@ -168,7 +168,7 @@ TEST_CASE("each takeover is told, with what it took") {
   CHECK(outcome.takeovers[0].encoder == "also hard");
   CHECK(outcome.takeovers[1].failed == "also hard");
   CHECK(outcome.takeovers[1].encoder == "soft");
-  for (const Takeover& takeover : outcome.takeovers) {
+  for (const Failover& takeover : outcome.takeovers) {
     CHECK(takeover.reason == "the device is gone");
     CHECK(takeover.resumed >= takeover.opened);
     CHECK(takeover.first_packet >= takeover.opened);

@@ -171,7 +171,7 @@ TEST_CASE("a transfer function that the pictures have not is refused before anyt
     std::string_view source;
     ColourDescription colour;
   };
-  const Case test = GENERATE(Case{"test:320x240@30", kPq}, Case{"test:320x240@30,transfer=pq", kBt709Limited},
+  const Case test = GENERATE(Case{"test:320x240@30", kPq}, Case{"test:320x240@30,transfer=hlg", kBt709Limited},
                              Case{"test:320x240@30,transfer=hlg", kPq});
   CAPTURE(test.source);
   const TemporaryFolder folder;

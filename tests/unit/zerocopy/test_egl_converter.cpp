@@ -25,14 +25,21 @@ struct Scene {
   Rect crop{};
   Transform transform = Transform::Normal;
   ColourDescription colour = kBt709Limited;
+  ColourDescription source_colour{};
+  int tolerance = 0;
 };
 
-/// What the CPU importer makes of the same frame.
-Surface expected(const Scene& scene, const RgbPicture& picture) {
+Frame frame_for(const Scene& scene, const RgbPicture& picture) {
   Frame frame = frame_of(picture, scene.source);
   frame.crop = scene.crop;
   frame.transform = scene.transform;
-  auto surface = importer_for({scene.target, scene.surface, scene.colour})->import(std::move(frame));
+  frame.colour = scene.source_colour;
+  return frame;
+}
+
+/// What the CPU importer makes of the same frame.
+Surface expected(const Scene& scene, const RgbPicture& picture) {
+  auto surface = importer_for({scene.target, scene.surface, scene.colour})->import(frame_for(scene, picture));
   REQUIRE(surface);
   return std::move(*surface);
 }
@@ -45,7 +52,7 @@ class Bench {
   bool compare(const Scene& scene) {
     const RgbPicture picture(scene.picture, scene.padding, 3);
     const auto dmabuf = memfd_dmabuf(picture, scene.source, scene.offset);
-    const auto plan = make_picture_plan(scene.source, scene.picture, scene.crop, scene.transform, scene.surface);
+    const auto plan = make_picture_plan(frame_for(scene, picture), {scene.target, scene.surface, scene.colour});
     REQUIRE(plan);
     const auto& listed = route_->modifiers(scene.source);
     if (!route_->takes(*plan) || std::ranges::find(listed, dmabuf->modifier) == listed.end()) return false;
@@ -56,7 +63,7 @@ class Bench {
         {.dmabuf = dmabuf, .plan = *plan, .colour = scene.colour, .target = target.buffer, .layout = target.layout});
     if (!done) FAIL(done.error().message());
     const Surface want = expected(scene, picture);
-    const Difference d = difference(view_of(want), target.view());
+    const Difference d = difference(view_of(want), target.view(), scene.tolerance);
     CAPTURE(d.component, d.x, d.y, d.a, d.b);
     CHECK_FALSE(d.found);
     return true;
@@ -92,6 +99,14 @@ TEST_CASE("every matrix and range") {
       CHECK(bench.compare({.colour = {.matrix = matrix, .range = range}}));
     }
   }
+}
+
+TEST_CASE("HDR pictures for SDR screens, to within one step of each component") {
+  Bench bench;
+  const ColourDescription hdr{ColourMatrix::Rgb, ColourRange::Full, ColourPrimaries::BT2020, TransferFunction::PQ};
+  CHECK(bench.compare({.target = PixelFormat::I444, .source_colour = hdr, .tolerance = 2}));
+  CHECK(bench.compare({.source_colour = hdr, .tolerance = 2}));
+  CHECK(no_error_pending());
 }
 
 TEST_CASE("odd sizes, paddings, offsets, crops, bars and every transform") {

@@ -128,11 +128,11 @@ TEST_CASE("a converter that fails hands over to the next within the frame, and i
   Way way(&script);
   for (std::uint32_t i = 0; i < 2; ++i) way.show(i);
   CHECK(way.importer->route() == "scripted+cuda");
-  CHECK(way.importer->take_setback().empty());
+  CHECK(way.importer->take_failure().empty());
   way.show(2);
   CHECK(way.importer->route() == "vulkan+cuda");
-  CHECK(way.importer->take_setback() == "convert: as told");
-  CHECK(way.importer->take_setback().empty());
+  CHECK(way.importer->take_failure() == "convert: as told");
+  CHECK(way.importer->take_failure().empty());
   CHECK(script.asked == 3);
   for (std::uint32_t i = 0; i < 63; ++i) way.show(i);
   CHECK(script.asked == 3);  // resting
@@ -188,7 +188,7 @@ TEST_CASE("a GPU that stalls costs the pictures until it goes on") {
   CHECK(script.alive);
   CHECK(way.importer->route() == "scripted+cuda");
   CHECK(way.importer->offer() == offer);
-  CHECK_FALSE(way.importer->take_setback().empty());
+  CHECK_FALSE(way.importer->take_failure().empty());
 }
 
 TEST_CASE("a lost GPU: pictures go on in host memory, and it is opened anew") {

@@ -340,7 +340,7 @@ TEST_CASE("an upload that fails ends the device: pictures go out in host memory,
     CHECK(way.held.back().format().memory == MemoryKind::Host);
   }
   CHECK(way.importer->route() == "cpu");
-  CHECK_FALSE(way.importer->take_setback().empty());
+  CHECK_FALSE(way.importer->take_failure().empty());
   way.target.memory = MemoryKind::Host;
   REQUIRE(way.importer->configure(way.target));
   for (std::uint32_t i = 8; i < 12; ++i) way.show(i, false, true);

@@ -352,7 +352,7 @@ TEST_CASE("a GPU that hangs costs pictures, and the surface it writes to is nobo
     CHECK(surface.error().kind == ErrorKind::Busy);
     CHECK(leases->returned == 1);
   }
-  CHECK_FALSE(importer->take_setback().empty());
+  CHECK_FALSE(importer->take_failure().empty());
   (*device)->replace_functions(real);
   auto after = importer->import(in_dmabuf(picture));
   for (const Nanoseconds deadline = monotonic_now() + kSoon; !after && monotonic_now() < deadline;) {

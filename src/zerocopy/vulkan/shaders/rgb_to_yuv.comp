@@ -34,6 +34,10 @@ layout(constant_id = 24) const int kV2 = 0;
 layout(constant_id = 25) const int kV3 = 0;
 layout(constant_id = 26) const int kBlackLuma = 16;
 layout(constant_id = 27) const int kBlackChroma = 128;
+layout(constant_id = 28) const int kTone = 0;  // ToneMap: 0 none, 1 primaries stay, 2 BT.2020 to BT.709
+layout(constant_id = 29) const int kRed = 0;   // fields of a pixel
+layout(constant_id = 30) const int kGreen = 1;
+layout(constant_id = 31) const int kBlue = 2;
 
 #ifdef SOURCE_IMAGE
 layout(binding = 0) uniform sampler2D source_image;
@@ -84,6 +88,41 @@ ivec4 fetch(ivec2 at) {
 
 ivec4 turned(ivec2 at) { return fetch(kTurned == 0 ? g.origin + at : g.origin + at.x * g.step_x + at.y * g.step_y); }
 
+// SMPTE ST 2084; light 1: 10,000 nits.
+vec3 light_of(vec3 code) {
+  vec3 p = pow(code, vec3(1.0 / 78.84375));
+  return pow(max(p - 0.8359375, vec3(0)) / (18.8515625 - 18.6875 * p), vec3(1.0 / 0.1593017578125));
+}
+
+// zerocopy/tone_map.h says what this does.
+ivec4 toned(ivec4 p) {
+  if (kTone == 0) return p;
+  const float peak = 0.7518271;                // 1000 nits
+  const float white = 0.5806889 / 0.7518271;   // 203 nits
+  const float knee = 1.5 * white - 0.5;
+  float most = kLayout == 0 ? 255.0 : 1023.0;
+  vec3 code = vec3(p[kRed], p[kGreen], p[kBlue]) / most;
+  float largest = max(code.r, max(code.g, code.b));
+  if (largest == 0.0) return p;
+  float x = min(largest / peak, 1.0);
+  if (x > knee) {
+    float t = (x - knee) / (1.0 - knee);
+    float t2 = t * t;
+    float t3 = t2 * t;
+    x = (2.0 * t3 - 3.0 * t2 + 1.0) * knee + (t3 - 2.0 * t2 + t) * (1.0 - knee) + (3.0 * t2 - 2.0 * t3) * white;
+  }
+  vec3 light = light_of(code) * (light_of(vec3(x * peak)).x / light_of(vec3(largest)).x) / 0.0203;
+  if (kTone == 2) {
+    light = vec3(dot(light, vec3(1.660491, -0.587641, -0.072850)), dot(light, vec3(-0.124550, 1.132900, -0.008349)),
+                 dot(light, vec3(-0.018151, -0.100579, 1.118730)));
+  }
+  ivec3 shown = ivec3(pow(clamp(light, vec3(0), vec3(1)), vec3(1.0 / 2.2)) * most + 0.5);
+  p[kRed] = shown.r;
+  p[kGreen] = shown.g;
+  p[kBlue] = shown.b;
+  return p;
+}
+
 #ifdef SCALED
 // The pixels behind one of the box, along one axis: those it covers when the picture shrinks, the two around its middle
 // when it grows. `from` and `to` bound the stretch of the source it stands for, in source pixels.
@@ -111,9 +150,9 @@ ivec4 scaled(ivec2 at) {
   return ivec4(sum / ((x1 - x0) * (y1 - y0)) + 0.5);
 }
 
-ivec4 pixel(ivec2 at) { return scaled(at); }
+ivec4 pixel(ivec2 at) { return toned(scaled(at)); }
 #else
-ivec4 pixel(ivec2 at) { return turned(at); }
+ivec4 pixel(ivec2 at) { return toned(turned(at)); }
 #endif
 
 int sum(ivec4 p, int w0, int w1, int w2, int w3) { return p.x * w0 + p.y * w1 + p.z * w2 + p.w * w3; }
@@ -152,14 +191,14 @@ void load_row(ivec2 at, out ivec4 p[8]) {
     int quad = (g.source_offset + from.y * g.source_stride + from.x * 4) >> 4;
     uvec4 a = source4[quad];
     uvec4 b = source4[quad + 1];
-    p[0] = unpack(a.x);
-    p[1] = unpack(a.y);
-    p[2] = unpack(a.z);
-    p[3] = unpack(a.w);
-    p[4] = unpack(b.x);
-    p[5] = unpack(b.y);
-    p[6] = unpack(b.z);
-    p[7] = unpack(b.w);
+    p[0] = toned(unpack(a.x));
+    p[1] = toned(unpack(a.y));
+    p[2] = toned(unpack(a.z));
+    p[3] = toned(unpack(a.w));
+    p[4] = toned(unpack(b.x));
+    p[5] = toned(unpack(b.y));
+    p[6] = toned(unpack(b.z));
+    p[7] = toned(unpack(b.w));
     return;
   }
 #endif

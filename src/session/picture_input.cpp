@@ -1,4 +1,4 @@
-#include "session/picture_intake.h"
+#include "session/picture_input.h"
 
 #include "base/log.h"
 
@@ -29,7 +29,7 @@ std::unexpected<Failure> stopped() {
 
 }  // namespace
 
-void PictureIntake::set_asleep(bool on) {
+void PictureInput::set_asleep(bool on) {
   {
     const std::lock_guard lock(mutex_);
     asleep_ = on;
@@ -39,17 +39,17 @@ void PictureIntake::set_asleep(bool on) {
   mailbox_.wake();
 }
 
-bool PictureIntake::asleep() const {
+bool PictureInput::asleep() const {
   const std::lock_guard lock(mutex_);
   return asleep_ || due_;
 }
 
-bool PictureIntake::wait_until_let_go(Nanoseconds timeout) {
+bool PictureInput::wait_until_let_go(Nanoseconds timeout) {
   std::unique_lock lock(mutex_);
   return changed_.wait_for(lock, timeout, [this] { return let_go_ || !asleep_ || over_; });
 }
 
-void PictureIntake::end() {
+void PictureInput::end() {
   {
     const std::lock_guard lock(mutex_);
     over_ = true;
@@ -57,14 +57,14 @@ void PictureIntake::end() {
   changed_.notify_all();
 }
 
-bool PictureIntake::rise() {
+bool PictureInput::rise() {
   const std::lock_guard lock(mutex_);
   if (asleep_) return false;
   let_go_ = false;
   return true;
 }
 
-std::expected<Frame, Failure> PictureIntake::wait_for_picture(const std::stop_token& stop, bool may_be_dead) {
+std::expected<Frame, Failure> PictureInput::wait_for_picture(const std::stop_token& stop, bool may_be_dead) {
   Nanoseconds since = monotonic_now();
   bool told = false;
   std::optional<CursorState> cursor;
@@ -98,14 +98,14 @@ std::expected<Frame, Failure> PictureIntake::wait_for_picture(const std::stop_to
   }
 }
 
-void PictureIntake::quiet() {
+void PictureInput::quiet() {
   source_->rest();
   mailbox_.close();
 }
 
-std::expected<void, Failure> PictureIntake::sleep(const std::stop_token& stop, const std::function<bool()>& held) {
+std::expected<void, Failure> PictureInput::sleep(const std::stop_token& stop, const std::function<bool()>& held) {
   quiet();
-  equipment_.close_importer();
+  factory_.close_importer();
   {
     const std::lock_guard lock(mutex_);
     due_ = false;
@@ -124,10 +124,10 @@ std::expected<void, Failure> PictureIntake::sleep(const std::stop_token& stop, c
   return {};
 }
 
-std::expected<void, Failure> PictureIntake::open_importer(const std::stop_token& stop) {
+std::expected<void, Failure> PictureInput::open_importer(const std::stop_token& stop) {
   const Nanoseconds deadline = monotonic_now() + kReturnPatience;
   while (true) {
-    auto opened = equipment_.open_importer();
+    auto opened = factory_.open_importer();
     if (opened) return {};
     if (monotonic_now() >= deadline) return failed(Part::Settings, std::move(opened.error()));
     logger("session").info("not yet: {}", opened.error().message());
@@ -136,10 +136,10 @@ std::expected<void, Failure> PictureIntake::open_importer(const std::stop_token&
   }
 }
 
-std::expected<PictureIntake::Resumed, Failure> PictureIntake::resume(const std::stop_token& stop) {
+std::expected<PictureInput::Resumed, Failure> PictureInput::resume(const std::stop_token& stop) {
   auto first = wait_for_picture(stop, false);
   for (Nanoseconds deadline = monotonic_now() + kReturnPatience; first;) {
-    auto encoder = equipment_.open_encoder_again(*first);
+    auto encoder = factory_.open_encoder_again(*first);
     if (encoder) return Resumed{std::move(*encoder), std::move(*first)};
     if (stop.stop_requested()) return stopped();
     if (monotonic_now() >= deadline) return failed(Part::Encoder, std::move(encoder.error()));
@@ -153,7 +153,7 @@ std::expected<PictureIntake::Resumed, Failure> PictureIntake::resume(const std::
   return std::unexpected(std::move(first.error()));
 }
 
-Frame PictureIntake::newest(Frame picture, const std::stop_token& stop, Nanoseconds patience) {
+Frame PictureInput::newest(Frame picture, const std::stop_token& stop, Nanoseconds patience) {
   if (std::optional<Frame> newer = mailbox_.take_newest(stop, monotonic_now() + patience)) {
     newer->supersede(std::move(picture));
     return std::move(*newer);

@@ -1,4 +1,4 @@
-#include "zerocopy/surface_places.h"
+#include "zerocopy/surface_slots.h"
 
 #include <fmt/format.h>
 
@@ -16,7 +16,7 @@ extern "C" {
 
 namespace zc {
 
-struct SurfacePlaces::State {
+struct SurfaceSlots::State {
   struct Place {
     std::atomic<bool> taken = false;
     std::shared_ptr<State> self;  ///< while it is taken
@@ -38,20 +38,20 @@ struct SurfacePlaces::State {
   std::vector<Place> places;
 };
 
-SurfacePlaces::SurfacePlaces(std::size_t limit) : state_(std::make_shared<State>(limit)) {}
-SurfacePlaces::~SurfacePlaces() = default;
+SurfaceSlots::SurfaceSlots(std::size_t limit) : state_(std::make_shared<State>(limit)) {}
+SurfaceSlots::~SurfaceSlots() = default;
 
-std::size_t SurfacePlaces::taken() const {
+std::size_t SurfaceSlots::taken() const {
   return static_cast<std::size_t>(std::ranges::count_if(
       state_->places, [](const State::Place& place) { return place.taken.load(std::memory_order_acquire); }));
 }
 
-Result<void> SurfacePlaces::check() const {
+Result<void> SurfaceSlots::check() const {
   if (state_->find() != nullptr) return {};
   return fail(ErrorKind::Busy, "import frame", fmt::format("all {} surfaces are in use", state_->places.size()));
 }
 
-Result<void> SurfacePlaces::seat(AVFrame& frame) {
+Result<void> SurfaceSlots::seat(AVFrame& frame) {
   if (auto some = check(); !some) return some;
   State::Place& place = *state_->find();
   frame.buf[1] = av_buffer_create(&place.nothing, sizeof place.nothing, &State::give_back, &place, 0);

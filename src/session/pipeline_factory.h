@@ -20,10 +20,10 @@ namespace zc {
 /// What a recording makes its pictures with: the importer, and the encoder that suits both the pictures and the
 /// outputs. One thread at a time: whoever starts the recording, then its worker; encoders() says what it allows
 /// besides.
-class Equipment {
+class PipelineFactory {
  public:
   /// Both outlive it; importers say in `formats` what they read.
-  Equipment(const RecordingOptions& options, FormatTable& formats);
+  PipelineFactory(const RecordingOptions& options, FormatTable& formats);
 
   /// Errors as open_importer() of importer_chain.h; Invalid: the GPU that the user wants is not there.
   [[nodiscard]] Result<void> open_importer();
@@ -34,9 +34,7 @@ class Equipment {
   /// Invalid: nothing of the part to be shown is in such a picture.
   [[nodiscard]] Result<void> check_crop(Frame& first) const;
   /// Invalid: the wanted colour is not such a picture's (check_transfer()).
-  [[nodiscard]] Result<void> check_colour(const Frame& first) const {
-    return check_transfer(first.colour.transfer, options_.encoder.colour.transfer);
-  }
+  [[nodiscard]] Result<void> check_colour(const Frame& first) const;
   /// The encoder for pictures like `first`; the importer makes them for it from here on. Once. Errors as
   /// EncoderChoice::open() and Importer::configure().
   [[nodiscard]] Result<std::unique_ptr<Encoder>> open_encoder(Frame& first, const SourceInfo& source);

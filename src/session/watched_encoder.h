@@ -15,9 +15,9 @@ namespace zc {
 /// One thread's time with its encoders, shared between that thread and the watchdog. Each call into an encoder goes
 /// through call(), so that a watchdog can tell that one does not return and take the work away: from then on the thread
 /// that stands in the call owns nothing but this object and its own stack, and must leave when the call comes back.
-class EncoderTenure {
+class WatchedEncoder {
  public:
-  explicit EncoderTenure(std::unique_ptr<Encoder> encoder) : encoder_(std::move(encoder)) {}
+  explicit WatchedEncoder(std::unique_ptr<Encoder> encoder) : encoder_(std::move(encoder)) {}
 
   /// Encoder thread. Cancelled, with lost() true: the work was taken away meanwhile; nothing of the caller's may be
   /// touched any more.

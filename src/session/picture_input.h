@@ -4,8 +4,8 @@
 #include "capture/source.h"
 #include "media/format_table.h"
 #include "media/frame.h"
-#include "session/equipment.h"
 #include "session/frame_mailbox.h"
+#include "session/pipeline_factory.h"
 #include "session/recording.h"
 
 #include <condition_variable>
@@ -21,14 +21,14 @@ namespace zc {
 /// The way of pictures into a recording: the source, the mailbox it fills and the importer that reads them. While the
 /// machine sleeps all of it is let go of, and taken up again after it: a driver that has slept may not know its
 /// contexts and buffers any more, and one that still has users may keep the machine from sleeping.
-class PictureIntake {
+class PictureInput {
  public:
   /// All outlive it.
-  PictureIntake(FrameMailbox& mailbox, Equipment& equipment, FormatTable& formats)
-      : mailbox_(mailbox), equipment_(equipment), formats_(formats) {}
-  PictureIntake(const PictureIntake&) = delete;
-  PictureIntake& operator=(const PictureIntake&) = delete;
-  ~PictureIntake() = default;
+  PictureInput(FrameMailbox& mailbox, PipelineFactory& factory, FormatTable& formats)
+      : mailbox_(mailbox), factory_(factory), formats_(formats) {}
+  PictureInput(const PictureInput&) = delete;
+  PictureInput& operator=(const PictureInput&) = delete;
+  ~PictureInput() = default;
 
   /// Before the worker runs; the source has been started and outlives it.
   void set_source(Source& source) { source_ = &source; }
@@ -66,7 +66,7 @@ class PictureIntake {
   [[nodiscard]] std::expected<void, Failure> open_importer(const std::stop_token& stop);
 
   FrameMailbox& mailbox_;
-  Equipment& equipment_;
+  PipelineFactory& factory_;
   FormatTable& formats_;
   Source* source_ = nullptr;
 

@@ -1,4 +1,4 @@
-#include "zerocopy/nap.h"
+#include "zerocopy/adaptive_sleep.h"
 
 #include <sys/prctl.h>
 
@@ -8,7 +8,7 @@
 
 namespace zc {
 
-bool Nap::sleep(Nanoseconds timeout) {
+bool AdaptiveSleep::sleep(Nanoseconds timeout) {
   began_ = monotonic_now();
   const Nanoseconds asked = std::min(estimate_.nap(), timeout / 2);
   if (asked <= Nanoseconds{}) return false;

@@ -21,7 +21,7 @@ struct EncoderPatience {
 };
 
 /// One encoder in the place of another.
-struct Takeover {
+struct Failover {
   std::string failed;
   std::string reason;
   std::string encoder;

@@ -1,4 +1,4 @@
-#include "session/equipment.h"
+#include "session/pipeline_factory.h"
 
 #include "base/log.h"
 #include "capture/compositor_device.h"
@@ -7,7 +7,9 @@
 #include "session/canvas.h"
 #include "session/encode_ring.h"
 #include "session/picture_worker.h"
+#include "session/transfer_check.h"
 #include "zerocopy/importer_chain.h"
+#include "zerocopy/tone_map.h"
 
 #include <algorithm>
 #include <chrono>
@@ -26,10 +28,10 @@ constexpr Nanoseconds kCompositorPatience = std::chrono::milliseconds(500);
 
 }  // namespace
 
-Equipment::Equipment(const RecordingOptions& options, FormatTable& formats)
+PipelineFactory::PipelineFactory(const RecordingOptions& options, FormatTable& formats)
     : options_(options), formats_(formats), encoders_(options.encoder, options.proofs, options.patience.open) {}
 
-Result<GpuChoice> Equipment::choose_gpu() const {
+Result<GpuChoice> PipelineFactory::choose_gpu() const {
   std::optional<GpuAddress> named;
   if (!options_.gpu.empty()) {
     auto found = find_gpu(options_.gpu);
@@ -52,7 +54,7 @@ Result<GpuChoice> Equipment::choose_gpu() const {
   return choice;
 }
 
-Result<void> Equipment::open_importer() {
+Result<void> PipelineFactory::open_importer() {
   auto choice = choose_gpu();
   if (!choice) return std::unexpected(std::move(choice.error()));
   gpu_ = std::move(*choice);
@@ -65,13 +67,13 @@ Result<void> Equipment::open_importer() {
   return {};
 }
 
-Rational Equipment::nominal_rate(const SourceInfo& source) const {
+Rational PipelineFactory::nominal_rate(const SourceInfo& source) const {
   if (options_.constant_rate) return *options_.constant_rate;
   if (source.rate.zero() || source.rate.value() > kMaxNominalRate) return kDefaultRate;
   return source.rate;
 }
 
-Result<void> Equipment::check_crop(Frame& first) const {
+Result<void> PipelineFactory::check_crop(Frame& first) const {
   const Size shown = first.visible_size();
   const Rect own = first.crop;
   const bool inside = PictureWorker::apply_crop(first, options_.crop);
@@ -83,15 +85,24 @@ Result<void> Equipment::check_crop(Frame& first) const {
                           shown.width, shown.height));
 }
 
+Result<void> PipelineFactory::check_colour(const Frame& first) const {
+  const ColourDescription& coded = options_.encoder.colour;
+  if (auto fits = check_transfer(first.colour.transfer, coded.transfer); !fits) return fits;
+  if (tone_map(first.colour, coded) != ToneMap::None) {
+    logger("session").info("the source's pictures are HDR; they are recorded as an SDR screen shows them");
+  }
+  return {};
+}
+
 template <class Look>
-void Equipment::cropped(Frame& frame, Look&& look) const {
+void PipelineFactory::cropped(Frame& frame, Look&& look) const {
   const Rect crop = frame.crop;
   static_cast<void>(PictureWorker::apply_crop(frame, options_.crop));
   look();
   frame.crop = crop;  // whoever encodes it crops it himself
 }
 
-VideoParameters Equipment::video_parameters(const Frame& first, const SourceInfo& source) const {
+VideoParameters PipelineFactory::video_parameters(const Frame& first, const SourceInfo& source) const {
   VideoParameters video;
   video.rate = nominal_rate(source);
   video.constant_rate = options_.constant_rate.has_value();
@@ -105,19 +116,19 @@ VideoParameters Equipment::video_parameters(const Frame& first, const SourceInfo
   return video;
 }
 
-Result<std::unique_ptr<Encoder>> Equipment::open_encoder(Frame& first, const SourceInfo& source) {
+Result<std::unique_ptr<Encoder>> PipelineFactory::open_encoder(Frame& first, const SourceInfo& source) {
   VideoParameters video;
   cropped(first, [&] { video = video_parameters(first, source); });
   return configured(encoders_.open(video));
 }
 
-Result<std::unique_ptr<Encoder>> Equipment::open_encoder_again(Frame& first) {
+Result<std::unique_ptr<Encoder>> PipelineFactory::open_encoder_again(Frame& first) {
   std::shared_ptr<const PictureDevice> device;
   cropped(first, [&] { device = importer_->device_for(first); });
   return configured(encoders_.open_again(std::move(device)));
 }
 
-Result<std::unique_ptr<Encoder>> Equipment::configured(Result<std::unique_ptr<Encoder>> encoder) {
+Result<std::unique_ptr<Encoder>> PipelineFactory::configured(Result<std::unique_ptr<Encoder>> encoder) {
   if (!encoder) return encoder;
   if (auto set = importer_->configure((*encoder)->input()); !set) {
     return std::unexpected(std::move(set.error()));
@@ -125,7 +136,7 @@ Result<std::unique_ptr<Encoder>> Equipment::configured(Result<std::unique_ptr<En
   return encoder;
 }
 
-std::size_t Equipment::ring_frames(const Encoder& encoder) const {
+std::size_t PipelineFactory::ring_frames(const Encoder& encoder) const {
   const std::size_t wanted = options_.ring_frames.value_or(options_.live ? kLiveRing : kRecordingRing);
   const std::size_t most = most_ring_frames(importer_->surface_limit(), encoder.most_held());
   if (wanted > most) {
