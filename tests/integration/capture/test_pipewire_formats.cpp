@@ -226,8 +226,8 @@ TEST_CASE("a producer without dmabufs falls back to shared memory") {
 
 namespace {
 
-/// Of hundreds a second that there would be until start() gives up. The source ends them after HandShake::kMostRounds of
-/// its own; the producer sees about three for each (90 were seen on a busy machine).
+/// Of hundreds a second that there would be until start() gives up. The source ends them after HandShake::kMostRounds
+/// of its own; the producer sees about three for each (90 were seen on a busy machine).
 constexpr std::uint64_t kFewRounds = 300;
 
 /// KWin 6.3 on a driver without modifiers: it states LINEAR, can allocate INVALID, and answers with that.
