@@ -1,114 +1,72 @@
 #include "capture/compositor_device.h"
 
-#include <fmt/format.h>
+#include "base/unique_fd.h"
+#include "capture/wayland_client.h"
 
+#include <fmt/format.h>
+#include <linux-dmabuf-client-protocol.h>
+#include <wayland-client-protocol.h>
+
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 
 namespace zc {
 namespace {
 
-constexpr const char* kOperation = "ask the compositor for its GPU";
+/// Feedback came with it.
+constexpr std::uint32_t kVersion = 4;
 
-// Requests and events, by their place in wayland.xml and linux-dmabuf-v1.xml.
-namespace display {
-constexpr std::uint16_t kSync = 0, kGetRegistry = 1, kError = 0;
-}
-namespace registry {
-constexpr std::uint16_t kBind = 0, kGlobal = 0;
-}
-namespace callback {
-constexpr std::uint16_t kDone = 0;
-}
-namespace dmabuf {
-constexpr std::string_view kInterface = "zwp_linux_dmabuf_v1";
-constexpr std::uint32_t kVersion = 4;  // feedback came with it
-constexpr std::uint16_t kGetDefaultFeedback = 2;
-}  // namespace dmabuf
-namespace feedback {
-constexpr std::uint16_t kMainDevice = 2;
+std::unexpected<Error> unsupported(std::string why) {
+  return fail(ErrorKind::Unsupported, "ask the compositor for its GPU", std::move(why));
 }
 
-class Question {
- public:
-  Question(WaylandWire wire, Nanoseconds deadline) : wire_(std::move(wire)), deadline_(deadline) {}
+using Feedback = zwp_linux_dmabuf_feedback_v1;
 
-  Result<dev_t> ask() {
-    registry_ = wire_.new_id();
-    wire_.request(kWaylandDisplay, display::kGetRegistry, registry_);
-    if (auto done = roundtrip(); !done) return std::unexpected(std::move(done.error()));
-    if (version_ == 0) {
-      return unsupported(
-          fmt::format("it offers no {}: it composes without a GPU, or takes no dmabufs", dmabuf::kInterface));
-    }
-    if (version_ < dmabuf::kVersion) {
-      return unsupported(fmt::format("its {} is version {}, and tells its device from {} on", dmabuf::kInterface,
-                                     version_, dmabuf::kVersion));
-    }
-    const std::uint32_t bound = wire_.new_id();
-    wire_.request(registry_, registry::kBind, global_, dmabuf::kInterface, dmabuf::kVersion, bound);
-    feedback_ = wire_.new_id();
-    wire_.request(bound, dmabuf::kGetDefaultFeedback, feedback_);
-    if (auto done = roundtrip(); !done) return std::unexpected(std::move(done.error()));
-    if (!device_) return unsupported("it does not tell its device");
-    return *device_;
-  }
-
- private:
-  static std::unexpected<Error> unsupported(std::string why) {
-    return fail(ErrorKind::Unsupported, kOperation, std::move(why));
-  }
-
-  Result<void> roundtrip() {
-    const std::uint32_t sync = wire_.new_id();
-    wire_.request(kWaylandDisplay, display::kSync, sync);
-    while (true) {
-      auto event = wire_.next(deadline_);
-      if (!event) return std::unexpected(std::move(event.error()));
-      if (event->object == sync && event->opcode == callback::kDone) return {};
-      if (auto handled = handle(*event); !handled) return handled;
-    }
-  }
-
-  Result<void> handle(WaylandEvent& event) {
-    if (event.object == kWaylandDisplay && event.opcode == display::kError) {
-      static_cast<void>(event.number());  // the object it is about
-      const std::uint32_t code = event.number();
-      return unsupported(fmt::format("it refuses with error {}: {}", code, event.text()));
-    }
-    if (event.object == registry_ && event.opcode == registry::kGlobal) {
-      const std::uint32_t name = event.number();
-      if (event.text() == dmabuf::kInterface) {
-        global_ = name;
-        version_ = event.number();
-      }
-    } else if (feedback_ != 0 && event.object == feedback_ && event.opcode == feedback::kMainDevice) {
-      const auto bytes = event.array();
-      if (bytes.size() == sizeof(dev_t)) std::memcpy(&device_.emplace(), bytes.data(), bytes.size());
-    }
-    return {};
-  }
-
-  WaylandWire wire_;
-  const Nanoseconds deadline_;
-  std::uint32_t registry_ = 0, global_ = 0, version_ = 0, feedback_ = 0;
-  std::optional<dev_t> device_;
-};
+constexpr zwp_linux_dmabuf_feedback_v1_listener kListener{
+    .done = [](void* /*data*/, Feedback* /*feedback*/) {},
+    .format_table = [](void* /*data*/, Feedback* /*feedback*/, std::int32_t fd,
+                       std::uint32_t /*size*/) { const UniqueFd ours(fd); },
+    .main_device =
+        [](void* data, Feedback* /*feedback*/, wl_array* device) {
+          auto& found = *static_cast<std::optional<dev_t>*>(data);
+          if (device->size == sizeof(dev_t)) std::memcpy(&found.emplace(), device->data, sizeof(dev_t));
+        },
+    .tranche_done = [](void* /*data*/, Feedback* /*feedback*/) {},
+    .tranche_target_device = [](void* /*data*/, Feedback* /*feedback*/, wl_array* /*device*/) {},
+    .tranche_formats = [](void* /*data*/, Feedback* /*feedback*/, wl_array* /*indices*/) {},
+    .tranche_flags = [](void* /*data*/, Feedback* /*feedback*/, std::uint32_t /*flags*/) {}};
 
 }  // namespace
 
-Result<dev_t> compositor_device(WaylandWire wire, Nanoseconds patience) {
-  return Question(std::move(wire), monotonic_now() + patience).ask();
-}
-
 Result<dev_t> compositor_device(Nanoseconds patience) {
-  auto wire = WaylandWire::connect();
-  if (!wire) return std::unexpected(std::move(wire.error()));
-  return compositor_device(std::move(*wire), patience);
+  const Nanoseconds deadline = monotonic_now() + patience;
+  auto client = WaylandClient::connect();
+  if (!client) return std::unexpected(std::move(client.error()));
+  if (auto found = client->find_globals(deadline); !found) return std::unexpected(std::move(found.error()));
+  const std::string interface = zwp_linux_dmabuf_v1_interface.name;
+  const auto global = std::ranges::find(client->globals(), interface, &WaylandClient::Global::interface);
+  if (global == client->globals().end()) {
+    return unsupported(fmt::format("it offers no {}: it composes without a GPU, or takes no dmabufs", interface));
+  }
+  if (global->version < kVersion) {
+    return unsupported(
+        fmt::format("its {} is version {}, and tells its device from {} on", interface, global->version, kVersion));
+  }
+  const std::unique_ptr<zwp_linux_dmabuf_v1, WaylandDestroy<&zwp_linux_dmabuf_v1_destroy>> dmabuf(
+      client->bind<zwp_linux_dmabuf_v1>(*global, zwp_linux_dmabuf_v1_interface, kVersion));
+  const std::unique_ptr<Feedback, WaylandDestroy<&zwp_linux_dmabuf_feedback_v1_destroy>> feedback(
+      dmabuf ? zwp_linux_dmabuf_v1_get_default_feedback(dmabuf.get()) : nullptr);
+  if (!feedback) return fail_errno(ENOMEM, "ask the compositor for its GPU");
+  std::optional<dev_t> device;
+  zwp_linux_dmabuf_feedback_v1_add_listener(feedback.get(), &kListener, &device);
+  if (auto done = client->roundtrip(deadline); !done) return std::unexpected(std::move(done.error()));
+  if (!device) return unsupported("it does not tell its device");
+  return *device;
 }
 
 }  // namespace zc

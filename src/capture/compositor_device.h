@@ -2,7 +2,6 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "capture/wayland_wire.h"
 
 #include <sys/types.h>
 
@@ -13,7 +12,5 @@ namespace zc {
 ///
 /// NotFound, Timeout, Lost: no compositor answers. Unsupported: it does not tell, and why.
 [[nodiscard]] Result<dev_t> compositor_device(Nanoseconds patience);
-/// Over a connection of the caller's.
-[[nodiscard]] Result<dev_t> compositor_device(WaylandWire wire, Nanoseconds patience);
 
 }  // namespace zc

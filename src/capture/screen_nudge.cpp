@@ -2,18 +2,24 @@
 
 #include "base/log.h"
 #include "base/process_stats.h"
-#include "capture/wayland_wire.h"
+#include "capture/wayland_client.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
+#include <wayland-client-core.h>
+#include <wayland-client-protocol.h>
+// The protocol has a parameter of a name that C++ keeps for itself.
+#define namespace name_space
+#include <wlr-layer-shell-client-protocol.h>
+#undef namespace
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
-#include <string>
-#include <string_view>
+#include <deque>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -29,173 +35,130 @@ constexpr Nanoseconds kPatience = std::chrono::seconds(1);
 /// A screen that shows nothing (it is off) sends no frame.
 constexpr Nanoseconds kFramePatience = std::chrono::milliseconds(200);
 
-// Requests and events, by their place in wayland.xml and wlr-layer-shell-unstable-v1.xml.
-namespace display {
-constexpr std::uint16_t kSync = 0, kGetRegistry = 1, kError = 0;
+template <class Proxy, auto Destroy>
+using Owned = std::unique_ptr<Proxy, WaylandDestroy<Destroy>>;
+
+/// It has been able to go since version 3.
+void let_go_of(zwlr_layer_shell_v1* shell) {
+  if (zwlr_layer_shell_v1_get_version(shell) >= 3) {
+    zwlr_layer_shell_v1_destroy(shell);
+  } else {
+    wl_proxy_destroy(reinterpret_cast<wl_proxy*>(shell));
+  }
 }
-namespace registry {
-constexpr std::uint16_t kBind = 0, kGlobal = 0;
+
+/// The pixel on one screen. Stays where it is: its listeners know the address.
+struct Shown {
+  Owned<wl_surface, &wl_surface_destroy> surface;
+  Owned<zwlr_layer_surface_v1, &zwlr_layer_surface_v1_destroy> layer;
+  Owned<wl_callback, &wl_callback_destroy> frame;
+  wl_buffer* pixel = nullptr;
+  bool mapped = false;
+  bool painted = false;
+
+  void configured(std::uint32_t serial);
+};
+
+void Shown::configured(std::uint32_t serial) {
+  static constexpr wl_callback_listener kPainted{
+      .done = [](void* data, wl_callback* /*callback*/, std::uint32_t /*time*/) {
+        static_cast<Shown*>(data)->painted = true;
+      }};
+  zwlr_layer_surface_v1_ack_configure(layer.get(), serial);
+  if (std::exchange(mapped, true)) return;
+  wl_surface_attach(surface.get(), pixel, 0, 0);
+  wl_surface_damage(surface.get(), 0, 0, 1, 1);
+  frame.reset(wl_surface_frame(surface.get()));
+  if (frame) wl_callback_add_listener(frame.get(), &kPainted, this);
+  wl_surface_commit(surface.get());
 }
-namespace callback {
-constexpr std::uint16_t kDone = 0;
-}
-namespace compositor {
-constexpr std::uint16_t kCreateSurface = 0, kCreateRegion = 1;
-}
-namespace shm {
-constexpr std::uint16_t kCreatePool = 0;
-}
-namespace shm_pool {
-constexpr std::uint16_t kCreateBuffer = 0;
-constexpr std::uint32_t kArgb8888 = 0;
-}  // namespace shm_pool
-namespace surface {
-constexpr std::uint16_t kDestroy = 0, kAttach = 1, kDamage = 2, kFrame = 3, kSetInputRegion = 5, kCommit = 6;
-}
-namespace layer_shell {
-constexpr std::uint16_t kGetLayerSurface = 0;
-constexpr std::uint32_t kOverlay = 3;
-}  // namespace layer_shell
-namespace layer_surface {
-constexpr std::uint16_t kSetSize = 0, kSetAnchor = 1, kSetExclusiveZone = 2, kAckConfigure = 6, kDestroy = 7;
-constexpr std::uint16_t kConfigure = 0;
-constexpr std::uint32_t kTopLeft = 1 | 4;
-}  // namespace layer_surface
 
 /// One run against one compositor.
 class Nudge {
  public:
-  Nudge(WaylandWire& wire, Nanoseconds deadline) : wire_(wire), deadline_(deadline) {}
+  Nudge(WaylandClient& client, Nanoseconds deadline) : client_(client), deadline_(deadline) {}
 
   Result<void> run() {
-    if (auto found = find_globals(); !found) return found;
-    if (compositor_ == 0 || shm_ == 0 || layer_shell_ == 0 || outputs_.empty()) {
+    if (auto found = client_.find_globals(deadline_); !found) return found;
+    bind();
+    if (!compositor_ || !shm_ || !layer_shell_ || outputs_.empty()) {
       return fail(ErrorKind::Unsupported, kOperation, "the compositor has no layers to put anything in");
     }
     if (auto made = make_pixel(); !made) return made;
-    for (const std::uint32_t output : outputs_) show(output);
-    if (auto sent = wait_until(deadline_, [&] { return all(&Shown::mapped); }); !sent) return sent;
+    for (const auto& output : outputs_) show(output.get());
+    if (auto sent = client_.wait(deadline_, [&] { return all(&Shown::mapped); }); !sent) return sent;
     // A screen that does not paint is not waited for.
     const Nanoseconds soon = std::min(deadline_, monotonic_now() + kFramePatience);
-    const auto painted = wait_until(soon, [&] { return all(&Shown::painted); });
+    const auto painted = client_.wait(soon, [&] { return all(&Shown::painted); });
     if (!painted && painted.error().kind != ErrorKind::Timeout) return painted;
-    for (const Shown& one : shown_) {
-      wire_.request(one.layer, layer_surface::kDestroy);
-      wire_.request(one.surface, surface::kDestroy);
-    }
-    return roundtrip();
+    shown_.clear();
+    return client_.roundtrip(deadline_);
   }
 
  private:
-  struct Shown {
-    std::uint32_t surface = 0, layer = 0, frame = 0;
-    bool mapped = false, painted = false;
-  };
-
   [[nodiscard]] bool all(bool Shown::* what) const {
     return std::ranges::all_of(shown_, [&](const Shown& one) { return one.*what; });
   }
 
-  Result<void> find_globals() {
-    registry_ = wire_.new_id();
-    wire_.request(kWaylandDisplay, display::kGetRegistry, registry_);
-    return roundtrip();
-  }
-
-  Result<void> roundtrip() {
-    sync_ = wire_.new_id();
-    wire_.request(kWaylandDisplay, display::kSync, sync_);
-    return wait_until(deadline_, [&] { return sync_ == 0; });
+  void bind() {
+    for (const WaylandClient::Global& global : client_.globals()) {
+      const auto is = [&](const wl_interface& interface) { return global.interface == interface.name; };
+      if (is(wl_compositor_interface))
+        compositor_.reset(client_.bind<wl_compositor>(global, wl_compositor_interface, 1));
+      if (is(wl_shm_interface)) shm_.reset(client_.bind<wl_shm>(global, wl_shm_interface, 1));
+      if (is(zwlr_layer_shell_v1_interface)) {
+        layer_shell_.reset(
+            client_.bind<zwlr_layer_shell_v1>(global, zwlr_layer_shell_v1_interface, std::min(global.version, 3U)));
+      }
+      if (is(wl_output_interface)) outputs_.emplace_back(client_.bind<wl_output>(global, wl_output_interface, 1));
+    }
   }
 
   Result<void> make_pixel() {
-    UniqueFd memory(::memfd_create("zerocast-pixel", MFD_CLOEXEC));
+    const UniqueFd memory(::memfd_create("zerocast-pixel", MFD_CLOEXEC));
     if (!memory || ::ftruncate(memory.get(), 4) != 0) return fail_errno(errno, kOperation);
-    const std::uint32_t pool = wire_.new_id();
-    wire_.request_with_fd(std::move(memory), shm_, shm::kCreatePool, pool, 4);
-    pixel_ = wire_.new_id();
-    wire_.request(pool, shm_pool::kCreateBuffer, pixel_, 0, 1, 1, 4, shm_pool::kArgb8888);
+    const Owned<wl_shm_pool, &wl_shm_pool_destroy> pool(wl_shm_create_pool(shm_.get(), memory.get(), 4));
+    if (pool) pixel_.reset(wl_shm_pool_create_buffer(pool.get(), 0, 1, 1, 4, WL_SHM_FORMAT_ARGB8888));
+    if (!pixel_) return fail_errno(ENOMEM, kOperation);
     return {};
   }
 
-  void show(std::uint32_t output) {
-    Shown one{.surface = wire_.new_id()};
-    wire_.request(compositor_, compositor::kCreateSurface, one.surface);
-    const std::uint32_t nowhere = wire_.new_id();
-    wire_.request(compositor_, compositor::kCreateRegion, nowhere);
-    wire_.request(one.surface, surface::kSetInputRegion, nowhere);
-    one.layer = wire_.new_id();
-    wire_.request(layer_shell_, layer_shell::kGetLayerSurface, one.layer, one.surface, output, layer_shell::kOverlay,
-                  std::string_view("zerocast"));
-    wire_.request(one.layer, layer_surface::kSetSize, 1, 1);
-    wire_.request(one.layer, layer_surface::kSetAnchor, layer_surface::kTopLeft);
-    wire_.request(one.layer, layer_surface::kSetExclusiveZone, -1);
-    wire_.request(one.surface, surface::kCommit);
-    shown_.push_back(one);
+  void show(wl_output* output) {
+    static constexpr zwlr_layer_surface_v1_listener kListener{
+        .configure = [](void* data, zwlr_layer_surface_v1* /*layer*/, std::uint32_t serial, std::uint32_t /*width*/,
+                        std::uint32_t /*height*/) { static_cast<Shown*>(data)->configured(serial); },
+        .closed = [](void* /*data*/, zwlr_layer_surface_v1* /*layer*/) {}};
+    Shown& one = shown_.emplace_back();
+    one.pixel = pixel_.get();
+    one.surface.reset(wl_compositor_create_surface(compositor_.get()));
+    const Owned<wl_region, &wl_region_destroy> nowhere(wl_compositor_create_region(compositor_.get()));
+    wl_surface_set_input_region(one.surface.get(), nowhere.get());
+    one.layer.reset(zwlr_layer_shell_v1_get_layer_surface(layer_shell_.get(), one.surface.get(), output,
+                                                          ZWLR_LAYER_SHELL_V1_LAYER_OVERLAY, "zerocast"));
+    zwlr_layer_surface_v1_add_listener(one.layer.get(), &kListener, &one);
+    zwlr_layer_surface_v1_set_size(one.layer.get(), 1, 1);
+    zwlr_layer_surface_v1_set_anchor(one.layer.get(),
+                                     ZWLR_LAYER_SURFACE_V1_ANCHOR_TOP | ZWLR_LAYER_SURFACE_V1_ANCHOR_LEFT);
+    zwlr_layer_surface_v1_set_exclusive_zone(one.layer.get(), -1);
+    wl_surface_commit(one.surface.get());
   }
 
-  void configured(Shown& one, std::uint32_t serial) {
-    wire_.request(one.layer, layer_surface::kAckConfigure, serial);
-    if (std::exchange(one.mapped, true)) return;
-    one.frame = wire_.new_id();
-    wire_.request(one.surface, surface::kAttach, pixel_, 0, 0);
-    wire_.request(one.surface, surface::kDamage, 0, 0, 1, 1);
-    wire_.request(one.surface, surface::kFrame, one.frame);
-    wire_.request(one.surface, surface::kCommit);
-  }
-
-  template <class Done>
-  Result<void> wait_until(Nanoseconds deadline, Done&& done) {
-    while (!done()) {
-      auto event = wire_.next(deadline);
-      if (!event) return std::unexpected(std::move(event.error()));
-      if (auto handled = handle(*event); !handled) return handled;
-    }
-    return {};
-  }
-
-  Result<void> handle(WaylandEvent& event) {
-    if (event.object == kWaylandDisplay && event.opcode == display::kError) {
-      static_cast<void>(event.number());
-      static_cast<void>(event.number());
-      return fail(ErrorKind::Unsupported, kOperation, std::string(event.text()));
-    }
-    if (event.object == registry_ && event.opcode == registry::kGlobal) bind(event);
-    if (event.object == sync_ && event.opcode == callback::kDone) sync_ = 0;
-    for (Shown& one : shown_) {
-      if (event.object == one.layer && event.opcode == layer_surface::kConfigure) configured(one, event.number());
-      if (one.frame != 0 && event.object == one.frame && event.opcode == callback::kDone) one.painted = true;
-    }
-    return {};
-  }
-
-  void bind(WaylandEvent& event) {
-    const std::uint32_t name = event.number();
-    const std::string_view interface = event.text();
-    const auto take = [&] {
-      const std::uint32_t id = wire_.new_id();
-      wire_.request(registry_, registry::kBind, name, interface, 1, id);
-      return id;
-    };
-    if (interface == "wl_compositor" && compositor_ == 0) compositor_ = take();
-    if (interface == "wl_shm" && shm_ == 0) shm_ = take();
-    if (interface == "zwlr_layer_shell_v1" && layer_shell_ == 0) layer_shell_ = take();
-    if (interface == "wl_output") outputs_.push_back(take());
-  }
-
-  WaylandWire& wire_;
+  WaylandClient& client_;
   const Nanoseconds deadline_;
-  std::uint32_t registry_ = 0, sync_ = 0, compositor_ = 0, shm_ = 0, layer_shell_ = 0, pixel_ = 0;
-  std::vector<std::uint32_t> outputs_;
-  std::vector<Shown> shown_;
+  Owned<wl_compositor, &wl_compositor_destroy> compositor_;
+  Owned<wl_shm, &wl_shm_destroy> shm_;
+  Owned<zwlr_layer_shell_v1, &let_go_of> layer_shell_;
+  std::vector<Owned<wl_output, &wl_output_destroy>> outputs_;
+  Owned<wl_buffer, &wl_buffer_destroy> pixel_;
+  std::deque<Shown> shown_;
 };
 
 }  // namespace
 
 Result<void> nudge_screens(Nanoseconds patience, const std::stop_token& stop) {
-  auto wire = WaylandWire::connect(stop);
-  if (!wire) return std::unexpected(std::move(wire.error()));
-  return Nudge(*wire, monotonic_now() + patience).run();
+  auto client = WaylandClient::connect(stop);
+  if (!client) return std::unexpected(std::move(client.error()));
+  return Nudge(*client, monotonic_now() + patience).run();
 }
 
 void ScreenNudge::begun() {

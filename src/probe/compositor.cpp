@@ -6,12 +6,10 @@
 
 #include <sys/sysmacros.h>
 
-#include <utility>
-
 namespace zc::probe {
-namespace {
 
-CompositorFacts facts_of(const Result<dev_t>& device) {
+CompositorFacts ask_compositor(Nanoseconds limit) {
+  const auto device = compositor_device(limit);
   CompositorFacts facts;
   facts.reached = device || device.error().kind == ErrorKind::Unsupported;
   if (!device) {
@@ -22,13 +20,5 @@ CompositorFacts facts_of(const Result<dev_t>& device) {
   if (const auto gpu = gpu_of_device(*device)) facts.render_node = gpu->render_node;
   return facts;
 }
-
-}  // namespace
-
-CompositorFacts ask_compositor(UniqueFd socket, Nanoseconds limit) {
-  return facts_of(compositor_device(WaylandWire(std::move(socket)), limit));
-}
-
-CompositorFacts ask_compositor(Nanoseconds limit) { return facts_of(compositor_device(limit)); }
 
 }  // namespace zc::probe

@@ -1,27 +1,22 @@
 // Dmabufs from a real PipeWire, recorded by the whole program on the stand-in VA driver and lavapipe, which a layer
 // puts behind the same render node: every picture is read back from the file.
-#include "capture/wayland_wire.h"
 #include "integration/capture/rig.h"
 #include "integration/zerocopy/run_program.h"
 #include "session/recording.h"
 #include "softva/support.h"
+#include "support/wayland_server.h"
 #include "tools/decode.h"
 #include "tools/frame_report.h"
 
-#include <poll.h>
-#include <sys/socket.h>
 #include <sys/sysmacros.h>
-#include <sys/un.h>
 
 #include <catch2/generators/catch_generators.hpp>
 #include <cstdlib>
 #include <filesystem>
 #include <limits>
 #include <optional>
-#include <stop_token>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <vector>
 
 using namespace zc;
@@ -211,53 +206,10 @@ TEST_CASE("the coded size follows the pictures', in surfaces of the card's") {
   check_nothing_left();
 }
 
-namespace {
-
-/// A compositor that says on which device it composes and no more.
-class Compositor {
- public:
-  Compositor(const std::string& path, dev_t device) : device_(device) {
-    listener_ = UniqueFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    path.copy(address.sun_path, sizeof address.sun_path - 1);
-    REQUIRE(::bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
-    REQUIRE(::listen(listener_.get(), 4) == 0);
-    thread_ = std::jthread([this](const std::stop_token& stop) { serve(stop); });
-  }
-
- private:
-  void serve(const std::stop_token& stop) const {
-    while (!stop.stop_requested()) {
-      pollfd waiting{listener_.get(), POLLIN, 0};
-      if (::poll(&waiting, 1, 20) <= 0) continue;
-      WaylandWire wire(UniqueFd(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)), stop);
-      while (auto request = wire.next(monotonic_now() + 60s)) answer(wire, *request);
-    }
-  }
-  void answer(WaylandWire& wire, WaylandEvent& request) const {
-    constexpr std::uint16_t kGetRegistry = 1, kGetDefaultFeedback = 2, kMainDevice = 2;
-    const bool display = request.object == kWaylandDisplay;
-    if (display && request.opcode == kGetRegistry) {
-      wire.request(request.number(), 0, 7, std::string_view("zwp_linux_dmabuf_v1"), 4);
-    } else if (display) {  // sync
-      wire.request(request.number(), 0, 0);
-    } else if (request.opcode == kGetDefaultFeedback) {
-      wire.request(request.number(), kMainDevice, sizeof device_, device_ & 0xffffffffU, device_ >> 32U);
-    }
-  }
-
-  const dev_t device_;
-  UniqueFd listener_;
-  std::jthread thread_;
-};
-
-}  // namespace
-
 TEST_CASE("of two GPUs the one that composes is taken, or the one that is chosen") {
   const auto daemon = pipewire();
   const std::string display = daemon->folder() / "wayland-test";
-  const Compositor compositor(display, makedev(226, 129));
+  const WaylandServer compositor(display, {.dmabuf_version = 4, .device = makedev(226, 129)});
   ProducerOptions options = dmabufs();
   options.memory = Memory::Either;
   const auto producer = produce(std::move(options));
