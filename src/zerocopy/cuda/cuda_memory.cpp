@@ -32,19 +32,6 @@ CudaMemory::~CudaMemory() {
   if (external_ != nullptr) static_cast<void>(api.cuDestroyExternalMemory(external_));
 }
 
-Result<CudaMemory> CudaMemory::allocate(std::shared_ptr<const cuda::Context> context, std::size_t bytes) {
-  const auto current = cuda::CurrentContext::push(*context);
-  if (!current) return std::unexpected(current.error());
-  const cuda::Driver& driver = context->driver();
-  CudaMemory self;
-  if (auto ok = driver.check(driver.api().cuMemAlloc(&self.address_, bytes), "allocate CUDA memory"); !ok) {
-    return std::unexpected(std::move(ok.error()));
-  }
-  self.context_ = std::move(context);
-  self.bytes_ = bytes;
-  return self;
-}
-
 Result<CudaMemory> CudaMemory::import(std::shared_ptr<const cuda::Context> context, const VulkanBuffer& buffer) {
   const cuda::Driver& driver = context->driver();
   const CudaFunctions& api = driver.api();

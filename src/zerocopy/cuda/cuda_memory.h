@@ -14,12 +14,11 @@ class VulkanBuffer;
 
 /// How often what must not happen per frame has happened in CUDA. Any thread.
 struct CudaCounters {
-  std::atomic<std::uint64_t> allocations = 0;
   std::atomic<std::uint64_t> imports = 0;  ///< of another API's memory
   std::atomic<std::uint64_t> uploads = 0;  ///< pictures copied from the host
 };
 
-/// Device memory that CUDA reads: its own, or another API's, imported. Move-only. May die on any thread, also when the
+/// Another API's device memory, imported into CUDA. Move-only. May die on any thread, also when the
 /// device is lost.
 class CudaMemory {
  public:
@@ -34,8 +33,6 @@ class CudaMemory {
   CudaMemory& operator=(const CudaMemory&) = delete;
   ~CudaMemory();
 
-  /// CUDA's own. Errors as Driver::check(); Busy: no memory just now.
-  [[nodiscard]] static Result<CudaMemory> allocate(std::shared_ptr<const cuda::Context> context, std::size_t bytes);
   /// The memory of a VulkanBuffer::create_exportable() on the same GPU, all of it, which stays the buffer's to free but
   /// lives until both let go. Unsupported: the driver does not import memory, or not this.
   [[nodiscard]] static Result<CudaMemory> import(std::shared_ptr<const cuda::Context> context,

@@ -65,13 +65,6 @@ struct CudaSurfacePool::State {
 
 Result<std::unique_ptr<CudaSurfacePool::Slot>> CudaSurfacePool::State::make_slot() {
   auto slot = std::make_unique<Slot>();
-  if (!vulkan) {
-    auto memory = CudaMemory::allocate(context, bytes);
-    if (!memory) return std::unexpected(std::move(memory.error()));
-    slot->memory = std::move(*memory);
-    counters->allocations.fetch_add(1, std::memory_order_relaxed);
-    return slot;
-  }
   auto buffer = VulkanBuffer::create_exportable(vulkan, bytes);
   if (!buffer) return std::unexpected(std::move(buffer.error()));
   auto memory = CudaMemory::import(context, *buffer);

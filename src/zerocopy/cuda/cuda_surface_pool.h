@@ -22,8 +22,8 @@ class CudaSurfacePool {
  public:
   /// One piece of memory.
   struct Slot {
-    VulkanBuffer buffer;  ///< empty where the memory is CUDA's own
-    CudaMemory memory;    ///< the same
+    VulkanBuffer buffer;
+    CudaMemory memory;  ///< the same
   };
   /// A surface to be filled; free again when this dies.
   class Taken {
@@ -37,8 +37,7 @@ class CudaSurfacePool {
     Slot* slot_;
   };
 
-  /// `format` with memory Cuda and known colour. `vulkan`: the memory is Vulkan's, imported into `context` of the same
-  /// GPU; null: CUDA's own, which only the host fills. `counters` must outlive the pool and its surfaces.
+  /// `format` with memory Cuda and known colour. The memory is Vulkan's, imported into `context` of the same GPU.
   [[nodiscard]] static Result<std::unique_ptr<CudaSurfacePool>> create(const SurfaceFormat& format, std::size_t limit,
                                                                        std::shared_ptr<const cuda::Context> context,
                                                                        std::shared_ptr<VulkanDevice> vulkan,

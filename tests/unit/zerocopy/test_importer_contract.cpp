@@ -44,8 +44,8 @@ struct Held {
 std::string text(const Held& held) {
   std::string all = "fds " + std::to_string(held.fds);
   for (const auto& [kind, number] : held.drivers) all += ", " + kind + " " + std::to_string(number);
-  return all + ", CUDA memory " + std::to_string(held.cuda.allocations) + "+" +
-         std::to_string(held.cuda.external_memories) + ", textures " + std::to_string(held.cuda.graphics_resources);
+  return all + ", CUDA memory " + std::to_string(held.cuda.external_memories) + ", textures " +
+         std::to_string(held.cuda.graphics_resources);
 }
 
 template <ImporterRow Row>
