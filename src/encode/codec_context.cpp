@@ -81,7 +81,7 @@ Result<AvDictionaryPtr> to_dictionary(const OptionList& options) {
 }
 
 /// Where the pictures come from: a device's memory, host memory that is uploaded, or host memory as it is.
-Result<void> set_memory(OpenedCodec& opened, const EncoderRow& row, const VideoParameters& video) {
+Result<void> set_memory(OpenedCodec& opened, const EncoderRow& row, const VideoParameters& video, unsigned bits) {
   AVCodecContext& context = *opened.context;
   const AVPixelFormat layout = context.pix_fmt;
   AvBufferPtr device;
@@ -93,7 +93,7 @@ Result<void> set_memory(OpenedCodec& opened, const EncoderRow& row, const VideoP
     opened.memory = row.device_memory;
     memory = device_pixel_format(opened.memory, layout);
   } else if (row.open_device != nullptr) {
-    auto made = row.open_device(video.gpu);
+    auto made = row.open_device(video.gpu, row.codec, bits);
     if (!made) return std::unexpected(std::move(made.error()));
     device = std::move(*made);
     memory = static_cast<AVPixelFormat>(row.device_format);
@@ -198,18 +198,22 @@ Result<OpenedCodec> open_codec(const EncoderRow& row, const EncoderSettings& set
                   fmt::format("it has no option '{}' ('ffmpeg -h encoder={}' lists them)", key, row.name));
     }
   }
-  auto dictionary = to_dictionary(options);
-  if (!dictionary) return std::unexpected(std::move(dictionary.error()));
   const AvLogCapture log;
-  if (auto ok = set_memory(opened, row, video); !ok) {
+  if (auto ok = set_memory(opened, row, video, settings.bit_depth); !ok) {
     const std::string words = log.text();
     return fail(ErrorKind::Unsupported, operation, words.empty() ? ok.error().message() : words);
   }
+  auto dictionary = to_dictionary(options);
+  if (!dictionary) return std::unexpected(std::move(dictionary.error()));
   AVDictionary* remaining = dictionary->release();
   const int result = avcodec_open2(&context, codec, &remaining);
   dictionary->reset(remaining);
   if (result < 0 && !settings.options.empty()) {
-    return fail(ErrorKind::Invalid, fmt::format("options of {}", row.name), log.text());
+    const std::string words = log.text();
+    EncoderSettings plain = settings;
+    plain.options.clear();
+    // What fails without them as well is not their fault.
+    if (open_codec(row, plain, video)) return fail(ErrorKind::Invalid, fmt::format("options of {}", row.name), words);
   }
   if (result < 0) {
     auto failure = fail_av(result, operation, log.text());

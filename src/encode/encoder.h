@@ -49,12 +49,12 @@ class Encoder {
     /// keyframe, and stream() may have other parameter sets.
     Reopened,
   };
-  /// Bit/s from the next picture on; the buffer keeps its length in time. Unsupported: it runs at constant quality, or
-  /// would need parameter sets that an output cannot take (VideoParameters::fixed_headers). Invalid: out of range.
-  /// After these the encoder goes on as it was; after another error it has failed.
-  [[nodiscard]] virtual Result<Change> set_bitrate(std::int64_t bits_per_second) = 0;
-  /// The pictures/s to expect from the next one on, by which bits are shared out. Errors as set_bitrate().
-  [[nodiscard]] virtual Result<Change> set_rate(Rational rate) = 0;
+  /// Bit/s from the next picture on; the buffer keeps its length in time. `new_headers`: every output takes other
+  /// parameter sets. Unsupported: it runs at constant quality, or would need others where they are not taken. Invalid:
+  /// out of range. After these the encoder goes on as it was; after another error it has failed.
+  [[nodiscard]] virtual Result<Change> set_bitrate(std::int64_t bits_per_second, bool new_headers) = 0;
+  /// The pictures/s to expect from the next one on, by which bits are shared out. As set_bitrate().
+  [[nodiscard]] virtual Result<Change> set_rate(Rational rate, bool new_headers) = 0;
   /// Pictures of this size from the next one on. Always by opening it anew, and whatever outputs can take: the
   /// parameter sets are others. Errors as set_bitrate().
   [[nodiscard]] virtual Result<Change> set_size(Size size) = 0;

@@ -57,7 +57,7 @@ Result<std::unique_ptr<Encoder>> EncoderChain::open_first(const VideoParameters&
 
 Result<std::unique_ptr<Encoder>> EncoderChain::open(const EncoderRow& row, const VideoParameters& video) {
   // It may outlive the chain: what it uses is its own.
-  const auto attempt = [&row, settings = settings_, proofs = proofs_,
+  const auto attempt = [&row, settings = settings_for(row, settings_), proofs = proofs_,
                         video](const std::stop_token& given_up) -> Result<std::unique_ptr<Encoder>> {
     const auto proven = proofs.check(row, settings, video, given_up);
     if (!proven) return std::unexpected(proven.error());
@@ -76,11 +76,11 @@ Result<std::unique_ptr<Encoder>> EncoderChain::open(const EncoderRow& row, const
 void EncoderChain::forget(const EncoderRow& row, const VideoParameters& video) {
   if (!row.hardware()) return;
   // What it is remembered under tells of the driver, which may hang again when it is asked.
-  const auto forgotten = call_within(
-      patience_, [&row, settings = settings_, proofs = proofs_, video](const std::stop_token& /*given_up*/) {
-        proofs.forget(row, settings, video);
-        return true;
-      });
+  const auto forgotten = call_within(patience_, [&row, settings = settings_for(row, settings_), proofs = proofs_,
+                                                 video](const std::stop_token& /*given_up*/) {
+    proofs.forget(row, settings, video);
+    return true;
+  });
   if (!forgotten) logger("encode").warn("{} hangs when its driver is asked for its name", row.name);
 }
 

@@ -439,6 +439,17 @@ Result<void> validate_for(const EncoderRow& row, const EncoderSettings& settings
   return {};
 }
 
+EncoderSettings settings_for(const EncoderRow& row, EncoderSettings settings) {
+  std::erase_if(settings.options, [&](auto& option) {
+    const std::size_t colon = option.first.find(':');
+    if (colon == std::string::npos) return false;
+    if (std::string_view(option.first).substr(0, colon) != row.name) return true;
+    option.first.erase(0, colon + 1);
+    return false;
+  });
+  return settings;
+}
+
 const NativePreset& choose_native_preset(const EncoderRow& row, const EncoderSettings& settings,
                                          const VideoParameters& video, unsigned processors) {
   for (const auto& [key, value] : settings.options) {

@@ -58,6 +58,9 @@ struct CodecPlan {
 
 struct EncoderRow;
 
+/// As they are for that row: of the options with an encoder's name only its own are left, without the name.
+[[nodiscard]] EncoderSettings settings_for(const EncoderRow& row, EncoderSettings settings);
+
 /// Everything a row's configure function may look at.
 struct EncoderRequest {
   const EncoderRow& row;
@@ -91,7 +94,7 @@ struct EncoderRow {
   MemoryKind device_memory = MemoryKind::Host;  ///< surfaces there it takes as they are; Host: no device's
   /// The device (an AVHWDeviceContext) that pictures of host memory are uploaded to; nullptr: libavcodec's wrapper
   /// takes them as they are.
-  Result<AvBufferPtr> (*open_device)(const GpuChoice& gpu) = nullptr;
+  Result<AvBufferPtr> (*open_device)(const GpuChoice& gpu, Codec codec, unsigned bits) = nullptr;
   int device_format = -1;             ///< AVPixelFormat of that device's pictures
   std::span<const Feature> features;  ///< what it has of what not every encoder has
 

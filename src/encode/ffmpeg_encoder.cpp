@@ -107,8 +107,8 @@ class FfmpegEncoder final : public Encoder {
   Result<void> submit(const Surface& surface) override;
   Result<std::optional<Packet>> receive() override;
   void request_keyframe() override { keyframe_requested_ = true; }
-  Result<Change> set_bitrate(std::int64_t bits_per_second) override;
-  Result<Change> set_rate(Rational rate) override;
+  Result<Change> set_bitrate(std::int64_t bits_per_second, bool new_headers) override;
+  Result<Change> set_rate(Rational rate, bool new_headers) override;
   Result<Change> set_size(Size size) override;
   Result<void> flush() override;
   Result<void> drain() override;
@@ -120,7 +120,7 @@ class FfmpegEncoder final : public Encoder {
   [[nodiscard]] Result<void> empty();
   [[nodiscard]] Result<void> start_anew();
   /// The same encoder with other settings in the place of this one. Errors as set_bitrate().
-  [[nodiscard]] Result<Change> reopen(EncoderSettings settings, VideoParameters video);
+  [[nodiscard]] Result<Change> reopen(EncoderSettings settings, VideoParameters video, bool new_headers);
   [[nodiscard]] Result<void> take_picture(const Surface& surface);
   /// Gives the encoder a picture with our time and type; AVERROR codes.
   [[nodiscard]] Result<void> send(const Surface& surface, std::int64_t pts, bool keyframe);
@@ -341,7 +341,7 @@ Result<std::optional<Packet>> FfmpegEncoder::receive() {
   return next_packet();
 }
 
-Result<Encoder::Change> FfmpegEncoder::reopen(EncoderSettings settings, VideoParameters video) {
+Result<Encoder::Change> FfmpegEncoder::reopen(EncoderSettings settings, VideoParameters video, bool new_headers) {
   // The new one first: if it cannot be had, this one goes on.
   auto opened = open_codec(row_, settings, video);
   if (!opened) {
@@ -350,9 +350,9 @@ Result<Encoder::Change> FfmpegEncoder::reopen(EncoderSettings settings, VideoPar
   }
   const auto* extradata = reinterpret_cast<const std::byte*>(opened->context->extradata);
   const std::span sets(extradata, static_cast<std::size_t>(std::max(0, opened->context->extradata_size)));
-  if (video_.fixed_headers && video.size == video_.size && !std::ranges::equal(sets, stream_.extradata)) {
+  if (!new_headers && !std::ranges::equal(sets, stream_.extradata)) {
     return fail(ErrorKind::Unsupported, fmt::format("open {} anew", row_.name),
-                "it would have other parameter sets, which an output's container cannot take");
+                "its parameter sets would be others, which an MP4 file or a replay cannot take in mid-stream");
   }
   if (auto ok = empty(); !ok) return std::unexpected(std::move(ok.error()));
   codec_ = std::move(*opened);
@@ -366,15 +366,16 @@ Result<Encoder::Change> FfmpegEncoder::reopen(EncoderSettings settings, VideoPar
   return Change::Reopened;
 }
 
-Result<Encoder::Change> FfmpegEncoder::set_bitrate(std::int64_t bits_per_second) {
+Result<Encoder::Change> FfmpegEncoder::set_bitrate(std::int64_t bits_per_second, bool new_headers) {
   const std::string operation = fmt::format("set the bit rate of {}", row_.name);
   if (!settings_.bit_rate) return fail(ErrorKind::Unsupported, operation, "it runs at constant quality");
   if (bits_per_second < kMinBitRate || bits_per_second > kMaxBitRate) {
     return fail(ErrorKind::Invalid, operation,
                 fmt::format("{} is not in {} to {} bit/s", bits_per_second, kMinBitRate, kMaxBitRate));
   }
+  if (settings_.bit_rate == bits_per_second) return Change::InPlace;
   EncoderSettings wanted = with_bit_rate(settings_, bits_per_second);
-  if (!codec_.plan.live_bitrate) return reopen(std::move(wanted), video_);
+  if (!codec_.plan.live_bitrate) return reopen(std::move(wanted), video_, new_headers);
   // The wrapper compares these with what it gave the library before each picture.
   const CodecPlan plan = plan_codec(row_, wanted, video_).plan;
   AVCodecContext& context = *codec_.context;
@@ -386,15 +387,16 @@ Result<Encoder::Change> FfmpegEncoder::set_bitrate(std::int64_t bits_per_second)
   return Change::InPlace;
 }
 
-Result<Encoder::Change> FfmpegEncoder::set_rate(Rational rate) {
+Result<Encoder::Change> FfmpegEncoder::set_rate(Rational rate, bool new_headers) {
   VideoParameters wanted = video_;
   wanted.rate = rate;
   if (auto ok = validate(wanted); !ok) return std::unexpected(std::move(ok.error()));
+  if (rate == video_.rate) return Change::InPlace;
   // At constant quality nothing is shared out by the rate. Keyframes come by time; at more than twice the rate that it
   // was opened for, the encoder's own count of pictures would make some as well.
   const bool same_keyframes = !settings_.periodic_keyframes() || rate.value() <= 2 * opened_rate_.value();
   const bool in_place = same_keyframes && (!settings_.bit_rate || codec_.plan.live_rate);
-  if (!in_place) return reopen(settings_, std::move(wanted));
+  if (!in_place) return reopen(settings_, std::move(wanted), new_headers);
   frame_ticks_ = ticks_of(rate);
   codec_.context->framerate = {static_cast<int>(rate.num), static_cast<int>(rate.den)};
   video_ = std::move(wanted);
@@ -406,7 +408,7 @@ Result<Encoder::Change> FfmpegEncoder::set_size(Size size) {
   VideoParameters wanted = video_;
   wanted.size = size;
   if (auto ok = validate_for(row_, settings_, wanted); !ok) return std::unexpected(std::move(ok.error()));
-  return reopen(settings_, std::move(wanted));
+  return reopen(settings_, std::move(wanted), true);
 }
 
 Result<void> FfmpegEncoder::flush() {

@@ -87,7 +87,8 @@ struct EncoderSettings {
   Chroma chroma = Chroma::Yuv420;
   ColourDescription colour = kBt709Limited;  ///< ColourMatrix::Rgb: 8 bit 4:4:4, full range
   HdrMetadata hdr;                           ///< of pictures with the PQ transfer function, in 10 bit
-  /// The encoder's own options ("preset=veryfast", "tune=film"), passed through last; an unknown one is an error.
+  /// The encoder's own options ("preset=veryfast", "tune=film"), passed through last; an unknown one is an error. One
+  /// with an encoder's name ("h264_vaapi:quality") is that one's alone.
   std::vector<std::pair<std::string, std::string>> options;
 
   /// Each packet comes out before the next picture goes in.
@@ -118,8 +119,6 @@ struct VideoParameters {
   /// Every keyframe carries its parameter sets besides the extradata, so that a sink can go on with the pictures of
   /// another encoder.
   bool in_band_headers = false;
-  /// An output's container keeps the parameter sets it began with: a change that needs others is refused.
-  bool fixed_headers = false;
 };
 
 inline constexpr double kMinGopSeconds = 0.1;

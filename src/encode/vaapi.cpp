@@ -2,6 +2,7 @@
 
 #include "encode/av_types.h"
 #include "gpu/render_nodes.h"
+#include "gpu/vaapi/device.h"
 
 extern "C" {
 #include <libavutil/hwcontext.h>
@@ -52,13 +53,15 @@ Result<void> vaapi_available(const GpuChoice& gpu) {
               gpu.binding() ? gpu.gpu->text() + " has no render node" : "there is no render node (/dev/dri/renderD*)");
 }
 
-Result<AvBufferPtr> open_vaapi_device(const GpuChoice& gpu) {
+Result<AvBufferPtr> open_vaapi_device(const GpuChoice& gpu, Codec codec, unsigned bits) {
   std::string reasons;
   for (const std::string& node : nodes_for(gpu)) {
-    AVBufferRef* device = nullptr;
-    const int result = av_hwdevice_ctx_create(&device, AV_HWDEVICE_TYPE_VAAPI, node.c_str(), nullptr, 0);
-    if (result >= 0) return AvBufferPtr(device);
-    reasons += fmt::format("{}{}: {}", reasons.empty() ? "" : "; ", node, fail_av(result, "").error().detail);
+    auto device = vaapi::Device::open(node);
+    if (device && (*device)->encodes(codec, bits)) return (*device)->av_device();
+    const std::string reason =
+        device ? fmt::format("{} encodes no {} of {} bits", (*device)->vendor(), to_string(codec), bits)
+               : device.error().detail;
+    reasons += fmt::format("{}{}: {}", reasons.empty() ? "" : "; ", node, reason);
   }
   return fail(ErrorKind::Unsupported, "open VA-API", reasons.empty() ? "there is no render node" : reasons);
 }

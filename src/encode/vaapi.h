@@ -17,8 +17,8 @@ void configure_vaapi(const EncoderRequest& request, CodecPlan& plan, OptionList&
 
 /// Unsupported where there is no render node.
 [[nodiscard]] Result<void> vaapi_available(const GpuChoice& gpu);
-/// An AVHWDeviceContext on the first render node whose driver speaks VA-API; the chosen GPU's is asked first.
+/// An AVHWDeviceContext on the first render node whose driver encodes such pictures; the chosen GPU's is asked first.
 /// Unsupported: none does; the detail names each.
-[[nodiscard]] Result<AvBufferPtr> open_vaapi_device(const GpuChoice& gpu);
+[[nodiscard]] Result<AvBufferPtr> open_vaapi_device(const GpuChoice& gpu, Codec codec, unsigned bits);
 
 }  // namespace zc

@@ -33,7 +33,7 @@ Result<void> vulkan_video_available(const GpuChoice& /*gpu*/) {
               "there is none: no /dev/dri/renderD* and no /dev/nvidia0");
 }
 
-Result<AvBufferPtr> open_vulkan_video_device(const GpuChoice& gpu) {
+Result<AvBufferPtr> open_vulkan_video_device(const GpuChoice& gpu, Codec /*codec*/, unsigned /*bits*/) {
   if (gpu.binding()) {
     return fail(ErrorKind::Unsupported, "open Vulkan", "FFmpeg chooses the GPU for pictures of host memory itself");
   }

@@ -16,6 +16,6 @@ void configure_vulkan_video(const EncoderRequest& request, CodecPlan& plan, Opti
 /// Unsupported where there is no device node of a graphics card.
 [[nodiscard]] Result<void> vulkan_video_available(const GpuChoice& gpu);
 /// FFmpeg's own choice of a device. Unsupported: FFmpeg's reason, or the user's own choice binds.
-[[nodiscard]] Result<AvBufferPtr> open_vulkan_video_device(const GpuChoice& gpu);
+[[nodiscard]] Result<AvBufferPtr> open_vulkan_video_device(const GpuChoice& gpu, Codec codec, unsigned bits);
 
 }  // namespace zc

@@ -27,6 +27,9 @@ constexpr Nanoseconds kLeavePatience = std::chrono::seconds(2);
 
 double seconds(Nanoseconds time) { return std::chrono::duration<double>(time).count(); }
 
+/// The encoder goes on as it was.
+bool is_refusal(const Error& error) { return error.kind == ErrorKind::Unsupported || error.kind == ErrorKind::Invalid; }
+
 }  // namespace
 
 EncodeStage::EncodeStage(std::unique_ptr<Encoder> encoder, std::size_t ring_frames, RingPolicy policy,
@@ -72,16 +75,47 @@ void EncodeStage::finish() {
   close(work_->replace(nullptr), patience_.hang);
 }
 
-void EncodeStage::set_bitrate(std::int64_t bits_per_second) {
-  const std::lock_guard lock(mutex_);
-  control_.bit_rate = bits_per_second;
-  control_wanted_.store(true, std::memory_order_release);
+Result<void> EncodeStage::set_bitrate(std::int64_t bits_per_second, bool new_headers) {
+  return ask({.bit_rate = bits_per_second, .rate = {}, .new_headers = new_headers});
 }
 
-void EncodeStage::set_rate(Rational rate) {
-  const std::lock_guard lock(mutex_);
-  control_.rate = rate;
+Result<void> EncodeStage::set_rate(Rational rate, bool new_headers) {
+  return ask({.bit_rate = {}, .rate = rate, .new_headers = new_headers});
+}
+
+Result<void> EncodeStage::ask(const Control& wanted) {
+  std::unique_lock lock(watch_mutex_);
+  const std::uint64_t number = ++asked_;
+  if (wanted.bit_rate) control_.bit_rate = wanted.bit_rate;
+  if (wanted.rate) control_.rate = wanted.rate;
+  control_.new_headers = wanted.new_headers;
+  control_.number = number;
   control_wanted_.store(true, std::memory_order_release);
+  ring_.wake();
+  const auto over = [&] { return answered_ >= number || finished_ || rested_; };
+  if (watch_changed_.wait_for(lock, kOutPatience, over)) return answered_ == number ? answer_ : Result<void>{};
+  constexpr const char* kOperation = "change the encoder's settings";
+  if (control_.number != number) return fail(ErrorKind::Timeout, kOperation, "the encoder does not come back from it");
+  control_ = {};
+  control_wanted_.store(false, std::memory_order_relaxed);
+  return fail(ErrorKind::Busy, kOperation, "the encoder is busy with a picture");
+}
+
+void EncodeStage::refuse_changes() {
+  std::uint64_t number = 0;
+  {
+    const std::lock_guard lock(watch_mutex_);
+    number = std::exchange(control_, {}).number;
+    control_wanted_.store(false, std::memory_order_relaxed);
+  }
+  answer(number, fail(ErrorKind::Lost, "change the encoder's settings", "it has failed"));
+}
+
+void EncodeStage::answer(std::uint64_t number, Result<void> answer) {
+  const std::lock_guard lock(watch_mutex_);
+  answered_ = number;
+  answer_ = std::move(answer);
+  watch_changed_.notify_all();
 }
 
 void EncodeStage::bring_out() {
@@ -161,9 +195,17 @@ bool EncodeStage::encode_all(WatchedEncoder& work, Result<void>& result) {
       continue;
     }
     // The encoder is dead or left behind: let the ring run empty so that the worker never blocks on it.
-    if (!alive) continue;
+    if (!alive) {
+      if (control_wanted_.load(std::memory_order_acquire)) refuse_changes();
+      continue;
+    }
     const std::uint64_t wanted = outs_wanted_.load();
-    result = job ? encode(work, *job) : empty_if_due(work, wanted != outs_done_.load());
+    if (job) {
+      result = encode(work, *job);
+    } else {
+      if (control_wanted_.load(std::memory_order_acquire)) result = change_settings(work);
+      if (result) result = empty_if_due(work, wanted != outs_done_.load());
+    }
     if (work.lost()) return false;
     if (wanted != outs_done_.load()) {
       const std::lock_guard lock(watch_mutex_);
@@ -252,56 +294,74 @@ Result<void> EncodeStage::encode(WatchedEncoder& work, const EncodeJob& job) {
 Result<void> EncodeStage::change_settings(WatchedEncoder& work) {
   Control wanted;
   {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(watch_mutex_);
     wanted = std::exchange(control_, {});
     control_wanted_.store(false, std::memory_order_relaxed);
   }
+  Result<void> answer;  // of an encoder that dies of it: whoever takes over has it
+  Result<void> done;
   if (wanted.rate) {
-    const auto change = work.call([&](Encoder& encoder) { return encoder.set_rate(*wanted.rate); });
-    if (work.lost()) return std::unexpected(change.error());
-    if (auto ok = note_change(work, fmt::format("{:.5g} pictures/s", wanted.rate->value()), change); !ok) return ok;
+    done = change_setting(
+        work, fmt::format("{:.5g} pictures/s", wanted.rate->value()),
+        [&](Encoder& encoder) { return encoder.set_rate(*wanted.rate, wanted.new_headers); }, answer);
   }
-  if (wanted.bit_rate) {
-    const auto change = work.call([&](Encoder& encoder) { return encoder.set_bitrate(*wanted.bit_rate); });
-    if (work.lost()) return std::unexpected(change.error());
-    if (auto ok = note_change(work, fmt::format("{} bit/s", *wanted.bit_rate), change); !ok) return ok;
+  if (done && wanted.bit_rate) {
+    done = change_setting(
+        work, fmt::format("{} bit/s", *wanted.bit_rate),
+        [&](Encoder& encoder) { return encoder.set_bitrate(*wanted.bit_rate, wanted.new_headers); }, answer);
+  }
+  // Of one that has lost the work nobody knows what it did.
+  if (!work.lost()) this->answer(wanted.number, std::move(answer));
+  return done;
+}
+
+Result<void> EncodeStage::change_setting(WatchedEncoder& work, std::string_view what,
+                                         const std::function<Result<Encoder::Change>(Encoder&)>& set,
+                                         Result<void>& refusal) {
+  const std::vector<std::byte> headers = work.encoder().stream().extradata;
+  const auto change = work.call(set);
+  if (work.lost()) return std::unexpected(change.error());
+  if (!change) {
+    if (!is_refusal(change.error())) return std::unexpected(change.error());
+    logger("session").debug("{} goes on without {}: {}", encoder_name_, what, change.error().message());
+    refusal = std::unexpected(change.error());
+    return {};
+  }
+  note_change(work, what, *change);
+  if (*change == Encoder::Change::InPlace) return {};
+  // What was inside belongs to the stream as it was.
+  if (auto received = receive_all(work); !received) return std::unexpected(std::move(received.error()));
+  if (const StreamParameters& now = work.encoder().stream(); now.extradata != headers) {
+    new_stream_ = std::make_shared<const StreamParameters>(now);
   }
   return {};
 }
 
-Result<void> EncodeStage::note_change(WatchedEncoder& work, std::string_view what,
-                                      const Result<Encoder::Change>& change) {
-  if (!change) {
-    const Error& error = change.error();
-    const bool refused = error.kind == ErrorKind::Unsupported || error.kind == ErrorKind::Invalid;
-    if (!refused) return std::unexpected(error);
-    logger("session").warn("{} goes on without {}: {}", encoder_name_, what, error.message());
-    return {};
-  }
-  if (*change == Encoder::Change::InPlace) {
+void EncodeStage::note_change(WatchedEncoder& work, std::string_view what, Encoder::Change change) {
+  if (change == Encoder::Change::InPlace) {
     logger("session").info("{}: {}", encoder_name_, what);
-    return {};
+    return;
   }
   logger("session").info("{}: {}; it was opened anew for that", encoder_name_, what);
   metrics_.reopens.fetch_add(1, std::memory_order_relaxed);
   if (succession_ != nullptr) succession_->reopened(work.encoder());
-  return {};
 }
 
 Result<bool> EncodeStage::change_size(WatchedEncoder& work, Size size) {
   if (size == refused_size_) return false;
   const auto change = work.call([size](Encoder& encoder) { return encoder.set_size(size); });
   if (work.lost()) return std::unexpected(change.error());
-  if (auto ok = note_change(work, fmt::format("{}x{}", size.width, size.height), change); !ok) {
-    return std::unexpected(std::move(ok.error()));
-  }
+  if (!change && !is_refusal(change.error())) return std::unexpected(change.error());
+  const std::string what = fmt::format("{}x{}", size.width, size.height);
   if (!change) {
+    logger("session").warn("{} goes on without {}: {}", encoder_name_, what, change.error().message());
     refused_size_ = size;
     const std::lock_guard lock(mutex_);
     new_refusal_ = size;
     new_input_ = work.encoder().input();
     return false;
   }
+  note_change(work, what, *change);
   // What was inside belongs to the stream as it was.
   if (auto received = receive_all(work); !received) return std::unexpected(std::move(received.error()));
   new_stream_ = std::make_shared<const StreamParameters>(work.encoder().stream());

@@ -107,10 +107,11 @@ class EncodeStage {
 
   /// Any thread: the next picture becomes a keyframe.
   void request_keyframe() { keyframe_wanted_.store(true, std::memory_order_relaxed); }
-  /// Any thread: from the next picture on, as Encoder::set_bitrate() and set_rate(). Of several calls before a picture
-  /// the last counts. A refusal is logged and the stream goes on as it was.
-  void set_bitrate(std::int64_t bits_per_second);
-  void set_rate(Rational rate);
+  /// Any thread, one call at a time: as Encoder::set_bitrate() and set_rate(), whose answer is waited for; that of a
+  /// stage that rests is its next encoder's. Busy: the encoder stands in a call and goes on as it was. Timeout: it does
+  /// not come back from being changed, and may still be.
+  [[nodiscard]] Result<void> set_bitrate(std::int64_t bits_per_second, bool new_headers);
+  [[nodiscard]] Result<void> set_rate(Rational rate, bool new_headers);
 
   /// Any thread: waits, for two seconds at most, until what has been in the encoder for a while is out of it. While
   /// pictures come in a row nothing has.
@@ -149,6 +150,8 @@ class EncodeStage {
   struct Control {
     std::optional<std::int64_t> bit_rate;
     std::optional<Rational> rate;
+    bool new_headers = false;
+    std::uint64_t number = 0;  ///< of the request
   };
   struct Abandoned {
     std::jthread thread;
@@ -163,6 +166,9 @@ class EncodeStage {
   [[nodiscard]] bool encode_all(WatchedEncoder& work, Result<void>& result);
   [[nodiscard]] bool finish_stream(WatchedEncoder& work);
   void watch(const std::stop_token& stop);
+  [[nodiscard]] Result<void> ask(const Control& wanted);
+  void answer(std::uint64_t number, Result<void> answer);
+  void refuse_changes();
   void hand_to_new_thread(std::optional<Error> failure);
   /// Rests and goes on, or ends. `alive`: the encoder has not failed. False: the work was taken away.
   [[nodiscard]] bool wait_while_resting(WatchedEncoder& work, bool alive);
@@ -176,8 +182,11 @@ class EncodeStage {
   // Each of these may find the work taken away (WatchedEncoder::lost()); their callers must leave at once then.
   [[nodiscard]] Result<void> encode(WatchedEncoder& work, const EncodeJob& job);
   [[nodiscard]] Result<void> change_settings(WatchedEncoder& work);
-  [[nodiscard]] Result<void> note_change(WatchedEncoder& work, std::string_view what,
-                                         const Result<Encoder::Change>& change);
+  /// `refusal`: why it goes on as it was.
+  [[nodiscard]] Result<void> change_setting(WatchedEncoder& work, std::string_view what,
+                                            const std::function<Result<Encoder::Change>(Encoder&)>& set,
+                                            Result<void>& refusal);
+  void note_change(WatchedEncoder& work, std::string_view what, Encoder::Change change);
   [[nodiscard]] Result<void> submit(WatchedEncoder& work, const EncodeJob& job);
   /// Whether the encoder takes pictures of this size from here on.
   [[nodiscard]] Result<bool> change_size(WatchedEncoder& work, Size size);
@@ -218,7 +227,6 @@ class EncodeStage {
   mutable std::mutex mutex_;                ///< for those of other threads
   std::optional<SurfaceFormat> new_input_;  ///< for the worker
   std::optional<Size> new_refusal_;         ///< likewise
-  Control control_;
   std::vector<Failover> takeovers_;
 
   EncodeRing ring_;
@@ -237,7 +245,11 @@ class EncodeStage {
   std::mutex watch_mutex_;  ///< the threads
   std::condition_variable_any watch_changed_;
   bool finished_ = false;
-  bool rested_ = false;  ///< there is no encoder
+  bool rested_ = false;         ///< there is no encoder
+  Control control_;             ///< asked for
+  std::uint64_t asked_ = 0;     ///< number of the last request
+  std::uint64_t answered_ = 0;  ///< and of the one that answer_ is for
+  Result<void> answer_;
   std::unique_ptr<Encoder> next_encoder_;
   std::vector<Abandoned> abandoned_;
   Work work_;

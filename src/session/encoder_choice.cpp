@@ -13,6 +13,8 @@ Result<std::unique_ptr<Encoder>> EncoderChoice::open(const VideoParameters& vide
   if (!chain) return std::unexpected(std::move(chain.error()));
   chain_.emplace(std::move(*chain));
   video_ = video;
+  if (const auto changed = bit_rate()) chain_->set_bit_rate(*changed);
+  if (const auto changed = rate()) video_.rate = *changed;
   auto encoder = EncodeStage::open_encoder(*chain_, video_);
   if (!encoder) return encoder;
   note_choice(**encoder);

@@ -49,6 +49,10 @@ class EncoderChoice final : public EncoderSuccession {
   [[nodiscard]] Result<void> set_bitrate(std::int64_t bits_per_second);
   /// Any thread: a successor expects this many pictures/s.
   void set_rate(Rational rate);
+  /// Any thread: what bit_rate() said before the encoder refused another.
+  void restore_bitrate(std::optional<std::int64_t> bits_per_second) {
+    bit_rate_now_.store(bits_per_second.value_or(0));
+  }
   /// Any thread: what was set last; nullopt: nothing was.
   [[nodiscard]] std::optional<std::int64_t> bit_rate() const;
   [[nodiscard]] std::optional<Rational> rate() const;

@@ -49,6 +49,7 @@ Result<void> OutputGroup::claim(const OutputSpec& spec) {
 }
 
 void OutputGroup::insert(OutputPtr output) {
+  output->id = ++last_id_;
   auto more = std::make_shared<Outputs>(*outputs_);
   more->push_back(std::move(output));
   outputs_ = std::move(more);
@@ -58,6 +59,14 @@ void OutputGroup::insert(OutputPtr output) {
 
 void OutputGroup::hurry() const {
   for (const OutputPtr& output : *outputs()) output->runner->limit_patience();
+}
+
+bool OutputGroup::takes_new_headers() const {
+  if (replay_) return false;  // which container it is saved in is not known
+  const std::lock_guard lock(mutex_);
+  return std::ranges::all_of(*outputs_, [](const OutputPtr& one) {
+    return one->error || one->left || info(one->container).takes_new_headers;
+  });
 }
 
 Result<void> OutputGroup::start(const StreamParameters& stream) {
@@ -201,7 +210,7 @@ std::vector<OutputStatus> OutputGroup::status() const {
   const std::lock_guard lock(mutex_);
   std::vector<OutputStatus> all;
   for (const OutputPtr& output : *outputs_) {
-    all.push_back({output->runner->name(), output->runner->stats(), output->error});
+    all.push_back({output->id, output->runner->name(), output->runner->stats(), output->error});
   }
   return all;
 }

@@ -30,6 +30,7 @@ struct OutputReport {
 };
 
 struct OutputStatus {
+  std::uint32_t id = 0;  ///< from 1 on, in the order in which they came
   std::string name;
   SinkStats stats;
   std::optional<Error> error;
@@ -76,6 +77,8 @@ class OutputGroup final : private SinkEvents {
   /// writing. push() is over.
   void close();
 
+  /// Every output goes on with other parameter sets, in the same file.
+  [[nodiscard]] bool takes_new_headers() const;
   [[nodiscard]] std::vector<OutputStatus> status() const;
   /// Those that were removed too; after close().
   [[nodiscard]] std::vector<OutputReport> reports() const;
@@ -85,6 +88,7 @@ class OutputGroup final : private SinkEvents {
 
  private:
   struct Output {
+    std::uint32_t id = 0;
     std::unique_ptr<SinkRunner> runner;
     Container container{};
     bool from_keyframe = false;  ///< push(): nothing before one; of the pushing thread once it is visible
@@ -117,6 +121,7 @@ class OutputGroup final : private SinkEvents {
   std::shared_ptr<const Outputs> outputs_;  ///< replaced as a whole
   std::optional<StreamParameters> stream_;  ///< as the newest packet has it
   std::vector<OutputReport> removed_;
+  std::uint32_t last_id_ = 0;
   std::condition_variable left_;
   bool closed_ = false;
 };

@@ -405,7 +405,9 @@ Result<void> PictureWorker::follow_formats(const Came& came, const Error* error)
   if (offer->nothing()) {
     return fail(ErrorKind::Lost, "go on without a copy", "the GPU has refused everything the source can give");
   }
-  const auto level = table.attempts() <= 2 ? spdlog::level::warn : spdlog::level::debug;
+  // Another rate is nothing to worry about.
+  const auto bad_news = table.attempts() <= 2 ? spdlog::level::warn : spdlog::level::debug;
+  const auto level = error == nullptr ? spdlog::level::info : bad_news;
   logger("session").log(level, "asking the source for {}: {}", describe(*offer), table.reason());
   if (const auto asked = config_.renegotiate(*offer); !asked) {
     logger("session").log(level, "the source does not change its format: {}", asked.error().message());

@@ -110,7 +110,6 @@ VideoParameters PipelineFactory::video_parameters(const Frame& first, const Sour
   const auto takes_new_headers = [](const OutputSpec& spec) { return info(spec.container).takes_new_headers; };
   const bool any = options_.outputs_change || options_.replay;  // outputs of any kind may come
   video.in_band_headers = any || std::ranges::any_of(options_.outputs, takes_new_headers);
-  video.fixed_headers = any || !std::ranges::all_of(options_.outputs, takes_new_headers);
   video.device = importer_->device_for(first);
   video.gpu = gpu_;
   return video;

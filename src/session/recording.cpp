@@ -78,7 +78,7 @@ class RecordingImpl final : public Recording, public SourceListener {
   void set_paused(bool on) override;
   void set_asleep(bool on) override { intake_.set_asleep(on); }
   bool wait_until_let_go(Nanoseconds timeout) override { return intake_.wait_until_let_go(timeout); }
-  Result<void> add_output(const OutputSpec& spec) override { return outputs_.add(spec); }
+  Result<void> add_output(const OutputSpec& spec) override;
   Result<void> remove_output(const std::string& name) override { return outputs_.remove(name); }
   Result<void> set_replay_length(Nanoseconds length) override { return outputs_.set_replay_length(length); }
   Result<std::string> save_replay(const OutputSpec& spec) override {
@@ -126,6 +126,9 @@ class RecordingImpl final : public Recording, public SourceListener {
   void end_with(EndReason reason, std::optional<Failure> failure = std::nullopt);
   [[nodiscard]] OutputGroupEvents output_events();
   [[nodiscard]] Result<std::unique_ptr<Source>> open_source(std::stop_token stop);
+  /// What was asked for before there was an encoder to change.
+  void make_early_changes();
+  void pace(Rational rate);
   void on_source_change(const Error* lost);
   void on_route_change(std::string_view now, std::string_view reason);
   void close();
@@ -160,6 +163,7 @@ class RecordingImpl final : public Recording, public SourceListener {
 
   mutable EngineLoadMeter engine_load_;
 
+  std::mutex change_mutex_;   // of settings, until the encoder has answered
   mutable std::mutex mutex_;  // the end and the route
   std::condition_variable ended_;
   EndReason end_ = EndReason::Running;
@@ -294,12 +298,7 @@ void RecordingImpl::run_worker(const std::stop_token& stop) {
   on_route_change(factory_.importer().route(), {});
   stage_ready_.store(true);
   pictures_->set_paused(paused_.load());
-  // What was asked for before there was anything to change.
-  if (const auto changed = factory_.encoders().bit_rate()) stage_->set_bitrate(*changed);
-  if (const auto changed = factory_.encoders().rate()) {
-    stage_->set_rate(*changed);
-    pictures_->set_rate(*changed);
-  }
+  make_early_changes();
   pictures_->set_max_gap(max_gap(min_rate_.load()));
 
   const Result<PictureWorker::End> end = pictures_->run(std::move(*first), stop);
@@ -377,10 +376,45 @@ void RecordingImpl::request_keyframe() {
   if (stage_ready_.load(std::memory_order_acquire)) stage_->request_keyframe();
 }
 
+void RecordingImpl::make_early_changes() {
+  EncoderChoice& encoders = factory_.encoders();
+  const std::lock_guard lock(change_mutex_);
+  if (const auto bit_rate = encoders.bit_rate()) {
+    if (const auto changed = stage_->set_bitrate(*bit_rate, outputs_.takes_new_headers()); !changed) {
+      logger("session").warn("{}", changed.error().message());
+      encoders.restore_bitrate(std::nullopt);
+    }
+  }
+  if (const auto rate = encoders.rate()) pace(*rate);
+}
+
+void RecordingImpl::pace(Rational rate) {
+  // Pictures come at that rate whatever the encoder expects.
+  if (const auto known = stage_->set_rate(rate, outputs_.takes_new_headers()); !known) {
+    logger("session").warn("the encoder goes on to share its bits out for the rate before: {}",
+                           known.error().message());
+  }
+  pictures_->set_rate(rate);
+}
+
+Result<void> RecordingImpl::add_output(const OutputSpec& spec) {
+  OutputSpec as_the_others = spec;
+  auto* file = std::get_if<FileOutput>(&as_the_others.target);
+  for (const OutputSpec& other : options_.outputs) {
+    const auto* one = std::get_if<FileOutput>(&other.target);
+    if (file != nullptr && one != nullptr) file->split = one->split;
+  }
+  return outputs_.add(as_the_others);
+}
+
 Result<void> RecordingImpl::set_bitrate(std::int64_t bits_per_second) {
-  if (auto ok = factory_.encoders().set_bitrate(bits_per_second); !ok) return ok;
-  if (stage_ready_.load()) stage_->set_bitrate(bits_per_second);
-  return {};
+  EncoderChoice& encoders = factory_.encoders();
+  const std::lock_guard lock(change_mutex_);
+  const auto before = encoders.bit_rate();
+  if (auto ok = encoders.set_bitrate(bits_per_second); !ok || !stage_ready_.load()) return ok;
+  auto changed = stage_->set_bitrate(bits_per_second, outputs_.takes_new_headers());
+  if (!changed && changed.error().kind != ErrorKind::Timeout) encoders.restore_bitrate(before);
+  return changed;
 }
 
 Result<void> RecordingImpl::set_rate(Rational rate) {
@@ -391,11 +425,11 @@ Result<void> RecordingImpl::set_rate(Rational rate) {
     return fail(ErrorKind::Invalid, "set the frame rate",
                 fmt::format("{} is not above 0 and at most {}", rate.value(), kMaxConstantRate));
   }
-  factory_.encoders().set_rate(rate);
-  if (stage_ready_.load()) {
-    stage_->set_rate(rate);
-    pictures_->set_rate(rate);
-  }
+  EncoderChoice& encoders = factory_.encoders();
+  const std::lock_guard lock(change_mutex_);
+  encoders.set_rate(rate);
+  if (!stage_ready_.load()) return {};
+  pace(rate);
   return {};
 }
 

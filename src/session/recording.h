@@ -166,8 +166,9 @@ class Recording {
   /// Any thread: the next picture becomes a keyframe.
   virtual void request_keyframe() = 0;
   /// Any thread: another bit rate from the next picture on, in place where the encoder can, else by opening it anew
-  /// without losing a picture. Also before the first picture. Unsupported: the recording runs at constant quality.
-  /// Invalid: out of range. What the encoder itself refuses is logged, and it goes on as it was.
+  /// without losing a picture. Also before the first picture. The answer is the encoder's. Unsupported: the recording
+  /// runs at constant quality, or it would take other parameter sets than an output's container does. Invalid: out of
+  /// range. Timeout: the encoder stands in a call.
   [[nodiscard]] virtual Result<void> set_bitrate(std::int64_t bits_per_second) = 0;
   /// Any thread: another constant rate, likewise. Unsupported: the rate is variable.
   [[nodiscard]] virtual Result<void> set_rate(Rational rate) = 0;

@@ -2,12 +2,18 @@
 #include "softva/driver.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace zc::softva {
 namespace {
 
 constexpr std::array kProfiles = {VAProfileH264ConstrainedBaseline, VAProfileH264Main, VAProfileH264High};
 constexpr int kMaxEdge = 8192;
+
+/// Some cards have the low-power one alone.
+VAEntrypoint entrypoint() {
+  return std::getenv("SOFTVA_LOW_POWER") == nullptr ? VAEntrypointEncSlice : VAEntrypointEncSliceLP;
+}
 
 bool known(VAProfile profile) { return std::ranges::find(kProfiles, profile) != kProfiles.end(); }
 
@@ -20,7 +26,7 @@ VAStatus query_profiles(VADriverContextP /*context*/, VAProfile* list, int* coun
 VAStatus query_entrypoints(VADriverContextP /*context*/, VAProfile profile, VAEntrypoint* list, int* count) {
   *count = known(profile) ? 1 : 0;
   if (!known(profile)) return VA_STATUS_ERROR_UNSUPPORTED_PROFILE;
-  *list = VAEntrypointEncSlice;
+  *list = entrypoint();
   return VA_STATUS_SUCCESS;
 }
 
@@ -39,9 +45,7 @@ std::uint32_t attribute(VAConfigAttribType type) {
   }
 }
 
-bool encodes(VAProfile profile, VAEntrypoint entrypoint) {
-  return known(profile) && entrypoint == VAEntrypointEncSlice;
-}
+bool encodes(VAProfile profile, VAEntrypoint wanted) { return known(profile) && wanted == entrypoint(); }
 
 VAStatus get_attributes(VADriverContextP /*context*/, VAProfile profile, VAEntrypoint entrypoint,
                         VAConfigAttrib* attributes, int count) {

@@ -52,12 +52,15 @@ std::string av_words(int code) {
   return text.data();
 }
 
-constexpr std::array kProfiles = {VAProfileH264ConstrainedBaseline,
-                                  VAProfileH264Main,
-                                  VAProfileH264High,
-                                  VAProfileHEVCMain,
-                                  VAProfileHEVCMain10,
-                                  VAProfileAV1Profile0};
+struct Profile {
+  Codec codec;
+  unsigned bits;
+  VAProfile profile;
+};
+constexpr std::array kProfiles = {
+    Profile{Codec::H264, 8, VAProfileH264High},   Profile{Codec::H264, 8, VAProfileH264Main},
+    Profile{Codec::HEVC, 8, VAProfileHEVCMain},   Profile{Codec::HEVC, 10, VAProfileHEVCMain10},
+    Profile{Codec::AV1, 8, VAProfileAV1Profile0}, Profile{Codec::AV1, 10, VAProfileAV1Profile0}};
 
 }  // namespace
 
@@ -96,10 +99,15 @@ bool Device::has(VAProfile profile, VAEntrypoint entrypoint) const {
   return std::ranges::find(known, entrypoint) != known.end();
 }
 
-bool Device::encodes() const {
-  return std::ranges::any_of(kProfiles, [this](VAProfile profile) {
-    return has(profile, VAEntrypointEncSlice) || has(profile, VAEntrypointEncSliceLP);
+bool Device::encodes(Codec codec, unsigned bits) const {
+  return std::ranges::any_of(kProfiles, [&](const Profile& one) {
+    return one.codec == codec && one.bits == bits &&
+           (has(one.profile, VAEntrypointEncSlice) || has(one.profile, VAEntrypointEncSliceLP));
   });
+}
+
+bool Device::encodes() const {
+  return std::ranges::any_of(kProfiles, [this](const Profile& one) { return encodes(one.codec, one.bits); });
 }
 
 Result<VADRMPRIMESurfaceDescriptor> Device::export_planes(VASurfaceID surface) const {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "media/codec.h"
 #include "media/packet.h"
 #include "media/picture_device.h"
 
@@ -36,7 +37,9 @@ class Device final : public PictureDevice, public std::enable_shared_from_this<D
   [[nodiscard]] const std::string& render_node() const { return render_node_; }
   /// The driver's name and version, as it says them.
   [[nodiscard]] const std::string& vendor() const { return vendor_; }
-  /// Some profile can be encoded.
+  /// The driver encodes such pictures, by whichever entry point: FFmpeg's wrapper takes the low-power one, too.
+  [[nodiscard]] bool encodes(Codec codec, unsigned bits) const;
+  /// It encodes anything.
   [[nodiscard]] bool encodes() const;
 
   /// The memory of a surface of this display, each plane a layer of its own, to be read and written. The descriptors of

@@ -115,7 +115,7 @@ TEST_CASE("a bit rate is roughly kept, and can be changed") {
   constexpr std::uint32_t kChange = 90;
   Result<Encoder::Change> changed = Encoder::Change::InPlace;
   const EncodeRun run = encode(*encoder, 180, at_rate(30), [&](std::uint32_t n) {
-    if (n == kChange) changed = encoder->set_bitrate(400'000);
+    if (n == kChange) changed = encoder->set_bitrate(400'000, true);
   });
   REQUIRE(run.packets.size() == 180);
   const std::span all(run.packets);
@@ -153,8 +153,8 @@ TEST_CASE("a setting changed in mid-stream costs no picture, and decoders go on"
     if (*change == Encoder::Change::Reopened) reopened_at.push_back(to_packet_clock(time_of(n)));
   };
   const EncodeRun run = encode(encoder, kCount, time_of, [&](std::uint32_t n) {
-    if (n == 20) note(n, encoder.set_bitrate(600'000));
-    if (n == 40) note(n, encoder.set_rate({15, 1}));
+    if (n == 20) note(n, encoder.set_bitrate(600'000, true));
+    if (n == 40) note(n, encoder.set_rate({15, 1}, true));
   });
   REQUIRE(run.packets.size() == kCount);
   for (std::size_t i = 1; i < kCount; ++i) CHECK(run.packets[i].dts > run.packets[i - 1].dts);
@@ -184,15 +184,13 @@ TEST_CASE("an output that keeps its parameter sets is not given others") {
   EncoderSettings settings;
   settings.preset = Preset::LowLatency;
   settings.bit_rate = 300'000;
-  VideoParameters video = kVideo;
-  video.fixed_headers = true;
-  auto opened = open_ffmpeg_encoder(row, settings, video);
+  auto opened = open_ffmpeg_encoder(row, settings, kVideo);
   REQUIRE(opened);
   Encoder& encoder = **opened;
   const std::vector<std::byte> sets = encoder.stream().extradata;
   const EncodeRun run = encode(encoder, 12, at_rate(30), [&](std::uint32_t n) {
     if (n != 6) return;
-    for (const auto& change : {encoder.set_bitrate(4'000'000), encoder.set_rate({5, 1})}) {
+    for (const auto& change : {encoder.set_bitrate(4'000'000, false), encoder.set_rate({5, 1}, false)}) {
       if (!change) CHECK(change.error().kind == ErrorKind::Unsupported);
     }
   });
@@ -207,7 +205,7 @@ TEST_CASE("x264's filled-up constant rate is changed by opening it anew") {
   settings.rate_control = RateControl::Cbr;
   auto encoder = open(*find_encoder_row("libx264"), settings);
   const EncodeRun run = encode(*encoder, 90, at_rate(30), [&](std::uint32_t n) {
-    if (n == 45) CHECK(encoder->set_bitrate(900'000).value() == Encoder::Change::Reopened);
+    if (n == 45) CHECK(encoder->set_bitrate(900'000, true).value() == Encoder::Change::Reopened);
   });
   REQUIRE(run.packets.size() == 90);
   CHECK(bytes_of(std::span(run.packets).subspan(60)) > 2 * bytes_of(std::span(run.packets).subspan(15, 30)));
@@ -216,16 +214,16 @@ TEST_CASE("x264's filled-up constant rate is changed by opening it anew") {
 TEST_CASE("a setting cannot be changed to nonsense, nor a bit rate where there is none") {
   EncoderSettings settings;
   auto constant_quality = open(*find_encoder_row("libx264"), settings);
-  CHECK(constant_quality->set_bitrate(1'000'000).error().kind == ErrorKind::Unsupported);
-  CHECK(constant_quality->set_rate({0, 1}).error().kind == ErrorKind::Invalid);
-  CHECK(constant_quality->set_rate({20, 1}).value() == Encoder::Change::InPlace);
+  CHECK(constant_quality->set_bitrate(1'000'000, true).error().kind == ErrorKind::Unsupported);
+  CHECK(constant_quality->set_rate({0, 1}, true).error().kind == ErrorKind::Invalid);
+  CHECK(constant_quality->set_rate({20, 1}, true).value() == Encoder::Change::InPlace);
   CHECK(constant_quality->stream().nominal_rate == Rational{20, 1});
   // Its own count of pictures between keyframes was made for half of that.
-  CHECK(constant_quality->set_rate({90, 1}).value() == Encoder::Change::Reopened);
+  CHECK(constant_quality->set_rate({90, 1}, true).value() == Encoder::Change::Reopened);
   settings.bit_rate = 1'000'000;
   auto encoder = open(*find_encoder_row("libx264"), settings);
-  CHECK(encoder->set_bitrate(0).error().kind == ErrorKind::Invalid);
-  CHECK(encoder->set_bitrate(500'000));
+  CHECK(encoder->set_bitrate(0, true).error().kind == ErrorKind::Invalid);
+  CHECK(encoder->set_bitrate(500'000, true));
 }
 
 TEST_CASE("a maximum bit rate keeps its proportion to the rate") {

@@ -153,7 +153,7 @@ TEST_CASE("low latency gives each picture's packet before the next picture, and 
   auto encoder = open(row, settings);
   const EncodeRun run = encode(*encoder, 30, at_rate(30), [&](std::uint32_t n) {
     if (n == 7) encoder->request_keyframe();
-    if (by_rate && n == 15) CHECK(encoder->set_bitrate(2'000'000));
+    if (by_rate && n == 15) CHECK(encoder->set_bitrate(2'000'000, true));
   });
   for (std::size_t i = 0; i < run.received_after.size(); ++i) CHECK(run.received_after[i] == i + 1);
   CHECK_FALSE(encoder->stream().has_b_frames);

@@ -80,7 +80,8 @@ TEST_CASE("a chosen GPU is the only one that encodes") {
   CHECK(refused("h264_nvenc", intel).ends_with("/dev/dri/renderD200 (0000:00:02.0) is not a GPU of NVIDIA's driver"));
   CHECK(refused("h264_vaapi", intel).find("render node") != std::string::npos);  // which this machine does not have
   CHECK(refused("h264_qsv", nvidia).ends_with("0000:01:00.0 is not the only GPU of Intel's"));
-  const auto uploaded = find_encoder_row("h264_vulkan")->open_device({.gpu = nvidia, .reason = GpuReason::Chosen});
+  const auto uploaded =
+      find_encoder_row("h264_vulkan")->open_device({.gpu = nvidia, .reason = GpuReason::Chosen}, Codec::H264, 8);
   REQUIRE_FALSE(uploaded);
   CHECK(uploaded.error().kind == ErrorKind::Unsupported);
 }

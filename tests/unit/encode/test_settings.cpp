@@ -177,6 +177,32 @@ TEST_CASE("the encoder's own options are passed on, unknown ones are named") {
   }
 }
 
+TEST_CASE("an option with an encoder's name is that one's alone, and the others stay in the chain") {
+  EncoderSettings settings;
+  settings.options = {{"h264_vaapi:quality", "1"}, {"libx264:tune", "film"}, {"g", "30"}};
+  using Options = std::vector<std::pair<std::string, std::string>>;
+  CHECK(settings_for(*find_encoder_row("h264_vaapi"), settings).options == Options{{"quality", "1"}, {"g", "30"}});
+  CHECK(settings_for(*find_encoder_row("libx264"), settings).options == Options{{"tune", "film"}, {"g", "30"}});
+  CHECK(settings_for(*find_encoder_row("hevc_nvenc"), settings).options == Options{{"g", "30"}});
+  settings.encoder = "libx264";
+  settings.options.emplace_back("libx264:preset", "supersonic");
+  const VideoParameters video{.size = {320, 192}, .rate = {30, 1}, .threads = 2};
+  CHECK(open_first(settings, video).error().kind == ErrorKind::Invalid);
+  settings.options.back().first = "libx265:preset";
+  CHECK(open_first(settings, video));
+}
+
+TEST_CASE("an encoder that cannot be opened says why, whatever options it was given") {
+  EncoderSettings settings;
+  settings.bit_depth = 10;
+  settings.options = {{"tune", "film"}};
+  // x264 takes pictures up to 16384 pixels wide.
+  const auto opened = open_ffmpeg_encoder(*find_encoder_row("libx264"), settings,
+                                          {.size = {16'386, 64}, .rate = {30, 1}, .threads = 1});
+  REQUIRE_FALSE(opened);
+  CHECK(opened.error().message().find("options of") == std::string::npos);
+}
+
 TEST_CASE("colour descriptions reach the decoder") {
   const EncoderRow& encoder = any_row();
   const ColourDescription colour = GENERATE(

@@ -131,8 +131,10 @@ class FakeEncoder final : public Encoder {
     return packet;
   }
   void request_keyframe() override { ask("keyframe"); }
-  Result<Change> set_bitrate(std::int64_t bits_per_second) override { return changed(std::to_string(bits_per_second)); }
-  Result<Change> set_rate(Rational rate) override {
+  Result<Change> set_bitrate(std::int64_t bits_per_second, bool new_headers) override {
+    return changed(std::to_string(bits_per_second), new_headers);
+  }
+  Result<Change> set_rate(Rational rate, bool /*new_headers*/) override {
     return changed(std::to_string(rate.num) + "/" + std::to_string(rate.den));
   }
   Result<Change> set_size(Size size) override {
@@ -159,8 +161,9 @@ class FakeEncoder final : public Encoder {
   void ask(std::string word) {
     if (behaviour_.asked != nullptr) behaviour_.asked->add(std::to_string(submitted_) + " " + std::move(word));
   }
-  Result<Change> changed(std::string word) {
+  Result<Change> changed(std::string word, bool new_headers = true) {
     ask(std::move(word));
+    if (!new_headers) return fail(ErrorKind::Unsupported, "change", "other headers");
     if (behaviour_.refuses_changes) return fail(*behaviour_.refuses_changes, "change", "not now");
     return behaviour_.reopens ? Change::Reopened : Change::InPlace;
   }

@@ -222,19 +222,19 @@ TEST_CASE("hardware that hangs with nobody to follow ends the stream with the re
   wait_for_park(parked);
 }
 
-TEST_CASE("settings are changed before the next picture, on the encoder's thread") {
+TEST_CASE("settings are changed at once, without a picture, and the answer is the encoder's") {
   Asked asked;
   Heirs heirs({});
   EncodeStage stage(
       std::make_unique<FakeEncoder>(Behaviour{.name = "hard", .asked = &asked}), 4, RingPolicy::Block,
       [](const Packet&) {}, [](const Error&) {}, &heirs, kPatient);
   stage.request_keyframe();
-  stage.set_bitrate(1);
-  stage.set_bitrate(2'000'000);  // of two before a picture the last counts
-  stage.set_rate({30, 1});
+  CHECK(stage.set_bitrate(2'000'000, true));
+  CHECK(stage.set_rate({30, 1}, true));
+  CHECK(stage.set_bitrate(1'000'000, false).error().kind == ErrorKind::Unsupported);
   for (std::uint32_t n = 0; n < 3; ++n) REQUIRE(stage.push({picture(n), {}, false}));
   stage.finish();
-  CHECK(asked.words == std::vector<std::string>{"0 30/1", "0 2000000", "0 keyframe"});
+  CHECK(asked.words == std::vector<std::string>{"0 2000000", "0 30/1", "0 1000000", "0 keyframe"});
   CHECK(stage.metrics().reopens == 0);
   CHECK(stage.counters().packets == 3);
 }
@@ -248,7 +248,7 @@ TEST_CASE("a change by opening anew is counted and told; one that is refused cha
   EncodeStage stage(
       std::make_unique<FakeEncoder>(behaviour), 4, RingPolicy::Block, [](const Packet&) {}, [](const Error&) {}, &heirs,
       kPatient);
-  stage.set_bitrate(2'000'000);
+  CHECK(stage.set_bitrate(2'000'000, true).has_value() == !refused);
   REQUIRE(stage.push({picture(0), {}, false}));
   stage.finish();
   CHECK(stage.metrics().reopens == (refused ? 0 : 1));
@@ -263,7 +263,7 @@ TEST_CASE("an encoder that dies of a change is replaced") {
       std::make_unique<FakeEncoder>(Behaviour{.name = "hard", .refuses_changes = ErrorKind::Lost}), 4,
       RingPolicy::Block, [](const Packet&) {}, [](const Error&) {}, &heirs, kPatient);
   REQUIRE(stage.push({picture(0), {}, false}));
-  stage.set_rate({10, 1});
+  CHECK(stage.set_rate({10, 1}, true));  // whoever takes over has it
   for (std::uint32_t n = 1; n < 4; ++n) REQUIRE(stage.push({picture(n), {}, false}));
   stage.finish();
   CHECK(heirs.failures.size() == 1);

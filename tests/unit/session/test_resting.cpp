@@ -220,7 +220,7 @@ TEST_CASE("what is asked of a resting stage is for its next encoder") {
   Rig rig({.name = "first"});
   rig.push(1);
   REQUIRE(rig.stage->rest(kLong));
-  rig.stage->set_bitrate(2'000'000);
+  CHECK(rig.stage->set_bitrate(2'000'000, true));
   rig.stage->request_keyframe();
   rig.resume({.name = "second", .asked = &asked});
   rig.push(1);

@@ -10,6 +10,7 @@
 #include <catch2/generators/catch_generators.hpp>
 
 #include <cmath>
+#include <cstdlib>
 
 using namespace zc;
 using namespace zc::test;
@@ -101,6 +102,30 @@ struct Chain {
 };
 
 }  // namespace
+
+TEST_CASE("a card that has the low-power entry point alone encodes by that") {
+  const bool uploaded = GENERATE(true, false);  // by the device that the encoder opens itself, or the importer's
+  ::setenv("SOFTVA_LOW_POWER", "1", 1);
+  {
+    EncoderSettings settings;
+    settings.preset = Preset::LowLatency;
+    VideoParameters video{.size = kSize, .rate = {30, 1}, .threads = 1};
+    std::unique_ptr<Importer> importer;
+    if (!uploaded) {
+      importer = vaapi_importer();
+      video.device = importer->device_for(frame_in(memfd_dmabuf(painted(0), PixelFormat::BGRx)));
+      REQUIRE(video.device);
+    }
+    const auto opened = open_ffmpeg_encoder(*find_encoder_row("h264_vaapi"), settings, video);
+    if (!opened) FAIL(opened.error().message());
+    CHECK((*opened)->input().memory == (uploaded ? MemoryKind::Host : MemoryKind::Vaapi));
+  }
+  // What it does not encode is said before FFmpeg is asked.
+  const auto refused = open_ffmpeg_encoder(*find_encoder_row("hevc_vaapi"), {}, {.size = kSize, .rate = {30, 1}});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().message().find("encodes no hevc of 8 bits") != std::string::npos);
+  ::unsetenv("SOFTVA_LOW_POWER");
+}
 
 TEST_CASE("every picture comes out of the encoder as it was painted, none twice, none late") {
   const char* layout = GENERATE("", "apart");
