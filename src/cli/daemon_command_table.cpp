@@ -1,5 +1,6 @@
 #include "cli/daemon_command_table.h"
 
+#include "base/file_names.h"
 #include "cli/table_command.h"
 #include "settings/record_arguments.h"
 #include "settings/values.h"
@@ -66,9 +67,10 @@ Result<void> keep_switch(StartOptions& options, Text option, Text /*text*/) {
 Result<std::string> absolute_sink(Text text) {
   if (is_url(text)) return std::string(text);
   std::error_code error;
-  const auto path = std::filesystem::absolute(std::filesystem::path(text), error);
+  const auto here = std::filesystem::current_path(error);
   if (error) return fail(ErrorKind::Invalid, in_quotes(text), error.message());
-  return path.lexically_normal().string();
+  // What is typed may be a pattern, the folder is none.
+  return (std::filesystem::path(literal_file_name(here.string())) / text).lexically_normal().string();
 }
 Result<void> keep_sink(StartOptions& options, Text /*option*/, Text text) {
   auto sink = absolute_sink(text);

@@ -57,7 +57,8 @@ std::string wrapped(std::string_view text, std::size_t columns, std::size_t inde
 std::string synopsis(const CommandInfo& command) {
   std::string text = "[OPTIONS]";
   for (const Argument& argument : command.arguments) {
-    if (argument.positional()) text.append(" ").append(argument.name);
+    if (!argument.positional()) continue;
+    text += argument.optional ? fmt::format(" [{}]", argument.name) : fmt::format(" {}", argument.name);
   }
   return text;
 }

@@ -1,6 +1,7 @@
 #include "cli/record_command.h"
 
 #include "base/clock.h"
+#include "base/file_names.h"
 #include "base/log.h"
 #include "base/unique_fd.h"
 #include "cli/record_report.h"
@@ -97,11 +98,24 @@ void follow(Recording& recording, StatusLine& line, const std::stop_token& stop)
   line.erase();
 }
 
+Result<void> name_files(std::vector<OutputSpec>& outputs) {
+  for (OutputSpec& output : outputs) {
+    auto* file = std::get_if<FileOutput>(&output.target);
+    if (file == nullptr) continue;
+    auto path =
+        file->path.empty() ? default_file(info(output.container).name) : expand_file_name(file->path, "zerocast");
+    if (!path) return std::unexpected(std::move(path.error()));
+    file->path = *std::move(path);
+  }
+  return {};
+}
+
 }  // namespace
 
-int run_record(const RecordOptions& options, const Toggles& toggles) {
+int run_record(RecordOptions options, const Toggles& toggles) {
   if (options.quiet) set_quiet_logging();
   set_ffmpeg_logging(toggles.ffmpeg_debug);
+  if (auto named = name_files(options.outputs); !named) return to_int(report_error(named.error(), Stage::Arguments));
   const std::stop_source stop;
   const auto signals = Signals::create(stop);
   if (!signals) return to_int(report_error(signals.error(), Stage::Arguments));

@@ -36,10 +36,10 @@ std::vector<std::string> figures_of(const SessionView& session) {
   return {session.name,
           session.state,
           clock_text(Nanoseconds(static_cast<std::int64_t>(time * 1e9))),
-          fmt::format("{:.1f}", number(session, "encoder_fps")),
-          bit_rate_text(number(session, "encoder_bit_rate")),
+          fmt::format("{:.1f}", number(session, "encoder_frames_per_second")),
+          bit_rate_text(8 * number(session, "encoder_bytes_per_second")),
           fmt::format("{:.0f}", dropped),
-          fmt::format("{:.1f} ms", number(session, "latency_p50_ms")),
+          fmt::format("{:.1f} ms", number(session, "latency_median_seconds") * 1000),
           size_text(session),
           or_dash(session.encoder),
           or_dash(session.route)};

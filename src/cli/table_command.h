@@ -66,7 +66,7 @@ class TableCommand final : public Command {
       return std::ranges::any_of(given, [&](const Occurrences& o) { return rows_.at(o.row).argument.name == name; });
     };
     for (const Argument& argument : info_.arguments) {
-      if (argument.positional() && !has(argument.name)) {
+      if (argument.positional() && !argument.optional && !has(argument.name)) {
         return fail(ErrorKind::Invalid, std::string(info_.name),
                     fmt::format("{} is missing; see 'zerocast {} --help'", argument.name, info_.name));
       }

@@ -1,5 +1,6 @@
 #include "daemon/bus_tables.h"
 
+#include "base/file_names.h"
 #include "base/version.h"
 #include "daemon/bus_service.h"
 
@@ -200,7 +201,9 @@ int add_sink(Call* call, void* data, sd_bus_error* /*error*/) {
                               .operation = "add a sink",
                               .detail = "the session has as many as it may (max-sinks in the configuration)"});
   }
-  return request(call, data, RequestKind::AddSink, {{"sink", std::string(sink), {}}});
+  const auto named = is_url(sink) ? Result<std::string>(sink) : expand_file_name(sink, found.session->name());
+  if (!named) return reply_error(call, named.error());
+  return request(call, data, RequestKind::AddSink, {{"sink", *named, {}}});
 }
 
 int remove_sink(Call* call, void* data, sd_bus_error* /*error*/) {
@@ -213,7 +216,9 @@ int save_replay(Call* call, void* data, sd_bus_error* /*error*/) {
   const char* file = nullptr;
   if (const int r = sd_bus_message_read(call, "s", &file); r < 0) return r;
   return guarded(call, [&] {
-    session_of(data).request(RequestKind::SaveReplay, {{"file", std::string(file), {}}},
+    const auto named = expand_file_name(file, session_of(data).name());
+    if (!named) return reply_error(call, named.error());
+    session_of(data).request(RequestKind::SaveReplay, {{"file", *named, {}}},
                              [held = hold(call)](const Result<std::string>& path) { reply_text(held, path); });
     return 1;
   });

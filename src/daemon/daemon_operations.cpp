@@ -4,6 +4,7 @@
 #include "config/names.h"
 #include "daemon/daemon.h"
 #include "daemon/notifier.h"
+#include "daemon/session_files.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -136,6 +137,7 @@ void Daemon::start_session(std::vector<Setting> options, TextDone done) {
     }
     settings = found->settings;
   }
+  const bool from_template = *from && std::ranges::find(options, "sinks", &Setting::name) == options.end();
   for (Setting& option : options) {
     if (option.name == "autostart") return refuse(invalid("autostart", "only templates have it").error());
     std::erase_if(settings, [&](const Setting& one) { return one.name == option.name; });
@@ -165,6 +167,7 @@ void Daemon::start_session(std::vector<Setting> options, TextDone done) {
     }
     bury(*old);
   }
+  if (auto files = name_files(settings, name, from_template); !files) return refuse(std::move(files.error()));
   auto session = std::make_unique<Session>(context_, name, std::move(settings));
   if (session->sink_count() > settings_.max_sinks) {
     return refuse({.kind = ErrorKind::Busy,

@@ -1,6 +1,6 @@
 #include "output/file_sink.h"
 
-#include "output/free_path.h"
+#include "base/file_names.h"
 
 #include <fmt/format.h>
 
@@ -8,7 +8,10 @@
 
 namespace zc {
 FileSink::FileSink(const OutputSpec& spec, std::unique_ptr<Interrupt> interrupt, std::unique_ptr<FileStream> stream)
-    : name_(spec.name()), container_(spec.container), interrupt_(std::move(interrupt)), stream_(std::move(stream)) {}
+    : name_(spec.name()), container_(spec.container), interrupt_(std::move(interrupt)), stream_(std::move(stream)) {
+  const auto* file = std::get_if<FileOutput>(&spec.target);
+  if (file != nullptr && stream_->seekable()) split_ = file->split;
+}
 
 FileSink::~FileSink() {
   // Whoever wants to know calls close().
@@ -39,6 +42,7 @@ Result<void> FileSink::begin() {
   muxer_ = std::move(*muxer);
   header_end_ = stream_->size();
   has_packets_ = false;
+  packet_bytes_ = 0;
   return {};
 }
 
@@ -48,35 +52,51 @@ bool FileSink::takes(const StreamParameters& stream) const {
          (container.takes_new_size || stream.size == parameters_.size);
 }
 
-Result<void> FileSink::roll_over(const Packet& first) {
+bool FileSink::full(const Packet& packet) const {
+  if (!has_packets_) return false;
+  return (split_.time.count() > 0 && packet.pts - origin_ >= to_packet_clock(split_.time)) ||
+         (split_.bytes > 0 && packet_bytes_ + packet.bytes().size() > split_.bytes);
+}
+
+Result<void> FileSink::roll_over(const StreamParameters& stream) {
   if (!stream_->seekable()) {
     return fail(
         ErrorKind::Lost, "go on with " + name_,
         fmt::format("{} cannot take a stream of another {}, and this is no file that another could follow; it is "
                     "whole up to here",
-                    info(container_).title, first.new_stream->size != parameters_.size ? "size" : "encoder"));
+                    info(container_).title, stream.size != parameters_.size ? "size" : "encoder"));
   }
-  parameters_ = *first.new_stream;
+  parameters_ = stream;
   if (!has_packets_) {
     muxer_.reset();
     return begin();
   }
   if (auto finished = finish(); !finished) return finished;
   const std::string path = free_path(name_);
-  auto stream = FileStream::create(path, false, *interrupt_);
-  if (!stream) return std::unexpected(std::move(stream.error()));
-  stream_ = std::move(*stream);
+  auto next = FileStream::create(path, false, *interrupt_);
+  if (!next) return std::unexpected(std::move(next.error()));
+  stream_ = std::move(*next);
+  keyframe_asked_ = false;
   further_files_.push_back(path);
   return begin();
 }
 
 Result<void> FileSink::write(const Packet& packet) {
   if (!muxer_) return fail(ErrorKind::Internal, "write " + name_, "not open");
+  const bool due = full(packet);
   if (packet.new_stream && !takes(*packet.new_stream)) {
-    if (auto rolled = roll_over(packet); !rolled) return rolled;
+    if (auto rolled = roll_over(*packet.new_stream); !rolled) return rolled;
+  } else {
+    if (packet.new_stream) parameters_ = *packet.new_stream;
+    if (due && packet.keyframe) {
+      if (auto rolled = roll_over(StreamParameters(parameters_)); !rolled) return rolled;
+    } else if (due && !std::exchange(keyframe_asked_, true)) {
+      keyframe_wish_ = true;
+    }
   }
   if (!has_packets_) origin_ = packet.pts;  // one that is begun in mid-stream starts with its own first picture
   has_packets_ = true;
+  packet_bytes_ += packet.bytes().size();
   if (origin_ == 0) return settle(muxer_->write(packet));
   Packet shifted = packet;
   shifted.pts -= origin_;

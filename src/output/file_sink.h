@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace zc {
@@ -15,8 +16,8 @@ namespace zc {
 /// moment (killed, disk full, power of the program gone) and gets cues and duration from close() (Matroska).
 ///
 /// Where the container has one set of headers only (MP4) another encoder's stream goes into a new file, and where it
-/// states one size (MP4, Matroska) pictures of another size do: after clip.mp4 comes clip-2.mp4, or the next number
-/// that is free. Each is whole and begins at time zero.
+/// states one size (MP4, Matroska) pictures of another size do, and each next part where files are split: after
+/// clip.mp4 comes clip-2.mp4, or the next number that is free. Each is whole and begins at time zero.
 class FileSink final : public Sink {
  public:
   /// Claims the path now, before any dialog or capture. `spec` holds a FileOutput or StdoutOutput.
@@ -33,6 +34,7 @@ class FileSink final : public Sink {
   [[nodiscard]] Result<void> flush() override;
   [[nodiscard]] Result<void> close() override;
   [[nodiscard]] std::vector<std::string> further_files() const override { return further_files_; }
+  [[nodiscard]] bool take_keyframe_wish() override { return std::exchange(keyframe_wish_, false); }
   [[nodiscard]] bool has_reader() const override { return stream_ && !stream_->seekable(); }
   void interrupt() noexcept override { interrupt_->set(); }
 
@@ -44,20 +46,26 @@ class FileSink final : public Sink {
   [[nodiscard]] Result<void> begin();
   /// Whether the file being written can go on with this stream.
   [[nodiscard]] bool takes(const StreamParameters& stream) const;
+  /// The file being written is as long or large as it may be.
+  [[nodiscard]] bool full(const Packet& packet) const;
   /// Goes on in a new file, or in this one if it has no picture yet. Lost: it is no file.
-  [[nodiscard]] Result<void> roll_over(const Packet& first);
+  [[nodiscard]] Result<void> roll_over(const StreamParameters& stream);
   /// Writes out everything, then the index.
   [[nodiscard]] Result<void> finish();
 
   std::string name_;
   Container container_;
+  SplitLimit split_;
   std::unique_ptr<Interrupt> interrupt_;
   std::unique_ptr<FileStream> stream_;  ///< empty once closed
   std::unique_ptr<Muxer> muxer_;        ///< empty before open() and after an error
   std::uint64_t header_end_ = 0;        ///< bytes; a file that ends here has no picture
   StreamParameters parameters_;         ///< of the file being written
   bool has_packets_ = false;            ///< likewise
+  std::uint64_t packet_bytes_ = 0;      ///< likewise
   std::int64_t origin_ = 0;             ///< its time zero; kPacketClock ticks of the stream
+  bool keyframe_wish_ = false;
+  bool keyframe_asked_ = false;  ///< for the file that follows
   std::vector<std::string> further_files_;
 };
 

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdlib>
+#include <fstream>
 #include <span>
 #include <type_traits>
 
@@ -80,11 +82,68 @@ Result<void> set_mode(SrtOutput& output, std::string_view where, const std::stri
   return {};
 }
 
+Result<void> check_passphrase(std::string_view where, std::string_view value) {
+  if (value.size() >= kMinPassphrase && value.size() <= kMaxPassphrase) return {};
+  return invalid(where, fmt::format("passphrase must have {} to {} bytes", kMinPassphrase, kMaxPassphrase));
+}
+
+Result<void> check_one_passphrase(const SrtOutput& output, std::string_view where) {
+  if (output.passphrase.empty() && output.passphrase_file.empty() && output.passphrase_env.empty()) return {};
+  return invalid(where, "only one of passphrase, passphrase-file and passphrase-env can be given");
+}
+
 Result<void> set_passphrase(SrtOutput& output, std::string_view where, const std::string& value) {
-  if (value.size() < kMinPassphrase || value.size() > kMaxPassphrase) {
-    return invalid(where, fmt::format("passphrase must have {} to {} bytes", kMinPassphrase, kMaxPassphrase));
-  }
+  if (auto only = check_one_passphrase(output, where); !only) return only;
+  if (auto good = check_passphrase(where, value); !good) return good;
   output.passphrase = Secret(value);
+  return {};
+}
+
+Result<void> set_passphrase_file(SrtOutput& output, std::string_view where, const std::string& value) {
+  if (auto only = check_one_passphrase(output, where); !only) return only;
+  if (value.empty()) return invalid(where, "passphrase-file must be a path");
+  output.passphrase_file = value;
+  return {};
+}
+
+Result<void> set_passphrase_env(SrtOutput& output, std::string_view where, const std::string& value) {
+  if (auto only = check_one_passphrase(output, where); !only) return only;
+  if (value.empty() || value.find('=') != std::string::npos) {
+    return invalid(where, "passphrase-env must be the name of a variable");
+  }
+  output.passphrase_env = value;
+  return {};
+}
+
+Result<void> set_key_length(SrtOutput& output, std::string_view where, const std::string& value) {
+  const auto bytes = parse_number<unsigned>(value);
+  if (!bytes || (*bytes != 16 && *bytes != 24 && *bytes != 32)) return invalid(where, "pbkeylen must be 16, 24 or 32");
+  output.key_bytes = *bytes;
+  return {};
+}
+
+Result<void> set_stream_id(SrtOutput& output, std::string_view where, const std::string& value) {
+  constexpr std::size_t kLongest = 512;  // libsrt: SRTO_STREAMID
+  if (value.empty() || value.size() > kLongest) {
+    return invalid(where, fmt::format("streamid must have 1 to {} bytes", kLongest));
+  }
+  output.stream_id = value;
+  return {};
+}
+
+Result<void> set_ttl(UdpOutput& output, std::string_view where, const std::string& value) {
+  const auto ttl = parse_number<std::uint8_t>(value);
+  if (!ttl || *ttl == 0) return invalid(where, "ttl must be 1 to 255");
+  output.ttl = *ttl;
+  return {};
+}
+
+Result<void> set_interface(UdpOutput& output, std::string_view where, const std::string& value) {
+  constexpr std::size_t kLongest = 15;  // IFNAMSIZ, with its zero
+  if (value.empty() || value.size() > kLongest || value.find('/') != std::string::npos) {
+    return invalid(where, "interface must be the name of a network interface, such as eth0");
+  }
+  output.interface = value;
   return {};
 }
 
@@ -104,8 +163,14 @@ struct Option {
 };
 
 constexpr std::array<Option<TcpOutput>, 1> kTcpOptions{{{"listen", set_listen}}};
-constexpr std::array<Option<SrtOutput>, 3> kSrtOptions{
-    {{"mode", set_mode}, {"passphrase", set_passphrase}, {"latency", set_latency}}};
+constexpr std::array<Option<UdpOutput>, 2> kUdpOptions{{{"ttl", set_ttl}, {"interface", set_interface}}};
+constexpr std::array<Option<SrtOutput>, 7> kSrtOptions{{{"mode", set_mode},
+                                                        {"latency", set_latency},
+                                                        {"streamid", set_stream_id},
+                                                        {"pbkeylen", set_key_length},
+                                                        {"passphrase", set_passphrase},
+                                                        {"passphrase-file", set_passphrase_file},
+                                                        {"passphrase-env", set_passphrase_env}}};
 
 template <class Output>
 std::string option_names(std::span<const Option<Output>> table) {
@@ -201,16 +266,18 @@ Result<OutputSpec> parse_url(std::string_view scheme, std::string_view rest,
 
   OutputSpec spec{.container = Container::Ts, .target = {}};
   if (scheme == "udp") {
-    if (question != std::string_view::npos) return invalid(where, "udp:// takes no options");
-    if (auto ok = require_host(*endpoint, where, false); !ok) return std::unexpected(ok.error());
-    spec.target = UdpOutput{std::move(*endpoint)};
+    UdpOutput output{.peer = std::move(*endpoint), .ttl = {}, .interface = {}};
+    if (auto ok = apply_options<UdpOutput>(output, where, query, kUdpOptions); !ok) return std::unexpected(ok.error());
+    if (auto ok = require_host(output.peer, where, false); !ok) return std::unexpected(ok.error());
+    spec.target = std::move(output);
   } else if (scheme == "tcp") {
     TcpOutput output{.endpoint = std::move(*endpoint)};
     if (auto ok = apply_options<TcpOutput>(output, where, query, kTcpOptions); !ok) return std::unexpected(ok.error());
     if (auto ok = require_host(output.endpoint, where, output.listen); !ok) return std::unexpected(ok.error());
     spec.target = std::move(output);
   } else {
-    SrtOutput output{.endpoint = std::move(*endpoint), .passphrase = {}, .latency = {}};
+    SrtOutput output;
+    output.endpoint = std::move(*endpoint);
     if (auto ok = apply_options<SrtOutput>(output, where, query, kSrtOptions); !ok) return std::unexpected(ok.error());
     if (auto ok = require_host(output.endpoint, where, output.listener); !ok) return std::unexpected(ok.error());
     spec.target = std::move(output);
@@ -235,6 +302,24 @@ std::string_view extension_of(std::string_view path) {
 }
 
 }  // namespace
+
+Result<Secret> read_passphrase(const SrtOutput& output) {
+  if (output.passphrase_file.empty() && output.passphrase_env.empty()) return output.passphrase;
+  const std::string where = "srt://" + output.endpoint.text();
+  std::string text;
+  if (!output.passphrase_env.empty()) {
+    const char* value = std::getenv(output.passphrase_env.c_str());
+    if (value == nullptr) return invalid(where, "the environment has no " + shown(output.passphrase_env));
+    text = value;
+  } else {
+    std::ifstream file(output.passphrase_file);
+    if (!std::getline(file, text))
+      return invalid(where, shown(output.passphrase_file) + " cannot be read, or is empty");
+    if (text.ends_with('\r')) text.pop_back();
+  }
+  if (auto good = check_passphrase(where, text); !good) return std::unexpected(std::move(good.error()));
+  return Secret(std::move(text));
+}
 
 std::string Endpoint::text() const {
   return host.find(':') == std::string::npos ? fmt::format("{}:{}", host, port) : fmt::format("[{}]:{}", host, port);

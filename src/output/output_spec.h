@@ -33,13 +33,22 @@ struct Endpoint {
   [[nodiscard]] std::string text() const;
 };
 
+/// When a file is ended and the next one begun, at a keyframe; 0: never.
+struct SplitLimit {
+  std::chrono::milliseconds time{};
+  std::uint64_t bytes = 0;
+};
+
 struct FileOutput {
-  std::string path;
+  std::string path;  ///< or a pattern, before it is named (expand_file_name()); empty: default_file()
   bool overwrite = false;
+  SplitLimit split = {};
 };
 struct StdoutOutput {};
 struct UdpOutput {
   Endpoint peer;
+  std::optional<std::uint8_t> ttl;  ///< routers on the way, at most; nullopt: the system's (64, and 1 for a group)
+  std::string interface;            ///< network interface that groups are sent by; empty: the system chooses
 };
 struct TcpOutput {
   Endpoint endpoint;
@@ -48,7 +57,11 @@ struct TcpOutput {
 struct SrtOutput {
   Endpoint endpoint;
   bool listener = false;
-  Secret passphrase;                                 ///< 10 to 79 bytes, or empty: not encrypted
+  Secret passphrase;            ///< 10 to 79 bytes, or empty: not encrypted, or in one of the following
+  std::string passphrase_file;  ///< its first line
+  std::string passphrase_env;   ///< name of a variable of the environment
+  unsigned key_bytes = 0;       ///< 16, 24 or 32; 0: libsrt's own 16
+  std::string stream_id;        ///< up to 512 bytes; which stream it is to a peer that serves several
   std::optional<std::chrono::milliseconds> latency;  ///< nullopt: libsrt's own 120 ms
 };
 
@@ -62,12 +75,17 @@ struct OutputSpec {
   [[nodiscard]] bool live() const;
 };
 
+/// The passphrase, wherever it is. Invalid: it is not there, or of a wrong length.
+[[nodiscard]] Result<Secret> read_passphrase(const SrtOutput& output);
+
 /// Parses the FILE or URL of the command line:
 ///   PATH.mkv|.mp4|.ts, or any path with `container`     a file, FIFO or device
 ///   -                                                   stdout, Matroska unless `container` says otherwise
-///   udp://HOST:PORT
+///   udp://HOST:PORT[?ttl=1..255&interface=NAME]
 ///   tcp://HOST:PORT[?listen=1]                          listen=1: HOST may be empty
-///   srt://HOST:PORT[?mode=caller|listener&passphrase=10..79 bytes&latency=MILLISECONDS]
+///   srt://HOST:PORT[?mode=caller|listener&latency=MILLISECONDS&streamid=TEXT&pbkeylen=16|24|32&passphrase=10..79
+///   bytes]
+///     instead of passphrase: passphrase-file=PATH, passphrase-env=NAME, which are read when the output is opened
 /// The network ones carry MPEG-TS. Option values are percent-decoded. Invalid: one line that names the valid choices
 /// and never repeats an option's secret value.
 [[nodiscard]] Result<OutputSpec> parse_output(std::string_view text, const std::optional<std::string>& container,

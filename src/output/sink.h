@@ -36,6 +36,8 @@ class Sink {
   [[nodiscard]] virtual Result<void> close() = 0;
   /// Paths of the files that followed the one named, in order; to be asked once closed.
   [[nodiscard]] virtual std::vector<std::string> further_files() const { return {}; }
+  /// Whether a keyframe is waited for, since the last call.
+  [[nodiscard]] virtual bool take_keyframe_wish() { return false; }
   /// Whether somebody has to take what is written, and may not.
   [[nodiscard]] virtual bool has_reader() const { return false; }
   /// The one call that any thread may make, at any time: every wait for a peer or reader, running or to come, gives up

@@ -253,6 +253,7 @@ Result<void> SinkRunner::pump() {
     ++packets_;
     bytes_ += packet.bytes().size();
     last_pts_ = packet.pts;
+    if (sink_->take_keyframe_wish()) events_.on_keyframe_wanted(name());
     packet = Packet();
   }
 }

@@ -5,6 +5,7 @@
 #include "base/unique_fd.h"
 
 #include <fmt/format.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -62,10 +63,10 @@ Result<void> finish_connect(const UniqueFd& fd, const Interrupt& interrupt, cons
 class UdpStream final : public PeerStream {
  public:
   UdpStream(const UdpOutput& output, const Interrupt& interrupt)
-      : peer_(output.peer), name_("udp://" + output.peer.text()), interrupt_(&interrupt) {}
+      : output_(output), name_("udp://" + output.peer.text()), interrupt_(&interrupt) {}
 
   Result<void> connect() override {
-    const auto addresses = resolver_.resolve(peer_, *interrupt_, kConnectTimeout);
+    const auto addresses = resolver_.resolve(output_.peer, *interrupt_, kConnectTimeout);
     if (!addresses) return std::unexpected(addresses.error());
     Result<void> result = fail(ErrorKind::NotFound, "connect to " + name_, "the host has no address");
     for (const SocketAddress& address : *addresses) {
@@ -73,6 +74,7 @@ class UdpStream final : public PeerStream {
       if (!fd) return std::unexpected(fd.error());
       constexpr int kSendBuffer = 1 << 20;  // bytes: a whole keyframe is handed over in one burst
       set_option(*fd, SOL_SOCKET, SO_SNDBUF, kSendBuffer);
+      if (auto way = set_way(*fd, address.family()); !way) return way;
       if (::connect(fd->get(), address.get(), address.length) == 0) {
         fd_ = std::move(*fd);
         return {};
@@ -99,7 +101,31 @@ class UdpStream final : public PeerStream {
   [[nodiscard]] std::size_t message_bytes() const override { return kTsMessageBytes; }
 
  private:
-  Endpoint peer_;
+  /// How far, and by which interface.
+  [[nodiscard]] Result<void> set_way(const UniqueFd& fd, int family) const {
+    const bool six = family == AF_INET6;
+    const auto set = [&](int option, const auto& value) {
+      return ::setsockopt(fd.get(), six ? IPPROTO_IPV6 : IPPROTO_IP, option, &value, sizeof value) == 0;
+    };
+    bool done = true;
+    if (output_.ttl) {
+      const int hops = *output_.ttl;
+      done = set(six ? IPV6_UNICAST_HOPS : IP_TTL, hops) && set(six ? IPV6_MULTICAST_HOPS : IP_MULTICAST_TTL, hops);
+    }
+    if (done && !output_.interface.empty()) {
+      const unsigned index = ::if_nametoindex(output_.interface.c_str());
+      if (index == 0) {
+        return fail(ErrorKind::NotFound, "connect to " + name_, "there is no interface " + output_.interface);
+      }
+      ip_mreqn by{};
+      by.imr_ifindex = static_cast<int>(index);
+      done = six ? set(IPV6_MULTICAST_IF, index) : set(IP_MULTICAST_IF, by);
+    }
+    if (!done) return lost(errno, "connect to " + name_);
+    return {};
+  }
+
+  UdpOutput output_;
   std::string name_;
   const Interrupt* interrupt_;
   Resolver resolver_;

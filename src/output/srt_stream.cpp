@@ -70,28 +70,14 @@ class SrtStream final : public PeerStream {
     if (!addresses) return std::unexpected(addresses.error());
     if (addresses->empty()) return fail(ErrorKind::NotFound, operation, "the host has no address");
 
-    Options options;
-    options.set("mode", output_.listener ? "listener" : "caller");
-    options.set("pkt_size", std::to_string(kTsMessageBytes));
-    options.set("connect_timeout", std::to_string(kConnectTimeout.count()));
-    options.set("timeout", std::to_string(microseconds(kWriteTimeout).count()));
-    options.set("linger", "0");
-    if (output_.latency) options.set("latency", std::to_string(microseconds(*output_.latency).count()));
-    // As an option, never in the URL: libavformat logs URLs.
-    if (!output_.passphrase.empty()) options.set("passphrase", output_.passphrase.reveal());
-
-    const AVIOInterruptCB callback{&SrtStream::interrupted, this};
-    AVIOContext* io = nullptr;
-    const std::string url = "srt://" + addresses->front().text();
-    const int code = avio_open2(&io, url.c_str(), AVIO_FLAG_WRITE, &callback, options.get());
-    if (interrupt_->is_set() && code < 0) return fail(ErrorKind::Cancelled, operation, "stopped");
-    if (code < 0) return lost(code, operation);
-    io_.reset(io);
-    if (const std::string left = options.left_over(); !left.empty()) {
-      disconnect();
-      return fail(ErrorKind::Unsupported, operation, fmt::format("this libavformat does not know '{}'", left));
+    const auto passphrase = read_passphrase(output_);
+    if (!passphrase) return std::unexpected(passphrase.error());
+    Result<void> result;
+    for (const SocketAddress& address : *addresses) {
+      result = connect_to(address, *passphrase, operation);
+      if (result || output_.listener || result.error().kind != ErrorKind::Lost) break;
     }
-    return {};
+    return result;
   }
 
   Result<void> write(std::span<const std::byte> bytes) override {
@@ -114,6 +100,33 @@ class SrtStream final : public PeerStream {
   [[nodiscard]] std::size_t message_bytes() const override { return kTsMessageBytes; }
 
  private:
+  Result<void> connect_to(const SocketAddress& address, const Secret& passphrase, const std::string& operation) {
+    Options options;
+    options.set("mode", output_.listener ? "listener" : "caller");
+    options.set("pkt_size", std::to_string(kTsMessageBytes));
+    options.set("connect_timeout", std::to_string(kConnectTimeout.count()));
+    options.set("timeout", std::to_string(microseconds(kWriteTimeout).count()));
+    options.set("linger", "0");
+    if (output_.latency) options.set("latency", std::to_string(microseconds(*output_.latency).count()));
+    if (!output_.stream_id.empty()) options.set("streamid", output_.stream_id);
+    if (output_.key_bytes != 0) options.set("pbkeylen", std::to_string(output_.key_bytes));
+    // As an option, never in the URL: libavformat logs URLs.
+    if (!passphrase.empty()) options.set("passphrase", passphrase.reveal());
+
+    const AVIOInterruptCB callback{&SrtStream::interrupted, this};
+    AVIOContext* io = nullptr;
+    const std::string url = "srt://" + address.text();
+    const int code = avio_open2(&io, url.c_str(), AVIO_FLAG_WRITE, &callback, options.get());
+    if (interrupt_->is_set() && code < 0) return fail(ErrorKind::Cancelled, operation, "stopped");
+    if (code < 0) return lost(code, operation);
+    io_.reset(io);
+    if (const std::string left = options.left_over(); !left.empty()) {
+      disconnect();
+      return fail(ErrorKind::Unsupported, operation, fmt::format("this libavformat does not know '{}'", left));
+    }
+    return {};
+  }
+
   static int interrupted(void* self) noexcept { return static_cast<SrtStream*>(self)->interrupt_->is_set() ? 1 : 0; }
 
   static std::unexpected<Error> lost(int code, const std::string& operation) {
@@ -136,6 +149,8 @@ Result<std::unique_ptr<PeerStream>> make_srt_stream(const SrtOutput& output, con
     return fail(ErrorKind::Unsupported, "open srt://" + output.endpoint.text(),
                 "this libavformat was built without SRT; udp:// and tcp:// work");
   }
+  // Now, and again at each connection: it may change.
+  if (const auto passphrase = read_passphrase(output); !passphrase) return std::unexpected(passphrase.error());
   return std::make_unique<SrtStream>(output, interrupt);
 }
 

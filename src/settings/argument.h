@@ -25,6 +25,7 @@ struct Argument {
   std::span<const std::string_view> suggestions{};  ///< for completion where the list is open
   bool files = false;                               ///< completion offers file names
   bool repeatable = false;
+  bool optional = false;  ///< a positional that may be left out
 
   [[nodiscard]] bool positional() const { return !name.starts_with('-'); }
   [[nodiscard]] bool flag() const { return !positional() && value.empty(); }

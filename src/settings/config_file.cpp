@@ -1,4 +1,5 @@
 #include "settings/config_file.h"
+#include "base/file_names.h"
 
 #include "config/daemon_settings.h"
 
@@ -34,6 +35,14 @@ Result<void> check_table(const ConfigTable& table) {
   const auto has = [&](std::string_view name) {
     return std::ranges::find(table.settings, name, &Setting::name) != table.settings.end();
   };
+  for (const Setting& setting : table.settings) {
+    const auto* sinks = std::get_if<std::vector<std::string>>(&setting.value);
+    if (setting.name != "sinks" || sinks == nullptr) continue;
+    for (const std::string& sink : *sinks) {
+      if (is_url(sink)) continue;
+      if (auto named = expand_file_name(sink, {}); !named) return of_table(table, std::unexpected(named.error()));
+    }
+  }
   if (!has("sinks") && !has("replay-seconds")) return {};
   auto options = record_options_from(table.settings);
   return of_table(table, options ? Result<void>{} : std::unexpected(std::move(options.error())));

@@ -84,6 +84,17 @@ using Row = ArgumentRow<RecordWords>;
 using Words = RecordWords;
 using Text = std::string_view;
 
+Result<std::pair<std::string, std::string>> encoder_option(std::string_view option, std::string_view text) {
+  auto pair = key_value(option, text);
+  if (!pair) return pair;
+  const std::size_t colon = pair->first.find(':');
+  if (colon != std::string::npos && find_encoder_row(pair->first.substr(0, colon)) == nullptr) {
+    return fail(ErrorKind::Invalid, std::string(option),
+                fmt::format("{} is not one of {}", in_quotes(pair->first.substr(0, colon)), encoder_names()));
+  }
+  return pair;
+}
+
 std::vector<Row> common_rows(bool live) {
   return {
       {{.name = "--codec",
@@ -199,13 +210,15 @@ std::vector<Row> common_rows(bool live) {
          return {};
        }},
       {{.name = "--encoder-option",
-        .value = "KEY=VALUE",
+        .value = "[ENCODER:]KEY=VALUE",
         .group = kEncoding,
-        .help = "Pass an option of the encoder itself, such as tune=film; it wins over what the preset sets.",
+        .help = "Pass an option of the encoder itself, such as tune=film; it wins over what the preset sets. With an "
+                "encoder's name, such as h264_vaapi:quality=1, it is that one's alone; without, an encoder that has no "
+                "such option is passed over.",
         .fallback = "",
         .repeatable = true},
        [](Words& w, Text option, Text text) {
-         return store(key_value(option, text), w.options.encoder.options.emplace_back());
+         return store(encoder_option(option, text), w.options.encoder.options.emplace_back());
        }},
   };
 }

@@ -1,5 +1,6 @@
 #include "settings/record_arguments.h"
 
+#include "base/file_names.h"
 #include "encode/encoder_chain.h"
 #include "encode/encoder_table.h"
 #include "settings/encoding_arguments.h"
@@ -237,28 +238,34 @@ std::vector<Row> picture_rows() {
 
 Row output_row(bool live) {
   const auto set = [](Words& w, Text, Text text) -> Result<void> {
+    if (text.empty()) return std::unexpected(parse_output(text, std::nullopt, false).error());
     w.output = text;
     return {};
   };
   if (live) {
-    return {{.name = "URL",
-             .value = "URL",
-             .group = kOutput,
-             .help = "Where to send MPEG-TS: srt://HOST:PORT (options mode=caller|listener, passphrase=..., "
-                     "latency=MILLISECONDS), udp://HOST:PORT, tcp://HOST:PORT (option listen=1). Options follow a '?' "
-                     "and are joined by '&'.",
-             .fallback = "",
-             .suggestions = kUrlWords},
-            set};
+    return {
+        {.name = "URL",
+         .value = "URL",
+         .group = kOutput,
+         .help = "Where to send MPEG-TS: srt://HOST:PORT (options mode=caller|listener, latency=MILLISECONDS, "
+                 "streamid=TEXT, pbkeylen=16|24|32, and one of passphrase=..., passphrase-file=PATH and "
+                 "passphrase-env=NAME), udp://HOST:PORT (options ttl=1..255, interface=NAME), tcp://HOST:PORT (option "
+                 "listen=1). Options follow a '?' and are joined by '&'.",
+         .fallback = "",
+         .suggestions = kUrlWords},
+        set};
   }
-  return {{.name = "FILE",
-           .value = "FILE",
-           .group = kOutput,
-           .help = "Where to write; the extension .mkv, .mp4 or .ts chooses the container. '-' is stdout, as "
-                   "Matroska.",
-           .fallback = "",
-           .files = true},
-          set};
+  return {
+      {.name = "FILE",
+       .value = "FILE",
+       .group = kOutput,
+       .help = "Where to write; the extension .mkv, .mp4 or .ts chooses the container. '-' is stdout, as "
+               "Matroska. %Y-%m-%d_%H-%M-%S and the like are the time, {n} is the first number that is free. Without "
+               "it, a file by the time in the folder zerocast among your videos.",
+       .fallback = "",
+       .files = true,
+       .optional = true},
+      set};
 }
 
 Row container_row() {
@@ -303,6 +310,15 @@ std::vector<Row> output_rows(bool live) {
                     w.overwrite = true;
                     return {};
                   }});
+  if (live) return rows;
+  rows.push_back(
+      {{.name = "--split",
+        .value = "LENGTH",
+        .group = kOutput,
+        .help = "Go on in a further file (clip-2.mkv after clip.mkv) after so long or so much, such as 30min, "
+                "2GiB or 1h,4GB: at the next keyframe, which is asked for. No picture is lost.",
+        .fallback = ""},
+       [](Words& w, Text option, Text text) { return store(split_value(option, text), w.split); }});
   return rows;
 }
 
@@ -345,11 +361,19 @@ bool same_place(const OutputSpec& one, const OutputSpec& other) {
   return full(file->path) == full(further->path);
 }
 
+/// Whose name is found when the recording begins.
+Result<OutputSpec> default_output(const RecordWords& words) {
+  auto spec = parse_output("-", words.container, false);
+  if (spec) spec->target = FileOutput{.path = "", .overwrite = false};
+  return spec;
+}
+
 /// FILE or URL and every --tee, parsed and checked against each other.
 Result<std::vector<OutputSpec>> parse_outputs(const RecordWords& words) {
   const bool live = words.options.live;
   if (words.mixed_outputs && words.output.empty()) return std::vector<OutputSpec>{};
-  auto main = parse_output(words.output, words.container, words.overwrite);
+  auto main = words.output.empty() && !live ? default_output(words)
+                                            : parse_output(words.output, words.container, words.overwrite);
   if (!main) return std::unexpected(std::move(main.error()));
   if (!words.mixed_outputs && live && !main->live()) {
     return invalid("URL", fmt::format("{} is not srt://, udp:// or tcp://HOST:PORT; 'zerocast record' writes files",
@@ -364,6 +388,14 @@ Result<std::vector<OutputSpec>> parse_outputs(const RecordWords& words) {
     auto output = parse_output(tee, std::nullopt, words.overwrite);
     if (!output) return std::unexpected(std::move(output.error()));
     outputs.push_back(*std::move(output));
+  }
+  for (OutputSpec& output : outputs) {
+    auto* file = std::get_if<FileOutput>(&output.target);
+    if (file == nullptr) continue;
+    file->split = words.split;
+    // A session's files have been named by the daemon.
+    if (words.mixed_outputs) continue;
+    if (auto named = expand_file_name(file->path, {}); !named) return std::unexpected(std::move(named.error()));
   }
   for (auto output = outputs.begin(); output != outputs.end(); ++output) {
     const auto same = [&](const OutputSpec& other) { return same_place(*output, other); };
@@ -381,6 +413,8 @@ Result<std::vector<OutputSpec>> parse_outputs(const RecordWords& words) {
                                              info(output.container).title));
     }
   }
+  const bool splits = words.split.time.count() > 0 || words.split.bytes > 0;
+  if (to_stdout == 1 && splits) return invalid("--split", "stdout is one stream; only files are split");
   if (to_stdout == 1 && words.options.json) return invalid("--json", "stdout already carries the video");
   const auto codec = wanted_codec(words.options.encoder);
   for (const OutputSpec& output : outputs) {

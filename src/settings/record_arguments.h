@@ -19,6 +19,7 @@ struct RecordWords {
   std::vector<std::string> tees;
   std::optional<std::string> container;  ///< of `output`; nullopt: by its extension
   bool overwrite = false;
+  SplitLimit split;
   bool mixed_outputs = false;  ///< files and URLs in any order; else `output` is a file, or with `live` a URL
   // Each wins over the standard's.
   std::optional<ColourMatrix> matrix;

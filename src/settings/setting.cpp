@@ -26,8 +26,9 @@ constexpr unsigned kLongestSilence = 86'400;
 
 constexpr std::array kSessionSettings{
     SessionSettingInfo{.name = kSinks,
-                       .help = "Where the session goes: absolute paths of files, and URLs as 'zerocast stream' takes "
-                               "them. May be empty with replay-seconds.",
+                       .help = "Where the session goes: absolute paths of files, patterns as 'zerocast record' has "
+                               "them, and URLs as 'zerocast stream' takes them. Without any, and without "
+                               "replay-seconds, a file by the time among the user's videos.",
                        .fallback = ""},
     SessionSettingInfo{.name = kLive,
                        .help = "true: low delay before completeness, as 'zerocast stream' has it. Without it, true "

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <limits>
 #include <tuple>
 
 namespace zc {
@@ -106,6 +107,49 @@ Result<std::int64_t> bit_rate_value(std::string_view option, std::string_view te
                                        kMaxBitRate / 1'000'000));
   }
   return static_cast<std::int64_t>(*rate);
+}
+
+Result<SplitLimit> split_value(std::string_view option, std::string_view text) {
+  struct Unit {
+    std::string_view name;
+    std::uint64_t of;  ///< milliseconds, or bytes
+    bool time;
+  };
+  // The longer of two that end alike first.
+  static constexpr std::array kUnits{Unit{"min", 60'000, true},
+                                     Unit{"s", 1000, true},
+                                     Unit{"h", 3'600'000, true},
+                                     Unit{"MiB", std::uint64_t{1} << 20U, false},
+                                     Unit{"GiB", std::uint64_t{1} << 30U, false},
+                                     Unit{"MB", 1'000'000, false},
+                                     Unit{"GB", 1'000'000'000, false}};
+  constexpr std::uint64_t kMostMilliseconds = std::uint64_t{kMaxSeconds} * kMilli;
+  SplitLimit limit;
+  std::string_view rest = text;
+  bool more = true;
+  while (more) {
+    const std::size_t comma = rest.find(',');
+    std::string_view one = rest.substr(0, comma);
+    more = comma != std::string_view::npos;
+    rest = more ? rest.substr(comma + 1) : std::string_view{};
+    const auto unit = std::ranges::find_if(kUnits, [&](const Unit& u) { return one.ends_with(u.name); });
+    if (unit != kUnits.end()) one.remove_suffix(unit->name.size());
+    const auto thousandths = unit == kUnits.end() ? std::nullopt : parse_decimal(one, 3);
+    const bool twice = thousandths && (unit->time ? limit.time.count() > 0 : limit.bytes > 0);
+    if (!thousandths || twice) {
+      return invalid(option, fmt::format("{} is not a time or a size such as 30min, 2h, 700MB, 2GiB or 30min,2GiB",
+                                         in_quotes(text)));
+    }
+    const bool small = *thousandths < std::numeric_limits<std::uint64_t>::max() / unit->of;
+    const std::uint64_t value = small ? *thousandths * unit->of / 1000 : 0;
+    if (unit->time ? value < 1000 || value > kMostMilliseconds : value < 1'000'000) {
+      return invalid(option, fmt::format("{} is not at least a second or a megabyte, and at most {} days",
+                                         in_quotes(text), kMaxSeconds / 86'400));
+    }
+    if (unit->time) limit.time = std::chrono::milliseconds(static_cast<std::int64_t>(value));
+    if (!unit->time) limit.bytes = value;
+  }
+  return limit;
 }
 
 Result<Nanoseconds> seconds_value(std::string_view option, std::string_view text, unsigned max_seconds) {

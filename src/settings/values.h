@@ -7,6 +7,7 @@
 #include "base/quote.h"
 #include "media/geometry.h"
 #include "media/hdr.h"
+#include "output/output_spec.h"
 
 #include <fmt/format.h>
 
@@ -37,6 +38,9 @@ inline constexpr unsigned kMaxSeconds = 31 * 24 * 3600;
 [[nodiscard]] Result<Rational> rate_value(std::string_view option, std::string_view text);
 /// Like rate_value(), but down to 0.01, and "0" is 0/1: none.
 [[nodiscard]] Result<Rational> min_rate_value(std::string_view option, std::string_view text);
+/// "30min", "2GiB" or both, joined by a comma: s, min, h; MB, GB (powers of 1000), MiB, GiB (of 1024). From a second
+/// and a megabyte on.
+[[nodiscard]] Result<SplitLimit> split_value(std::string_view option, std::string_view text);
 /// "6000000", "800k", "2.5M" in bit/s (k = 1000, M = 1,000,000), within what encoders are asked (encode/settings.h).
 [[nodiscard]] Result<std::int64_t> bit_rate_value(std::string_view option, std::string_view text);
 /// "10", "0.5": more than 0, at most `max_seconds`, to the millisecond.

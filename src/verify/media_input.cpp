@@ -211,7 +211,11 @@ Result<void> MediaInput::Impl::open_peer(const OutputSpec& spec) {
                   std::to_string(std::chrono::duration_cast<std::chrono::microseconds>(*srt->latency).count()));
     }
     // As an option, never in the URL: libavformat logs URLs.
-    if (!srt->passphrase.empty()) options.set("passphrase", srt->passphrase.reveal());
+    const auto passphrase = read_passphrase(*srt);
+    if (!passphrase) return std::unexpected(passphrase.error());
+    if (!passphrase->empty()) options.set("passphrase", passphrase->reveal());
+    if (!srt->stream_id.empty()) options.set("streamid", srt->stream_id);
+    if (srt->key_bytes != 0) options.set("pbkeylen", std::to_string(srt->key_bytes));
   }
   if (endpoint.host.empty()) endpoint.host = "0.0.0.0";
   // libavformat would resolve the name itself, without a way to stop it.

@@ -1,6 +1,6 @@
 #include "worker/continuation.h"
 
-#include "output/free_path.h"
+#include "base/file_names.h"
 
 #include <variant>
 

@@ -237,3 +237,47 @@ TEST_CASE("out-of-range pictures are refused before anything is kept") {
   sink->reset();
   CHECK_FALSE(fs::exists(path));
 }
+
+TEST_CASE("a file is split at keyframes by time or size, one is asked for, and every picture is in one of the files") {
+  const TemporaryFolder dir;
+  for (const Container container : {Container::Mkv, Container::Mp4, Container::Ts}) {
+    for (const bool by_time : {true, false}) {
+      CAPTURE(info(container).name, by_time);
+      const TestStream stream = make_stream({.codec = Codec::H264, .frames = 180, .gop = 15});  // 60 a second
+      const std::string path = dir.file(std::string(by_time ? "time." : "size.") + std::string(info(container).name));
+      std::size_t bytes = 0;
+      for (const Packet& packet : stream.packets) bytes += packet.bytes().size();
+      OutputSpec spec = file_spec(path, container);
+      auto& split = std::get<FileOutput>(spec.target).split;
+      if (by_time) split.time = std::chrono::milliseconds(900);
+      if (!by_time) split.bytes = bytes / 3;
+      auto sink = FileSink::create(spec);
+      REQUIRE(sink);
+      REQUIRE((*sink)->open(stream.parameters));
+      unsigned wishes = 0;
+      for (const Packet& packet : stream.packets) {
+        REQUIRE((*sink)->write(packet));
+        if ((*sink)->take_keyframe_wish()) ++wishes;
+      }
+      REQUIRE((*sink)->close());
+      const std::vector<std::string> further = (*sink)->further_files();
+      CHECK(further.size() >= 2);
+      if (by_time) CHECK(further.size() == 2);  // at 1 s and 2 s: the first keyframes behind 0.9 s of each
+      CHECK(wishes >= 1);
+      CHECK(wishes <= further.size() + 1);
+      std::size_t pictures = 0;
+      std::vector<std::string> files = further;
+      files.insert(files.begin(), path);
+      for (const std::string& file : files) {
+        const ReadMedia media = read_media(file);
+        CAPTURE(file);
+        CHECK(media.error.empty());
+        CHECK(media.decode_errors == 0);
+        REQUIRE_FALSE(media.packets.empty());
+        CHECK(media.packets.front().keyframe);
+        pictures += media.packets.size();
+      }
+      CHECK(pictures == stream.packets.size());
+    }
+  }
+}

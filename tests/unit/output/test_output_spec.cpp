@@ -1,8 +1,10 @@
 #include "output/output_spec.h"
+#include "support/temporary_folder.h"
 
 #include <fmt/format.h>
 #include <catch2/catch_test_macros.hpp>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -69,6 +71,9 @@ TEST_CASE("network outputs") {
   CHECK(udp.name() == "udp://239.0.0.1:5000");
   CHECK(parsed("udp://[::1]:65535/").name() == "udp://[::1]:65535");
   CHECK(parsed("udp://host.example:1", "ts").container == Container::Ts);
+  const auto group = std::get<UdpOutput>(parsed("udp://239.0.0.1:5000?ttl=8&interface=eth0").target);
+  CHECK(group.ttl == 8);
+  CHECK(group.interface == "eth0");
   CHECK_FALSE(std::get<TcpOutput>(parsed("tcp://h:1").target).listen);
   CHECK_FALSE(std::get<TcpOutput>(parsed("tcp://h:1?listen=0").target).listen);
   CHECK(std::get<TcpOutput>(parsed("tcp://:9000?listen=1").target).listen);
@@ -96,17 +101,51 @@ TEST_CASE("network outputs that cannot be") {
   CHECK(has(refused("udp://[::1]"), "[ADDRESS]:PORT"));
   CHECK(has(refused("udp://[]:1"), "[ADDRESS]:PORT"));
   CHECK(has(refused("udp://a b:1"), "not a name or an address"));
-  CHECK(has(refused("udp://h:1?ttl=3"), "takes no options"));
+  CHECK(has(refused("udp://h:1?hops=3"), "valid: ttl, interface"));
+  for (const char* ttl : {"0", "256", "", "-1", "1x"})
+    CHECK(has(refused(fmt::format("udp://h:1?ttl={}", ttl)), "1 to 255"));
+  CHECK(has(refused("udp://h:1?interface=much-too-long-a-name"), "network interface"));
   CHECK(has(refused("tcp://h:1?listen=2"), "listen must be 0 or 1"));
   CHECK(has(refused("tcp://h:1?listen"), "needs a value"));
   CHECK(has(refused("tcp://h:1?Listen=1"), "unknown option 'Listen'; valid: listen"));
   CHECK(has(refused("tcp://h:1?listen=1&listen=1"), "given twice"));
   CHECK(has(refused("srt://h:1?mode=rendezvous"), "caller or listener"));
-  CHECK(has(refused("srt://h:1?x=1"), "valid: mode, passphrase, latency"));
+  CHECK(has(refused("srt://h:1?x=1"),
+            "valid: mode, latency, streamid, pbkeylen, passphrase, passphrase-file, passphrase-env"));
   for (const char* latency : {"", "-1", "60001", "1s", "99999999999999999999"}) {
     CHECK(has(refused(fmt::format("srt://h:1?latency={}", latency)), "0 to 60000 milliseconds"));
   }
   CHECK(has(refused("tcp://h:1", "mkv"), "MPEG-TS"));
+}
+
+TEST_CASE("a passphrase comes from a file or the environment, too") {
+  const auto srt = [](std::string_view query) {
+    return std::get<SrtOutput>(parsed(fmt::format("srt://h:1?{}", query)).target);
+  };
+  const auto from = srt("streamid=read:live/cam%201&pbkeylen=32&passphrase=eleven-char");
+  CHECK(from.stream_id == "read:live/cam 1");
+  CHECK(from.key_bytes == 32);
+  CHECK(read_passphrase(from)->reveal() == "eleven-char");
+  CHECK(read_passphrase(srt("mode=caller"))->empty());
+  CHECK(has(refused("srt://h:1?pbkeylen=17"), "16, 24 or 32"));
+  CHECK(has(refused("srt://h:1?streamid="), "1 to 512"));
+  CHECK(has(refused("srt://h:1?passphrase=eleven-char&passphrase-env=X"), "only one of"));
+
+  ::setenv("ZEROCAST_TEST_PASSPHRASE", "from-the-environment", 1);
+  CHECK(read_passphrase(srt("passphrase-env=ZEROCAST_TEST_PASSPHRASE"))->reveal() == "from-the-environment");
+  ::setenv("ZEROCAST_TEST_PASSPHRASE", "hush", 1);
+  for (const char* query : {"passphrase-env=ZEROCAST_TEST_PASSPHRASE", "passphrase-env=ZEROCAST_TEST_NOTHING",
+                            "passphrase-file=/nowhere/secret", "passphrase-file=/dev/null"}) {
+    CAPTURE(query);
+    const auto read = read_passphrase(srt(query));
+    REQUIRE_FALSE(read);
+    CHECK(read.error().kind == ErrorKind::Invalid);
+    CHECK_FALSE(has(read.error().message(), "hush"));
+  }
+  const test::TemporaryFolder folder;
+  const std::string path = folder.file("secret");
+  std::ofstream(path) << "from-a-file\r\nand more\n";
+  CHECK(read_passphrase(srt("passphrase-file=" + path))->reveal() == "from-a-file");
 }
 
 TEST_CASE("a passphrase has 10 to 79 bytes and is never shown") {

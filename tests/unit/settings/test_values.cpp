@@ -19,6 +19,25 @@ std::string message(const Result<T>& result) {
 
 }  // namespace
 
+TEST_CASE("where a file is split: by time, size or both") {
+  const auto of = [](std::string_view text) { return split_value("--split", text).value(); };
+  CHECK(of("30min").time == std::chrono::minutes(30));
+  CHECK(of("30min").bytes == 0);
+  CHECK(of("90s").time == std::chrono::seconds(90));
+  CHECK(of("1.5h").time == std::chrono::minutes(90));
+  CHECK(of("2GiB").bytes == std::uint64_t{2} << 30U);
+  CHECK(of("700MB").bytes == 700'000'000);
+  CHECK(of("1h,4GB").time == std::chrono::hours(1));
+  CHECK(of("1h,4GB").bytes == 4'000'000'000);
+  for (const char* wrong : {"", "30", "min", "30m", "30min,", ",2GiB", "30min,2h", "1GB,1GiB", "-1h", "0.5s",
+                            "10h10min", "1MB ", "999999999h", "0.1MB", "9999999999GiB"}) {
+    CAPTURE(wrong);
+    const auto value = split_value("--split", wrong);
+    REQUIRE_FALSE(value);
+    CHECK(value.error().kind == ErrorKind::Invalid);
+  }
+}
+
 TEST_CASE("sizes") {
   CHECK(size_value("--size", "1280x720") == Size{1280, 720});
   CHECK(size_value("--size", "16x16384") == Size{16, 16384});

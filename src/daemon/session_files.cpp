@@ -1,0 +1,47 @@
+#include "daemon/session_files.h"
+
+#include "base/file_names.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <string>
+#include <system_error>
+#include <utility>
+
+namespace zc::daemon {
+
+Result<void> name_files(std::vector<Setting>& settings, std::string_view session, bool from_template) {
+  const auto find = [&](std::string_view name) { return std::ranges::find(settings, name, &Setting::name); };
+  const auto overwrite = find("overwrite");
+  const bool* replaces = overwrite == settings.end() ? nullptr : std::get_if<bool>(&overwrite->value);
+  const auto name = [&](std::string& sink) -> Result<void> {
+    if (is_url(sink)) return {};
+    auto path = expand_file_name(sink, session);
+    if (!path) return std::unexpected(std::move(path.error()));
+    std::error_code unknown;
+    // A FIFO or a device is there to be written to.
+    const bool taken =
+        from_template && (replaces == nullptr || !*replaces) && std::filesystem::is_regular_file(*path, unknown);
+    sink = taken ? free_path(*path) : *std::move(path);
+    return {};
+  };
+  const auto sinks = find("sinks");
+  if (sinks == settings.end()) {
+    if (find("replay-seconds") != settings.end()) return {};
+    const auto container = find("container");
+    const auto* word = container == settings.end() ? nullptr : std::get_if<std::string>(&container->value);
+    auto path = default_file(word == nullptr ? "mkv" : *word);
+    if (!path) return std::unexpected(std::move(path.error()));
+    settings.push_back({.name = "sinks", .value = std::vector{*std::move(path)}, .where = {}});
+    return {};
+  }
+  if (auto* one = std::get_if<std::string>(&sinks->value)) return name(*one);
+  auto* list = std::get_if<std::vector<std::string>>(&sinks->value);
+  if (list == nullptr) return {};  // which the session's process refuses
+  for (std::string& sink : *list) {
+    if (auto named = name(sink); !named) return named;
+  }
+  return {};
+}
+
+}  // namespace zc::daemon

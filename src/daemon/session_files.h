@@ -1,0 +1,15 @@
+#pragma once
+
+#include "base/error.h"
+#include "config/setting_value.h"
+
+#include <string_view>
+#include <vector>
+
+namespace zc::daemon {
+
+/// What a session's files are called: patterns become names (expand_file_name()), a session without any sink or replay
+/// gets default_file(), and a file that its template names goes beside those of earlier days (free_path()).
+[[nodiscard]] Result<void> name_files(std::vector<Setting>& settings, std::string_view session, bool from_template);
+
+}  // namespace zc::daemon
