@@ -50,17 +50,24 @@ constexpr std::array kRows{
     level("encoder_queue_depth", &S::encode_queue, "Surfaces that wait for the encoder"),
     level("encoder_queue_size", &S::encode_queue_size, "Surfaces that may wait for the encoder"),
     level("sink_queue_depth", &S::sink_queue, "Packets in the fullest sink's queue"),
-    real("encoder_fps", &S::fps, "Coded pictures per second of late"),
-    real("encoder_bit_rate", &S::bit_rate, "Coded bits per second of late"),
-    real("latency_p50_ms", &S::latency_p50_ms, "Producer's timestamp to packet, median in ms"),
+    real("encoder_frames_per_second", &S::fps, "Coded pictures per second of late"),
+    real("encoder_bytes_per_second", &S::bytes_per_second, "Coded bytes per second of late"),
+    real("latency_median_seconds", &S::latency_median, "Producer's timestamp to packet, median"),
     real("replay_seconds", &S::replay_seconds, "Kept in memory for a replay"),
-    level("process_resident_kib", &S::rss_kib, "Resident memory of the session's process"),
+    level("process_resident_bytes", &S::resident_bytes, "Resident memory of the session's process"),
     level("process_open_files", &S::open_files, "File descriptors of the session's process"),
     level("process_threads", &S::threads, "Threads of the session's process"),
     real_counter("process_cpu_seconds", &S::cpu_seconds, "CPU time of the session's process"),
 };
 
 }  // namespace
+
+std::span<const std::string_view> sink_states() {
+  // As to_string(SinkState) in output/sink_runner.h.
+  static constexpr std::array<std::string_view, 6> kStates{"idle",        "opening", "running",
+                                                           "backing off", "failed",  "closed"};
+  return kStates;
+}
 
 std::span<const double> stage_bounds() { return kBounds; }
 

@@ -12,8 +12,9 @@ namespace zc {
 
 /// Of one file or network peer.
 struct SinkStatistics {
-  std::string name;   ///< path, or URL without its options
-  std::string state;  ///< as SinkState's names
+  std::uint32_t id = 0;  ///< from 1 on; no other sink of the session ever has it
+  std::string name;      ///< path, or URL without its options
+  std::string state;     ///< one of sink_states()
   std::uint64_t packets = 0;
   std::uint64_t bytes = 0;
   std::uint64_t dropped = 0;
@@ -21,6 +22,9 @@ struct SinkStatistics {
   std::uint64_t reconnects = 0;
   std::string error;  ///< empty: none
 };
+
+/// What a sink's state may be.
+[[nodiscard]] std::span<const std::string_view> sink_states();
 
 /// How long one stage takes, cumulative as Prometheus counts.
 struct StageTimes {
@@ -52,10 +56,10 @@ struct Statistics {
   std::uint64_t encode_queue_size = 0;
   std::uint64_t sink_queue = 0;  ///< packets in the fullest
   double fps = 0;                ///< encoded since the report before
-  double bit_rate = 0;           ///< bit/s, likewise
-  double latency_p50_ms = 0;     ///< producer's timestamp to packet
+  double bytes_per_second = 0;   ///< coded, of late
+  double latency_median = 0;     ///< producer's timestamp to packet
   double replay_seconds = 0;     ///< kept in memory
-  std::uint64_t rss_kib = 0;
+  std::uint64_t resident_bytes = 0;
   std::uint64_t open_files = 0;
   std::uint64_t threads = 0;
   double cpu_seconds = 0;

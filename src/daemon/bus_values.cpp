@@ -57,7 +57,8 @@ int append_sinks(sd_bus_message* message, const Statistics& statistics) {
                                       {"dropped", as_signed(sink.dropped), {}},
                                       {"queued", as_signed(sink.queued), {}},
                                       {"reconnects", as_signed(sink.reconnects), {}},
-                                      {"error", sink.error, {}}};
+                                      {"error", sink.error, {}},
+                                      {"id", as_signed(sink.id), {}}};
     if (const int r = bus::append_settings(message, values); r < 0) return r;
   }
   return sd_bus_message_close_container(message);

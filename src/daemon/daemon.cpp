@@ -17,6 +17,7 @@ namespace {
 constexpr std::string_view kSessionPrefix = "sessions.";
 /// Files are complete within two seconds; whoever takes longer finishes without us.
 constexpr Nanoseconds kShutdownLimit = std::chrono::seconds(5);
+constexpr std::chrono::seconds kMetricsRetry(10);
 constexpr Nanoseconds kCheckLimit = std::chrono::seconds(20);
 
 bool is_on(const std::vector<Setting>& settings, std::string_view name) {
@@ -102,7 +103,7 @@ Result<void> Daemon::apply(const ConfigTables& tables) {
                            .autostart = is_on(table.settings, "autostart")});
     }
   }
-  if (auto served = serve_metrics(settings); !served) return served;
+  serve_metrics(settings.metrics);
   if (const auto exposed = exposure_warning(tables)) logger("daemon").warn("{}", *exposed);
   settings_ = std::move(settings);
   const std::vector<Template> before = std::exchange(templates_, std::move(templates));
@@ -114,17 +115,24 @@ Result<void> Daemon::apply(const ConfigTables& tables) {
   return {};
 }
 
-Result<void> Daemon::serve_metrics(const DaemonSettings& wanted) {
-  if (wanted.metrics == settings_.metrics) return {};
-  if (!wanted.metrics) {
-    metrics_.reset();
-    return {};
+void Daemon::serve_metrics(const std::optional<MetricsAddress>& wanted) {
+  if (wanted == settings_.metrics) return;
+  metrics_.reset();
+  metrics_retry_ = {};
+  if (wanted) try_metrics(*wanted, false);
+}
+
+void Daemon::try_metrics(const MetricsAddress& address, bool again) {
+  auto server = MetricsServer::start(address);
+  if (server) {
+    metrics_ = *std::move(server);
+    return show_metrics();
   }
-  auto server = MetricsServer::start(*wanted.metrics);
-  if (!server) return std::unexpected(std::move(server.error()));
-  metrics_ = *std::move(server);
-  show_metrics();
-  return {};
+  // No reason not to record.
+  logger("daemon").log(again ? spdlog::level::debug : spdlog::level::warn, "{}; tried again every {} s",
+                       server.error().message(), kMetricsRetry.count());
+  auto timer = loop_.after(kMetricsRetry, [this, address] { try_metrics(address, true); });
+  if (timer) metrics_retry_ = *std::move(timer);
 }
 
 void Daemon::follow_template(const Template& now, const Template& before) {

@@ -65,7 +65,8 @@ class Daemon final : private Operations, private SessionObserver {
 
   /// Takes what the checked file says; changes what runs where that is possible without a break.
   [[nodiscard]] Result<void> apply(const ConfigTables& tables);
-  [[nodiscard]] Result<void> serve_metrics(const DaemonSettings& wanted);
+  void serve_metrics(const std::optional<MetricsAddress>& wanted);
+  void try_metrics(const MetricsAddress& address, bool again);
   void follow_template(const Template& now, const Template& before);
   void start_autostarts();
   /// Runs `zerocast` and hands over what it printed; its error line otherwise.
@@ -95,6 +96,7 @@ class Daemon final : private Operations, private SessionObserver {
   BusService bus_;
   std::unique_ptr<SleepMonitor> sleep_;
   std::unique_ptr<MetricsServer> metrics_;
+  EventSource metrics_retry_;  ///< its address is taken
   std::unique_ptr<ConfigWatch> watch_;
   std::map<std::uint64_t, std::unique_ptr<ChildJob>> jobs_;
   std::uint64_t next_job_ = 1;

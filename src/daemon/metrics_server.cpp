@@ -8,6 +8,7 @@
 #include <prometheus/exposer.h>
 #include <prometheus/metric_family.h>
 
+#include <array>
 #include <exception>
 #include <map>
 #include <mutex>
@@ -29,6 +30,9 @@ std::vector<std::string> server_options(const std::string& address) {
           "request_timeout_ms", "2000",  "keep_alive_timeout_ms", "2000"};
 }
 constexpr double kKib = 1024.0;
+constexpr std::array kStates{SessionState::Starting,     SessionState::Recording, SessionState::Paused,
+                             SessionState::Reconnecting, SessionState::Stopping,  SessionState::Ended,
+                             SessionState::Failed};
 
 /// Families by name, in the order of their first metric's name.
 class Families {
@@ -84,13 +88,24 @@ void add_stage(Families& families, const StageTimes& stage, const Labels& labels
   families.add("zerocast_stage_seconds", "Time that each stage takes", MetricType::Histogram, std::move(metric));
 }
 
+/// A path would be a label without end, and says what people call their files.
+std::string kind_of(const std::string& sink) {
+  const std::size_t scheme = sink.find("://");
+  if (scheme != std::string::npos) return sink.substr(0, scheme);
+  return sink == "stdout" ? "stdout" : "file";
+}
+
 void add_sink(Families& families, const SinkStatistics& sink, const Labels& session) {
-  const Labels labels = with(session, "sink", sink.name);
+  const Labels labels = with(session, "sink", std::to_string(sink.id));
   const auto count = [&](const char* name, const char* help, std::uint64_t value) {
     families.number(name, help, MetricType::Counter, labels, static_cast<double>(value));
   };
-  families.number("zerocast_sink_state", "1 for the state that the sink is in", MetricType::Gauge,
-                  with(labels, "state", sink.state), 1);
+  families.number("zerocast_sink_info", "1; what kind of sink it is", MetricType::Gauge,
+                  with(labels, "kind", kind_of(sink.name)), 1);
+  for (const std::string_view state : sink_states()) {
+    families.number("zerocast_sink_state", "1 for the state that the sink is in, 0 for the others", MetricType::Gauge,
+                    with(labels, "state", std::string(state)), sink.state == state ? 1 : 0);
+  }
   count("zerocast_sink_packets_total", "Packets written", sink.packets);
   count("zerocast_sink_bytes_total", "Coded bytes written", sink.bytes);
   count("zerocast_sink_dropped_total", "Packets left out", sink.dropped);
@@ -120,15 +135,19 @@ class Sampler final : public prometheus::Collectable {
  private:
   static void add_session(Families& families, const SessionSample& session) {
     const Labels name{{"session", session.name}};
-    families.number("zerocast_session_state", "1 for the state that the session is in", MetricType::Gauge,
-                    with(name, "state", std::string(to_string(session.state))), 1);
-    const Labels labels = with(with(name, "encoder_type", session.encoder), "route", session.route);
-    for (const StatisticRow& row : statistic_rows()) add_row(families, row, session.statistics, labels);
-    if (session.statistics.gpu_encoder_load) {
-      families.number("zerocast_encoder_gpu_utilization", "Load of the GPU's encoding engines, 0 to 1",
-                      MetricType::Gauge, labels, *session.statistics.gpu_encoder_load);
+    for (const SessionState state : kStates) {
+      families.number("zerocast_session_state", "1 for the state that the session is in, 0 for the others",
+                      MetricType::Gauge, with(name, "state", std::string(to_string(state))),
+                      session.state == state ? 1 : 0);
     }
-    for (const StageTimes& stage : session.statistics.stages) add_stage(families, stage, labels);
+    families.number("zerocast_session_info", "1; the encoder and the route at work", MetricType::Gauge,
+                    with(with(name, "encoder", session.encoder), "route", session.route), 1);
+    for (const StatisticRow& row : statistic_rows()) add_row(families, row, session.statistics, name);
+    if (session.statistics.gpu_encoder_load) {
+      families.number("zerocast_encoder_gpu_utilization_ratio", "Load of the GPU's encoding engines, 0 to 1",
+                      MetricType::Gauge, name, *session.statistics.gpu_encoder_load);
+    }
+    for (const StageTimes& stage : session.statistics.stages) add_stage(families, stage, name);
     for (const SinkStatistics& sink : session.statistics.sinks) add_sink(families, sink, name);
   }
 

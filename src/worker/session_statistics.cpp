@@ -44,17 +44,18 @@ Statistics make_statistics(const Recording& recording, const RecordingStatus& no
   statistics.sink_queue = now.output_queue;
   if (before != nullptr && seconds > 0) {
     statistics.fps = static_cast<double>(now.packets - before->packets) / seconds;
-    statistics.bit_rate = static_cast<double>(now.bytes - before->bytes) * 8 / seconds;
+    statistics.bytes_per_second = static_cast<double>(now.bytes - before->bytes) / seconds;
   }
-  statistics.latency_p50_ms = in_seconds(now.latency_p50) * 1e3;
+  statistics.latency_median = in_seconds(now.latency_p50);
   statistics.replay_seconds = in_seconds(now.replay_held);
-  statistics.rss_kib = resident_kib();
+  statistics.resident_bytes = resident_kib() * 1024;
   statistics.open_files = entries_of("/proc/self/fd");
   statistics.threads = entries_of("/proc/self/task");
   statistics.cpu_seconds = in_seconds(process_cpu_time());
   statistics.gpu_encoder_load = now.gpu_encoder_load;
   for (const OutputStatus& output : now.outputs) {
-    statistics.sinks.push_back({.name = output.name,
+    statistics.sinks.push_back({.id = output.id,
+                                .name = output.name,
                                 .state = std::string(to_string(output.stats.state)),
                                 .packets = output.stats.packets,
                                 .bytes = output.stats.bytes,

@@ -39,6 +39,17 @@ std::uint16_t free_port(Transport transport) {
   return ntohs(address.sin_port);
 }
 
+std::pair<UniqueFd, std::uint16_t> listen_on_loopback() {
+  UniqueFd fd = tcp_socket();
+  sockaddr_in address = address_of("127.0.0.1", 0);
+  socklen_t length = sizeof address;
+  if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), length) != 0 || ::listen(fd.get(), 1) != 0 ||
+      ::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &length) != 0) {
+    return {};
+  }
+  return {std::move(fd), ntohs(address.sin_port)};
+}
+
 bool is_listening(std::uint16_t port, Transport transport) {
   // proc_pid_net(5): "  sl  local_address rem_address   st ..."; 0A is TCP_LISTEN, 07 an unconnected UDP socket, the
   // address is in host byte order.

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace zc::test {
 
@@ -13,6 +14,8 @@ enum class Transport : std::uint8_t { Tcp, Udp };
 
 /// A port of 127.0.0.1 that nothing used a moment ago.
 [[nodiscard]] std::uint16_t free_port(Transport transport = Transport::Tcp);
+/// Somebody who listens on a port of 127.0.0.1 and accepts nobody.
+[[nodiscard]] std::pair<UniqueFd, std::uint16_t> listen_on_loopback();
 /// Whether somebody listens there (UDP: has it open); connects to nobody.
 [[nodiscard]] bool is_listening(std::uint16_t port, Transport transport = Transport::Tcp);
 /// Connects by TCP; empty: nobody listens there. What is sent and received times out after 60 s.

@@ -197,7 +197,8 @@ class Soak {
   void records_on() {
     const double captured = figure(rig_->wait_for_state(name_, "recording"), "frames_captured");
     rig_->wait_for(name_, [&](const SessionView& one) {
-      return one.state == "recording" && figure(one, "frames_captured") != captured && figure(one, "encoder_fps") > 0;
+      return one.state == "recording" && figure(one, "frames_captured") != captured &&
+             figure(one, "encoder_frames_per_second") > 0;
     });
   }
 

@@ -27,17 +27,6 @@ std::string config_for(std::uint16_t port) {
   return fmt::format("[daemon]\nnotify = false\nmetrics = \"127.0.0.1:{}\"\n", port);
 }
 
-/// Has the daemon serve at a free port, which somebody else may take first.
-std::uint16_t serve(DaemonRig& rig) {
-  for (int i = 0; i < 20; ++i) {
-    const std::uint16_t port = free_port();
-    rig.write_config(config_for(port));
-    if (rig.client().reload()) return port;
-  }
-  FAIL("no port");
-  return 0;
-}
-
 std::string ask(std::uint16_t port, const std::string& request) {
   const UniqueFd socket = connect_to(port);
   if (!socket || !send_text(socket, request)) return {};
@@ -45,6 +34,18 @@ std::string ask(std::uint16_t port, const std::string& request) {
 }
 const std::string kScrape = "GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n";
 bool answers(std::uint16_t port) { return ask(port, kScrape).starts_with("HTTP/1.1 200"); }
+
+/// Has the daemon serve at a free port, which somebody else may take first.
+std::uint16_t serve(DaemonRig& rig) {
+  for (int i = 0; i < 20; ++i) {
+    const std::uint16_t port = free_port();
+    rig.write_config(config_for(port));
+    REQUIRE(rig.client().reload());
+    if (answers(port)) return port;
+  }
+  FAIL("no port");
+  return 0;
+}
 
 /// Of the text format: types from "# TYPE", labels from the samples; a histogram's by its own name, without "le".
 Families served(std::uint16_t port) {
@@ -146,8 +147,8 @@ TEST_CASE("metrics are served as they are documented, and not without being conf
   }));
   std::erase_if(seen, [](const auto& family) { return family.first.starts_with("exposer_"); });
   Families told = documented();
-  told.erase("zerocast_encoder_gpu_utilization");  // where a GPU's driver tells
-  seen.erase("zerocast_encoder_gpu_utilization");
+  told.erase("zerocast_encoder_gpu_utilization_ratio");  // where a GPU's driver tells
+  seen.erase("zerocast_encoder_gpu_utilization_ratio");
   CHECK(told.size() > 30);
   for (const auto& [metric, family] : told) {
     INFO(metric << ": " << family.type << " " << fmt::format("{}", fmt::join(family.labels, ", ")));
@@ -162,12 +163,28 @@ TEST_CASE("metrics are served as they are documented, and not without being conf
   // The figures are the session's own.
   const std::string text = ask(port, kScrape);
   CHECK(text.find("zerocast_session_state{session=\"" + name + "\",state=\"recording\"} 1") != std::string::npos);
-  CHECK(text.find("encoder_type=\"libx264\",route=\"cpu\"") != std::string::npos);
+  CHECK(text.find("zerocast_session_state{session=\"" + name + "\",state=\"paused\"} 0") != std::string::npos);
+  CHECK(text.find("zerocast_session_info{session=\"" + name + "\",encoder=\"libx264\",route=\"cpu\"} 1") !=
+        std::string::npos);
+  CHECK(text.find("zerocast_sink_info{session=\"" + name + "\",sink=\"1\",kind=\"file\"} 1") != std::string::npos);
+  CHECK(text.find("zerocast_sink_state{session=\"" + name + "\",sink=\"1\",state=\"running\"} 1") != std::string::npos);
+  CHECK(text.find("metrics.mkv") == std::string::npos);
   REQUIRE(rig.client().stop(name));
 
   rig.write_config("[daemon]\nnotify = false\n");
   REQUIRE(rig.client().reload());
   CHECK(inet_sockets_of(daemon) == 0);
+}
+
+TEST_CASE("an address that is taken stops nothing, and is served once it is free") {
+  auto [taken, port] = listen_on_loopback();
+  REQUIRE(taken);
+  DaemonRig rig(config_for(port));
+  const std::string name = rig.start("goes on.mkv");
+  CHECK(rig.wait_for(name, [](const SessionView& one) { return figure(one, "encoder_frames") >= 1; }).error.empty());
+  taken.reset();
+  CHECK(eventually([port = port] { return answers(port); }));
+  REQUIRE(rig.client().stop(name));
 }
 
 TEST_CASE("metrics outlive garbage, peers that say nothing, and two hundred at once") {

@@ -1,10 +1,12 @@
 // What the daemon does when it is asked, with real sessions of the test pattern.
 #include "integration/daemon/daemon_rig.h"
+#include "support/temporary_folder.h"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cstdlib>
+#include <set>
 
 using namespace zc;
 using namespace zc::test;
@@ -43,7 +45,6 @@ TEST_CASE("what was asked wrongly is told in one line, and nothing is left behin
   CHECK(refused({sink, {"codek", std::string("h264"), {}}}).detail.find("there are sinks, live,") != std::string::npos);
   CHECK(refused({sink, {"codec", std::string("h265"), {}}}).kind == ErrorKind::Invalid);
   CHECK(refused({{"sinks", std::vector<std::string>{"relative.mkv"}, {}}}).kind == ErrorKind::Invalid);
-  CHECK(refused({source}).detail.find("replay-seconds") != std::string::npos);
   CHECK(refused({sink, source, {"name", std::string("a/b"), {}}}).kind == ErrorKind::Invalid);
   CHECK(refused({{"template", std::string("none"), {}}}).kind == ErrorKind::NotFound);
   CHECK(refused({source, {"sinks", std::vector{rig.path("1.mkv"), rig.path("2.mkv"), rig.path("3.mkv")}, {}}}).kind ==
@@ -112,6 +113,70 @@ TEST_CASE("sinks come and go, a replay is saved, and a pause is a cut") {
   rig.wait_for(name, [&](const SessionView& one) { return figure(one, "encoder_frames") >= frames + 10; });
   REQUIRE(rig.client().stop(name));
   check_file(rig.path("main.mkv"));
+}
+
+TEST_CASE("a template's file is there every day: by its pattern, or beside the ones before") {
+  DaemonRig rig;
+  rig.write_config("[sessions.daily]\nsource = \"test:320x180@30\"\nsinks = [\"" + rig.path("fixed.mkv") + "\", \"" +
+                   rig.path("{name}_{n}_%Y.ts") + "\"]\n");
+  REQUIRE(rig.client().reload());
+  std::set<std::string> files;
+  for (int day = 0; day < 3; ++day) {
+    REQUIRE(rig.client().start({{"template", std::string("daily"), {}}}));
+    const SessionView view =
+        rig.wait_for("daily", [](const SessionView& one) { return figure(one, "encoder_frames") >= 1; });
+    for (const std::string& sink : view.sinks) files.insert(sink);
+    REQUIRE(rig.client().stop("daily"));
+  }
+  CHECK(files.size() == 6);
+  CHECK(files.contains(rig.path("fixed.mkv")));
+  CHECK(files.contains(rig.path("fixed-3.mkv")));
+  for (const std::string& file : files) {
+    CAPTURE(file);
+    CHECK(check_file(file).frames >= 1);
+  }
+  // What is typed is taken at its word.
+  const auto typed =
+      rig.client().start({{"template", std::string("daily"), {}}, {"sinks", std::vector{rig.path("fixed.mkv")}, {}}});
+  REQUIRE(typed);
+  CHECK(rig.wait_for_state(*typed, "failed").error.find("exists") != std::string::npos);
+  const auto wrong = rig.client().start({{"sinks", std::vector{rig.path("100%.mkv")}, {}}});
+  REQUIRE_FALSE(wrong);
+  CHECK(wrong.error().kind == ErrorKind::Invalid);
+}
+
+TEST_CASE("a session without a sink has a file among the videos") {
+  const TemporaryFolder home;
+  ::setenv("HOME", home.path().c_str(), 1);
+  ::setenv("XDG_CONFIG_HOME", home.file("config").c_str(), 1);
+  DaemonRig rig;
+  const auto name = rig.client().start({{"source", std::string("test:320x180@30"), {}}});
+  REQUIRE(name);
+  const SessionView view =
+      rig.wait_for(*name, [](const SessionView& one) { return figure(one, "encoder_frames") >= 1; });
+  REQUIRE(view.sinks.size() == 1);
+  CHECK(view.sinks.front().starts_with(home.file("Videos/zerocast/")));
+  REQUIRE(rig.client().stop(*name));
+  CHECK(check_file(view.sinks.front()).frames >= 1);
+}
+
+TEST_CASE("a change that the encoder refuses is an error, and is not remembered") {
+  DaemonRig rig;
+  const std::string name = rig.start("cbr.mp4", {{"encoder", std::string("libx264"), {}},
+                                                 {"rate-control", std::string("cbr"), {}},
+                                                 {"bitrate", std::string("1M"), {}}});
+  rig.wait_for(name, [](const SessionView& one) { return figure(one, "encoder_frames") >= 1; });
+  const auto refused = rig.client().reconfigure(name, {{"bitrate", std::string("500k"), {}}});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().kind == ErrorKind::Unsupported);
+  CHECK(refused.error().detail.find("MP4") != std::string::npos);
+  // Once no file is in the way.
+  REQUIRE(rig.client().call(name, "AddSink", rig.path("cbr.mkv")));
+  REQUIRE(rig.client().call(name, "RemoveSink", rig.path("cbr.mp4")));
+  CHECK(rig.client().reconfigure(name, {{"bitrate", std::string("500k"), {}}}));
+  REQUIRE(rig.client().stop(name));
+  check_file(rig.path("cbr.mp4"));
+  check_file(rig.path("cbr.mkv"));
 }
 
 TEST_CASE("the least rate and the replay's length change as a session runs, by a call or the configuration") {

@@ -75,7 +75,7 @@ TEST_CASE("statistics arrive whole") {
     if (row.real != nullptr) statistics.*(row.real) = static_cast<double>(number++);
   }
   statistics.gpu_encoder_load = 0.25;
-  statistics.sinks.push_back({"a.mkv", "running", 1, 2, 3, 4, 5, "error"});
+  statistics.sinks.push_back({7, "a.mkv", "running", 1, 2, 3, 4, 5, "error"});
   statistics.stages.push_back({"encode", 9, 1.5, {1, 2, 3}});
   const Statistics back = there_and_back(statistics);
   for (const StatisticRow& row : statistic_rows()) {
