@@ -49,6 +49,10 @@ class Gate {
     open_ = true;
     changed_.notify_all();
   }
+  void wait_until_entered() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return inside_ > 0; });
+  }
   /// Until nobody stands in it any more.
   void wait_until_empty() {
     std::unique_lock lock(mutex_);

@@ -257,6 +257,23 @@ TEST_CASE("a change by opening anew is counted and told; one that is refused cha
   CHECK(stage.counters().packets == 1);
 }
 
+TEST_CASE("an encoder that stands in a call stays as it is, and each answer is its own question's") {
+  Gate gate;
+  Asked asked;
+  EncodeStage stage(
+      std::make_unique<FakeEncoder>(
+          Behaviour{.name = "soft", .hardware = false, .hangs_at = 0, .gate = &gate, .asked = &asked}),
+      4, RingPolicy::Block, [](const Packet&) {}, [](const Error&) {}, nullptr, kPatient);
+  REQUIRE(stage.push({picture(0), {}, false}));
+  gate.wait_until_entered();
+  CHECK(stage.set_bitrate(2'000'000, true).error().kind == ErrorKind::Busy);
+  gate.open();
+  CHECK(stage.set_bitrate(1'000'000, false).error().kind == ErrorKind::Unsupported);
+  CHECK(stage.set_bitrate(1'000'000, true));
+  stage.finish();
+  CHECK(asked.words == std::vector<std::string>{"1 1000000", "1 1000000"});
+}
+
 TEST_CASE("an encoder that dies of a change is replaced") {
   Heirs heirs({{.name = "soft"}});
   EncodeStage stage(
