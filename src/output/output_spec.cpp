@@ -6,8 +6,10 @@
 #include <array>
 #include <charconv>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <span>
+#include <system_error>
 #include <type_traits>
 
 namespace zc {
@@ -312,9 +314,16 @@ Result<Secret> read_passphrase(const SrtOutput& output) {
     if (value == nullptr) return invalid(where, "the environment has no " + shown(output.passphrase_env));
     text = value;
   } else {
-    std::ifstream file(output.passphrase_file);
-    if (!std::getline(file, text))
-      return invalid(where, shown(output.passphrase_file) + " cannot be read, or is empty");
+    // A FIFO might never end, nor a device's only line.
+    std::error_code unknown;
+    std::array<char, kMaxPassphrase + 3> line{};  // with "\r\n" and one byte too many
+    std::ifstream file;
+    if (std::filesystem::is_regular_file(output.passphrase_file, unknown)) file.open(output.passphrase_file);
+    if (!file.is_open() || file.read(line.data(), line.size()).gcount() == 0) {
+      return invalid(where, shown(output.passphrase_file) + " is no file that can be read, or it is empty");
+    }
+    text.assign(line.data(), static_cast<std::size_t>(file.gcount()));
+    text.resize(std::min(text.size(), text.find('\n')));
     if (text.ends_with('\r')) text.pop_back();
   }
   if (auto good = check_passphrase(where, text); !good) return std::unexpected(std::move(good.error()));

@@ -83,9 +83,8 @@ struct OutputSpec {
 ///   -                                                   stdout, Matroska unless `container` says otherwise
 ///   udp://HOST:PORT[?ttl=1..255&interface=NAME]
 ///   tcp://HOST:PORT[?listen=1]                          listen=1: HOST may be empty
-///   srt://HOST:PORT[?mode=caller|listener&latency=MILLISECONDS&streamid=TEXT&pbkeylen=16|24|32&passphrase=10..79
-///   bytes]
-///     instead of passphrase: passphrase-file=PATH, passphrase-env=NAME, which are read when the output is opened
+///   srt://HOST:PORT[?mode=caller|listener&latency=MILLISECONDS&streamid=TEXT&pbkeylen=16|24|32&SECRET]
+///     SECRET: passphrase=10..79 bytes, passphrase-file=PATH or passphrase-env=NAME, read when the output is opened
 /// The network ones carry MPEG-TS. Option values are percent-decoded. Invalid: one line that names the valid choices
 /// and never repeats an option's secret value.
 [[nodiscard]] Result<OutputSpec> parse_output(std::string_view text, const std::optional<std::string>& container,

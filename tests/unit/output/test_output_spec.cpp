@@ -135,7 +135,8 @@ TEST_CASE("a passphrase comes from a file or the environment, too") {
   CHECK(read_passphrase(srt("passphrase-env=ZEROCAST_TEST_PASSPHRASE"))->reveal() == "from-the-environment");
   ::setenv("ZEROCAST_TEST_PASSPHRASE", "hush", 1);
   for (const char* query : {"passphrase-env=ZEROCAST_TEST_PASSPHRASE", "passphrase-env=ZEROCAST_TEST_NOTHING",
-                            "passphrase-file=/nowhere/secret", "passphrase-file=/dev/null"}) {
+                            "passphrase-file=/nowhere/secret", "passphrase-file=/dev/null", "passphrase-file=/dev/zero",
+                            "passphrase-file=/"}) {
     CAPTURE(query);
     const auto read = read_passphrase(srt(query));
     REQUIRE_FALSE(read);
@@ -146,6 +147,10 @@ TEST_CASE("a passphrase comes from a file or the environment, too") {
   const std::string path = folder.file("secret");
   std::ofstream(path) << "from-a-file\r\nand more\n";
   CHECK(read_passphrase(srt("passphrase-file=" + path))->reveal() == "from-a-file");
+  for (const std::size_t length : {79U, 80U, 5000U}) {
+    std::ofstream(path) << std::string(length, 'p');
+    CHECK(read_passphrase(srt("passphrase-file=" + path)).has_value() == (length == 79));
+  }
 }
 
 TEST_CASE("a passphrase has 10 to 79 bytes and is never shown") {
