@@ -9,11 +9,13 @@
 #include "session/picture_worker.h"
 #include "session/transfer_check.h"
 #include "zerocopy/importer_chain.h"
+#include "zerocopy/producer_wait.h"
 #include "zerocopy/tone_map.h"
 
 #include <algorithm>
 #include <chrono>
 #include <optional>
+#include <thread>
 #include <utility>
 
 namespace zc {
@@ -25,6 +27,9 @@ constexpr std::size_t kRecordingRing = 10;
 constexpr Rational kDefaultRate{60, 1};
 constexpr double kMaxNominalRate = 240.0;
 constexpr Nanoseconds kCompositorPatience = std::chrono::milliseconds(500);
+constexpr Nanoseconds kProducerPatience = std::chrono::milliseconds(500);
+constexpr Nanoseconds kCompilePatience = std::chrono::seconds(120);
+constexpr Nanoseconds kCompileLook = std::chrono::milliseconds(10);
 
 }  // namespace
 
@@ -95,7 +100,7 @@ Result<void> PipelineFactory::check_colour(const Frame& first) const {
 }
 
 template <class Look>
-void PipelineFactory::cropped(Frame& frame, Look&& look) const {
+void PipelineFactory::cropped(Frame& frame, const Look& look) const {
   const Rect crop = frame.crop;
   static_cast<void>(PictureWorker::apply_crop(frame, options_.crop));
   look();
@@ -118,21 +123,38 @@ VideoParameters PipelineFactory::video_parameters(const Frame& first, const Sour
 Result<std::unique_ptr<Encoder>> PipelineFactory::open_encoder(Frame& first, const SourceInfo& source) {
   VideoParameters video;
   cropped(first, [&] { video = video_parameters(first, source); });
-  return configured(encoders_.open(video));
+  return configured(encoders_.open(video), first);
 }
 
 Result<std::unique_ptr<Encoder>> PipelineFactory::open_encoder_again(Frame& first) {
   std::shared_ptr<const PictureDevice> device;
   cropped(first, [&] { device = importer_->device_for(first); });
-  return configured(encoders_.open_again(std::move(device)));
+  return configured(encoders_.open_again(std::move(device)), first);
 }
 
-Result<std::unique_ptr<Encoder>> PipelineFactory::configured(Result<std::unique_ptr<Encoder>> encoder) {
+Result<std::unique_ptr<Encoder>> PipelineFactory::configured(Result<std::unique_ptr<Encoder>> encoder, Frame& first) {
   if (!encoder) return encoder;
   if (auto set = importer_->configure((*encoder)->input()); !set) {
     return std::unexpected(std::move(set.error()));
   }
+  rehearse(first);
   return encoder;
+}
+
+void PipelineFactory::rehearse(Frame& first) {
+  const Nanoseconds until = monotonic_now() + kCompilePatience;
+  if (!wait_for_producer(first, kProducerPatience)) return;
+  while (true) {
+    Frame twin;
+    twin.image = first.image;
+    twin.transform = first.transform;
+    twin.colour = first.colour;
+    cropped(first, [&] { twin.crop = first.crop; });
+    // What fails here fails for the picture itself, too, and is told then; but for a GPU that is still at work.
+    const auto made = importer_->import(std::move(twin));
+    if (made || made.error().kind != ErrorKind::Busy || monotonic_now() > until) return;
+    std::this_thread::sleep_for(kCompileLook);
+  }
 }
 
 std::size_t PipelineFactory::ring_frames(const Encoder& encoder) const {

@@ -51,8 +51,11 @@ class PipelineFactory {
  private:
   /// Looks at the frame as it will be shown.
   template <class Look>
-  void cropped(Frame& frame, Look&& look) const;
-  [[nodiscard]] Result<std::unique_ptr<Encoder>> configured(Result<std::unique_ptr<Encoder>> encoder);
+  void cropped(Frame& frame, const Look& look) const;
+  [[nodiscard]] Result<std::unique_ptr<Encoder>> configured(Result<std::unique_ptr<Encoder>> encoder, Frame& first);
+  /// Makes a picture like that and throws it away: drivers compile for each kind, on a cold cache for seconds, which is
+  /// to be over before the recording's time begins.
+  void rehearse(Frame& first);
   [[nodiscard]] VideoParameters video_parameters(const Frame& first, const SourceInfo& source) const;
 
   [[nodiscard]] Result<GpuChoice> choose_gpu() const;

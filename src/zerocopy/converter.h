@@ -9,18 +9,12 @@
 #include "zerocopy/picture_plan.h"
 #include "zerocopy/surface_layout.h"
 
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string_view>
 #include <vector>
 
 namespace zc {
-
-/// The first run of a program compiles it, which takes seconds on a cold cache and a busy machine.
-inline constexpr Nanoseconds kCompilePatience = std::chrono::seconds(120);
-/// Of the picture that a converter is warmed up with.
-inline constexpr Size kWarmUpSize{64, 64};
 
 class CursorPass;
 class PassTail;
@@ -66,8 +60,6 @@ class Converter {
   [[nodiscard]] virtual Result<void> settle(Nanoseconds timeout) = 0;
   /// True: cursor and tail go into the pass's own submission. False: the importer draws and copies afterwards.
   [[nodiscard]] virtual bool one_submission() const = 0;
-  /// Compiles what pictures into such surfaces need, and runs it once, however long a cold shader cache takes.
-  [[nodiscard]] virtual Result<void> warm_up(const SurfaceFormat& surfaces) = 0;
   /// No target used so far comes again: its imports go.
   virtual void forget_targets() {}
 };

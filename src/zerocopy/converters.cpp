@@ -82,13 +82,6 @@ Result<void> Converters::settle(Nanoseconds timeout) {
   return {};
 }
 
-Result<void> Converters::warm_up(const SurfaceFormat& surfaces) {
-  for (const Way& way : ways_) {
-    if (auto warm = way.converter->warm_up(surfaces); !warm) return warm;
-  }
-  return {};
-}
-
 void Converters::forget_targets() {
   for (const Way& way : ways_) way.converter->forget_targets();
 }

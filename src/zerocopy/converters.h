@@ -48,7 +48,6 @@ class Converters {
 
   // As those of Converter, of all of them.
   [[nodiscard]] Result<void> settle(Nanoseconds timeout);
-  [[nodiscard]] Result<void> warm_up(const SurfaceFormat& surfaces);
   void forget_targets();
 
  private:

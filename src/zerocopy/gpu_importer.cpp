@@ -114,7 +114,6 @@ class GpuImporter final : public Importer {
 
   SurfaceFormat format_;
   bool configured_ = false;
-  std::vector<SurfaceFormat> warm_;  ///< what programs have been compiled for; size does not count
   CursorPainter painter_;
   std::optional<CursorState> cursor_;
 
@@ -231,13 +230,6 @@ Result<void> GpuImporter::make_surfaces() {
   if (!target) return std::unexpected(std::move(target.error()));
   auto cursor = CursorPass::create(device_, (*target)->layout(), format_.colour);
   if (!cursor) return std::unexpected(std::move(cursor.error()));
-  SurfaceFormat kind = format_;
-  kind.size = {};
-  kind.memory = MemoryKind::Host;
-  if (std::ranges::find(warm_, kind) == warm_.end()) {
-    if (auto warm = converters_.warm_up(format_); !warm) return warm;
-    warm_.push_back(kind);
-  }
   target_ = std::move(*target);
   cursor_pass_ = std::move(*cursor);
   return {};
@@ -263,7 +255,6 @@ void GpuImporter::try_again(Nanoseconds now) {
     return;
   }
   adopt(std::move(*gpu));
-  warm_.clear();
   // The encoder has gone on with host memory, or is about to.
   format_.memory = MemoryKind::Host;
   if (auto made = make_surfaces(); !made) {

@@ -41,7 +41,6 @@ class EglConverter final : public Converter {
     return pass_.settle(timeout);
   }
   [[nodiscard]] bool one_submission() const override { return false; }
-  [[nodiscard]] Result<void> warm_up(const SurfaceFormat& surfaces) override;
   void forget_targets() override { targets_.clear(); }
 
  private:
@@ -50,24 +49,6 @@ class EglConverter final : public Converter {
   SharedBuffers targets_;
   GlPass pass_;
 };
-
-Result<void> EglConverter::warm_up(const SurfaceFormat& surfaces) {
-  if (auto current = device_->make_current(); !current) return current;
-  const SurfaceLayout layout = surface_layout(surfaces.format, kWarmUpSize, 256);
-  const auto plan = make_picture_plan(PixelFormat::BGRx, kWarmUpSize, {}, Transform::Normal, kWarmUpSize);
-  if (!plan) return std::unexpected(plan.error());
-  const GlFunctions& gl = device_->gl();
-  const GlObject texture = GlObject::texture(device_);
-  gl.BindTexture(GL_TEXTURE_2D, texture.get());
-  gl.TexStorage2D(GL_TEXTURE_2D, 1, GL_RGBA8, kWarmUpSize.width, kWarmUpSize.height);
-  gl.TexParameteri(GL_TEXTURE_2D, GL_TEXTURE_MIN_FILTER, GL_NEAREST);
-  gl.BindTexture(GL_TEXTURE_2D, 0);
-  const GlObject target = GlObject::buffer(device_);
-  gl.BindBuffer(GL_SHADER_STORAGE_BUFFER, target.get());
-  gl.BufferData(GL_SHADER_STORAGE_BUFFER, static_cast<GLsizeiptr>(layout.bytes), nullptr, GL_DYNAMIC_COPY);
-  gl.BindBuffer(GL_SHADER_STORAGE_BUFFER, 0);
-  return pass_.run({texture.get(), GL_TEXTURE_2D}, *plan, target.get(), layout, surfaces.colour, kCompilePatience);
-}
 
 }  // namespace
 

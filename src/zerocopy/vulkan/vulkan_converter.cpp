@@ -30,7 +30,6 @@ class VulkanConverter final : public Converter {
   }
   [[nodiscard]] Result<void> settle(Nanoseconds timeout) override { return pass_->settle(timeout); }
   [[nodiscard]] bool one_submission() const override { return true; }
-  [[nodiscard]] Result<void> warm_up(const SurfaceFormat& surfaces) override;
 
  private:
   using Known = std::pair<PixelFormat, std::vector<std::uint64_t>>;
@@ -40,28 +39,6 @@ class VulkanConverter final : public Converter {
   DmabufSources sources_;
   std::unique_ptr<ConversionPass> pass_;  ///< dies first: it knows whether the GPU still reads from the sources
 };
-
-Result<void> VulkanConverter::warm_up(const SurfaceFormat& surfaces) {
-  constexpr PixelFormat kSource = PixelFormat::BGRx;
-  constexpr std::size_t kStride = std::size_t{kWarmUpSize.width} * 4;
-  const SurfaceLayout layout = surface_layout(surfaces.format, kWarmUpSize, 256);
-  const auto plan = make_picture_plan(kSource, kWarmUpSize, {}, Transform::Normal, kWarmUpSize);
-  if (!plan) return std::unexpected(plan.error());
-  auto pixels = VulkanBuffer::create_device(device_, kStride * kWarmUpSize.height);
-  if (!pixels) return std::unexpected(std::move(pixels.error()));
-  auto target = VulkanBuffer::create_device(device_, layout.bytes);
-  if (!target) return std::unexpected(std::move(target.error()));
-  auto image = VulkanImage::create(device_, kSource, kWarmUpSize);
-  if (!image) return std::unexpected(std::move(image.error()));
-  Result<void> done = pass_->upload(*pixels, *image, kCompilePatience);
-  for (const ConversionPass::Source& source :
-       {ConversionPass::Source{.buffer = &*pixels, .plane = {0, kStride}}, ConversionPass::Source{.image = &*image}}) {
-    if (done) done = pass_->run(source, *plan, *target, layout, surfaces.colour, kCompilePatience);
-  }
-  // What the GPU may still work with is given up with the device.
-  if (!done && done.error().kind == ErrorKind::Timeout) device_->abandon();
-  return done;
-}
 
 }  // namespace
 

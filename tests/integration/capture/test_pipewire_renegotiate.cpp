@@ -143,7 +143,6 @@ class MoodyConverter final : public Converter {
   [[nodiscard]] bool takes(const PicturePlan& plan) const override { return !plan.scaled; }
   [[nodiscard]] Result<void> settle(Nanoseconds /*timeout*/) override { return {}; }
   [[nodiscard]] bool one_submission() const override { return true; }
-  [[nodiscard]] Result<void> warm_up(const SurfaceFormat& /*surfaces*/) override { return {}; }
   [[nodiscard]] Result<void> convert(const ConverterJob& job) override {
     const auto mood = std::ranges::find(moods_, job.dmabuf->modifier, &Mood::modifier);
     if (mood == moods_.end()) return fail(ErrorKind::Unsupported, "convert", "never offered");

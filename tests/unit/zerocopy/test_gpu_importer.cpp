@@ -45,7 +45,6 @@ class ScriptedConverter final : public Converter {
     return {};
   }
   [[nodiscard]] bool one_submission() const override { return worker_->one_submission(); }
-  [[nodiscard]] Result<void> warm_up(const SurfaceFormat& surfaces) override { return worker_->warm_up(surfaces); }
 
  private:
   Script& script_;
