@@ -1,7 +1,6 @@
 #include "capture/shared_mapping.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -45,23 +44,18 @@ Result<std::shared_ptr<const SharedMapping>> SharedMapping::create(int fd, std::
     mapping->unsealed_ = std::move(*copy);
   }
   const auto map_length = static_cast<std::size_t>(lead + wanted);
-  void* address = ::mmap(nullptr, map_length, PROT_READ, MAP_SHARED, fd, static_cast<off_t>(offset - lead));
-  if (address == MAP_FAILED) return fail_errno(errno, kOperation);
-  mapping->address_ = address;
-  mapping->length_ = map_length;
-  mapping->bytes_ = {static_cast<const std::byte*>(address) + lead, static_cast<std::size_t>(wanted)};
+  auto memory = ForeignMemory::map(fd, offset - lead, map_length);
+  if (!memory) return std::unexpected(std::move(memory.error()));
+  mapping->memory_ = *std::move(memory);
+  mapping->bytes_ = mapping->memory_.bytes().subspan(lead);
   mapping->file_end_ = offset + wanted;
   return mapping;
-}
-
-SharedMapping::~SharedMapping() {
-  if (address_ != nullptr) ::munmap(address_, length_);
 }
 
 bool SharedMapping::intact() const {
   if (!unsealed_) return true;
   const auto size = file_size(unsealed_.get());
-  return size && *size >= file_end_;
+  return size && *size >= file_end_ && !memory_.torn();
 }
 
 }  // namespace zc

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "base/foreign_memory.h"
 #include "base/unique_fd.h"
 
 #include <cstddef>
@@ -20,20 +21,19 @@ class SharedMapping {
                                                                            std::uint64_t length);
   SharedMapping(const SharedMapping&) = delete;
   SharedMapping& operator=(const SharedMapping&) = delete;
-  ~SharedMapping();
+  ~SharedMapping() = default;
 
   /// From `offset` on.
   [[nodiscard]] std::span<const std::byte> bytes() const { return bytes_; }
 
-  /// False once the file has become shorter than what is mapped: touching the lost pages would raise SIGBUS. A file
-  /// sealed with F_SEAL_SHRINK cannot, as PipeWire's own are; others are asked anew on each call.
+  /// False once the file has become shorter than what is mapped, also for a moment in which it was read. A file sealed
+  /// with F_SEAL_SHRINK cannot, as PipeWire's own are; others are asked anew on each call.
   [[nodiscard]] bool intact() const;
 
  private:
   SharedMapping() = default;
 
-  void* address_ = nullptr;
-  std::size_t length_ = 0;
+  ForeignMemory memory_;
   std::span<const std::byte> bytes_;
   std::uint64_t file_end_ = 0;  ///< the file's size that the mapping needs
   UniqueFd unsealed_;           ///< set when the file could shrink

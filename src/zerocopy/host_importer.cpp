@@ -1,5 +1,6 @@
 #include "zerocopy/host_importer.h"
 
+#include "base/foreign_memory.h"
 #include "base/log.h"
 #include "zerocopy/cpu/cursor_painter.h"
 #include "zerocopy/cpu/dmabuf_mapper.h"
@@ -156,7 +157,12 @@ Result<Surface> HostImporter::import_picture(Frame& frame) {
       if (!read) return std::unexpected(std::move(read.error()));
       readable->read.emplace(std::move(*read));
     }
-    if (auto filled = fill_from(readable->image, missed_, **buffer); !filled) {
+    const std::uint64_t torn = ForeignMemory::torn_so_far();
+    auto filled = fill_from(readable->image, missed_, **buffer);
+    if (filled && ForeignMemory::torn_so_far() != torn) {
+      filled = fail(ErrorKind::Invalid, "import frame", "its memory was cut short while it was read");
+    }
+    if (!filled) {
       (*buffer)->filled = false;
       return std::unexpected(std::move(filled.error()));
     }

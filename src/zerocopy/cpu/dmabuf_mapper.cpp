@@ -1,40 +1,18 @@
 #include "zerocopy/cpu/dmabuf_mapper.h"
 
+#include "base/foreign_memory.h"
+
 #include <fmt/format.h>
 #include <linux/dma-buf.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 namespace zc {
 namespace {
-
-/// One mmap of a plane's fd.
-class Mapping {
- public:
-  Mapping() noexcept = default;
-  Mapping(void* address, std::size_t bytes) noexcept : address_(address), bytes_(bytes) {}
-  Mapping(Mapping&& other) noexcept
-      : address_(std::exchange(other.address_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
-  Mapping& operator=(Mapping&& other) noexcept {
-    std::swap(address_, other.address_);
-    std::swap(bytes_, other.bytes_);
-    return *this;
-  }
-  Mapping(const Mapping&) = delete;
-  Mapping& operator=(const Mapping&) = delete;
-  ~Mapping() {
-    if (address_ != nullptr) ::munmap(address_, bytes_);
-  }
-  [[nodiscard]] const std::byte* data() const { return static_cast<const std::byte*>(address_); }
-
- private:
-  void* address_ = nullptr;
-  std::size_t bytes_ = 0;
-};
 
 /// Errors of a sync that mean "this memory needs none".
 bool needs_no_sync(int error) { return error == ENOTTY; }
@@ -56,7 +34,7 @@ int sync_planes(const Dmabuf& dmabuf, std::uint64_t flags) {
 struct DmabufMapper::Entry {
   std::weak_ptr<const Dmabuf> dmabuf;
   const Dmabuf* identity = nullptr;
-  std::array<Mapping, Dmabuf::kMaxPlanes> planes;
+  std::array<ForeignMemory, Dmabuf::kMaxPlanes> planes;
   HostImage image;
 };
 
@@ -64,7 +42,9 @@ DmabufMapper::DmabufMapper() = default;
 DmabufMapper::~DmabufMapper() = default;
 
 Result<HostImage> DmabufMapper::map(const std::shared_ptr<const Dmabuf>& dmabuf) {
-  std::erase_if(entries_, [](const auto& entry) { return entry->dmabuf.expired(); });
+  std::erase_if(entries_, [](const auto& entry) {
+    return entry->dmabuf.expired() || std::ranges::any_of(entry->planes, &ForeignMemory::torn);
+  });
   // What is left is alive, so its address is its identity.
   const auto known = std::ranges::find(entries_, dmabuf.get(), [](const auto& entry) { return entry->identity; });
   if (known != entries_.end()) return (*known)->image;
@@ -83,14 +63,18 @@ Result<HostImage> DmabufMapper::map(const std::shared_ptr<const Dmabuf>& dmabuf)
     const Dmabuf::Plane& plane = dmabuf->planes.at(i);
     const off_t bytes = ::lseek(plane.fd.get(), 0, SEEK_END);
     if (bytes <= 0) return fail_errno(bytes < 0 ? errno : EINVAL, "read the size of a dmabuf");
-    void* address = ::mmap(nullptr, static_cast<std::size_t>(bytes), PROT_READ, MAP_SHARED, plane.fd.get(), 0);
-    if (address == MAP_FAILED) {
-      auto error = fail_errno(errno, "map dmabuf");
-      error.error().kind = ErrorKind::Unsupported;  // exporters need not allow it
-      return error;
+    const std::uint64_t needed =
+        plane.offset_bytes +
+        std::uint64_t{plane.stride_bytes} * (plane_height(dmabuf->format, i, dmabuf->size.height) - 1) +
+        row_bytes(dmabuf->format, i, dmabuf->size.width);
+    if (std::cmp_less(bytes, needed)) return fail(ErrorKind::Invalid, "map dmabuf", "it has just become shorter");
+    auto memory = ForeignMemory::map(plane.fd.get(), 0, static_cast<std::size_t>(bytes));
+    if (!memory) {
+      memory.error().kind = ErrorKind::Unsupported;  // exporters need not allow it
+      return std::unexpected(std::move(memory.error()));
     }
-    entry->planes.at(i) = Mapping(address, static_cast<std::size_t>(bytes));
-    entry->image.planes.at(i) = {entry->planes.at(i).data() + plane.offset_bytes, plane.stride_bytes};
+    entry->planes.at(i) = *std::move(memory);
+    entry->image.planes.at(i) = {entry->planes.at(i).bytes().data() + plane.offset_bytes, plane.stride_bytes};
   }
   entries_.push_back(std::move(entry));
   return entries_.back()->image;

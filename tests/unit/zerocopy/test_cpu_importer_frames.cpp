@@ -1,4 +1,6 @@
 // What goes on from frame to frame: refusals, recycled surfaces, damage, cursors.
+#include "base/foreign_memory.h"
+#include "base/unique_fd.h"
 #include "unit/zerocopy/importer_support.h"
 
 #include <sys/mman.h>
@@ -22,6 +24,37 @@ Frame cursor_frame(CursorState cursor) {
 }
 
 }  // namespace
+
+TEST_CASE("memory that is cut short while it is read costs a picture, and the next one is whole") {
+  constexpr Size kSize{64, 64};
+  const RgbPicture picture(kSize, 0, 8);
+  const HostImage pixels = std::get<HostImage>(frame_of(picture).image);
+  const std::size_t length = std::size_t{pixels.planes[0].stride_bytes} * kSize.height;
+  const UniqueFd file(::memfd_create("picture", MFD_CLOEXEC));
+  const auto fill = [&] {
+    REQUIRE(::pwrite(file.get(), pixels.planes[0].data, length, 0) == static_cast<ssize_t>(length));
+  };
+  fill();
+  const auto read = [&](const ForeignMemory& memory) {
+    Frame frame = frame_of(picture);
+    std::get<HostImage>(frame.image).planes[0].data = memory.bytes().data();
+    return frame;
+  };
+  const auto importer = importer_for({.format = PixelFormat::NV12, .size = kSize});
+  const auto memory = *ForeignMemory::map(file.get(), 0, length);
+  const auto good = importer->import(read(memory));
+  REQUIRE(good);
+  REQUIRE(::ftruncate(file.get(), 4096) == 0);
+  const auto torn = importer->import(read(memory));
+  REQUIRE_FALSE(torn);
+  CHECK(torn.error().kind == ErrorKind::Invalid);
+  CHECK(torn.error().message().find("cut short") != std::string::npos);
+  fill();
+  const auto anew = *ForeignMemory::map(file.get(), 0, length);
+  const auto next = importer->import(read(anew));
+  REQUIRE(next);
+  check_same(view_of(*good), view_of(*next));
+}
 
 TEST_CASE("malformed frames are refused and change nothing") {
   const auto importer = importer_for({.format = PixelFormat::NV12, .size = {64, 36}});
