@@ -109,7 +109,8 @@ std::string config_text(const Config& config, std::string_view path, const Toggl
 std::string config_example() {
   std::string text = comment(
       "The configuration of zerocast: defaults of its commands under the names of their options. "
-      "What is typed on the command line wins. 'zerocast config path' says where this file "
+      "What is typed on the command line wins. [record] and, for live ones, [stream] are the daemon's "
+      "sessions' defaults as well. 'zerocast config path' says where this file "
       "belongs, 'zerocast config show' what is in force.");
   for (const Section& section : kSections) {
     text += fmt::format("\n[{}]\n\n", section.name);
@@ -117,10 +118,12 @@ std::string config_example() {
   }
   text += "\n[daemon]\n\n";
   for (const DaemonSettingInfo& setting : daemon_setting_infos()) text += explained_plainly(setting);
-  text += "\n" + comment(
-                     "A session that the daemon starts by its name: 'zerocast start --template meeting'. Each has a "
-                     "table of its own. Of what changes here as it runs, bitrate, fps, min-fps and replay-seconds hold "
-                     "at once, the rest from its next start on. Besides the settings of [record] there are:");
+  text +=
+      "\n" + comment(
+                 "A session that the daemon starts by its name: 'zerocast start --template meeting'. Each has a "
+                 "table of its own. Of what changes here as it runs, bitrate, fps, min-fps and replay-seconds hold "
+                 "at once in the sessions that were started from it, but for what they were given otherwise; the rest "
+                 "holds from their next start on. Besides the settings of [record] there are:");
   text += "#[sessions.meeting]\n\n";
   for (const SessionSettingInfo& setting : session_setting_infos()) text += explained_plainly(setting);
   while (text.ends_with("\n\n")) text.pop_back();

@@ -18,6 +18,12 @@ struct Setting {
   std::string where;  ///< opens the message of an error: "zerocast.toml:12:3"; empty: nothing
 };
 
+/// What holds for sessions that do not say otherwise: the configuration's tables [record], and [stream] for live ones.
+struct SessionDefaults {
+  std::vector<Setting> record;
+  std::vector<Setting> stream;
+};
+
 /// As one would write it in the configuration file: true, 30, "hevc", ["a.mkv"]. The options of URLs, which may hold a
 /// passphrase, are left out.
 [[nodiscard]] std::string setting_text(const SettingValue& value);

@@ -81,6 +81,23 @@ SettingValue value_from(const Json& json) {
   return json.get<std::vector<std::string>>();
 }
 
+Json settings_json(const std::vector<Setting>& settings) {
+  Json json = Json::array();
+  for (const Setting& one : settings) {
+    json.push_back({{"name", one.name}, {"value", value_json(one.value)}, {"where", one.where}});
+  }
+  return json;
+}
+std::vector<Setting> settings_from(const Json& json) {
+  std::vector<Setting> settings;
+  for (const Json& one : json) {
+    settings.push_back({.name = one.at("name").get<std::string>(),
+                        .value = value_from(one.at("value")),
+                        .where = one.at("where").get<std::string>()});
+  }
+  return settings;
+}
+
 Json statistics_json(const Statistics& statistics) {
   Json json;
   for (const StatisticRow& row : statistic_rows()) {
@@ -131,7 +148,8 @@ constexpr std::array kEvents{
     EventRow{"state",
              [](const Json& json) -> Event {
                return StateEvent{.state = known<SessionState>(json.at("state")),
-                                 .reason = json.at("reason").get<std::string>()};
+                                 .reason = json.at("reason").get<std::string>(),
+                                 .asks_user = json.at("asks_user").get<bool>()};
              }},
     EventRow{"facts", [](const Json& json) -> Event { return json.get<FactsEvent>(); }},
     EventRow{"change", [](const Json& json) -> Event { return json.get<ChangeEvent>(); }},
@@ -159,7 +177,9 @@ struct EventWriter {
     put(json, "error", end.error);
     return json;
   }
-  Json operator()(const StateEvent& event) const { return {{"state", event.state}, {"reason", event.reason}}; }
+  Json operator()(const StateEvent& event) const {
+    return {{"state", event.state}, {"reason", event.reason}, {"asks_user", event.asks_user}};
+  }
   template <class T>
   Json operator()(const T& event) const {
     return event;
@@ -177,9 +197,14 @@ std::string_view to_string(SessionState state) {
 }
 
 std::string to_text(const Request& request) {
-  Json arguments = Json::object();
-  for (const Setting& setting : request.arguments) arguments[setting.name] = value_json(setting.value);
-  return dump({{"request", request.kind}, {"id", request.id}, {"arguments", std::move(arguments)}});
+  Json json{{"request", request.kind}, {"id", request.id}, {"arguments", settings_json(request.arguments)}};
+  if (request.start) {
+    json["start"] = {{"version", request.start->version},
+                     {"restarts", request.start->restarts},
+                     {"record", settings_json(request.start->defaults.record)},
+                     {"stream", settings_json(request.start->defaults.stream)}};
+  }
+  return dump(json);
 }
 
 std::string to_text(const Event& event) {
@@ -189,10 +214,14 @@ std::string to_text(const Event& event) {
 Result<Request> parse_request(std::string_view text) {
   try {
     const Json json = Json::parse(text);
-    Request request{
-        .kind = known<RequestKind>(json.at("request")), .id = json.at("id").get<std::uint64_t>(), .arguments = {}};
-    for (const auto& [name, value] : json.at("arguments").items()) {
-      request.arguments.push_back({.name = name, .value = value_from(value), .where = {}});
+    Request request{.kind = known<RequestKind>(json.at("request")),
+                    .id = json.at("id").get<std::uint64_t>(),
+                    .arguments = settings_from(json.at("arguments"))};
+    if (const auto start = json.find("start"); start != json.end()) {
+      request.start = {
+          .version = start->at("version").get<std::string>(),
+          .restarts = start->at("restarts").get<std::uint64_t>(),
+          .defaults = {.record = settings_from(start->at("record")), .stream = settings_from(start->at("stream"))}};
     }
     return request;
   } catch (const std::exception& error) {

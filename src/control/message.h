@@ -15,7 +15,7 @@
 namespace zc {
 
 enum class RequestKind : std::uint8_t {
-  Start,  ///< first and once; the session's settings, "zerocopy", and "continuation" (int) after a crash
+  Start,  ///< first and once; the session's settings
   Stop,   ///< answered when every file is complete
   Pause,
   Resume,
@@ -31,11 +31,19 @@ enum class RequestKind : std::uint8_t {
   Wake,
 };
 
+/// What Start says besides the session's own settings.
+struct StartContext {
+  std::string version;         ///< the daemon's
+  std::uint64_t restarts = 0;  ///< after crashes: files go on in further ones
+  SessionDefaults defaults = {};
+};
+
 /// Daemon to process. Every request is answered once.
 struct Request {
   RequestKind kind = RequestKind::Stop;
   std::uint64_t id = 0;
   std::vector<Setting> arguments;
+  std::optional<StartContext> start = std::nullopt;  ///< of Start
 };
 
 struct Reply {
@@ -58,6 +66,7 @@ enum class SessionState : std::uint8_t {
 struct StateEvent {
   SessionState state = SessionState::Starting;
   std::string reason;
+  bool asks_user = false;  ///< Starting: the desktop's dialog may be open for long
 };
 
 /// What is at work; told when it is known and whenever it changes.

@@ -15,8 +15,10 @@ namespace zc::daemon {
 namespace {
 
 constexpr std::string_view kSessionPrefix = "sessions.";
-/// Files are complete within two seconds; whoever takes longer finishes without us.
-constexpr Nanoseconds kShutdownLimit = std::chrono::seconds(5);
+/// Files are complete within two seconds, or as soon as a slow disk has them: systemd is asked for so much more time,
+/// so often. A session that hangs is ended by what watches its stop.
+constexpr std::chrono::seconds kMoreTime(20);
+constexpr std::chrono::seconds kAskEvery(5);
 constexpr std::chrono::seconds kMetricsRetry(10);
 constexpr Nanoseconds kCheckLimit = std::chrono::seconds(20);
 
@@ -92,7 +94,10 @@ Result<void> Daemon::run() {
 Result<void> Daemon::apply(const ConfigTables& tables) {
   DaemonSettings settings;
   std::vector<Template> templates;
+  SessionDefaults defaults;
   for (const ConfigTable& table : tables.tables) {
+    if (table.name == "record") defaults.record = table.settings;
+    if (table.name == "stream") defaults.stream = table.settings;
     if (table.name == "daemon") {
       auto read = daemon_settings_from(table.settings);
       if (!read) return std::unexpected(std::move(read.error()));
@@ -106,6 +111,7 @@ Result<void> Daemon::apply(const ConfigTables& tables) {
   serve_metrics(settings.metrics);
   if (const auto exposed = exposure_warning(tables)) logger("daemon").warn("{}", *exposed);
   settings_ = std::move(settings);
+  context_.defaults = std::move(defaults);
   const std::vector<Template> before = std::exchange(templates_, std::move(templates));
   for (const Template& now : templates_) {
     const auto old = std::ranges::find(before, now.name, &Template::name);
@@ -136,25 +142,24 @@ void Daemon::try_metrics(const MetricsAddress& address, bool again) {
 }
 
 void Daemon::follow_template(const Template& now, const Template& before) {
-  Session* session = find(now.name);
-  if (session == nullptr || session->over()) return;
-  std::vector<Setting> changed;
   for (const Setting& setting : now.settings) {
     const auto old = std::ranges::find(before.settings, setting.name, &Setting::name);
-    if (setting.name != "autostart" && (old == before.settings.end() || old->value != setting.value)) {
-      changed.push_back(setting);
+    if (setting.name == "autostart" || (old != before.settings.end() && old->value == setting.value)) continue;
+    for (Session* session : sessions()) {
+      if (session->follows(now.name, setting.name)) follow_template(*session, setting);
     }
   }
-  for (Setting& setting : changed) {
-    const std::string what = fmt::format("{}: {} of session {}", setting.where, setting.name, now.name);
-    reconfigure(*session, {std::move(setting)}, [what](const Result<void>& result) {
-      if (result) {
-        logger("daemon").info("{}: changed as it runs", what);
-      } else {
-        logger("daemon").warn("{}: holds from its next start on ({})", what, result.error().detail);
-      }
-    });
-  }
+}
+
+void Daemon::follow_template(Session& session, const Setting& setting) {
+  const std::string what = fmt::format("{}: {} of session {}", setting.where, setting.name, session.name());
+  reconfigure(session, {setting}, [what](const Result<void>& result) {
+    if (result) {
+      logger("daemon").info("{}: changed as it runs", what);
+    } else {
+      logger("daemon").warn("{}: holds from its next start on ({})", what, result.error().detail);
+    }
+  });
 }
 
 void Daemon::reload(std::function<void(Result<void>)> done) {
@@ -199,11 +204,17 @@ void Daemon::shut_down() {
   if (shutting_down_) return;
   shutting_down_ = true;
   sd_notify(0, "STOPPING=1\nSTATUS=Completing files");
-  if (auto timer = loop_.after(kShutdownLimit, [this] { loop_.quit(); })) deadline_ = *std::move(timer);
+  ask_for_time();
   for (Session* session : sessions()) {
     if (!session->over()) session->stop([](const Result<std::string>&) {});
   }
   quit_when_over();
+}
+
+void Daemon::ask_for_time() {
+  using std::chrono::microseconds;
+  sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%lld", static_cast<long long>(microseconds(kMoreTime).count()));
+  if (auto timer = loop_.after(kAskEvery, [this] { ask_for_time(); })) more_time_ = *std::move(timer);
 }
 
 void Daemon::quit_when_over() {

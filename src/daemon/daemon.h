@@ -68,6 +68,7 @@ class Daemon final : private Operations, private SessionObserver {
   void serve_metrics(const std::optional<MetricsAddress>& wanted);
   void try_metrics(const MetricsAddress& address, bool again);
   void follow_template(const Template& now, const Template& before);
+  void follow_template(Session& session, const Setting& setting);
   void start_autostarts();
   /// Runs `zerocast` and hands over what it printed; its error line otherwise.
   void run_command(std::vector<std::string> arguments, Nanoseconds limit, const TextDone& done);
@@ -77,6 +78,8 @@ class Daemon final : private Operations, private SessionObserver {
   void forget_oldest_ended();
   void sleep_or_wake(bool sleeping);
   void shut_down();
+  /// Now and from time to time until the end.
+  void ask_for_time();
   void quit_when_over();
   void tell_systemd();
   void show_metrics();
@@ -91,7 +94,7 @@ class Daemon final : private Operations, private SessionObserver {
   bool shutting_down_ = false;
 
   std::vector<EventSource> signals_;
-  EventSource deadline_;
+  EventSource more_time_;  ///< systemd is asked for it
   EventSource burial_;
   BusService bus_;
   std::unique_ptr<SleepMonitor> sleep_;

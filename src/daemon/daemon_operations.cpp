@@ -138,7 +138,9 @@ void Daemon::start_session(std::vector<Setting> options, TextDone done) {
     settings = found->settings;
   }
   const bool from_template = *from && std::ranges::find(options, "sinks", &Setting::name) == options.end();
+  SessionSettings started_with{.all = {}, .from = from->value_or("")};
   for (Setting& option : options) {
+    started_with.typed.push_back(option.name);
     if (option.name == "autostart") return refuse(invalid("autostart", "only templates have it").error());
     std::erase_if(settings, [&](const Setting& one) { return one.name == option.name; });
     settings.push_back(std::move(option));
@@ -167,8 +169,11 @@ void Daemon::start_session(std::vector<Setting> options, TextDone done) {
     }
     bury(*old);
   }
-  if (auto files = name_files(settings, name, from_template); !files) return refuse(std::move(files.error()));
-  auto session = std::make_unique<Session>(context_, name, std::move(settings));
+  if (auto files = name_files(settings, context_.defaults.record, name, from_template); !files) {
+    return refuse(std::move(files.error()));
+  }
+  started_with.all = std::move(settings);
+  auto session = std::make_unique<Session>(context_, name, std::move(started_with));
   if (session->sink_count() > settings_.max_sinks) {
     return refuse({.kind = ErrorKind::Busy,
                    .operation = "start",

@@ -1,6 +1,7 @@
 #include "daemon/session.h"
 
 #include "base/log.h"
+#include "base/version.h"
 
 #include <fmt/format.h>
 
@@ -30,14 +31,12 @@ Error lost(const std::string& what, std::string detail) {
 
 }  // namespace
 
-Session::Session(const SessionContext& context, std::string name, std::vector<Setting> settings)
+Session::Session(const SessionContext& context, std::string name, SessionSettings settings)
     : context_(context), name_(std::move(name)), settings_(std::move(settings)) {}
 
-std::vector<Setting> Session::start_arguments() const {
-  std::vector<Setting> arguments = settings_;
-  std::erase_if(arguments, [](const Setting& one) { return one.name == "autostart"; });
-  if (restarts_ > 0) arguments.push_back({.name = "continuation", .value = std::int64_t{restarts_}, .where = {}});
-  return arguments;
+bool Session::follows(std::string_view template_name, std::string_view setting) const {
+  return !over() && settings_.from == template_name &&
+         std::ranges::find(settings_.typed, setting) == settings_.typed.end();
 }
 
 Result<void> Session::start_process() {
@@ -47,13 +46,18 @@ Result<void> Session::start_process() {
                                       .on_exit = [this](const std::string& how) { on_exit(how); }});
   if (!worker) return std::unexpected(std::move(worker.error()));
   worker_ = *std::move(worker);
+  heard_at_ = process_start_;
+  works_ = asks_user_ = false;
+  listen();
   return {};
 }
 
 void Session::start(const Done& done) {
   auto started = start_process();
   if (started) {
-    started = send(RequestKind::Start, start_arguments(), [this, done](Result<std::string> answer) {
+    std::vector<Setting> arguments = settings_.all;
+    std::erase_if(arguments, [](const Setting& one) { return one.name == "autostart"; });
+    started = send(RequestKind::Start, std::move(arguments), [this, done](Result<std::string> answer) {
       accepted_ = accepted_ || answer.has_value();
       if (!answer) error_ = answer.error();
       done(std::move(answer));
@@ -106,29 +110,32 @@ void Session::request(RequestKind kind, std::vector<Setting> arguments, const Do
 }
 
 Result<void> Session::send(RequestKind kind, std::vector<Setting> arguments, Done done) {
-  const Request request{.kind = kind, .id = next_id_++, .arguments = std::move(arguments)};
+  Request request{.kind = kind, .id = next_id_++, .arguments = std::move(arguments)};
+  if (kind == RequestKind::Start) {
+    request.start = {.version = std::string(version()), .restarts = restarts_, .defaults = context_.defaults};
+  }
   if (auto sent = worker_->send(request); !sent) return sent;
   waiting_.emplace(request.id, std::move(done));
   return {};
 }
 
 Setting& Session::setting(std::string_view name, SettingValue otherwise) {
-  const auto found = std::ranges::find(settings_, name, &Setting::name);
-  if (found != settings_.end()) return *found;
-  return settings_.emplace_back(std::string(name), std::move(otherwise), std::string());
+  const auto found = std::ranges::find(settings_.all, name, &Setting::name);
+  if (found != settings_.all.end()) return *found;
+  return settings_.all.emplace_back(std::string(name), std::move(otherwise), std::string());
 }
 
 std::size_t Session::sink_count() const {
-  const auto found = std::ranges::find(settings_, "sinks", &Setting::name);
-  if (found == settings_.end()) return adding_;
+  const auto found = std::ranges::find(settings_.all, "sinks", &Setting::name);
+  if (found == settings_.all.end()) return adding_;
   const auto* list = std::get_if<std::vector<std::string>>(&found->value);
   return adding_ + (list == nullptr ? 1 : list->size());
 }
 
 std::vector<std::string> Session::sinks() const {
-  const auto found = std::ranges::find(settings_, "sinks", &Setting::name);
+  const auto found = std::ranges::find(settings_.all, "sinks", &Setting::name);
   std::vector<std::string> names;
-  if (found == settings_.end()) return names;
+  if (found == settings_.all.end()) return names;
   if (const auto* one = std::get_if<std::string>(&found->value)) names.push_back(sink_name(*one));
   if (const auto* list = std::get_if<std::vector<std::string>>(&found->value)) {
     for (const std::string& sink : *list) names.push_back(sink_name(sink));
@@ -173,7 +180,7 @@ void Session::on_event(Event event) {
       if (s.stopping_) return;
       const bool still_away = event.state == SessionState::Starting && s.state_ == SessionState::Reconnecting;
       if (!still_away) s.set_state(event.state, event.reason);
-      if (event.state != SessionState::Starting && !s.listen_) s.listen();
+      s.asks_user_ = event.state == SessionState::Starting && event.asks_user;
     }
     void operator()(FactsEvent& event) const {
       s.facts_ = std::move(event);
@@ -184,9 +191,12 @@ void Session::on_event(Event event) {
     void operator()(const StallEvent& event) const {
       s.stalled_ = event.stalled;
       s.context_.observer.on_stall(s, event);
+      const bool opening = s.state_ == SessionState::Starting || s.state_ == SessionState::Reconnecting;
+      if (event.stalled && opening) s.hangs();
     }
     void operator()(Statistics& statistics) const {
       if (s.stopping_ && work_done(statistics) != work_done(s.statistics_)) s.give_time_to_stop();
+      s.works_ = true;
       s.statistics_ = std::move(statistics);
       s.statistics_.worker_restarts = s.restarts_;
       s.context_.observer.on_statistics(s);
@@ -202,12 +212,16 @@ void Session::listen() {
     listen_.reset();
     if (!worker_ || stopping_ || over()) return;
     const Nanoseconds silence = monotonic_now() - heard_at_;
-    if (silence < kSilence) return listen();
-    logger("daemon").error("session {}: its process hangs", name_);
+    if (asks_user_ || silence < (works_ ? kSilence : kFirstSilence)) return listen();
     context_.observer.on_stall(*this, {.stalled = true, .seconds = static_cast<double>(silence.count()) / 1e9});
-    worker_->kill();
+    hangs();
   });
   if (timer) listen_ = *std::move(timer);
+}
+
+void Session::hangs() {
+  logger("daemon").error("session {}: its process hangs", name_);
+  if (worker_) worker_->kill();
 }
 
 void Session::on_exit(const std::string& how) {

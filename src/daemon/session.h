@@ -36,21 +36,31 @@ struct SessionContext {
   EventLoop& loop;
   SessionObserver& observer;
   std::string worker_program;  ///< path
+  SessionDefaults defaults = {};
+};
+
+/// What a session was started with.
+struct SessionSettings {
+  std::vector<Setting> all;
+  std::string from = {};                ///< the template's name; empty: none
+  std::vector<std::string> typed = {};  ///< names of those that are not the template's
 };
 
 /// One session: its settings, the process that runs it, and what that says. Of the loop's thread.
 ///
-/// A process that crashes, or says nothing for kSilence where it should every second, is started again with the
-/// settings as they are by then, and its files go on in further ones ("clip-2.mkv"); after kMostCrashes in a row the
-/// session has failed.
+/// A process that crashes, says nothing for kSilence where it should every second, or hangs in a driver before its
+/// first picture is started again with the settings as they are by then, and its files go on in further ones
+/// ("clip-2.mkv"); after kMostCrashes in a row the session has failed.
 class Session {
  public:
   /// Called once with what the process answered, or why it never will.
   using Done = std::function<void(Result<std::string>)>;
   static constexpr unsigned kMostCrashes = 5;
   static constexpr Nanoseconds kSilence = std::chrono::seconds(10);
+  /// Before its first word: drivers are loaded, shaders are compiled.
+  static constexpr Nanoseconds kFirstSilence = std::chrono::seconds(60);
 
-  Session(const SessionContext& context, std::string name, std::vector<Setting> settings);
+  Session(const SessionContext& context, std::string name, SessionSettings settings);
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
   ~Session() = default;
@@ -64,7 +74,9 @@ class Session {
   void request(RequestKind kind, std::vector<Setting> arguments, const Done& done);
 
   [[nodiscard]] const std::string& name() const { return name_; }
-  [[nodiscard]] const std::vector<Setting>& settings() const { return settings_; }
+  [[nodiscard]] const std::vector<Setting>& settings() const { return settings_.all; }
+  /// Whether `setting` of that template is this session's, too.
+  [[nodiscard]] bool follows(std::string_view template_name, std::string_view setting) const;
   [[nodiscard]] SessionState state() const { return state_; }
   [[nodiscard]] bool over() const { return state_ == SessionState::Ended || state_ == SessionState::Failed; }
   [[nodiscard]] bool accepted() const { return accepted_; }
@@ -84,12 +96,13 @@ class Session {
   void give_time_to_stop();
   [[nodiscard]] Result<void> start_process();
   [[nodiscard]] Result<void> send(RequestKind kind, std::vector<Setting> arguments, Done done);
-  [[nodiscard]] std::vector<Setting> start_arguments() const;
   void on_event(Event event);
   void on_exit(const std::string& how);
   void begin_anew(const std::string& how);
   /// Looks now and then whether the process still speaks.
   void listen();
+  /// It is killed, and begins anew.
+  void hangs();
   void set_state(SessionState state, const std::string& reason);
   void end(SessionState state, const std::string& reason);
   void answer_all(const Error& error);
@@ -99,7 +112,7 @@ class Session {
 
   const SessionContext& context_;
   const std::string name_;
-  std::vector<Setting> settings_;
+  SessionSettings settings_;
   SessionState state_ = SessionState::Starting;
   bool accepted_ = false;
   bool stopping_ = false;
@@ -118,7 +131,9 @@ class Session {
   unsigned crashes_ = 0;    ///< since it last ran for kSteady
   unsigned restarts_ = 0;
   Nanoseconds process_start_{};
-  Nanoseconds heard_at_{};  ///< its newest event
+  Nanoseconds heard_at_{};  ///< its newest event, or its start
+  bool works_ = false;      ///< it tells its figures every second
+  bool asks_user_ = false;  ///< the desktop shows a dialog: that takes as long as it takes
   EventSource listen_;
   EventSource restart_;
   EventSource kill_;

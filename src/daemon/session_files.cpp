@@ -10,27 +10,32 @@
 
 namespace zc::daemon {
 
-Result<void> name_files(std::vector<Setting>& settings, std::string_view session, bool from_template) {
+Result<void> name_files(std::vector<Setting>& settings, std::span<const Setting> defaults, std::string_view session,
+                        bool from_template) {
   const auto find = [&](std::string_view name) { return std::ranges::find(settings, name, &Setting::name); };
-  const auto overwrite = find("overwrite");
-  const bool* replaces = overwrite == settings.end() ? nullptr : std::get_if<bool>(&overwrite->value);
+  const auto value = [&]<class T>(std::string_view name, T otherwise) {
+    const auto own = find(name);
+    const auto below = std::ranges::find(defaults, name, &Setting::name);
+    const T* found = own != settings.end()     ? std::get_if<T>(&own->value)
+                     : below != defaults.end() ? std::get_if<T>(&below->value)
+                                               : nullptr;
+    return found == nullptr ? otherwise : *found;
+  };
+  const bool replaces = value("overwrite", false);
   const auto name = [&](std::string& sink) -> Result<void> {
     if (is_url(sink)) return {};
     auto path = expand_file_name(sink, session);
     if (!path) return std::unexpected(std::move(path.error()));
     std::error_code unknown;
     // A FIFO or a device is there to be written to.
-    const bool taken =
-        from_template && (replaces == nullptr || !*replaces) && std::filesystem::is_regular_file(*path, unknown);
+    const bool taken = from_template && !replaces && std::filesystem::is_regular_file(*path, unknown);
     sink = taken ? free_path(*path) : *std::move(path);
     return {};
   };
   const auto sinks = find("sinks");
   if (sinks == settings.end()) {
     if (find("replay-seconds") != settings.end()) return {};
-    const auto container = find("container");
-    const auto* word = container == settings.end() ? nullptr : std::get_if<std::string>(&container->value);
-    auto path = default_file(word == nullptr ? "mkv" : *word);
+    auto path = default_file(value("container", std::string("mkv")));
     if (!path) return std::unexpected(std::move(path.error()));
     settings.push_back({.name = "sinks", .value = std::vector{*std::move(path)}, .where = {}});
     return {};

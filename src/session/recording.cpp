@@ -156,6 +156,7 @@ class RecordingImpl final : public Recording, public SourceListener {
   Nanoseconds cpu_encoder_{};
   std::atomic<Size> size_;
   Codec codec_{};
+  std::atomic<bool> opening_{false};
   std::atomic<bool> stage_ready_{false};
   std::atomic<bool> paused_{false};
   std::atomic<std::uint64_t> route_changes_{0};
@@ -223,6 +224,7 @@ std::expected<void, Failure> RecordingImpl::open(std::stop_token stop) {
   }
   source_ = std::move(*source);
   intake_.set_source(*source_);
+  if (options_.events != nullptr) options_.events->on_asking();
   if (auto started = source_->start(formats_.begin(monotonic_now()), *this); !started) {
     return failed(Part::Source, std::move(started.error()));
   }
@@ -264,7 +266,10 @@ void RecordingImpl::run_worker(const std::stop_token& stop) {
     if (first.error().error.kind != ErrorKind::Cancelled) end_with(EndReason::Failed, std::move(first.error()));
     return;
   }
-  if (const auto opened = open_stage(*first); !opened) {
+  opening_ = true;
+  const auto opened = open_stage(*first);
+  opening_ = false;
+  if (!opened) {
     end_with(EndReason::Failed, opened.error());
     return;
   }
@@ -467,6 +472,7 @@ bool RecordingImpl::wait(Nanoseconds timeout) {
 
 RecordingStatus RecordingImpl::status() const {
   RecordingStatus status;
+  status.opening = opening_;
   {
     const std::lock_guard lock(mutex_);
     status.end = end_;

@@ -31,6 +31,8 @@ namespace zc {
 class RecordingEvents {
  public:
   virtual ~RecordingEvents() = default;
+  /// Recording::start() asks the desktop, whose user may take long to answer.
+  virtual void on_asking() {}
   /// The source is gone and waited for (its error), or it is back (null).
   virtual void on_source(const Error* lost) = 0;
   /// Pictures take another way from the source to the encoder, and why.
@@ -90,7 +92,8 @@ struct Failure {
 
 /// Counters at one moment; rates are for the reader to take from two of them.
 struct RecordingStatus {
-  bool first_picture = false;    ///< false: still waiting for the desktop's permission or a first picture
+  bool first_picture = false;    ///< false: still waiting for a first picture, or opening what it wants
+  bool opening = false;          ///< the first picture is there; drivers and encoders are opened for it
   Nanoseconds elapsed{};         ///< of stream time
   std::uint64_t captured = 0;    ///< pictures the source delivered since the first encoded one
   std::uint64_t taken = 0;       ///< pictures that the encoder was given, repeats included

@@ -22,7 +22,8 @@ Result<void> of_table(const ConfigTable& table, Result<void> result) {
   return std::unexpected(std::move(error));
 }
 
-Result<void> check_table(const ConfigTable& table) {
+/// `config`: the tables before it, [record] and [stream] among them.
+Result<void> check_table(const ConfigTable& table, const Config& config) {
   if (table.name == "daemon") {
     const auto daemon = daemon_settings_from(table.settings);
     return daemon ? Result<void>{} : std::unexpected(daemon.error());
@@ -44,7 +45,7 @@ Result<void> check_table(const ConfigTable& table) {
     }
   }
   if (!has("sinks") && !has("replay-seconds")) return {};
-  auto options = record_options_from(table.settings);
+  auto options = record_options_from(table.settings, {.record = config.record, .stream = config.stream});
   return of_table(table, options ? Result<void>{} : std::unexpected(std::move(options.error())));
 }
 
@@ -63,7 +64,7 @@ void keep_table(ConfigTable table, Config& config) {
 Result<Config> checked(std::vector<ConfigTable> tables) {
   Config config;
   for (ConfigTable& table : tables) {
-    if (auto good = check_table(table); !good) return std::unexpected(std::move(good.error()));
+    if (auto good = check_table(table, config); !good) return std::unexpected(std::move(good.error()));
     keep_table(std::move(table), config);
   }
   return config;

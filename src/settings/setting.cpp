@@ -192,6 +192,20 @@ bool overruled(const Setting& setting, std::span<const std::string_view> given, 
   });
 }
 
+/// `defaults` that none of `chosen` overrules.
+Result<void> apply_below(std::span<const Setting* const> chosen, std::vector<Setting> defaults, SettingScope scope,
+                         RecordWords& words) {
+  std::vector<std::string_view> given;
+  for (const Setting* setting : chosen) {
+    std::erase_if(defaults, [&](const Setting& one) { return one.name == setting->name; });
+    const SettingRow* row = find_row(setting->name, scope);
+    if (row != nullptr && names_option(*setting, row->row->argument.name, scope)) {
+      given.push_back(row->row->argument.name);
+    }
+  }
+  return apply_defaults(defaults, given, scope, words);
+}
+
 /// What sessions have beyond the options of the command line.
 struct SessionWords {
   std::vector<std::string> sinks;
@@ -274,7 +288,7 @@ Result<void> check_settings(std::span<const Setting> settings, SettingScope scop
   return check_conflicts(last_of_each(settings), scope);
 }
 
-Result<RecordOptions> record_options_from(std::span<const Setting> settings) {
+Result<RecordOptions> record_options_from(std::span<const Setting> settings, const SessionDefaults& defaults) {
   if (auto good = check_settings(settings, SettingScope::Template); !good) {
     return std::unexpected(std::move(good.error()));
   }
@@ -288,7 +302,12 @@ Result<RecordOptions> record_options_from(std::span<const Setting> settings) {
     return fail(ErrorKind::Invalid, std::string(kSinks), "at least one file or URL is needed, or replay-seconds");
   }
   const bool only_peers = !session.sinks.empty() && std::ranges::all_of(session.sinks, is_url);
-  RecordWords words = record_defaults(session.live.value_or(only_peers));
+  const bool live = session.live.value_or(only_peers);
+  RecordWords words = record_defaults(live);
+  const SettingScope scope = live ? SettingScope::Stream : SettingScope::Record;
+  if (auto set = apply_below(chosen, live ? defaults.stream : defaults.record, scope, words); !set) {
+    return std::unexpected(std::move(set.error()));
+  }
   for (const Setting* setting : chosen) {
     const SettingRow* row = find_row(setting->name, SettingScope::Session);
     if (row == nullptr) continue;

@@ -51,9 +51,10 @@ struct SettingInfo {
 /// The value of "replay-seconds". Invalid: see seconds_value().
 [[nodiscard]] Result<Nanoseconds> replay_value(std::string_view option, std::string_view text);
 
-/// Settings of the scope Template as a recording's options. Later ones win over earlier ones of the same name. Invalid:
-/// as check_settings(); neither a sink nor a replay.
-[[nodiscard]] Result<RecordOptions> record_options_from(std::span<const Setting> settings);
+/// Settings of the scope Template as a recording's options. Later ones win over earlier ones of the same name, and all
+/// of them over `defaults`, as what is typed does. Invalid: as check_settings(); neither a sink nor a replay.
+[[nodiscard]] Result<RecordOptions> record_options_from(std::span<const Setting> settings,
+                                                        const SessionDefaults& defaults = {});
 
 /// Puts settings of the scope Record or Stream in the place of the built-in defaults, but for those that are among the
 /// options `given` ("--codec") or excluded by one of them. Errors as check_settings().

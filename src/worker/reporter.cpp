@@ -14,6 +14,8 @@ namespace {
 constexpr Nanoseconds kFiguresEvery = std::chrono::seconds(1);
 /// Nothing at all for so long is a fault, and so are two pictures that should have come.
 constexpr Nanoseconds kStall = std::chrono::seconds(5);
+/// Every encoder there is may be tried, each for as long as it is given; a driver that nothing bounds has hung.
+constexpr Nanoseconds kOpening = std::chrono::seconds(120);
 constexpr double kMissedPictures = 2;
 constexpr double kLongestStall = 3600;  // s
 
@@ -39,9 +41,11 @@ void Reporter::reply(std::uint64_t id, const Result<std::string>& result) {
              .text = result ? *result : std::string()});
 }
 
-void Reporter::state(SessionState state, const std::string& reason) {
-  tell(StateEvent{.state = state, .reason = reason});
+void Reporter::state(SessionState state, const std::string& reason, bool asks_user) {
+  tell(StateEvent{.state = state, .reason = reason, .asks_user = asks_user});
 }
+
+void Reporter::on_asking() { state(SessionState::Starting, "", true); }
 
 void Reporter::end(const Error& error) { tell(EndEvent{.end = "failed", .error = error, .report = {}}); }
 
@@ -105,8 +109,11 @@ void Reporter::look_at(const Recording& recording) {
   }
   if (state == SessionState::Recording) {
     watch_for_stall(status);
-  } else {
+  } else if (!status.opening || newest_at_ == Nanoseconds{}) {
     newest_at_ = now;
+  } else if (!stalled_ && now - newest_at_ >= kOpening) {
+    stalled_ = true;
+    tell(StallEvent{.stalled = true, .seconds = seconds(now - newest_at_)});
   }
   tell_figures(recording, status);
 }

@@ -23,7 +23,7 @@ class Reporter final : public RecordingEvents {
   ~Reporter() override = default;
 
   void reply(std::uint64_t id, const Result<std::string>& result);
-  void state(SessionState state, const std::string& reason);
+  void state(SessionState state, const std::string& reason, bool asks_user = false);
   /// The last word.
   void end(const Error& error);
   void end(std::string_view reason);
@@ -34,6 +34,7 @@ class Reporter final : public RecordingEvents {
   /// The figures of one that is being completed, every second; another thread may do that when look_at() is over.
   void look_at_end(const Recording& recording);
 
+  void on_asking() override;
   // The recording's threads.
   void on_source(const Error* lost) override;
   void on_route(std::string_view before, std::string_view now, std::string_view reason) override;

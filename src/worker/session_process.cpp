@@ -1,6 +1,7 @@
 #include "worker/session_process.h"
 
 #include "base/log.h"
+#include "base/version.h"
 #include "control/channel.h"
 #include "control/message.h"
 #include "control/worker_arguments.h"
@@ -13,6 +14,7 @@
 #include "worker/request_server.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <poll.h>
 
 #include <condition_variable>
@@ -49,15 +51,18 @@ std::optional<Request> first_request(const Channel& channel) {
   }
 }
 
-/// Settings that are the daemon's word to this process, not the user's.
-std::int64_t take_continuation(std::vector<Setting>& settings) {
-  std::int64_t number = 0;
-  std::erase_if(settings, [&](const Setting& setting) {
-    if (setting.name != "continuation") return false;
-    if (const auto* given = std::get_if<std::int64_t>(&setting.value)) number = *given;
-    return true;
-  });
-  return number;
+/// What the daemon asks for, as options. Unsupported: the daemon is of another version, as after an upgrade.
+Result<RecordOptions> session_options(const Request& request, const StartContext& context) {
+  if (context.version != version()) {
+    return fail(ErrorKind::Unsupported, "start",
+                fmt::format("the daemon that runs is zerocast {}, the installed program {}: end the daemon, or type "
+                            "'systemctl --user restart zerocast'",
+                            context.version, version()));
+  }
+  auto options = record_options_from(request.arguments, context.defaults);
+  if (!options) return options;
+  if (auto encodable = check_encoder(*options); !encodable) return std::unexpected(std::move(encodable.error()));
+  return options;
 }
 
 /// Completes the recording; the daemon hears meanwhile how far that is.
@@ -74,19 +79,16 @@ RecordingReport finish(Recording& recording, Reporter& reporter) {
 int run_session(Channel channel, const Toggles& toggles) {
   auto request = first_request(channel);
   if (!request) return kRefused;
-  const std::int64_t continuation = take_continuation(request->arguments);
+  const StartContext context = std::move(request->start).value_or(StartContext{});
   Reporter reporter(channel);
-  auto options = record_options_from(request->arguments);
-  if (options) {
-    if (auto encodable = check_encoder(*options); !encodable) options = std::unexpected(std::move(encodable.error()));
-  }
+  const auto options = session_options(*request, context);
   if (!options) {
     reporter.reply(request->id, std::unexpected(options.error()));
     reporter.end(options.error());
     return kRefused;
   }
   RecordingOptions recording_options_now = recording_options(*options, toggles);
-  if (continuation > 0) continue_files(recording_options_now.outputs);
+  if (context.restarts > 0) continue_files(recording_options_now.outputs);
   recording_options_now.outputs_change = true;
   recording_options_now.events = &reporter;
   reporter.reply(request->id, std::string());

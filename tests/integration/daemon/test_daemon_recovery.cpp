@@ -53,6 +53,24 @@ TEST_CASE("a session whose process hangs is ended and begins anew") {
   CHECK(check_file(rig.path("hang-2.mkv")).frames >= 10);
 }
 
+TEST_CASE("a session whose process hangs before its first picture is ended and begins anew") {
+  auto pipewire = PrivatePipeWire::start();
+  REQUIRE(pipewire);
+  auto producer = TestProducer::create({});
+  REQUIRE(producer);
+  (*producer)->fall_silent(Silence::ForEver);
+  DaemonRig rig;
+  const auto name = rig.client().start(
+      {{"source", std::string("node:zerocast-test"), {}}, {"sinks", std::vector{rig.path("early.mkv")}, {}}});
+  REQUIRE(name);
+  rig.wait_for(*name, [](const SessionView& one) { return figure(one, "process_resident_bytes") > 0; });
+  REQUIRE(::kill(process_of(*name), SIGSTOP) == 0);
+  rig.wait_for(*name, [](const SessionView& one) { return figure(one, "worker_restarts") == 1; });
+  (*producer)->fall_silent(Silence::None);
+  rig.wait_for(*name,
+               [](const SessionView& one) { return one.state == "recording" && figure(one, "encoder_frames") >= 10; });
+}
+
 TEST_CASE("the machine sleeps and wakes up: nothing is recorded meanwhile, and the same file goes on") {
   LogindStandIn logind;
   DaemonRig rig;

@@ -38,6 +38,28 @@ TEST_CASE("a request arrives with its kind, number and arguments") {
   CHECK(argument<std::vector<std::string>>(*back, "list")->size() == 2);
   CHECK(argument<std::string>(*back, "whole") == nullptr);
   CHECK(argument<std::string>(*back, "other") == nullptr);
+  CHECK_FALSE(back->start);
+}
+
+TEST_CASE("a start says who asks, and what holds where the session says nothing") {
+  const Request request{.kind = RequestKind::Start,
+                        .id = 1,
+                        .arguments = {{"codec", std::string("h264"), "zerocast.toml:2:1"}},
+                        .start = StartContext{.version = "1.2.3",
+                                              .restarts = 2,
+                                              .defaults = {.record = {{"crf", std::int64_t{23}, "zerocast.toml:9:1"}},
+                                                           .stream = {{"cursor", std::string("hidden"), {}}}}}};
+  const auto back = parse_request(to_text(request));
+  REQUIRE(back);
+  CHECK(back->arguments.front().where == "zerocast.toml:2:1");
+  REQUIRE(back->start);
+  CHECK(back->start->version == "1.2.3");
+  CHECK(back->start->restarts == 2);
+  REQUIRE(back->start->defaults.record.size() == 1);
+  CHECK(back->start->defaults.record.front().where == "zerocast.toml:9:1");
+  CHECK(std::get<std::int64_t>(back->start->defaults.record.front().value) == 23);
+  REQUIRE(back->start->defaults.stream.size() == 1);
+  CHECK(back->start->defaults.stream.front().name == "cursor");
 }
 
 TEST_CASE("every kind of request and event is understood again") {
@@ -46,8 +68,9 @@ TEST_CASE("every kind of request and event is understood again") {
     CHECK(parse_request(to_text(request))->kind == request.kind);
   }
   for (unsigned state = 0; state <= static_cast<unsigned>(SessionState::Failed); ++state) {
-    const StateEvent event{.state = static_cast<SessionState>(state), .reason = "because"};
+    const StateEvent event{.state = static_cast<SessionState>(state), .reason = "because", .asks_user = state == 0};
     CHECK(there_and_back(event).state == event.state);
+    CHECK(there_and_back(event).asks_user == event.asks_user);
     CHECK_FALSE(to_string(event.state).empty());
   }
   const Reply answer = there_and_back(

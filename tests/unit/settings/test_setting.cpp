@@ -88,6 +88,28 @@ TEST_CASE("the later of two settings of one name wins") {
   CHECK(options->encoder.codec == Codec::H264);
 }
 
+TEST_CASE("a session's settings win over the configuration's defaults, and over those they exclude") {
+  const SessionDefaults defaults{
+      .record = {{"codec", std::string("av1"), {}}, {"crf", std::int64_t{30}, {}}, {"restore", false, {}}},
+      .stream = {{"codec", std::string("hevc"), {}}}};
+  const auto read = [&](std::vector<Setting> settings, const char* sink) {
+    settings.push_back({"sinks", std::vector<std::string>{sink}, {}});
+    auto options = record_options_from(settings, defaults);
+    if (!options) FAIL(options.error().message());
+    return *std::move(options);
+  };
+  CHECK(read({}, "/tmp/a.mkv").encoder.codec == Codec::AV1);
+  CHECK_FALSE(read({}, "/tmp/a.mkv").restore);
+  CHECK(read({{"restore", true, {}}}, "/tmp/a.mkv").restore);
+  CHECK(read({{"codec", std::string("h264"), {}}}, "/tmp/a.mkv").encoder.codec == Codec::H264);
+  CHECK(read({{"bitrate", std::string("2M"), {}}}, "/tmp/a.mkv").encoder.codec == Codec::AV1);
+  CHECK(read({}, "udp://localhost:9").encoder.codec == Codec::HEVC);
+  const SessionDefaults wrong{.record = {{"codec", std::string("h265"), "zerocast.toml:2:1"}}, .stream = {}};
+  const auto refused = record_options_from(std::vector<Setting>{{"sinks", std::string("/tmp/a.mkv"), {}}}, wrong);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().message().find("zerocast.toml:2:1") != std::string::npos);
+}
+
 TEST_CASE("a setting that is wrong is named with its place and what is valid") {
   CHECK_THAT(refusal({file(), setting("coded", "hevc")}),
              StartsWith("here:3: coded") &&
