@@ -63,7 +63,7 @@ TEST_CASE("the example names every setting, and each default in it is valid") {
   const std::string example = config_example();
   CHECK(parse_config(example, "example"));
   std::string active = "[record]\n";
-  const std::string record = example.substr(0, example.find("[stream]"));
+  const std::string record = example.substr(0, example.find("\n[stream]"));
   for (const SettingInfo& setting : setting_infos(SettingScope::Record)) {
     const std::string key = "\n#" + std::string(setting.name) + " =";
     const std::size_t at = record.find(key);
