@@ -19,6 +19,8 @@ namespace zc {
 inline constexpr const char* kPortalName = "org.freedesktop.portal.Desktop";
 inline constexpr const char* kPortalPath = "/org/freedesktop/portal/desktop";
 inline constexpr const char* kScreenCastInterface = "org.freedesktop.portal.ScreenCast";
+/// Who captures. The desktop file, which the portal looks for, and the icon have the same name.
+inline constexpr const char* kAppId = "org.zerocast.Zerocast";
 
 /// Values of the dictionaries we send.
 using PortalValue = std::variant<bool, std::uint32_t, std::string>;

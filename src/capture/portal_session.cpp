@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <exception>
+#include <mutex>
 #include <thread>
 #include <utility>
 
@@ -83,6 +84,7 @@ struct PortalSession::Impl {
     return 0;
   }
 
+  [[nodiscard]] Result<void> register_app(const PortalWish& wish, const std::stop_token& stop);
   [[nodiscard]] Result<PortalAbilities> query(const PortalWish& wish, const std::stop_token& stop);
   [[nodiscard]] Result<void> listen();
   [[nodiscard]] Result<void> create_session(const PortalWish& wish, const std::stop_token& stop);
@@ -94,6 +96,41 @@ struct PortalSession::Impl {
     return requests->perform(call, stop, [this] { return interruption(); });
   }
 };
+
+/// Under our own name the dialog names zerocast, and a permission is the same for a terminal's recording and the
+/// service's: the portal keeps permissions by name, and would take the name from the process's systemd unit. Portals
+/// from 1.20 on have it (org.freedesktop.host.portal.Registry), once per connection and before any other call on it.
+/// Not being registered is no reason to fail; a portal that does not answer is.
+Result<void> PortalSession::Impl::register_app(const PortalWish& wish, const std::stop_token& stop) {
+  constexpr const char* kOperation = "tell the desktop portal who captures";
+  sd_bus_message* raw = nullptr;
+  int r = sd_bus_message_new_method_call(bus->get(), &raw, kPortalName, kPortalPath,
+                                         "org.freedesktop.host.portal.Registry", "Register");
+  const MessagePtr message(raw);
+  if (r >= 0) r = sd_bus_message_append(raw, "s", kAppId);
+  if (r >= 0) r = append_options(raw, {});
+  if (r < 0) return fail_bus(r, kOperation);
+  const auto answer = bus->call(raw, wish.answer_within, stop, kOperation);
+  if (answer) return {};
+  const Error& error = answer.error();
+  switch (error.kind) {
+    case ErrorKind::Cancelled:
+    case ErrorKind::Lost:
+    case ErrorKind::Timeout: return std::unexpected(error);
+    case ErrorKind::NotFound:  // an older portal; or none, which the next call says in more words
+      log().debug("{}", error.message());
+      return {};
+    default: break;
+  }
+  static std::once_flag once;
+  std::call_once(once, [&] {
+    log().warn(
+        "the desktop portal does not know this program as {} ({}): is {}.desktop installed? Its dialog may name "
+        "another program, and permissions count for that one",
+        kAppId, error.detail, kAppId);
+  });
+  return {};
+}
 
 /// Also finds out who the portal is: its first answer comes from its unique name.
 Result<PortalAbilities> PortalSession::Impl::query(const PortalWish& wish, const std::stop_token& stop) {
@@ -241,6 +278,7 @@ Result<std::unique_ptr<PortalSession>> PortalSession::open(const PortalWish& wis
   auto bus = PortalBus::connect();
   if (!bus) return std::unexpected(bus.error());
   impl->bus = std::move(*bus);
+  if (auto done = impl->register_app(wish, stop); !done) return std::unexpected(done.error());
   const auto abilities = impl->query(wish, stop);
   if (!abilities) return std::unexpected(abilities.error());
   log().debug("desktop portal: screen cast version {}, source types {:#x}, cursor modes {:#x}", abilities->version,

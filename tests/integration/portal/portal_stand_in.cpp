@@ -169,6 +169,8 @@ int PortalStandIn::handle(sd_bus_message* message) {
   std::uint8_t type = 0;
   if (sd_bus_message_get_type(message, &type) < 0 || type != SD_BUS_MESSAGE_METHOD_CALL) return 0;
   const std::string member = sd_bus_message_get_member(message);
+  const bool first = callers_.insert(sd_bus_message_get_sender(message)).second;
+  if (member == "Register") return answer_register(message, first);
   if (member == "GetAll") return answer_properties(message);
   if (member == "Close") {
     note([&](PortalSeen& seen) { seen.closed.emplace_back(sd_bus_message_get_path(message)); });
@@ -180,6 +182,20 @@ int PortalStandIn::handle(sd_bus_message* message) {
   if (member == "Start") return answer_request(message, member, script_.start);
   if (member == "OpenPipeWireRemote") return answer_remote(message);
   return 0;
+}
+
+/// As xdg-desktop-portal 1.20: the first call fixes who the caller is.
+int PortalStandIn::answer_register(sd_bus_message* message, bool first) {
+  const PortalStep& step = script_.register_app;
+  if (!step.reply) return 1;
+  if (!step.error.empty()) return sd_bus_reply_method_errorf(message, step.error.c_str(), "as the script says");
+  const char* app_id = nullptr;
+  if (!first || sd_bus_message_read(message, "s", &app_id) <= 0) {
+    return sd_bus_reply_method_errorf(message, "org.freedesktop.portal.Error.Failed",
+                                      "Connection already associated with an application ID");
+  }
+  note([&](PortalSeen& seen) { seen.app_ids.emplace_back(app_id); });
+  return sd_bus_reply_method_return(message, "");
 }
 
 int PortalStandIn::answer_properties(sd_bus_message* message) const {

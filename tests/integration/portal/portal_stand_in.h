@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -43,6 +44,7 @@ struct PortalScript {
   std::uint32_t version = 5;
   std::uint32_t source_types = 7;
   std::uint32_t cursor_modes = 7;
+  PortalStep register_app;  ///< its answer only; refused all the same when another call came before
   PortalStep create_session;
   PortalStep select_sources;
   PortalStep start;
@@ -55,7 +57,8 @@ struct PortalScript {
 
 /// What reached the stand-in.
 struct PortalSeen {
-  std::vector<std::string> methods;
+  std::vector<std::string> methods;                   ///< of the screen cast
+  std::vector<std::string> app_ids;                   ///< of callers that registered in time
   std::map<std::string, std::string> select_options;  ///< values as text
   std::string session;                                ///< of the last CreateSession
   std::string start_request;                          ///< path of the last Start's request
@@ -90,6 +93,7 @@ class PortalStandIn {
   void run(const std::stop_token& stop);
   static int on_message(sd_bus_message* message, void* self, sd_bus_error* error);
   int handle(sd_bus_message* message);
+  int answer_register(sd_bus_message* message, bool first);
   int answer_properties(sd_bus_message* message) const;
   int answer_request(sd_bus_message* message, const std::string& method, const PortalStep& step);
   int answer_remote(sd_bus_message* message) const;
@@ -100,7 +104,8 @@ class PortalStandIn {
   BusPtr bus_;
   SlotPtr filter_;
   UniqueFd wake_;
-  std::string caller_;  ///< of the last session; the thread's own
+  std::string caller_;             ///< of the last session; the thread's own
+  std::set<std::string> callers_;  ///< connections that called already; the thread's own
   std::atomic<bool> close_asked_ = false;
 
   mutable std::mutex mutex_;

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "capture/portal_session.h"
+#include "integration/portal/log_listener.h"
 #include "integration/portal/portal_stand_in.h"
 #include "support/private_bus.h"
 
@@ -100,6 +101,42 @@ TEST_CASE("the user grants a monitor") {
     CHECK(seen.closed.empty());
   }
   CHECK(portal->wait([](const PortalSeen& seen) { return seen.closed == std::vector{seen.session}; }));
+}
+
+TEST_CASE("the portal is told who captures, before anything else, on every connection") {
+  const auto bus = private_bus();
+  const auto portal = stand_in();
+  LogListener said;
+  const auto first = granted();
+  const auto second = granted();
+  CHECK(portal->seen().app_ids == std::vector<std::string>(2, "org.zerocast.Zerocast"));
+  CHECK_FALSE(contains(said.take(), "warning"));
+}
+
+TEST_CASE("a portal before 1.20 knows nothing of names, and nothing is said of it") {
+  const auto bus = private_bus();
+  PortalScript script;
+  script.register_app.error =
+      GENERATE("org.freedesktop.DBus.Error.UnknownMethod", "org.freedesktop.DBus.Error.UnknownInterface");
+  const auto portal = stand_in(script);
+  LogListener said;
+  CHECK(granted()->grant().node == 42);
+  CHECK(portal->seen().app_ids.empty());
+  CHECK_FALSE(contains(said.take(), "warning"));
+}
+
+TEST_CASE("a portal that does not take the name is told of once, and asked all the same") {
+  const auto bus = private_bus();
+  PortalScript script;
+  script.register_app.error = "org.freedesktop.portal.Error.Failed";
+  const auto portal = stand_in(script);
+  LogListener said;
+  CHECK(granted()->grant().node == 42);
+  const std::string text = said.take();
+  CHECK(contains(text, "warning: the desktop portal does not know this program as org.zerocast.Zerocast"));
+  CHECK(contains(text, "as the script says"));
+  CHECK(granted()->grant().node == 42);
+  CHECK_FALSE(contains(said.take(), "warning"));
 }
 
 TEST_CASE("an old portal is asked only for what it knows") {
@@ -211,6 +248,15 @@ TEST_CASE("a portal that says nothing is not waited for for ever") {
   CHECK(error.kind == ErrorKind::Timeout);
   CHECK(
       portal->wait([](const PortalSeen& seen) { return !seen.closed.empty() && seen.closed.back() == seen.session; }));
+}
+
+TEST_CASE("a portal that does not even take a name is not asked on") {
+  const auto bus = private_bus();
+  PortalScript script;
+  script.register_app.reply = false;
+  const auto portal = stand_in(script);
+  CHECK(refused({.answer_within = std::chrono::milliseconds(500)}).kind == ErrorKind::Timeout);
+  CHECK(portal->seen().methods.empty());
 }
 
 TEST_CASE("the bus dies while the user thinks") {
