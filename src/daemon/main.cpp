@@ -1,5 +1,6 @@
 // zerocast-daemon: what `zerocast daemon` becomes. It is a program of its own so that a service that waits for months
 // does not hold FFmpeg's and the drivers' libraries in memory.
+#include "base/install_paths.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
 
@@ -10,7 +11,6 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
-#include <filesystem>
 #include <string>
 
 namespace {
@@ -20,20 +20,6 @@ using namespace zc;
 constexpr int kInternal = 1;
 constexpr int kUsage = 2;
 constexpr int kNoBus = 3;
-
-/// Beside this program, in a build tree; else where the installation has it, LIBEXEC/zerocast/ from BIN.
-Result<std::string> find_zerocast() {
-  std::error_code error;
-  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
-  if (error) return fail(ErrorKind::Internal, "find zerocast", error.message());
-  for (const char* place : {"zerocast", "../../bin/zerocast"}) {
-    const std::filesystem::path program = (self.parent_path() / place).lexically_normal();
-    if (::access(program.c_str(), X_OK) == 0 && std::filesystem::is_regular_file(program, error)) {
-      return program.string();
-    }
-  }
-  return fail(ErrorKind::NotFound, "find zerocast", "it is not beside " + self.string() + " nor in ../../bin");
-}
 
 /// As the command line's exit codes: README.md.
 int exit_code(const Error& error) {
@@ -53,7 +39,7 @@ int run() {
   for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGCHLD}) sigaddset(&signals, signal);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   init_logging();
-  auto program = find_zerocast();
+  auto program = find_program(zerocast_program(), daemon_program());
   if (!program) return report(program.error());
   auto daemon = daemon::Daemon::create(*std::move(program));
   if (!daemon) return report(daemon.error());
