@@ -1,5 +1,7 @@
 #include "gpu/cuda/driver.h"
 
+#include "gpu/device_nodes.h"
+
 #include <fmt/format.h>
 
 #include <dlfcn.h>
@@ -120,10 +122,12 @@ Result<std::shared_ptr<const Driver>> Driver::load() {
   return driver;
 }
 
-Result<std::shared_ptr<const Driver>> Driver::create(Functions functions, int version, const MoreFunctions& more) {
+Result<std::shared_ptr<const Driver>> Driver::create(Functions functions, int version, const MoreFunctions& more,
+                                                     const std::filesystem::path& root) {
   std::shared_ptr<Driver> driver(new Driver(std::move(functions), version, more));
   if (auto ok = driver->check(driver->api().cuInit(0), "start NVIDIA's driver"); !ok) {
     ok.error().kind = ErrorKind::Unsupported;  // there never was one
+    if (const std::string advice = nvidia_module_advice(root); !advice.empty()) ok.error().detail += "; " + advice;
     return std::unexpected(std::move(ok.error()));
   }
   return driver;

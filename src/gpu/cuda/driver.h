@@ -8,6 +8,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -53,9 +54,10 @@ class Driver {
   /// wake a sleeping discrete GPU. Unsupported: no library, one that lacks entry points, no device, or a kernel module
   /// that does not fit the library; the detail says which.
   [[nodiscard]] static Result<std::shared_ptr<const Driver>> load();
-  /// From a filled table; calls cuInit(). `version` as version().
+  /// From a filled table; calls cuInit(). `version` as version(); `root` is where /sys and /dev are looked for.
   [[nodiscard]] static Result<std::shared_ptr<const Driver>> create(Functions functions, int version,
-                                                                    const MoreFunctions& more = {});
+                                                                    const MoreFunctions& more = {},
+                                                                    const std::filesystem::path& root = "/");
 
   Driver(const Driver&) = delete;
   Driver& operator=(const Driver&) = delete;

@@ -2,7 +2,10 @@
 #include "gpu/cuda/context.h"
 #include "gpu/cuda/driver.h"
 
+#include "support/temporary_folder.h"
+
 #include <ffnvcodec/dynlink_loader.h>
+#include <sys/prctl.h>
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
@@ -88,8 +91,9 @@ CudaFunctions fake_functions() {
   return api;
 }
 
-Result<std::shared_ptr<const cuda::Driver>> fake_driver(int version = 12'040) {
-  return cuda::Driver::create({new CudaFunctions(fake_functions()), [](CudaFunctions* f) { delete f; }}, version);
+Result<std::shared_ptr<const cuda::Driver>> fake_driver(int version = 12'040, const std::filesystem::path& root = "/") {
+  return cuda::Driver::create({new CudaFunctions(fake_functions()), [](CudaFunctions* f) { delete f; }}, version, {},
+                              root);
 }
 
 }  // namespace
@@ -124,6 +128,34 @@ TEST_CASE("a driver that does not start or has no device is refused in its words
   const auto none = (*fake_driver())->devices();
   REQUIRE_FALSE(none);
   CHECK(none.error().kind == ErrorKind::Unsupported);
+}
+
+TEST_CASE("a device node that a confined service cannot have made is named, with what to do") {
+  const test::TemporaryFolder root;
+  root.write("sys/module/nvidia/version", "550.54.14");
+  root.write("dev/nvidiactl", "");
+  const auto refusal = [&](bool confined) {
+    std::string words;
+    std::thread([&] {  // the flag is a thread's and stays
+      if (confined && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return;
+      calls = {};
+      calls.init = static_cast<CUresult>(999);
+      const auto driver = fake_driver(12'040, root.path());
+      if (!driver) words = driver.error().detail;
+    })
+        .join();
+    return words;
+  };
+  const std::string words = "CUDA_ERROR_OF_THE_TEST: in words";
+  CHECK_THAT(refusal(true), ContainsSubstring(words + "; there is no /dev/nvidia-uvm") &&
+                                ContainsSubstring("NoNewPrivileges") && ContainsSubstring("nvidia-modprobe -c 0 -u"));
+  // From a terminal libcuda makes it.
+  if (::prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 0) CHECK(refusal(false) == words);
+  // Something else is wrong: the node is there, or the card's own module is not.
+  root.write("dev/nvidia-uvm", "");
+  CHECK(refusal(true) == words);
+  std::filesystem::remove_all(root.path());
+  CHECK(refusal(true) == words);
 }
 
 TEST_CASE("what an answer means for the caller") {
