@@ -84,7 +84,7 @@ struct PortalSession::Impl {
     return 0;
   }
 
-  [[nodiscard]] Result<void> register_app(const PortalWish& wish, const std::stop_token& stop);
+  [[nodiscard]] Result<void> register_app(const PortalWish& wish, const std::stop_token& stop) const;
   [[nodiscard]] Result<PortalAbilities> query(const PortalWish& wish, const std::stop_token& stop);
   [[nodiscard]] Result<void> listen();
   [[nodiscard]] Result<void> create_session(const PortalWish& wish, const std::stop_token& stop);
@@ -101,7 +101,7 @@ struct PortalSession::Impl {
 /// service's: the portal keeps permissions by name, and would take the name from the process's systemd unit. Portals
 /// from 1.20 on have it (org.freedesktop.host.portal.Registry), once per connection and before any other call on it.
 /// Not being registered is no reason to fail; a portal that does not answer is.
-Result<void> PortalSession::Impl::register_app(const PortalWish& wish, const std::stop_token& stop) {
+Result<void> PortalSession::Impl::register_app(const PortalWish& wish, const std::stop_token& stop) const {
   constexpr const char* kOperation = "tell the desktop portal who captures";
   sd_bus_message* raw = nullptr;
   int r = sd_bus_message_new_method_call(bus->get(), &raw, kPortalName, kPortalPath,
