@@ -26,6 +26,8 @@ class ByteStream {
   [[nodiscard]] virtual Result<void> seek(std::uint64_t offset);
   /// Bytes the stream is long.
   [[nodiscard]] virtual std::uint64_t size() const { return 0; }
+  /// Returns when all that was written is safe on the medium; it stays, whatever comes after.
+  [[nodiscard]] virtual Result<void> keep() { return {}; }
   /// Longest message the medium keeps in one piece, in bytes; 0 where there are no messages.
   [[nodiscard]] virtual std::size_t message_bytes() const { return 0; }
 };

@@ -1,6 +1,7 @@
 #include "output/file_sink.h"
 
 #include "base/file_names.h"
+#include "base/log.h"
 
 #include <fmt/format.h>
 
@@ -128,6 +129,11 @@ Result<void> FileSink::finish() {
         stream_->commit();
       } else {
         stream_->cut_back();
+      }
+      if (!result && container_ == Container::Mp4 && stream_->seekable()) {
+        logger("output").warn("{} stays in fragments, which players take and not every editor: {}",
+                              further_files_.empty() ? name_ : further_files_.back(), result.error().message());
+        result = {};
       }
     }
     muxer_.reset();

@@ -13,7 +13,8 @@
 namespace zc {
 
 /// A recording: a file, FIFO, device or stdout. A regular file plays to its last whole cluster or fragment at any
-/// moment (killed, disk full, power of the program gone) and gets cues and duration from close() (Matroska).
+/// moment (killed, disk full, power of the program gone). close() gives Matroska its cues and duration and makes MP4 a
+/// plain one; an MP4 that has no room for that stays as it is, with a warning.
 ///
 /// Where the container has one set of headers only (MP4) another encoder's stream goes into a new file, and where it
 /// states one size (MP4, Matroska) pictures of another size do, and each next part where files are split: after

@@ -162,6 +162,16 @@ Result<void> FileStream::seek(std::uint64_t offset) {
   return {};
 }
 
+Result<void> FileStream::keep() {
+  // Not every file system can sync a file.
+  if (::fdatasync(fd_.get()) != 0 && errno != EINVAL && errno != ENOSYS) {
+    late_ = fail_errno(errno, fmt::format("write {}", path_));
+    return late_;
+  }
+  commit();
+  return {};
+}
+
 void FileStream::commit() noexcept { committed_ = size_; }
 
 void FileStream::cut_back() noexcept {
@@ -175,7 +185,7 @@ Result<void> FileStream::close() {
   if (!fd_ || (regular_ && ours_ && committed_ == 0)) return {};  // the destructor removes it
   // NFS and quota file systems may keep a write's error until here. Linux closes the descriptor in any case.
   if (::close(fd_.release()) != 0 && errno != EINTR) return fail_errno(errno, fmt::format("close {}", path_));
-  return {};
+  return late_;
 }
 
 }  // namespace zc

@@ -40,6 +40,7 @@ class FileStream final : public ByteStream {
   [[nodiscard]] bool seekable() const override { return regular_; }
   [[nodiscard]] Result<void> seek(std::uint64_t offset) override;
   [[nodiscard]] std::uint64_t size() const override { return size_; }
+  [[nodiscard]] Result<void> keep() override;
 
   /// The file as it is now plays: it is kept, and cut_back() comes back to here.
   void commit() noexcept;
@@ -62,6 +63,7 @@ class FileStream final : public ByteStream {
   std::uint64_t position_ = 0;
   std::uint64_t size_ = 0;
   std::uint64_t committed_ = 0;
+  Result<void> late_;  ///< an error of earlier writes, told by keep()
 };
 
 }  // namespace zc

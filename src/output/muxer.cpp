@@ -1,6 +1,7 @@
 #include "output/muxer.h"
 
 #include "media/av_words.h"
+#include "output/mp4_index.h"
 
 #include <fmt/format.h>
 
@@ -10,6 +11,7 @@
 #include <climits>
 #include <cstring>
 #include <optional>
+#include <span>
 #include <string>
 #include <type_traits>
 
@@ -100,7 +102,9 @@ struct AvPacketFree {
 }  // namespace
 
 struct Muxer::Impl {
-  Impl(Container kind, ByteStream& stream) : container(kind), out(&stream) {}
+  Impl(Container kind, ByteStream& stream) : container(kind), out(&stream) {
+    if (kind == Container::Mp4 && stream.seekable()) index.emplace();
+  }
 
   Container container;
   ByteStream* out;
@@ -114,17 +118,20 @@ struct Muxer::Impl {
   std::optional<std::int64_t> open_since;  ///< dts of the first packet that flush() would write out
   Packet held;                             ///< MP4: the newest picture; its duration is its successor's time
   bool holding = false;
-  bool flushed_early = false;  ///< MP4: the last fragment ended before its successor's time was known
+  std::optional<Mp4Index> index;  ///< of an MP4 that becomes a plain one
+  bool flushed_early = false;     ///< MP4: the last fragment ended before its successor's time was known
 
   static int on_write(void* self, WriteBuffer data, int size) noexcept {
     auto& impl = *static_cast<Impl*>(self);
     if (impl.io_error) return AVERROR(EIO);
-    auto written = impl.out->write({reinterpret_cast<const std::byte*>(data), static_cast<std::size_t>(size)});
+    const std::span bytes(reinterpret_cast<const std::byte*>(data), static_cast<std::size_t>(size));
+    auto written = impl.out->write(bytes);
     if (!written) {
       impl.io_error = std::move(written.error());
       return AVERROR(EIO);
     }
-    impl.position += static_cast<std::uint64_t>(size);
+    if (impl.index) impl.index->add(impl.position, bytes);
+    impl.position += bytes.size();
     return size;
   }
 
@@ -366,6 +373,7 @@ Result<void> Muxer::drain() {
 Result<void> Muxer::finish() {
   const Impl& impl = *impl_;
   if (auto ok = drain(); !ok) return ok;
+  if (impl.index) return impl.index->make_plain(*impl.out);
   const int code = av_write_trailer(impl.format.get());
   avio_flush(impl.io.get());
   return impl.check(code, "finish");

@@ -38,7 +38,8 @@ class Muxer {
   [[nodiscard]] Result<void> flush();
   /// The same, after the last picture.
   [[nodiscard]] Result<void> drain();
-  /// drain(), then the trailer (Matroska: cues and duration, when the stream can seek).
+  /// drain(), then what makes a whole file of it when the stream can seek: Matroska's cues and duration; MP4 becomes a
+  /// plain one (mp4_index.h).
   [[nodiscard]] Result<void> finish();
 
  private:

@@ -3,9 +3,13 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iterator>
 #include <memory>
 #include <random>
 #include <stdexcept>
+#include <string_view>
 
 extern "C" {
 #include <libavcodec/avcodec.h>
@@ -211,13 +215,35 @@ ReadMedia read_media(const std::string& url, const ReadOptions& options) {
   while (media.packets.size() < options.max_packets && av_read_frame(input.get(), packet.get()) >= 0) {
     media.packets.push_back({av_rescale_q(packet->pts, stream->time_base, clock),
                              av_rescale_q(packet->dts, stream->time_base, clock),
-                             (packet->flags & AV_PKT_FLAG_KEY) != 0, static_cast<std::size_t>(packet->size)});
+                             (packet->flags & AV_PKT_FLAG_KEY) != 0, static_cast<std::size_t>(packet->size),
+                             std::hash<std::string_view>{}({reinterpret_cast<const char*>(packet->data),
+                                                            static_cast<std::size_t>(packet->size)})});
     decode(packet.get());
     if (options.read != nullptr) ++*options.read;
     av_packet_unref(packet.get());
   }
   decode(nullptr);
   return media;
+}
+
+std::string top_level_boxes(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+  const auto number = [&](std::size_t at, std::size_t width) {
+    std::uint64_t value = 0;
+    for (std::size_t i = 0; i < width; ++i) value = value << 8U | static_cast<unsigned char>(bytes.at(at + i));
+    return value;
+  };
+  std::string types;
+  for (std::size_t at = 0; at < bytes.size();) {
+    if (!types.empty()) types += ' ';
+    if (bytes.size() - at < 16) return types + "?";  // none is this short
+    const std::uint64_t size = number(at, 4) == 1 ? number(at + 8, 8) : number(at, 4);
+    if (size < 8 || size > bytes.size() - at) return types + "?";
+    types += bytes.substr(at + 4, 4);
+    at += static_cast<std::size_t>(size);
+  }
+  return types;
 }
 
 std::vector<std::int64_t> seek_points(const std::string& path) {

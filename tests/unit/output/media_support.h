@@ -38,6 +38,7 @@ struct ReadPacket {
   std::int64_t dts;
   bool keyframe;
   std::size_t bytes;
+  std::size_t hash;  ///< of its bytes
 };
 
 struct ReadMedia {
@@ -64,6 +65,9 @@ struct ReadOptions {
 
 /// Demuxes and decodes a file or URL to its end.
 ReadMedia read_media(const std::string& url, const ReadOptions& options = {});
+
+/// The types of a file's outermost boxes, and "?" behind what is none: "ftyp mdat moov".
+std::string top_level_boxes(const std::string& path);
 
 /// Where a file's index lets one jump to, kPacketClock.
 std::vector<std::int64_t> seek_points(const std::string& path);

@@ -191,7 +191,9 @@ TEST_CASE("a file-size limit cuts the file back to what plays") {
     const std::string whole = dir.file("whole." + std::string(row.name));
     REQUIRE(record(whole, row.container, stream) == kDone);
     const auto bytes = static_cast<std::int64_t>(fs::file_size(whole));
-    std::vector<std::int64_t> limits{1, 100, bytes - 1, bytes - 40, bytes - 400};
+    // An MP4 whose index alone has no room is whole all the same (test_plain_mp4.cpp).
+    std::vector<std::int64_t> limits{1, 100};
+    if (row.container != Container::Mp4) limits.insert(limits.end(), {bytes - 1, bytes - 40, bytes - 400});
     for (std::int64_t i = 1; i < 20; ++i) limits.push_back(bytes * i / 20 + i);
     for (const std::int64_t limit : limits) {
       CAPTURE(row.name, limit, bytes);
@@ -278,6 +280,7 @@ TEST_CASE("a FIFO carries the whole stream, through short writes and signals") {
     const ReadMedia media = read_media(copy);
     check_prefix(media, stream, stream.packets.back().pts, 0);
     CHECK(media.frame_pts.size() == stream.packets.size());
+    if (row.container == Container::Mp4) CHECK(top_level_boxes(copy).starts_with("ftyp moov moof mdat moof mdat"));
   }
 }
 
@@ -355,6 +358,7 @@ TEST_CASE("stdout carries every container") {
       REQUIRE(WIFEXITED(status));
       CHECK(WEXITSTATUS(status) == kDone);
       check_prefix(read_media(copy), stream, stream.packets.back().pts, 0);
+      if (row.container == Container::Mp4) CHECK(top_level_boxes(copy).starts_with("ftyp moov moof mdat"));
     }
   }
 }

@@ -1,4 +1,6 @@
 // Damaged, cut off and random files: whatever they hold, reading ends, and with a report or one line of error.
+#include "output/file_sink.h"
+
 #include "media_support.h"
 #include "verify_support.h"
 
@@ -20,6 +22,16 @@ std::string bytes_of(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
+/// What a recording leaves that is killed: a plain MP4, which a finished one is, has its index at the end.
+std::string unfinished(const std::string& path, Container container, const Clip& clip) {
+  auto sink = FileSink::create({.container = container, .target = FileOutput{path, true}});
+  REQUIRE(sink);
+  REQUIRE((*sink)->open(clip.stream));
+  for (const Packet& packet : clip.packets) REQUIRE((*sink)->write(packet));
+  REQUIRE((*sink)->flush());
+  return bytes_of(path);
+}
+
 void put(const std::string& path, const std::string& bytes) { std::ofstream(path, std::ios::binary) << bytes; }
 
 Result<verify::VerifyReport> read(const std::string& path) {
@@ -36,8 +48,7 @@ TEST_CASE("a file that was cut off is read to where it ends") {
   const Container container = GENERATE(Container::Mkv, Container::Mp4, Container::Ts);
   CAPTURE(info(container).name);
   const TemporaryFolder folder;
-  write_file(folder.file("whole"), container, clip);
-  const std::string whole = bytes_of(folder.file("whole"));
+  const std::string whole = unfinished(folder.file("whole"), container, clip);
   for (const double part : {0.9, 0.6, 0.3}) {
     put(folder.file("part"), whole.substr(0, static_cast<std::size_t>(static_cast<double>(whole.size()) * part)));
     const verify::VerifyReport report = verified(folder.file("part"));
