@@ -24,9 +24,9 @@ struct ShowText {
 };
 
 /// What to do. RecordOptions::live tells `stream` from `record`.
-using Invocation =
-    std::variant<ShowText, RecordOptions, SourcesOptions, EncodersOptions, ZerocopyProbeOptions, VerifyCommandOptions,
-                 CompletionOptions, ConfigOptions, DaemonOptions, StartOptions, StatusOptions, ActionOptions>;
+using Invocation = std::variant<ShowText, RecordOptions, SourcesOptions, EncodersOptions, ZerocopyProbeOptions,
+                                VerifyCommandOptions, RemuxOptions, CompletionOptions, ConfigOptions, DaemonOptions,
+                                StartOptions, StatusOptions, ActionOptions>;
 
 /// Asked for the defaults of a command, and only for a command that has any.
 using ConfigReader = std::function<Result<Config>()>;

@@ -1,6 +1,7 @@
 #include "cli/command_table.h"
 
 #include "cli/daemon_command_table.h"
+#include "cli/remux_command.h"
 #include "cli/table_command.h"
 #include "settings/record_arguments.h"
 #include "settings/values.h"
@@ -373,6 +374,7 @@ std::vector<std::unique_ptr<Command>> make_commands() {
   commands.push_back(encoders_command());
   commands.push_back(zerocopy_probe_command());
   commands.push_back(verify_command());
+  commands.push_back(make_remux_command());
   for (auto& command : make_daemon_commands()) commands.push_back(std::move(command));
   commands.push_back(config_command());
   commands.push_back(completion_command());

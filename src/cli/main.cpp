@@ -7,6 +7,7 @@
 #include "cli/encoders_command.h"
 #include "cli/exit_codes.h"
 #include "cli/record_command.h"
+#include "cli/remux_command.h"
 #include "cli/report.h"
 #include "cli/session_commands.h"
 #include "cli/sources_command.h"
@@ -57,6 +58,10 @@ struct Dispatch {
   int operator()(const VerifyCommandOptions& options) const {
     block_signals();
     return run_verify(options, toggles);
+  }
+  int operator()(const RemuxOptions& options) const {
+    block_signals();
+    return run_remux(options, toggles);
   }
   int operator()(const RecordOptions& options) const {
     if (const auto good = check_encoder(options); !good) return to_int(report_error(good.error(), Stage::Encoder));

@@ -4,10 +4,12 @@
 #include "base/clock.h"
 #include "encode/settings.h"
 #include "media/geometry.h"
+#include "output/output_spec.h"
 #include "verify/verify.h"
 
 #include <chrono>
 #include <cstdint>
+#include <string>
 
 namespace zc {
 
@@ -31,6 +33,12 @@ struct ZerocopyProbeOptions {
 struct VerifyCommandOptions {
   verify::VerifyOptions verify;
   bool json = false;
+};
+
+struct RemuxOptions {
+  std::string input;
+  FileOutput output;
+  Container container = Container::Mkv;  ///< of the output
 };
 
 enum class ConfigAction : std::uint8_t { Show, Path, Example, Check };

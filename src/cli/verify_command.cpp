@@ -1,6 +1,7 @@
 #include "cli/verify_command.h"
 
 #include "cli/report.h"
+#include "cli/stop_signals.h"
 #include "cli/verify_report.h"
 #include "media/av_log.h"
 
@@ -8,18 +9,8 @@ extern "C" {
 #include <libavutil/log.h>
 }
 
-#include <csignal>
-
 namespace zc {
 namespace {
-
-/// One of the blocked signals is waiting.
-bool stop_pending() {
-  sigset_t pending;
-  if (sigpending(&pending) != 0) return false;
-  return sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1 ||
-         sigismember(&pending, SIGHUP) == 1;
-}
 
 /// A file that cannot be had is wrong input; a peer that cannot be had is a source that is not there.
 Stage stage_of(const Error& error, const std::string& input) {

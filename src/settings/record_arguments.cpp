@@ -153,8 +153,9 @@ std::vector<Row> picture_rows() {
       {{.name = "--fps",
         .value = "N",
         .group = kPicture,
-        .help = "Constant frame rate: pictures are repeated or dropped to hold it. Without it the rate is variable, "
-                "with every picture at its true time.",
+        .help =
+            "Constant frame rate: pictures are repeated or dropped to hold it, as some editors need. Without it the "
+            "rate is variable, with every picture at its true time.",
         .fallback = ""},
        [](Words& w, Text option, Text text) { return store(rate_value(option, text), w.options.constant_rate); }},
       {{.name = "--max-fps",
@@ -273,7 +274,7 @@ Row container_row() {
            .value = "FORMAT",
            .group = kOutput,
            .help = "Container of FILE whatever its extension. MP4 is written in fragments, so that it plays even when "
-                   "the recording is killed.",
+                   "the recording is killed, and is a plain MP4 when it ends.",
            .fallback = "",
            .choices = container_words()},
           [](Words& w, Text option, Text text) -> Result<void> {

@@ -211,6 +211,16 @@ TEST_CASE("words that look like something else") {
   CHECK(record({"--encoder-option", "[a,b]=c", "out.mkv"}).encoder.options.front().first == "[a,b]");
 }
 
+TEST_CASE("what 'remux' is asked") {
+  const auto result = parse({"remux", "--overwrite", "killed.mp4", "100%.MKV"});
+  REQUIRE(result);
+  const auto& options = std::get<RemuxOptions>(*result);
+  CHECK(options.input == "killed.mp4");
+  CHECK(options.output.path == "100%.MKV");  // a name, and no pattern
+  CHECK(options.output.overwrite);
+  CHECK(options.container == Container::Mkv);
+}
+
 TEST_CASE("wrong words get one clear line") {
   struct Row {
     std::vector<const char*> words;
@@ -218,14 +228,17 @@ TEST_CASE("wrong words get one clear line") {
   };
   const Row rows[] = {
       {{},
-       "no command: it is one of record, stream, sources, encoders, zerocopy-probe, verify, daemon, start, list, "
-       "status, stop, pause, resume, keyframe, bitrate, framerate, add-sink, remove-sink, replay, reload, config, "
-       "completion; see 'zerocast --help'"},
+       "no command: it is one of record, stream, sources, encoders, zerocopy-probe, verify, remux, daemon, start, "
+       "list, status, stop, pause, resume, keyframe, bitrate, framerate, add-sink, remove-sink, replay, reload, "
+       "config, completion; see 'zerocast --help'"},
       {{"recrod", "a.mkv"}, "command line: unknown command 'recrod'; did you mean 'record'?"},
       {{"frobnicate"}, "command line: unknown command 'frobnicate'; see 'zerocast --help'"},
       {{"--verson"}, "command line: unknown option '--verson'; did you mean '--version'?"},
       {{"--json", "record", "a.mkv"}, "command line: '--json' stands before 'record'; options come after the command"},
       {{"verify"}, "verify: FILE is missing; see 'zerocast verify --help'"},
+      {{"remux", "a.mkv"}, "remux: OUT is missing; see 'zerocast remux --help'"},
+      {{"remux", "a.mkv", "-"}, "OUT: '-' is no file's name that ends in .mkv, .mp4 or .ts"},
+      {{"remux", "a.mkv", "b.avi"}, "OUT: 'b.avi' is no file's name that ends in .mkv, .mp4 or .ts"},
       {{"stream", "--json"}, "stream: URL is missing; see 'zerocast stream --help'"},
       {{"record", "a.mkv", "b.mkv"}, "record: unexpected argument 'b.mkv'; see 'zerocast record --help'"},
       {{"record", "--fsp", "30", "a.mkv"}, "record: unknown option '--fsp'; did you mean '--fps'?"},

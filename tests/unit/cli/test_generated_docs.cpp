@@ -131,11 +131,11 @@ TEST_CASE("each shell accepts its completion file") {
 
 TEST_CASE("bash completes commands, options and values") {
   need("bash");
-  CHECK(bash_offers("zerocast ") == Words{"record",    "stream",     "sources",     "encoders", "zerocopy-probe",
-                                          "verify",    "daemon",     "start",       "list",     "status",
-                                          "stop",      "pause",      "resume",      "keyframe", "bitrate",
-                                          "framerate", "add-sink",   "remove-sink", "replay",   "reload",
-                                          "config",    "completion", "--help",      "--version"});
+  CHECK(bash_offers("zerocast ") == Words{"record",  "stream",    "sources",    "encoders",    "zerocopy-probe",
+                                          "verify",  "remux",     "daemon",     "start",       "list",
+                                          "status",  "stop",      "pause",      "resume",      "keyframe",
+                                          "bitrate", "framerate", "add-sink",   "remove-sink", "replay",
+                                          "reload",  "config",    "completion", "--help",      "--version"});
   CHECK(bash_offers("zerocast so") == Words{"sources"});
   CHECK(bash_offers("zerocast replay ") == Words{"save"});
   CHECK(bash_offers("zerocast replay save ").empty());
