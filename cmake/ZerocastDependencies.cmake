@@ -32,6 +32,9 @@ find_program(GLSLANG_VALIDATOR glslangValidator REQUIRED)
 find_path(EGL_INCLUDE_DIR EGL/egl.h REQUIRED)
 find_path(GLES_INCLUDE_DIR GLES3/gl31.h REQUIRED)
 
+# Headers only: libavformat brings libsrt.
+find_path(LIBSRT_INCLUDE_DIR srt/srt.h REQUIRED)
+
 # Headers only: libva is opened at run time.
 find_path(LIBVA_INCLUDE_DIR va/va_vpp.h REQUIRED)
 add_library(LibvaHeaders INTERFACE IMPORTED)

@@ -67,7 +67,9 @@ constexpr std::array kMuxerOptions{
     MuxerOption{Container::Mp4, "frag_duration", "250000"},  // microseconds
     // negative_cts_offsets starts the pictures at 0 as they are; shifting the times first would move them.
     MuxerOption{Container::Mp4, "avoid_negative_ts", "disabled"},
-    // Tables often enough for a peer that joins in the middle; parameter sets come with every keyframe.
+    // Tables often enough for a peer that joins in the middle; before every keyframe they come anyway, and parameter
+    // sets
+    // with it.
     MuxerOption{Container::Ts, "pat_period", "0.2"},
 };
 
@@ -305,6 +307,10 @@ Result<void> Muxer::Impl::write(const Packet& picture, std::int64_t duration) {
     // Without this flag the muxer would move the picture back to where the fragment before ended by its durations.
     av_opt_set(format->priv_data, "movflags", "+frag_discont", 0);
     flushed_early = false;
+  }
+  if (container == Container::Ts && picture.keyframe) {
+    // Who joins here decodes at once.
+    av_opt_set(format->priv_data, "mpegts_flags", "+resend_headers", 0);
   }
   packet->buf = picture.buffer() != nullptr ? av_buffer_ref(picture.buffer()) : nullptr;
   // libavformat never writes to what it is given here; its interface is not const.

@@ -40,8 +40,11 @@ Result<void> NetworkSink::open(const StreamParameters& stream) {
 
 Result<void> NetworkSink::write(const Packet& packet) {
   if (!muxer_) return fail(ErrorKind::Lost, "write to " + name_, "not connected");
+  if (auto admitted = peer_->admit(packet.keyframe); !admitted) return admitted;
   return muxer_->write(packet);
 }
+
+Result<void> NetworkSink::flush() { return muxer_ ? peer_->admit(false) : Result<void>{}; }
 
 Result<void> NetworkSink::close() {
   Result<void> result;

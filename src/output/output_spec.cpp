@@ -84,6 +84,15 @@ Result<void> set_mode(SrtOutput& output, std::string_view where, const std::stri
   return {};
 }
 
+Result<void> set_max_viewers(SrtOutput& output, std::string_view where, const std::string& value) {
+  const auto viewers = parse_number<unsigned>(value);
+  if (!viewers || *viewers == 0 || *viewers > kMostViewers) {
+    return invalid(where, fmt::format("max-viewers must be 1 to {}", kMostViewers));
+  }
+  output.max_viewers = *viewers;
+  return {};
+}
+
 Result<void> check_passphrase(std::string_view where, std::string_view value) {
   if (value.size() >= kMinPassphrase && value.size() <= kMaxPassphrase) return {};
   return invalid(where, fmt::format("passphrase must have {} to {} bytes", kMinPassphrase, kMaxPassphrase));
@@ -166,7 +175,8 @@ struct Option {
 
 constexpr std::array<Option<TcpOutput>, 1> kTcpOptions{{{"listen", set_listen}}};
 constexpr std::array<Option<UdpOutput>, 2> kUdpOptions{{{"ttl", set_ttl}, {"interface", set_interface}}};
-constexpr std::array<Option<SrtOutput>, 7> kSrtOptions{{{"mode", set_mode},
+constexpr std::array<Option<SrtOutput>, 8> kSrtOptions{{{"mode", set_mode},
+                                                        {"max-viewers", set_max_viewers},
                                                         {"latency", set_latency},
                                                         {"streamid", set_stream_id},
                                                         {"pbkeylen", set_key_length},
@@ -282,6 +292,7 @@ Result<OutputSpec> parse_url(std::string_view scheme, std::string_view rest,
     output.endpoint = std::move(*endpoint);
     if (auto ok = apply_options<SrtOutput>(output, where, query, kSrtOptions); !ok) return std::unexpected(ok.error());
     if (auto ok = require_host(output.endpoint, where, output.listener); !ok) return std::unexpected(ok.error());
+    if (output.max_viewers && !output.listener) return invalid(where, "max-viewers goes with mode=listener");
     spec.target = std::move(output);
   }
   return spec;

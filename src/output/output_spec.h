@@ -54,14 +54,18 @@ struct TcpOutput {
   Endpoint endpoint;
   bool listen = false;  ///< wait for the peer to connect instead of calling it
 };
+inline constexpr unsigned kDefaultMaxViewers = 8;
+inline constexpr unsigned kMostViewers = 64;
 struct SrtOutput {
   Endpoint endpoint;
   bool listener = false;
-  Secret passphrase;            ///< 10 to 79 bytes, or empty: not encrypted, or in one of the following
-  std::string passphrase_file;  ///< its first line
-  std::string passphrase_env;   ///< name of a variable of the environment
-  unsigned key_bytes = 0;       ///< 16, 24 or 32; 0: libsrt's own 16
-  std::string stream_id;        ///< up to 512 bytes; which stream it is to a peer that serves several
+  std::optional<unsigned> max_viewers;  ///< callers that a listener serves at a time; nullopt: kDefaultMaxViewers
+  Secret passphrase;                    ///< 10 to 79 bytes, or empty: not encrypted, or in one of the following
+  std::string passphrase_file;          ///< its first line
+  std::string passphrase_env;           ///< name of a variable of the environment
+  unsigned key_bytes = 0;               ///< 16, 24 or 32; 0: libsrt's own 16
+  std::string stream_id;  ///< up to 512 bytes; which stream it is to a peer that serves several; of a listener:
+                          ///< callers that ask for another one are refused
   std::optional<std::chrono::milliseconds> latency;  ///< nullopt: libsrt's own 120 ms
 };
 
@@ -83,7 +87,7 @@ struct OutputSpec {
 ///   -                                                   stdout, Matroska unless `container` says otherwise
 ///   udp://HOST:PORT[?ttl=1..255&interface=NAME]
 ///   tcp://HOST:PORT[?listen=1]                          listen=1: HOST may be empty
-///   srt://HOST:PORT[?mode=caller|listener&latency=MILLISECONDS&streamid=TEXT&pbkeylen=16|24|32&SECRET]
+///   srt://HOST:PORT[?mode=caller|listener&max-viewers=1..64&latency=MILLISECONDS&streamid=TEXT&pbkeylen=16|24|32&SECRET]
 ///     SECRET: passphrase=10..79 bytes, passphrase-file=PATH or passphrase-env=NAME, read when the output is opened
 /// The network ones carry MPEG-TS. Option values are percent-decoded. Invalid: one line that names the valid choices
 /// and never repeats an option's secret value.

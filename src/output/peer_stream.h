@@ -5,7 +5,9 @@
 #include "output/output_spec.h"
 
 #include <chrono>
+#include <cstddef>
 #include <memory>
+#include <optional>
 
 namespace zc {
 
@@ -13,13 +15,29 @@ namespace zc {
 inline constexpr std::chrono::milliseconds kConnectTimeout{5000};
 inline constexpr std::chrono::milliseconds kWriteTimeout{5000};
 
-/// A network peer that can be called (or waited for) again after it was lost. One thread; every wait ends with the
+/// How long to wait before hanging up on an SRT peer: srt_close() throws away what the peer has not acknowledged, and
+/// the peer what it has not played yet. libsrt's own answer, SRTO_LINGER, cannot be interrupted.
+inline std::chrono::milliseconds srt_tail(const SrtOutput& output) {
+  constexpr std::chrono::milliseconds kDefaultLatency{120};  // libsrt: SRTO_LATENCY
+  constexpr std::chrono::milliseconds kMargin{200};          // for the way there and the acknowledgement
+  return output.latency.value_or(kDefaultLatency) + kMargin;
+}
+
+/// A network peer, or several that come by themselves, which can be called (or waited for) again after it was lost. One
+/// thread but where it says otherwise; every wait ends with the
 /// Interrupt, which outlives the stream.
 class PeerStream : public ByteStream {
  public:
   /// Calls the peer, or waits for one to call: a listener waits until it is interrupted. Lost, NotFound, Timeout: try
   /// again later.
   [[nodiscard]] virtual Result<void> connect() = 0;
+  /// Before each picture, and now and then while none comes: lets those in who have called since. They get what is
+  /// written from here on if that is a `keyframe`, else from the next one. Lost: nobody is left.
+  [[nodiscard]] virtual Result<void> admit(bool /*keyframe*/) { return {}; }
+  /// Whether somebody waits for a keyframe who did not at the last call.
+  [[nodiscard]] virtual bool take_keyframe_wish() { return false; }
+  /// As Sink::viewers(). Any thread.
+  [[nodiscard]] virtual std::optional<std::size_t> viewers() const { return std::nullopt; }
   /// Hangs up; what was written before still goes out where the protocol does that.
   virtual void disconnect() noexcept = 0;
 };
@@ -27,7 +45,10 @@ class PeerStream : public ByteStream {
 [[nodiscard]] Result<std::unique_ptr<PeerStream>> make_udp_stream(const UdpOutput& output, const Interrupt& interrupt);
 /// With `listen` the port is bound here. Busy: somebody else has it.
 [[nodiscard]] Result<std::unique_ptr<PeerStream>> make_tcp_stream(const TcpOutput& output, const Interrupt& interrupt);
-/// Unsupported: this libavformat was built without SRT.
+/// Unsupported: this libavformat was built without SRT. A listener's port is bound here (Busy: somebody else has it).
 [[nodiscard]] Result<std::unique_ptr<PeerStream>> make_srt_stream(const SrtOutput& output, const Interrupt& interrupt);
+/// The part of make_srt_stream() for listeners.
+[[nodiscard]] Result<std::unique_ptr<PeerStream>> make_srt_listener(const SrtOutput& output,
+                                                                    const Interrupt& interrupt);
 
 }  // namespace zc

@@ -4,7 +4,9 @@
 #include "base/error.h"
 #include "media/packet.h"
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,7 +42,9 @@ class Sink {
   [[nodiscard]] virtual bool take_keyframe_wish() { return false; }
   /// Whether somebody has to take what is written, and may not.
   [[nodiscard]] virtual bool has_reader() const { return false; }
-  /// The one call that any thread may make, at any time: every wait for a peer or reader, running or to come, gives up
+  /// How many peers a sink that waits for them serves now; nullopt: it waits for none. Any thread.
+  [[nodiscard]] virtual std::optional<std::size_t> viewers() const { return std::nullopt; }
+  /// Any thread may call it, at any time: every wait for a peer or reader, running or to come, gives up
   /// at once (Cancelled). There is no way back.
   virtual void interrupt() noexcept = 0;
 };

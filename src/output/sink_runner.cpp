@@ -140,9 +140,11 @@ SinkStats SinkRunner::stats() const {
   stats.queued = queue.packets;
   stats.queued_bytes = queue.bytes;
   stats.reconnects = reconnects_;
+  stats.viewers = sink_->viewers().value_or(0);
   stats.last_pts = last_pts_;
   const std::scoped_lock lock(mutex_);
   stats.state = state_;
+  stats.outage = outage_;
   return stats;
 }
 
@@ -150,6 +152,11 @@ void SinkRunner::set_state(SinkState state) {
   const std::scoped_lock lock(mutex_);
   state_ = state;
   changed_.notify_all();
+}
+
+bool SinkRunner::set_outage(std::optional<Error> why) {
+  const std::scoped_lock lock(mutex_);
+  return std::exchange(outage_, std::move(why)).has_value();
 }
 
 bool SinkRunner::may_reconnect(const Error& error) const {
@@ -171,15 +178,15 @@ void SinkRunner::run() noexcept {
 
 void SinkRunner::run_sink() {
   milliseconds backoff = options_.first_backoff;
-  bool outage = false;             // told already
   std::optional<Error> unreached;  // why no peer has ever been there
   bool connected_before = false;
   while (true) {
     set_state(SinkState::Opening);
     Result<void> result = open_sink();
-    if (result) {
+    const bool connected = result.has_value();
+    if (connected) {
       const auto since = Clock::now();
-      if (std::exchange(outage, false)) logger("output").info("{}: connected", name());
+      if (set_outage(std::nullopt)) logger("output").info("{}: connected", name());
       if (std::exchange(connected_before, true)) ++reconnects_;
       unreached.reset();
       result = pump();
@@ -199,6 +206,9 @@ void SinkRunner::run_sink() {
       const std::scoped_lock lock(mutex_);
       // Interrupted by stop(): that is no failure of a peer's, unless none was ever reached.
       if (stopping_ && options_.reconnect) {
+        if (!connected_before && !unreached && !sink_->viewers()) {
+          unreached = Error{ErrorKind::Timeout, ErrorDomain::None, 0, "reach " + name(), "it has not answered"};
+        }
         if (unreached) outcome_ = std::unexpected(*std::move(unreached));
         return;
       }
@@ -211,7 +221,12 @@ void SinkRunner::run_sink() {
       fail_for_good(result.error());
       return;
     }
-    if (!std::exchange(outage, true)) events_.on_error(name(), result.error(), false);
+    if (connected && sink_->viewers()) {
+      // Viewers come and go: that is no outage, and the next one may be there already.
+      logger("output").info("{}: the last viewer has gone", name());
+      continue;
+    }
+    if (!set_outage(result.error())) events_.on_error(name(), result.error(), false);
     if (!connected_before) unreached = result.error();
     if (!back_off(backoff)) {
       const std::scoped_lock lock(mutex_);
@@ -241,6 +256,7 @@ Result<void> SinkRunner::pump() {
       case PacketQueue::Pop::Closed: return {};
       case PacketQueue::Pop::TimedOut:
         if (auto flushed = sink_->flush(); !flushed) return flushed;
+        if (sink_->take_keyframe_wish()) events_.on_keyframe_wanted(name());
         continue;
       case PacketQueue::Pop::Packet: break;
     }

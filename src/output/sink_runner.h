@@ -56,7 +56,9 @@ struct SinkStats {
   std::size_t queued = 0;        ///< packets waiting now
   std::size_t queued_bytes = 0;  ///< bytes waiting now
   std::uint64_t reconnects = 0;  ///< times a peer was lost and found again
+  std::size_t viewers = 0;       ///< peers that a listener serves now
   std::int64_t last_pts = 0;     ///< kPacketClock ticks of the newest written packet
+  std::optional<Error> outage;   ///< why a peer is looked for
 };
 
 struct SinkRunnerOptions {
@@ -117,6 +119,8 @@ class SinkRunner {
   void wait_for_drain(std::unique_lock<std::mutex>& lock, std::chrono::milliseconds deadline);
   void fail_for_good(const Error& error);
   void set_state(SinkState state);
+  /// Whether there was one.
+  bool set_outage(std::optional<Error> why);
   [[nodiscard]] bool may_reconnect(const Error& error) const;
 
   std::unique_ptr<Sink> sink_;
@@ -137,7 +141,8 @@ class SinkRunner {
   SinkState state_ = SinkState::Idle;
   bool stopping_ = false;
   bool finished_ = false;
-  std::optional<Error> cut_;  ///< why it was ended before its time; once set it stays
+  std::optional<Error> cut_;     ///< why it was ended before its time; once set it stays
+  std::optional<Error> outage_;  ///< told already
   Result<void> outcome_;
   std::jthread thread_;
 };

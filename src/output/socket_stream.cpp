@@ -11,7 +11,9 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <atomic>
 #include <cerrno>
+#include <cstddef>
 #include <optional>
 
 namespace zc {
@@ -151,6 +153,7 @@ class TcpStream final : public PeerStream {
   Result<void> connect() override {
     auto connected = listener_ ? accept() : call();
     if (connected) set_option(fd_, IPPROTO_TCP, TCP_NODELAY, 1);
+    connected_ = connected.has_value();
     return connected;
   }
 
@@ -171,7 +174,13 @@ class TcpStream final : public PeerStream {
   }
 
   /// The kernel goes on sending what it has.
-  void disconnect() noexcept override { fd_.reset(); }
+  void disconnect() noexcept override {
+    connected_ = false;
+    fd_.reset();
+  }
+  [[nodiscard]] std::optional<std::size_t> viewers() const override {
+    return listener_ ? std::optional<std::size_t>(connected_ ? 1 : 0) : std::nullopt;
+  }
 
  private:
   Result<void> listen_on(const Endpoint& endpoint, const std::string& operation) {
@@ -230,8 +239,9 @@ class TcpStream final : public PeerStream {
   std::string name_;
   const Interrupt* interrupt_;
   Resolver resolver_;
-  UniqueFd listener_;
+  UniqueFd listener_;  ///< since before there were threads
   UniqueFd fd_;
+  std::atomic<bool> connected_ = false;
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-// SRT through libavformat's own protocol, so that libsrt stays an option of the distribution's FFmpeg.
+// An SRT caller through libavformat's own protocol, so that libsrt stays an option of the distribution's FFmpeg.
 #include "output/peer_stream.h"
 #include "output/resolver.h"
 
@@ -19,10 +19,6 @@ namespace zc {
 namespace {
 
 using std::chrono::microseconds;
-using std::chrono::milliseconds;
-
-constexpr milliseconds kDefaultLatency{120};  // libsrt: SRTO_LATENCY
-constexpr milliseconds kTailMargin{200};      // for the way there and the acknowledgement
 
 struct AvioClose {
   void operator()(AVIOContext* io) const noexcept { avio_close(io); }
@@ -56,17 +52,15 @@ bool libavformat_has_srt() {
   return false;
 }
 
-class SrtStream final : public PeerStream {
+class SrtCaller final : public PeerStream {
  public:
-  SrtStream(const SrtOutput& output, const Interrupt& interrupt)
+  SrtCaller(const SrtOutput& output, const Interrupt& interrupt)
       : output_(output), name_("srt://" + output.endpoint.text()), interrupt_(&interrupt) {}
 
   Result<void> connect() override {
-    const std::string operation = (output_.listener ? "listen on " : "connect to ") + name_;
-    Endpoint endpoint = output_.endpoint;
-    if (endpoint.host.empty()) endpoint.host = "0.0.0.0";
+    const std::string operation = "connect to " + name_;
     // libavformat would resolve the name itself, without a way to stop it.
-    const auto addresses = resolver_.resolve(endpoint, *interrupt_, kConnectTimeout);
+    const auto addresses = resolver_.resolve(output_.endpoint, *interrupt_, kConnectTimeout);
     if (!addresses) return std::unexpected(addresses.error());
     if (addresses->empty()) return fail(ErrorKind::NotFound, operation, "the host has no address");
 
@@ -75,7 +69,7 @@ class SrtStream final : public PeerStream {
     Result<void> result;
     for (const SocketAddress& address : *addresses) {
       result = connect_to(address, *passphrase, operation);
-      if (result || output_.listener || result.error().kind != ErrorKind::Lost) break;
+      if (result || result.error().kind != ErrorKind::Lost) break;
     }
     return result;
   }
@@ -90,11 +84,7 @@ class SrtStream final : public PeerStream {
   }
 
   void disconnect() noexcept override {
-    // srt_close() throws away what the peer has not acknowledged, and the peer what it has not played yet. libsrt's own
-    // answer, SRTO_LINGER, cannot be interrupted.
-    if (io_ != nullptr && io_->error >= 0) {
-      static_cast<void>(interrupt_->sleep(output_.latency.value_or(kDefaultLatency) + kTailMargin));
-    }
+    if (io_ != nullptr && io_->error >= 0) static_cast<void>(interrupt_->sleep(srt_tail(output_)));
     io_.reset();
   }
   [[nodiscard]] std::size_t message_bytes() const override { return kTsMessageBytes; }
@@ -102,7 +92,7 @@ class SrtStream final : public PeerStream {
  private:
   Result<void> connect_to(const SocketAddress& address, const Secret& passphrase, const std::string& operation) {
     Options options;
-    options.set("mode", output_.listener ? "listener" : "caller");
+    options.set("mode", "caller");
     options.set("pkt_size", std::to_string(kTsMessageBytes));
     options.set("connect_timeout", std::to_string(kConnectTimeout.count()));
     options.set("timeout", std::to_string(microseconds(kWriteTimeout).count()));
@@ -113,7 +103,7 @@ class SrtStream final : public PeerStream {
     // As an option, never in the URL: libavformat logs URLs.
     if (!passphrase.empty()) options.set("passphrase", passphrase.reveal());
 
-    const AVIOInterruptCB callback{&SrtStream::interrupted, this};
+    const AVIOInterruptCB callback{&SrtCaller::interrupted, this};
     AVIOContext* io = nullptr;
     const std::string url = "srt://" + address.text();
     const int code = avio_open2(&io, url.c_str(), AVIO_FLAG_WRITE, &callback, options.get());
@@ -127,7 +117,7 @@ class SrtStream final : public PeerStream {
     return {};
   }
 
-  static int interrupted(void* self) noexcept { return static_cast<SrtStream*>(self)->interrupt_->is_set() ? 1 : 0; }
+  static int interrupted(void* self) noexcept { return static_cast<SrtCaller*>(self)->interrupt_->is_set() ? 1 : 0; }
 
   static std::unexpected<Error> lost(int code, const std::string& operation) {
     std::array<char, AV_ERROR_MAX_STRING_SIZE> text{};
@@ -149,9 +139,10 @@ Result<std::unique_ptr<PeerStream>> make_srt_stream(const SrtOutput& output, con
     return fail(ErrorKind::Unsupported, "open srt://" + output.endpoint.text(),
                 "this libavformat was built without SRT; udp:// and tcp:// work");
   }
+  if (output.listener) return make_srt_listener(output, interrupt);
   // Now, and again at each connection: it may change.
   if (const auto passphrase = read_passphrase(output); !passphrase) return std::unexpected(passphrase.error());
-  return std::make_unique<SrtStream>(output, interrupt);
+  return std::make_unique<SrtCaller>(output, interrupt);
 }
 
 }  // namespace zc

@@ -244,17 +244,17 @@ Row output_row(bool live) {
     return {};
   };
   if (live) {
-    return {
-        {.name = "URL",
-         .value = "URL",
-         .group = kOutput,
-         .help = "Where to send MPEG-TS: srt://HOST:PORT (options mode=caller|listener, latency=MILLISECONDS, "
-                 "streamid=TEXT, pbkeylen=16|24|32, and one of passphrase=..., passphrase-file=PATH and "
-                 "passphrase-env=NAME), udp://HOST:PORT (options ttl=1..255, interface=NAME), tcp://HOST:PORT (option "
-                 "listen=1). Options follow a '?' and are joined by '&'.",
-         .fallback = "",
-         .suggestions = kUrlWords},
-        set};
+    return {{.name = "URL",
+             .value = "URL",
+             .group = kOutput,
+             .help = "Where to send MPEG-TS: srt://HOST:PORT (options mode=caller|listener, latency=MILLISECONDS, "
+                     "streamid=TEXT, pbkeylen=16|24|32, one of passphrase=..., passphrase-file=PATH and "
+                     "passphrase-env=NAME, and of a listener max-viewers=1..64, else 8), udp://HOST:PORT (options "
+                     "ttl=1..255, interface=NAME), tcp://HOST:PORT (option "
+                     "listen=1). Options follow a '?' and are joined by '&'.",
+             .fallback = "",
+             .suggestions = kUrlWords},
+            set};
   }
   return {
       {.name = "FILE",

@@ -1,11 +1,9 @@
 // Live outputs against real libavformat readers on loopback.
-#include "output/sink_runner.h"
-
-#include "base/unique_fd.h"
-#include "media_support.h"
+#include "live_support.h"
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -14,164 +12,20 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <cstring>
 #include <fstream>
-#include <functional>
 #include <future>
-#include <mutex>
 #include <new>
+#include <optional>
 #include <thread>
 
 using namespace zc;
 using namespace zc::test;
 using namespace std::chrono_literals;
-
-namespace {
-
-constexpr std::int64_t kFrame = 1500;  // 60 fps
-
-class Events final : public SinkEvents {
- public:
-  void on_error(const std::string& name, const Error& error, bool fatal) override {
-    const std::scoped_lock lock(mutex_);
-    messages_.push_back(name + ": " + error.message());
-    fatal_ = fatal_ || fatal;
-    ++errors;
-  }
-  void on_keyframe_wanted(const std::string& /*name*/) override { ++keyframes_wanted; }
-  [[nodiscard]] std::string messages() const {
-    const std::scoped_lock lock(mutex_);
-    return fmt::format("{}", fmt::join(messages_, "; "));
-  }
-  [[nodiscard]] bool fatal() const {
-    const std::scoped_lock lock(mutex_);
-    return fatal_;
-  }
-  std::atomic<int> errors = 0;
-  std::atomic<int> keyframes_wanted = 0;
-
- private:
-  mutable std::mutex mutex_;
-  std::vector<std::string> messages_;
-  bool fatal_ = false;
-};
-
-/// An endless stream: the same second again and again under rising times, at about five times its real speed.
-class Feed {
- public:
-  Feed() : stream_(make_stream({.frames = 60, .size = {160, 90}, .gop = 15})) {}
-  [[nodiscard]] const StreamParameters& parameters() const { return stream_.parameters; }
-  Packet next() {
-    Packet packet = stream_.packets[count_ % stream_.packets.size()];
-    const auto shift = static_cast<std::int64_t>(count_ / stream_.packets.size()) * 60 * kFrame;
-    packet.pts += shift;
-    packet.dts += shift;
-    ++count_;
-    return packet;
-  }
-  /// Pushes into every runner until `done`; false after two minutes or more.
-  bool until(const std::vector<SinkRunner*>& runners, const std::function<bool()>& done) {
-    for (int i = 0; i < 40'000; ++i) {
-      if (done()) return true;
-      const Packet packet = next();
-      for (SinkRunner* runner : runners) runner->push(packet);
-      std::this_thread::sleep_for(3ms);
-    }
-    return false;
-  }
-  [[nodiscard]] std::size_t count() const { return count_; }
-
- private:
-  TestStream stream_;
-  std::size_t count_ = 0;
-};
-
-using UrlOptions = std::vector<std::pair<std::string, std::string>>;
-
-/// For a reader of SRT: what comes late, as on a busy machine, is waited for. Otherwise libsrt skips it, and a hole
-/// would be nobody's fault.
-UrlOptions patient(UrlOptions options = {}) {
-  options.emplace_back("tlpktdrop", "0");
-  return options;
-}
-
-/// Reads `packets` packets of a URL in its own thread.
-class Reader {
- public:
-  Reader(const std::string& url, std::size_t packets, UrlOptions options = {}) {
-    ReadOptions read_options;
-    read_options.options = url.starts_with("srt:") ? patient(std::move(options)) : std::move(options);
-    read_options.format = "mpegts";
-    read_options.max_packets = packets;
-    read_options.stop = &stop_;
-    media_ = std::async(std::launch::async, [url, read_options] { return read_media(url, read_options); });
-  }
-  ~Reader() { stop_ = true; }
-  Reader(const Reader&) = delete;
-  Reader& operator=(const Reader&) = delete;
-  Reader(Reader&&) = delete;
-  Reader& operator=(Reader&&) = delete;
-  [[nodiscard]] bool done() const { return media_.wait_for(0s) == std::future_status::ready; }
-  ReadMedia get() { return media_.get(); }
-
- private:
-  std::atomic<bool> stop_ = false;
-  std::future<ReadMedia> media_;
-};
-
-/// A loopback port that nothing uses at this moment.
-std::uint16_t free_port(int type) {
-  const UniqueFd fd(::socket(AF_INET, type | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof address;
-  REQUIRE(::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), length) == 0);
-  REQUIRE(::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &length) == 0);
-  return ntohs(address.sin_port);
-}
-
-UniqueFd listen_on(std::uint16_t port, int type) {
-  UniqueFd fd(::socket(AF_INET, type | SOCK_CLOEXEC, 0));
-  const int one = 1;
-  ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-  const int small = 4096;
-  if (type == SOCK_STREAM) ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  REQUIRE(::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
-  if (type == SOCK_STREAM) REQUIRE(::listen(fd.get(), 4) == 0);
-  return fd;
-}
-
-std::unique_ptr<SinkRunner> make_runner(const std::string& url, SinkEvents& events) {
-  const auto spec = parse_output(url, std::nullopt, false);
-  INFO(url);
-  REQUIRE(spec);
-  auto runner = make_sink_runner(*spec, events);
-  REQUIRE(runner);
-  return std::move(*runner);
-}
-
-/// Starts at a keyframe, decodes, and no picture is missing in between.
-void check_stream(const ReadMedia& media, std::size_t packets) {
-  INFO("reader: " << media.error);
-  REQUIRE(media.packets.size() == packets);
-  CHECK(media.packets.front().keyframe);
-  CHECK(media.decode_errors == 0);
-  CHECK(media.size == Size{160, 90});
-  std::size_t holes = 0;
-  for (std::size_t i = 1; i < media.packets.size(); ++i) {
-    if (media.packets[i].pts - media.packets[i - 1].pts != kFrame) ++holes;
-  }
-  CHECK(holes == 0);
-}
-
-}  // namespace
 
 TEST_CASE("UDP sends whole MPEG-TS packets that a reader can join") {
   const std::uint16_t port = free_port(SOCK_DGRAM);
@@ -205,6 +59,89 @@ TEST_CASE("UDP sends whole MPEG-TS packets that a reader can join") {
   CHECK(datagrams > 300);
   check_stream(read_media(dir.file("udp.ts")), 300);
   CHECK(runner->stats().dropped == 0);
+}
+
+namespace {
+
+/// How the next datagram came: how many routers it might still have passed, and by which interface.
+struct Way {
+  int ttl = 0;
+  int interface = 0;
+};
+std::optional<Way> way_of_next(const UniqueFd& fd) {
+  std::array<char, 2048> data{};
+  alignas(cmsghdr) std::array<char, 256> control{};
+  iovec place{data.data(), data.size()};
+  msghdr message{};
+  message.msg_iov = &place;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  if (::recvmsg(fd.get(), &message, MSG_DONTWAIT) < 0) return std::nullopt;
+  Way way;
+  for (cmsghdr* one = CMSG_FIRSTHDR(&message); one != nullptr; one = CMSG_NXTHDR(&message, one)) {
+    if (one->cmsg_level != IPPROTO_IP) continue;
+    if (one->cmsg_type == IP_TTL) std::memcpy(&way.ttl, CMSG_DATA(one), sizeof way.ttl);
+    in_pktinfo info{};
+    if (one->cmsg_type == IP_PKTINFO) {
+      std::memcpy(&info, CMSG_DATA(one), sizeof info);
+      way.interface = info.ipi_ifindex;
+    }
+  }
+  return way;
+}
+
+}  // namespace
+
+TEST_CASE("UDP datagrams go as far as ttl says, and those to a group by the interface named") {
+  const int loopback = static_cast<int>(::if_nametoindex("lo"));
+  REQUIRE(loopback > 0);
+  struct Case {
+    const char* host;
+    const char* options;
+    int ttl;  ///< 0: the system's
+  };
+  for (const Case& row : {Case{"127.0.0.1", "?ttl=7", 7}, Case{"127.0.0.1", "", 0},
+                          Case{"239.255.77.1", "?ttl=3&interface=lo", 3}, Case{"239.255.77.1", "?interface=lo", 1}}) {
+    CAPTURE(row.host, row.options);
+    const UniqueFd receiver(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    socklen_t length = sizeof address;
+    REQUIRE(::bind(receiver.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+    REQUIRE(::getsockname(receiver.get(), reinterpret_cast<sockaddr*>(&address), &length) == 0);
+    ip_mreqn group{};
+    group.imr_ifindex = loopback;
+    if (::inet_pton(AF_INET, row.host, &group.imr_multiaddr) == 1 && IN_MULTICAST(ntohl(group.imr_multiaddr.s_addr))) {
+      REQUIRE(::setsockopt(receiver.get(), IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof group) == 0);
+    }
+    const int on = 1;
+    REQUIRE(::setsockopt(receiver.get(), IPPROTO_IP, IP_RECVTTL, &on, sizeof on) == 0);
+    REQUIRE(::setsockopt(receiver.get(), IPPROTO_IP, IP_PKTINFO, &on, sizeof on) == 0);
+
+    Events events;
+    const auto runner =
+        make_runner(fmt::format("udp://{}:{}{}", row.host, ntohs(address.sin_port), row.options), events);
+    Feed feed;
+    REQUIRE(runner->start(feed.parameters()));
+    std::optional<Way> way;
+    REQUIRE(feed.until({runner.get()}, [&] {
+      if (!way) way = way_of_next(receiver);
+      return way.has_value();
+    }));
+    CHECK(way->interface == loopback);
+    if (row.ttl != 0) CHECK(way->ttl == row.ttl);
+    if (row.ttl == 0) CHECK(way->ttl > 7);
+    CHECK(runner->stop());
+    CHECK(events.errors == 0);
+  }
+  Events events;
+  const auto runner = make_runner("udp://239.255.77.1:9?interface=none0", events);
+  Feed feed;
+  REQUIRE(runner->start(feed.parameters()));
+  REQUIRE(feed.until({runner.get()}, [&] { return events.errors >= 1; }));
+  CHECK(events.messages().find("there is no interface none0") != std::string::npos);
+  CHECK(runner->stats().packets == 0);
 }
 
 TEST_CASE("UDP without a receiver is not an error") {
@@ -245,12 +182,15 @@ TEST_CASE("TCP listens, and takes the next reader after the first") {
   REQUIRE(runner->start(feed.parameters()));
   for (int round = 0; round < 3; ++round) {
     CAPTURE(round, events.messages());
+    REQUIRE(feed.until({runner.get()}, [&] { return runner->stats().viewers == 0; }));
     Reader reader(fmt::format("tcp://127.0.0.1:{}", port), 100);
+    REQUIRE(feed.until({runner.get()}, [&] { return runner->stats().viewers == 1 || reader.done(); }));
     REQUIRE(feed.until({runner.get()}, [&] { return reader.done(); }));
     check_stream(reader.get(), 100);
   }
   CHECK(runner->stats().reconnects == 2);
   CHECK(events.keyframes_wanted >= 2);
+  CHECK(events.errors == 0);  // readers come and go
   [[maybe_unused]] const auto stopped = runner->stop();
 }
 

@@ -1,4 +1,6 @@
 #include "output/output_spec.h"
+
+#include "output/watch_command.h"
 #include "support/temporary_folder.h"
 
 #include <fmt/format.h>
@@ -111,11 +113,46 @@ TEST_CASE("network outputs that cannot be") {
   CHECK(has(refused("tcp://h:1?listen=1&listen=1"), "given twice"));
   CHECK(has(refused("srt://h:1?mode=rendezvous"), "caller or listener"));
   CHECK(has(refused("srt://h:1?x=1"),
-            "valid: mode, latency, streamid, pbkeylen, passphrase, passphrase-file, passphrase-env"));
+            "valid: mode, max-viewers, latency, streamid, pbkeylen, passphrase, passphrase-file, passphrase-env"));
   for (const char* latency : {"", "-1", "60001", "1s", "99999999999999999999"}) {
     CHECK(has(refused(fmt::format("srt://h:1?latency={}", latency)), "0 to 60000 milliseconds"));
   }
   CHECK(has(refused("tcp://h:1", "mkv"), "MPEG-TS"));
+}
+
+TEST_CASE("how many viewers an SRT listener serves") {
+  const auto srt = [](std::string_view url) { return std::get<SrtOutput>(parsed(url).target); };
+  CHECK_FALSE(srt("srt://:9000?mode=listener").max_viewers);
+  CHECK(srt("srt://:9000?mode=listener&max-viewers=1").max_viewers == 1);
+  CHECK(srt("srt://:9000?max-viewers=64&mode=listener").max_viewers == 64);
+  for (const char* wrong : {"0", "65", "-1", "", "many", "3x"}) {
+    CAPTURE(wrong);
+    CHECK(refused(fmt::format("srt://:9000?mode=listener&max-viewers={}", wrong)) ==
+          "output srt://:9000: max-viewers must be 1 to 64");
+  }
+  CHECK(has(refused("srt://h:9000?max-viewers=3"), "max-viewers goes with mode=listener"));
+}
+
+TEST_CASE("what a viewer of a listener types") {
+  const auto watch = [](std::string_view url) { return watch_command(parsed(url)); };
+  CHECK(watch("srt://192.0.2.7:9000?mode=listener") == "ffplay 'srt://192.0.2.7:9000'");
+  CHECK(watch("srt://[2001:db8::7]:9000?mode=listener&latency=500") == "ffplay 'srt://[2001:db8::7]:9000'");
+  CHECK(watch("tcp://studio.example:9000?listen=1") == "ffplay 'tcp://studio.example:9000'");
+  CHECK(watch("srt://h:1?mode=listener&streamid=it's%20%23!::r%3Dlive%0A&passphrase=correct-horse") ==
+        R"(ffplay -streamid 'it'\''s #!::r=live?' -passphrase '...' 'srt://h:1')");
+  for (const char* elsewhere : {"passphrase-file=/nowhere/secret", "passphrase-env=ZEROCAST_TEST_NOTHING"}) {
+    CHECK(watch(fmt::format("srt://h:1?mode=listener&{}", elsewhere)) == "ffplay -passphrase '...' 'srt://h:1'");
+  }
+  // An address of this machine, or its name.
+  for (const char* everywhere :
+       {"srt://:9000?mode=listener", "srt://0.0.0.0:9000?mode=listener", "srt://[::]:9000?mode=listener"}) {
+    const std::string command = watch(everywhere);
+    CAPTURE(everywhere, command);
+    CHECK(command.starts_with("ffplay 'srt://"));
+    CHECK(command.ends_with(":9000'"));
+    for (const char* none : {"//:9000", "0.0.0.0", "[::]"}) CHECK_FALSE(has(command, none));
+  }
+  for (const char* none : {"show.mkv", "-", "udp://h:1", "tcp://h:1", "srt://h:1"}) CHECK(watch(none).empty());
 }
 
 TEST_CASE("a passphrase comes from a file or the environment, too") {

@@ -3,9 +3,11 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -57,6 +59,8 @@ class ScriptedSink final : public Sink {
   std::function<Result<void>(const Packet&)> on_write = [](const Packet&) { return Result<void>{}; };
   std::function<Result<void>()> on_close = [] { return Result<void>{}; };
   bool reader = false;
+  std::optional<std::size_t> guests;  ///< of a listener
+  std::atomic<bool> wishes = false;   ///< for a keyframe
 
   [[nodiscard]] const std::string& name() const override { return name_; }
   Result<void> open(const StreamParameters& /*stream*/) override {
@@ -78,6 +82,8 @@ class ScriptedSink final : public Sink {
     return on_close();
   }
   [[nodiscard]] bool has_reader() const override { return reader; }
+  [[nodiscard]] std::optional<std::size_t> viewers() const override { return guests; }
+  [[nodiscard]] bool take_keyframe_wish() override { return wishes.exchange(false); }
   void interrupt() noexcept override {
     record_.note([&] { record_.interrupted = true; });
   }
@@ -248,6 +254,55 @@ TEST_CASE("a lost peer is called again and starts at a keyframe") {
   CHECK(stats.packets + stats.dropped == static_cast<std::uint64_t>(pts));
 }
 
+TEST_CASE("a listener's last viewer who leaves is no outage, and the next one is let in at once") {
+  Record record;
+  Events events(record);
+  auto sink = std::make_unique<ScriptedSink>(record);
+  sink->guests = 3;
+  sink->on_write = [](const Packet&) { return Result<void>(lost()); };
+  SinkRunnerOptions options = kLive;
+  options.first_backoff = std::chrono::hours(1);  // a test that waits for it fails
+  SinkRunner runner(std::move(sink), options, events);
+  REQUIRE(runner.start(kStream));
+  for (std::int64_t pts = 0; pts < 120'000; ++pts) {
+    runner.push(make_packet(pts, true));
+    const std::scoped_lock lock(record.mutex);
+    if (record.opens >= 5) break;
+  }
+  REQUIRE(record.wait([&] { return record.opens >= 5; }));
+  CHECK(runner.stats().viewers == 3);
+  CHECK(runner.stop());
+  CHECK(record.errors.empty());
+  CHECK(runner.stats().reconnects >= 3);
+}
+
+TEST_CASE("a listener that cannot listen is an outage") {
+  Record record;
+  Events events(record);
+  auto sink = std::make_unique<ScriptedSink>(record);
+  sink->guests = 0;
+  sink->on_open = [](int) { return Result<void>(lost()); };
+  SinkRunner runner(std::move(sink), kLive, events);
+  REQUIRE(runner.start(kStream));
+  REQUIRE(record.wait([&] { return record.opens == 4; }));
+  CHECK(record.errors.size() == 1);
+  REQUIRE(runner.stats().outage);
+  CHECK(runner.stats().outage->message() == "write: peer gone");
+  CHECK_FALSE(runner.stop());
+}
+
+TEST_CASE("who comes while no picture comes gets a keyframe, too") {
+  Record record;
+  Events events(record);
+  auto sink = std::make_unique<ScriptedSink>(record);
+  sink->wishes = true;
+  SinkRunner runner(std::move(sink), kLive, events);
+  REQUIRE(runner.start(kStream));
+  REQUIRE(record.wait([&] { return record.keyframes == 1; }));
+  CHECK(runner.stop());
+  CHECK(record.written.empty());
+}
+
 TEST_CASE("an outage is told once, however many calls it takes") {
   Record record;
   Events events(record);
@@ -255,10 +310,30 @@ TEST_CASE("an outage is told once, however many calls it takes") {
   sink->on_open = [](int open) { return open <= 6 ? Result<void>(lost()) : Result<void>{}; };
   SinkRunner runner(std::move(sink), kLive, events);
   REQUIRE(runner.start(kStream));
+  REQUIRE(record.wait([&] { return record.errors.size() == 1; }));
   REQUIRE(record.wait([&] { return record.opens == 7; }));
+  while (runner.stats().outage) std::this_thread::yield();
   CHECK(runner.stop());
   CHECK(record.errors.size() == 1);
   CHECK(runner.stats().reconnects == 0);  // there was no connection before
+}
+
+TEST_CASE("a peer that has not answered yet when it is stopped was never there; a listener needs none") {
+  for (const bool listener : {false, true}) {
+    CAPTURE(listener);
+    Record record;
+    Events events(record);
+    auto sink = std::make_unique<ScriptedSink>(record);
+    if (listener) sink->guests = 0;
+    sink->on_open = [script = sink.get()](int) { return script->hang(); };
+    SinkRunner runner(std::move(sink), kLive, events);
+    REQUIRE(runner.start(kStream));
+    REQUIRE(record.wait([&] { return record.hanging; }));
+    const auto stopped = runner.stop(milliseconds(100));
+    CHECK(stopped.has_value() == listener);
+    if (!stopped) CHECK(stopped.error().message() == "reach scripted: it has not answered");
+    CHECK(record.errors.empty());
+  }
 }
 
 TEST_CASE("what can never work is not tried again") {
