@@ -38,7 +38,8 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(FactsEvent, source, route, encoder, codec, wi
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ChangeEvent, what, before, now, reason)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SinkEvent, sink, error, fatal)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StallEvent, stalled, seconds)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SinkStatistics, id, name, state, packets, bytes, dropped, queued, reconnects, error)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SinkStatistics, id, name, state, packets, bytes, dropped, queued, reconnects, error,
+                                   viewers, watch)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StageTimes, stage, count, sum_seconds, within)
 // NOLINTEND(readability-identifier-naming)
 

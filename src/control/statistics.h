@@ -20,7 +20,9 @@ struct SinkStatistics {
   std::uint64_t dropped = 0;
   std::uint64_t queued = 0;  ///< packets
   std::uint64_t reconnects = 0;
-  std::string error;  ///< empty: none
+  std::string error;          ///< why it failed, or why its peer is looked for; empty: none
+  std::uint64_t viewers = 0;  ///< peers that it serves now, of a sink that waits for them
+  std::string watch;          ///< of such a sink: what a viewer types; empty: it is none
 };
 
 /// What a sink's state may be.

@@ -58,7 +58,9 @@ int append_sinks(sd_bus_message* message, const Statistics& statistics) {
                                       {"queued", as_signed(sink.queued), {}},
                                       {"reconnects", as_signed(sink.reconnects), {}},
                                       {"error", sink.error, {}},
-                                      {"id", as_signed(sink.id), {}}};
+                                      {"id", as_signed(sink.id), {}},
+                                      {"viewers", as_signed(sink.viewers), {}},
+                                      {"watch", sink.watch, {}}};
     if (const int r = bus::append_settings(message, values); r < 0) return r;
   }
   return sd_bus_message_close_container(message);

@@ -106,6 +106,8 @@ void add_sink(Families& families, const SinkStatistics& sink, const Labels& sess
     families.number("zerocast_sink_state", "1 for the state that the sink is in, 0 for the others", MetricType::Gauge,
                     with(labels, "state", std::string(state)), sink.state == state ? 1 : 0);
   }
+  families.number("zerocast_sink_viewers", "Peers that a listener serves", MetricType::Gauge, labels,
+                  static_cast<double>(sink.viewers));
   count("zerocast_sink_packets_total", "Packets written", sink.packets);
   count("zerocast_sink_bytes_total", "Coded bytes written", sink.bytes);
   count("zerocast_sink_dropped_total", "Packets left out", sink.dropped);

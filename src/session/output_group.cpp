@@ -1,5 +1,7 @@
 #include "session/output_group.h"
 
+#include "output/watch_command.h"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -37,6 +39,7 @@ Result<OutputGroup::OutputPtr> OutputGroup::make(const OutputSpec& spec) {
   auto output = std::make_shared<Output>();
   output->runner = *std::move(runner);
   output->container = spec.container;
+  output->watch = watch_command(spec);
   return output;
 }
 
@@ -210,7 +213,7 @@ std::vector<OutputStatus> OutputGroup::status() const {
   const std::lock_guard lock(mutex_);
   std::vector<OutputStatus> all;
   for (const OutputPtr& output : *outputs_) {
-    all.push_back({output->id, output->runner->name(), output->runner->stats(), output->error});
+    all.push_back({output->id, output->runner->name(), output->runner->stats(), output->error, output->watch});
   }
   return all;
 }

@@ -34,6 +34,7 @@ struct OutputStatus {
   std::string name;
   SinkStats stats;
   std::optional<Error> error;
+  std::string watch;  ///< as watch_command()
 };
 
 /// What outputs need of their recording; calls come from outputs' threads.
@@ -93,6 +94,7 @@ class OutputGroup final : private SinkEvents {
     Container container{};
     bool from_keyframe = false;  ///< push(): nothing before one; of the pushing thread once it is visible
     std::optional<Error> error;
+    std::string watch;     ///< as watch_command()
     bool leaving = false;  ///< ends before the next keyframe
     bool left = false;     ///< has done so
   };

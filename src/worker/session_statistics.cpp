@@ -3,6 +3,7 @@
 #include "base/process_stats.h"
 
 #include <chrono>
+#include <optional>
 #include <string>
 
 namespace zc {
@@ -54,6 +55,7 @@ Statistics make_statistics(const Recording& recording, const RecordingStatus& no
   statistics.cpu_seconds = in_seconds(process_cpu_time());
   statistics.gpu_encoder_load = now.gpu_encoder_load;
   for (const OutputStatus& output : now.outputs) {
+    const std::optional<Error>& error = output.error ? output.error : output.stats.outage;
     statistics.sinks.push_back({.id = output.id,
                                 .name = output.name,
                                 .state = std::string(to_string(output.stats.state)),
@@ -62,7 +64,9 @@ Statistics make_statistics(const Recording& recording, const RecordingStatus& no
                                 .dropped = output.stats.dropped,
                                 .queued = output.stats.queued,
                                 .reconnects = output.stats.reconnects,
-                                .error = output.error ? output.error->message() : std::string()});
+                                .error = error ? error->message() : std::string(),
+                                .viewers = output.stats.viewers,
+                                .watch = output.watch});
   }
   add_stage(statistics, "capture", &recording.capture_times());
   add_stage(statistics, "import", recording.import_times());

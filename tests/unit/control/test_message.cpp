@@ -98,7 +98,7 @@ TEST_CASE("statistics arrive whole") {
     if (row.real != nullptr) statistics.*(row.real) = static_cast<double>(number++);
   }
   statistics.gpu_encoder_load = 0.25;
-  statistics.sinks.push_back({7, "a.mkv", "running", 1, 2, 3, 4, 5, "error"});
+  statistics.sinks.push_back({7, "a.mkv", "running", 1, 2, 3, 4, 5, "error", 6, "ffplay 'srt://h:1'"});
   statistics.stages.push_back({"encode", 9, 1.5, {1, 2, 3}});
   const Statistics back = there_and_back(statistics);
   for (const StatisticRow& row : statistic_rows()) {
@@ -110,6 +110,8 @@ TEST_CASE("statistics arrive whole") {
   CHECK(back.gpu_encoder_load == 0.25);
   REQUIRE(back.sinks.size() == 1);
   CHECK(back.sinks.front().error == "error");
+  CHECK(back.sinks.front().viewers == 6);
+  CHECK(back.sinks.front().watch == "ffplay 'srt://h:1'");
   REQUIRE(back.stages.size() == 1);
   CHECK(back.stages.front().within == std::vector<std::uint64_t>{1, 2, 3});
 }
