@@ -250,8 +250,9 @@ struct ActionInfo {
 };
 constexpr std::array kActions{
     ActionInfo{SessionAction::Stop, "stop", "End a session and complete its files",
-               "Returns when every file is complete, and tells what was recorded.", "", "", false,
-               Example{"zerocast stop meeting", "End the session 'meeting'."}},
+               "Returns when every file is complete, and tells what was recorded. Exit code 6: a sink failed, or its "
+               "peer was never there.",
+               "", "", false, Example{"zerocast stop meeting", "End the session 'meeting'."}},
     ActionInfo{SessionAction::Pause, "pause", "Record nothing for a while",
                "Stream time stands still: in the files the pause is a cut.", "", "", false,
                Example{"zerocast pause meeting", "Until 'zerocast resume meeting'."}},

@@ -125,6 +125,11 @@ int run_record(RecordOptions options, const Toggles& toggles) {
     static_cast<void>(report_error(recording.error().error, Stage::Source));
     return to_int(failure_exit(recording.error()));
   }
+  if (!options.quiet) {
+    for (const OutputStatus& output : (*recording)->status().outputs) {
+      if (!output.watch.empty()) say(fmt::format("watch: {}\n", output.watch));
+    }
+  }
   {
     StatusLine line(STDERR_FILENO, StatusLine::mode_for(STDERR_FILENO, options.quiet));
     (*signals)->set_recording(recording->get());

@@ -56,20 +56,6 @@ Result<std::string> carry_out(DaemonClient& daemon, const ActionOptions& options
   return empty(daemon.call(options.name, row->method));
 }
 
-/// The report's outputs, a line each.
-std::string stopped_text(const std::string& report) {
-  const auto json = nlohmann::json::parse(report, nullptr, false);
-  if (!json.is_object() || !json.contains("outputs")) return {};
-  std::string text;
-  for (const auto& output : json["outputs"]) {
-    const std::string error = output.value("error", "");
-    text += fmt::format("{}: {} frames{}{}\n", output.value("name", ""), output.value("packets", 0),
-                        error.empty() ? "" : ", then ", error);
-    for (const auto& file : output.value("further_files", std::vector<std::string>())) text += file + "\n";
-  }
-  return text;
-}
-
 }  // namespace
 
 int run_start(const StartOptions& options) {
@@ -78,7 +64,11 @@ int run_start(const StartOptions& options) {
   const auto name = (*daemon)->start(options.settings);
   if (!name) return refuse(name.error());
   auto session = (*daemon)->session(*name);
-  while (options.wait && session && session->state == "starting") {
+  // The figures of its sinks come right after the news that it records.
+  const auto is_known = [](const SessionView& one) {
+    return one.state != "starting" && (one.state != "recording" || !one.sink_statistics.empty() || one.sinks.empty());
+  };
+  while (options.wait && session && !is_known(*session)) {
     std::this_thread::sleep_for(kPoll);
     session = (*daemon)->session(*name);
   }
@@ -86,6 +76,7 @@ int run_start(const StartOptions& options) {
   if (session->state == "failed") {
     return refuse({.kind = ErrorKind::Lost, .operation = "session " + *name, .detail = session->error});
   }
+  if (!options.json) say(watch_text(*session));
   return to_int(print_out(options.json ? session_json(*session) : *name + "\n"));
 }
 
@@ -117,7 +108,8 @@ int run_action(const ActionOptions& options) {
   if (!answer) return refuse(answer.error());
   if (options.action == SessionAction::Stop) {
     const std::string report = answer->empty() ? "{}" : *answer;
-    return to_int(print_out(options.json ? report + "\n" : stopped_text(*answer)));
+    const ExitCode printed = print_out(options.json ? report + "\n" : stopped_text(report));
+    return to_int(printed == ExitCode::Ok ? stopped_exit(report) : printed);
   }
   if (options.json) return to_int(print_out(nlohmann::json{{"ok", true}, {"answer", *answer}}.dump() + "\n"));
   return to_int(answer->empty() ? ExitCode::Ok : print_out(*answer + "\n"));

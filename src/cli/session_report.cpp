@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <string_view>
 #include <variant>
 #include <vector>
@@ -43,6 +44,40 @@ std::vector<std::string> figures_of(const SessionView& session) {
           size_text(session),
           or_dash(session.encoder),
           or_dash(session.route)};
+}
+
+template <class Value>
+Value sink_value(const std::vector<Setting>& sink, std::string_view name) {
+  const auto found = std::ranges::find(sink, name, &Setting::name);
+  const Value* value = found == sink.end() ? nullptr : std::get_if<Value>(&found->value);
+  return value == nullptr ? Value{} : *value;
+}
+
+/// What a person should know about a sink; empty: it takes what it is given.
+std::string sink_state(const std::vector<Setting>& sink) {
+  const auto state = sink_value<std::string>(sink, "state");
+  const auto error = sink_value<std::string>(sink, "error");
+  const std::string why = error.empty() ? std::string() : ": " + error;
+  if (state == "failed") return "has failed" + why;
+  const bool away = state == "opening" || state == "backing off";
+  if (away && !error.empty()) return "is not connected" + why;
+  if (sink_value<std::string>(sink, "watch").empty()) return away ? "is not connected" : "";
+  if (away) return "waits for viewers";
+  const auto viewers = sink_value<std::int64_t>(sink, "viewers");
+  return state == "running" ? fmt::format("has {} viewer{}", viewers, viewers == 1 ? "" : "s") : "";
+}
+
+/// A line for each sink that there is something to say about.
+std::string sink_notes(const SessionView& session) {
+  std::string text;
+  for (const auto& sink : session.sink_statistics) {
+    const std::string state = sink_state(sink);
+    if (state.empty()) continue;
+    const auto watch = sink_value<std::string>(sink, "watch");
+    text += fmt::format("{}: {} {}{}{}\n", session.name, sink_value<std::string>(sink, "name"), state,
+                        watch.empty() ? "" : "; watch: ", watch);
+  }
+  return text;
 }
 
 nlohmann::ordered_json values_json(const std::vector<Setting>& values) {
@@ -84,7 +119,10 @@ std::string sessions_text(std::span<const SessionView> sessions, bool figures) {
   constexpr std::array<std::string_view, 10> kFigures{"NAME",    "STATE", "TIME",    "FPS",  "RATE",
                                                       "DROPPED", "DELAY", "PICTURE", "WITH", "ROUTE"};
   constexpr std::array<std::string_view, 3> kPlaces{"NAME", "STATE", "SINKS"};
-  return figures ? text_table(kFigures, rows) : text_table(kPlaces, rows);
+  if (!figures) return text_table(kPlaces, rows);
+  std::string text = text_table(kFigures, rows);
+  for (const SessionView& session : sessions) text += sink_notes(session);
+  return text;
 }
 
 std::string session_text(const SessionView& session) {
@@ -99,9 +137,49 @@ std::string session_text(const SessionView& session) {
   line("route", session.route);
   line("encoder", session.encoder);
   line("picture", session.width == 0 ? "" : size_text(session));
-  for (const std::string& sink : session.sinks) line("sink", sink);
+  for (const std::string& sink : session.sinks) {
+    const auto figures = std::ranges::find(session.sink_statistics, sink, [](const std::vector<Setting>& one) {
+      return sink_value<std::string>(one, "name");
+    });
+    const bool known = figures != session.sink_statistics.end();
+    const std::string state = known ? sink_state(*figures) : std::string();
+    line("sink", state.empty() ? sink : fmt::format("{} {}", sink, state));
+    if (known) line("watch", sink_value<std::string>(*figures, "watch"));
+  }
   for (const Setting& one : session.statistics) line(one.name, setting_text(one.value));
   return text;
+}
+
+std::string watch_text(const SessionView& session) {
+  std::string text;
+  for (const auto& sink : session.sink_statistics) {
+    const auto watch = sink_value<std::string>(sink, "watch");
+    if (!watch.empty()) text += fmt::format("watch: {}\n", watch);
+  }
+  return text;
+}
+
+std::string stopped_text(std::string_view report) {
+  const auto json = nlohmann::json::parse(report, nullptr, false);
+  if (!json.is_object() || !json.contains("outputs")) return {};
+  std::string text;
+  for (const auto& output : json["outputs"]) {
+    const std::string error = output.value("error", "");
+    const auto frames = output.value("packets", std::uint64_t{0});
+    text +=
+        output.value("name", "") + ": " + (frames == 0 ? std::string("no frames") : fmt::format("{} frames", frames));
+    if (!error.empty()) text += (frames == 0 ? ": " : ", then ") + error;
+    text += '\n';
+    for (const auto& file : output.value("further_files", std::vector<std::string>())) text += file + "\n";
+  }
+  return text;
+}
+
+ExitCode stopped_exit(std::string_view report) {
+  const auto json = nlohmann::json::parse(report, nullptr, false);
+  if (!json.is_object() || !json.contains("outputs")) return ExitCode::Ok;
+  const bool failed = std::ranges::any_of(json["outputs"], [](const auto& output) { return output.contains("error"); });
+  return failed ? ExitCode::Output : ExitCode::Ok;
 }
 
 std::string sessions_json(std::span<const SessionView> sessions) {

@@ -14,7 +14,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 using namespace zc;
@@ -78,7 +80,108 @@ std::int64_t count(const std::vector<Setting>& sink, std::string_view name) {
   return found == sink.end() ? 0 : std::get<std::int64_t>(found->value);
 }
 
+std::string text_of(const std::vector<Setting>& sink, std::string_view name) {
+  const auto found = std::ranges::find(sink, name, &Setting::name);
+  return found == sink.end() ? std::string() : std::get<std::string>(found->value);
+}
+
+struct Answer {
+  int exit_code = -1;
+  std::string text;  ///< stdout and stderr
+};
+/// A command of ours, which talks to the rig's daemon.
+Answer run(DaemonRig& rig, std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), ZEROCAST_PROGRAM);
+  const std::string log = rig.path("command.log");
+  std::filesystem::remove(log);
+  auto process = ChildProcess::start(arguments, log);
+  REQUIRE(process);
+  REQUIRE(eventually([&] { return !process->running(); }));
+  std::ifstream file(log);
+  return {.exit_code = process->exit_code(), .text = {std::istreambuf_iterator<char>(file), {}}};
+}
+bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
 }  // namespace
+
+TEST_CASE("a peer that is not there is told by status and by stop's exit code") {
+  DaemonRig rig;
+  const std::string url = fmt::format("{}://127.0.0.1:{}", GENERATE("tcp", "srt"), free_port(Transport::Tcp));
+  const std::string name = rig.start("beside.mkv", fast(1));
+  CHECK_FALSE(has(run(rig, {"status"}).text, "is not connected"));
+  REQUIRE(rig.client().call(name, "AddSink", url));
+  const SessionView dead =
+      rig.wait_for(name, [&](const SessionView& one) { return !text_of(sink_of(one, url), "error").empty(); });
+  CHECK(dead.state == "recording");
+  const std::string note = fmt::format("{} is not connected: connect to {}: ", url, url);
+  for (const auto& [arguments, expected] :
+       {std::pair{std::vector<std::string>{"status"}, fmt::format("\n{}: {}", name, note)},
+        std::pair{std::vector<std::string>{"status", "--session", name},
+                  fmt::format("\nsink                    {}", note)}}) {
+    const Answer status = run(rig, arguments);
+    INFO(status.text);
+    CHECK(status.exit_code == 0);
+    CHECK(has(status.text, expected));
+    CHECK_FALSE(has(status.text, "beside.mkv is not"));
+  }
+  const Answer stopped = run(rig, {"stop", name});
+  INFO(stopped.text);
+  CHECK(stopped.exit_code == 6);
+  CHECK(has(stopped.text, fmt::format("{}: no frames: ", url)));
+  CHECK(check_file(rig.path("beside.mkv")).frames > 0);
+}
+
+TEST_CASE("viewers come to an SRT listener and go: status counts them and says what they type") {
+  DaemonRig rig;
+  const std::uint16_t port = free_port(Transport::Udp);
+  const std::string url = fmt::format("srt://127.0.0.1:{}", port);
+  const Answer started =
+      run(rig, {"start", "--name", "show", "--source", "test:320x180@30", "--preset", "low-latency", "--sink",
+                url + "?mode=listener&passphrase=correct-horse", "--sink", rig.path("beside.mkv")});
+  INFO(started.text);
+  REQUIRE(started.exit_code == 0);
+  const std::string watch = fmt::format("ffplay -passphrase '...' '{}'", url);
+  CHECK(has(started.text, fmt::format("watch: {}\n", watch)));
+  CHECK(has(run(rig, {"status"}).text, fmt::format("\nshow: {} waits for viewers; watch: {}\n", url, watch)));
+
+  const auto view = [&](const char* report) {
+    auto viewer = ChildProcess::start({ZEROCAST_FRAMECHECK, "--json", url + "?passphrase=correct-horse&tlpktdrop=0"},
+                                      rig.path(report));
+    REQUIRE(viewer);
+    return std::move(*viewer);
+  };
+  const auto count_viewers = [&](std::int64_t viewers) {
+    return rig.wait_for("show", [&](const SessionView& one) { return count(sink_of(one, url), "viewers") == viewers; });
+  };
+  ChildProcess first = view("first.json");
+  count_viewers(1);
+  ChildProcess second = view("second.json");
+  const SessionView both = count_viewers(2);
+  CHECK(text_of(sink_of(both, url), "state") == "running");
+  CHECK(text_of(sink_of(both, url), "watch") == watch);
+  CHECK(has(run(rig, {"status"}).text, fmt::format("\nshow: {} has 2 viewers; watch: {}\n", url, watch)));
+  first.end(/*kill_at_once=*/true);
+  const SessionView one_left = count_viewers(1);
+  const std::int64_t sent = count(sink_of(one_left, url), "packets");
+  rig.wait_for("show", [&](const SessionView& one) { return count(sink_of(one, url), "packets") >= sent + 30; });
+
+  const Answer stopped = run(rig, {"stop", "show"});
+  INFO(stopped.text);
+  CHECK(stopped.exit_code == 0);
+  REQUIRE(eventually([&] { return !second.running(); }));
+  std::ifstream report(rig.path("second.json"));
+  std::string text;
+  for (std::string line; std::getline(report, line);) text = line;  // the last one
+  INFO(text);
+  const auto seen = nlohmann::json::parse(text, nullptr, false);
+  REQUIRE(seen.is_object());
+  CHECK(seen["frames"] >= 30);
+  CHECK(seen["decode_errors"] <= 1);  // the end of the last picture may be thrown away
+  CHECK(seen["out_of_order"] == 0);
+  CHECK(seen["marked_frames"] == seen["frames"]);
+  CHECK(check_file(rig.path("beside.mkv")).frames > 0);
+  CHECK_FALSE(has(rig.log(), "correct-horse"));
+}
 
 TEST_CASE("a full disk ends one sink, which plays to there, and not the others") {
   if (!own_mounts()) SKIP("no right to mount a small disk");

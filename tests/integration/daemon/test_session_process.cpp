@@ -19,10 +19,10 @@ TEST_CASE("a session's process that another version's daemon starts says so") {
   posix_spawn_file_actions_t actions{};
   REQUIRE(::posix_spawn_file_actions_init(&actions) == 0);
   REQUIRE(::posix_spawn_file_actions_adddup2(&actions, pair->second.fd(), kWorkerFd) == 0);
-  std::string program = ZEROCAST, option(kWorkerArgument);
+  std::string program = ZEROCAST_PROGRAM, option(kWorkerArgument);
   const std::array<char*, 3> arguments{program.data(), option.data(), nullptr};
   pid_t child = 0;
-  REQUIRE(::posix_spawn(&child, ZEROCAST, &actions, nullptr, arguments.data(), environ) == 0);
+  REQUIRE(::posix_spawn(&child, ZEROCAST_PROGRAM, &actions, nullptr, arguments.data(), environ) == 0);
   ::posix_spawn_file_actions_destroy(&actions);
   REQUIRE(pair->first.send(to_text(
       Request{.kind = RequestKind::Start,

@@ -1,11 +1,16 @@
 // What `sources`, `encoders` and `record` print.
 #include "cli/encoders_report.h"
 #include "cli/record_report.h"
+#include "cli/session_report.h"
 #include "cli/sources_report.h"
 
 #include <catch2/catch_test_macros.hpp>
 #include <nlohmann/json.hpp>
 
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 using namespace zc;
@@ -158,4 +163,84 @@ TEST_CASE("a recording tells which encoders it had, what changing them took and 
   CHECK(json["ring_dropped"] == 3);
   CHECK(json["reopens"] == 1);
   CHECK(json["gpu_encoder_load"] == 0.25);
+}
+
+namespace {
+
+std::vector<Setting> sink(const char* name, const char* state, const char* error = "", std::int64_t viewers = 0,
+                          const char* watch = "") {
+  return {{"name", std::string(name), {}},
+          {"state", std::string(state), {}},
+          {"error", std::string(error), {}},
+          {"viewers", viewers, {}},
+          {"watch", std::string(watch), {}}};
+}
+
+SessionView session_to(std::vector<std::vector<Setting>> sinks) {
+  SessionView session;
+  session.name = "show";
+  session.state = "recording";
+  session.statistics = {{"encoder_frames_per_second", 29.9, {}}};
+  for (const auto& one : sinks) session.sinks.push_back(std::get<std::string>(one.front().value));
+  session.sink_statistics = std::move(sinks);
+  return session;
+}
+
+/// What stands below the table.
+std::string notes(const SessionView& session) {
+  const std::string text = sessions_text(std::span(&session, 1), true);
+  return text.substr(text.find('\n', text.find('\n') + 1) + 1);
+}
+
+}  // namespace
+
+TEST_CASE("a session whose peer is not there does not look as if it were") {
+  CHECK(notes(session_to({sink("/show.mkv", "running"), sink("udp://h:1", "closed")})).empty());
+  const SessionView dead =
+      session_to({sink("/show.mkv", "running"), sink("srt://192.0.2.7:9", "opening"),
+                  sink("tcp://192.0.2.7:9", "backing off", "connect to tcp://192.0.2.7:9: Connection refused"),
+                  sink("/full.mkv", "failed", "write /full.mkv: No space left on device")});
+  CHECK(notes(dead) ==
+        "show: srt://192.0.2.7:9 is not connected\n"
+        "show: tcp://192.0.2.7:9 is not connected: connect to tcp://192.0.2.7:9: Connection refused\n"
+        "show: /full.mkv has failed: write /full.mkv: No space left on device\n");
+  const std::string all = session_text(dead);
+  CHECK(all.find("sink                    /show.mkv\n") != std::string::npos);
+  CHECK(all.find("sink                    srt://192.0.2.7:9 is not connected\n") != std::string::npos);
+  CHECK(all.find("sink                    /full.mkv has failed: write /full.mkv: No space") != std::string::npos);
+}
+
+TEST_CASE("a listener has viewers or waits for them, and says what they type") {
+  const char* const watch = "ffplay 'srt://192.0.2.7:9000'";
+  const auto listener = [&](const char* state, std::int64_t viewers, const char* error = "") {
+    return session_to({sink("srt://:9000", state, error, viewers, watch)});
+  };
+  const std::string how = std::string("; watch: ") + watch + "\n";
+  CHECK(notes(listener("opening", 0)) == "show: srt://:9000 waits for viewers" + how);
+  CHECK(notes(listener("running", 1)) == "show: srt://:9000 has 1 viewer" + how);
+  CHECK(notes(listener("running", 2)) == "show: srt://:9000 has 2 viewers" + how);
+  CHECK(notes(listener("backing off", 0, "no address")) == "show: srt://:9000 is not connected: no address" + how);
+  const std::string all = session_text(listener("running", 2));
+  CHECK(all.find("sink                    srt://:9000 has 2 viewers\n") != std::string::npos);
+  CHECK(all.find(std::string("watch                   ") + watch + "\n") != std::string::npos);
+  CHECK(watch_text(listener("opening", 0)) == std::string("watch: ") + watch + "\n");
+  CHECK(watch_text(session_to({sink("/show.mkv", "running")})).empty());
+}
+
+TEST_CASE("a session that is stopped says what came of each sink, and fails when one did") {
+  const std::string whole =
+      R"({"outputs": [{"name": "/a.mkv", "packets": 30}, {"name": "/b.mkv", "packets": 9, "further_files": ["/b-2.mkv"]},
+                      {"name": "srt://:9000", "packets": 0}]})";
+  CHECK(stopped_text(whole) == "/a.mkv: 30 frames\n/b.mkv: 9 frames\n/b-2.mkv\nsrt://:9000: no frames\n");
+  CHECK(stopped_exit(whole) == ExitCode::Ok);
+  const std::string dead =
+      R"({"outputs": [{"name": "/a.mkv", "packets": 30, "error": "disk full"},
+                      {"name": "srt://h:9", "packets": 0, "error": "connect to srt://h:9: Input/output error"}]})";
+  CHECK(stopped_text(dead) ==
+        "/a.mkv: 30 frames, then disk full\nsrt://h:9: no frames: connect to srt://h:9: Input/output error\n");
+  CHECK(stopped_exit(dead) == ExitCode::Output);
+  for (const char* nothing : {"", "{}", "[]", "nonsense"}) {
+    CHECK(stopped_text(nothing).empty());
+    CHECK(stopped_exit(nothing) == ExitCode::Ok);
+  }
 }
