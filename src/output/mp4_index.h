@@ -34,8 +34,8 @@ class Mp4Index {
     std::int32_t offset;          ///< from its decoding to its composition time
   };
   struct Chunk {
-    std::uint64_t position;   ///< byte of the file
-    std::uint32_t first = 0;  ///< its first sample, counted from 0
+    std::uint64_t position = 0;  ///< byte of the file
+    std::uint32_t first = 0;     ///< its first sample, counted from 0
   };
   struct Defaults {
     std::uint32_t duration = 0;

@@ -367,8 +367,8 @@ TEST_CASE("what is no fragmented MP4 is left as it is") {
   };
   CHECK(refused([](Mp4Index&) {}));
   CHECK(refused([&](Mp4Index& index) {  // its last fragment is missing
-    for (std::size_t i = 0; i + 1 < fragments.writes.size(); ++i)
-      index.add(fragments.writes[i].at, fragments.writes[i].bytes);
+    const std::span all(fragments.writes);
+    for (const Write& write : all.first(all.size() - 1)) index.add(write.at, write.bytes);
   }));
   CHECK(refused([&](Mp4Index& index) {  // out of order
     for (const Write& write : fragments.writes) index.add(write.at, write.bytes);

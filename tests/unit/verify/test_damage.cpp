@@ -7,6 +7,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <random>
@@ -50,7 +51,10 @@ TEST_CASE("a file that was cut off is read to where it ends") {
   const TemporaryFolder folder;
   const std::string whole = unfinished(folder.file("whole"), container, clip);
   for (const double part : {0.9, 0.6, 0.3}) {
-    put(folder.file("part"), whole.substr(0, static_cast<std::size_t>(static_cast<double>(whole.size()) * part)));
+    auto length = static_cast<std::size_t>(static_cast<double>(whole.size()) * part);
+    // In a fragment's pictures: libavformat opens no MP4 that ends within a 'moof'.
+    if (container == Container::Mp4) length = std::min(whole.find("mdat", length), whole.rfind("mdat")) + 40;
+    put(folder.file("part"), whole.substr(0, length));
     const verify::VerifyReport report = verified(folder.file("part"));
     CAPTURE(part, faults_of(report));
     CHECK(report.order.pictures > 0);
