@@ -149,7 +149,7 @@ void Mp4Index::keep(BoxType type) {
     good = box_at_ == 0 && box_.size() % 4 == 0;
     ftyp_ = box_;
   } else if (type == box_type("moov")) {
-    good = moov_.empty() && box_at_ == ftyp_.size();
+    good = !ftyp_.empty() && moov_.empty() && box_at_ == ftyp_.size();
     moov_ = box_;
     good = good && read_moov();
   } else {
