@@ -120,6 +120,7 @@ class Reader {
 /// A loopback port that nothing uses at this moment.
 inline std::uint16_t free_port(int type) {
   const UniqueFd fd(::socket(AF_INET, type | SOCK_CLOEXEC, 0));
+  REQUIRE(fd.get() >= 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -131,6 +132,7 @@ inline std::uint16_t free_port(int type) {
 
 inline UniqueFd listen_on(std::uint16_t port, int type) {
   UniqueFd fd(::socket(AF_INET, type | SOCK_CLOEXEC, 0));
+  REQUIRE(fd.get() >= 0);
   const int one = 1;
   ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
   const int small = 4096;

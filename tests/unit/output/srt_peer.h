@@ -92,10 +92,10 @@ class SrtPeer {
   }
 
  private:
-  SrtPeer() {
+  SrtPeer() : socket_(make_socket()) { REQUIRE(socket_ != SRT_INVALID_SOCK); }
+  static SRTSOCKET make_socket() {
     ZC_SRT(srt_startup)();
-    socket_ = ZC_SRT(srt_create_socket)();
-    REQUIRE(socket_ != SRT_INVALID_SOCK);
+    return ZC_SRT(srt_create_socket)();
   }
   static sockaddr_in loopback(std::uint16_t port) {
     sockaddr_in address{};
@@ -108,7 +108,7 @@ class SrtPeer {
     REQUIRE(ZC_SRT(srt_setsockflag)(socket_, option, &value, sizeof value) != SRT_ERROR);
   }
 
-  SRTSOCKET socket_ = SRT_INVALID_SOCK;
+  SRTSOCKET socket_;
   std::optional<int> refused_;
 };
 

@@ -38,6 +38,21 @@ std::string url_of(std::uint16_t port, const std::string& options = "") {
 }
 std::string call_url(std::uint16_t port) { return fmt::format("srt://127.0.0.1:{}", port); }
 
+/// Of a stream that its sender ended: libavformat's reader throws away what it has not read by then, which may be a
+/// part of a picture. All that came before is there.
+void check_to_the_end(const ReadMedia& media) {
+  REQUIRE(media.frame_pts.size() > 1);
+  CHECK(media.packets.front().keyframe);
+  CHECK(media.frame_pts.front() == media.packets.front().pts);
+  CHECK(media.frame_pts.size() + 1 >= media.packets.size());
+  CHECK(media.decode_errors <= 1);
+  std::size_t holes = 0;
+  for (std::size_t i = 1; i < media.frame_pts.size(); ++i) {
+    if (media.frame_pts[i] - media.frame_pts[i - 1] != kFrame) ++holes;
+  }
+  CHECK(holes == 0);
+}
+
 }  // namespace
 
 TEST_CASE("several viewers watch one encoding: each begins at a keyframe, and goes when it likes") {
@@ -187,10 +202,7 @@ TEST_CASE("a viewer who takes nothing holds up nobody, and is hung up on when it
   CHECK(runner->stop(std::chrono::seconds(60)));
   const ReadMedia media = quick.get();
   REQUIRE(media.packets.size() > then + 60);
-  CHECK(media.packets.front().keyframe);
-  CHECK(media.decode_errors == 0);
-  CHECK(media.packets.back().pts - media.packets.front().pts ==
-        static_cast<std::int64_t>(media.packets.size() - 1) * kFrame);
+  check_to_the_end(media);
   CHECK(events.errors == 0);
 }
 
@@ -322,7 +334,6 @@ TEST_CASE("a viewer who is killed is forgotten, and the others watch on") {
   const unsigned then = reader.read();
   REQUIRE(feed.until({runner.get()}, [&] { return reader.read() >= then + 60; }));
   CHECK(runner->stop());
-  const ReadMedia media = reader.get();
-  check_stream(media, media.packets.size());
+  check_to_the_end(reader.get());
   CHECK(events.errors == 0);
 }
