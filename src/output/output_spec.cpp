@@ -89,7 +89,7 @@ Result<void> set_max_viewers(SrtOutput& output, std::string_view where, const st
   if (!viewers || *viewers == 0 || *viewers > kMostViewers) {
     return invalid(where, fmt::format("max-viewers must be 1 to {}", kMostViewers));
   }
-  output.max_viewers = *viewers;
+  output.max_viewers = viewers;
   return {};
 }
 
@@ -145,7 +145,7 @@ Result<void> set_stream_id(SrtOutput& output, std::string_view where, const std:
 Result<void> set_ttl(UdpOutput& output, std::string_view where, const std::string& value) {
   const auto ttl = parse_number<std::uint8_t>(value);
   if (!ttl || *ttl == 0) return invalid(where, "ttl must be 1 to 255");
-  output.ttl = *ttl;
+  output.ttl = ttl;
   return {};
 }
 
