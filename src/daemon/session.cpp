@@ -15,8 +15,8 @@ namespace {
 /// A process that ran so long was in order; a later crash is a new one.
 constexpr Nanoseconds kSteady = std::chrono::seconds(10);
 constexpr Nanoseconds kFirstRestart = std::chrono::milliseconds(200);
-/// Files are complete within two seconds, or as their disk goes on; a process that gets nothing done for longer hangs. An
-/// MP4 ends with waiting for what the disk has not got yet, which is as much as the kernel keeps back: 30 s.
+/// Files are complete within two seconds, or as their disk goes on; a process that gets nothing done for longer hangs.
+/// An MP4 ends with waiting for what the disk has not got yet, which is as much as the kernel keeps back: 30 s.
 constexpr Nanoseconds kStopLimit = std::chrono::seconds(45);
 
 /// What a process has got done: it rises as long as it encodes or writes.
