@@ -8,7 +8,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <stop_token>
 #include <thread>
 #include <type_traits>
 #include <utility>
@@ -16,14 +15,14 @@
 namespace zc {
 
 /// Makes a call on a thread of its own, which inherits the caller's name, and waits for it. nullopt: it has not
-/// returned within `patience`, and its thread is parked (park()). Then the stop token it was given says so to it, and
-/// what it returns after all dies on its thread: it must own what it uses. `patience` nullopt: waits for ever.
+/// returned within `patience`, and its thread is parked (park()). What it returns after all dies on that thread: it
+/// must own what it uses. `patience` nullopt: waits for ever.
 ///
 /// The time is counted at several looks, so that a process that was stopped for a while does not give up at once.
 template <class Action>
 [[nodiscard]] auto call_within(std::optional<Nanoseconds> patience, Action action)
-    -> std::optional<std::invoke_result_t<Action&, const std::stop_token&>> {
-  using Value = std::invoke_result_t<Action&, const std::stop_token&>;
+    -> std::optional<std::invoke_result_t<Action&>> {
+  using Value = std::invoke_result_t<Action&>;
   constexpr int kLooks = 8;
   struct Meeting {
     std::mutex mutex;
@@ -33,18 +32,17 @@ template <class Action>
   };
   const auto meeting = std::make_shared<Meeting>();
   const LeftFlag left = make_left_flag();
-  std::jthread thread(
-      [meeting, left, action = std::optional(std::move(action))](const std::stop_token& given_up) mutable {
-        std::optional<Value> value((*action)(given_up));
-        action.reset();  // what it owned dies before the thread has left
-        {
-          const std::lock_guard lock(meeting->mutex);
-          if (!meeting->given_up) meeting->value = std::exchange(value, std::nullopt);
-          meeting->returned.notify_all();
-        }
-        value.reset();
-        left->store(true, std::memory_order_release);
-      });
+  std::jthread thread([meeting, left, action = std::optional(std::move(action))]() mutable {
+    std::optional<Value> value((*action)());
+    action.reset();  // what it owned dies before the thread has left
+    {
+      const std::lock_guard lock(meeting->mutex);
+      if (!meeting->given_up) meeting->value = std::exchange(value, std::nullopt);
+      meeting->returned.notify_all();
+    }
+    value.reset();
+    left->store(true, std::memory_order_release);
+  });
   {
     const auto has_returned = [&meeting] { return meeting->value.has_value(); };
     std::unique_lock lock(meeting->mutex);
@@ -57,7 +55,6 @@ template <class Action>
     }
     if (!has_returned()) {
       meeting->given_up = true;
-      thread.request_stop();
       park(std::move(thread), left);
       return std::nullopt;
     }

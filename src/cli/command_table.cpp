@@ -142,16 +142,6 @@ std::unique_ptr<Command> encoders_command() {
        [](EncodersOptions& o, std::string_view option, std::string_view text) {
          return store(choice_value(option, text, kChromas), o.chroma);
        }},
-      {{.name = "--reprobe",
-        .value = "",
-        .group = kProbe,
-        .help =
-            "Try every encoder anew, also those of hardware that an earlier trial on this machine is remembered of.",
-        .fallback = ""},
-       [](EncodersOptions& o, std::string_view, std::string_view) -> Result<void> {
-         o.reprobe = true;
-         return {};
-       }},
       json_row<EncodersOptions>("Print one JSON object instead of a table."),
   };
   return std::make_unique<TableCommand<EncodersOptions>>(
@@ -159,8 +149,7 @@ std::unique_ptr<Command> encoders_command() {
                   .summary = "List what this machine can encode with",
                   .details =
                       "Tries every encoder zerocast knows by encoding a picture and decoding it again, and says for "
-                      "each one that does not work why. What hardware answered is remembered in "
-                      "$XDG_CACHE_HOME/zerocast until its driver, FFmpeg or the device changes.",
+                      "each one that does not work why.",
                   .arguments = {},
                   .examples = kEncodersExamples},
       std::move(rows), std::span<const Conflict>{}, EncodersOptions{},

@@ -40,7 +40,7 @@ std::unique_ptr<Command> daemon_command() {
 
 constexpr std::string_view kNegation = "--no-";
 /// Of `record`, but not of a session: it has sinks, and says nothing on a terminal.
-constexpr std::array<Text, 4> kNotOfSessions{"--tee", "--json", "--quiet", "--reprobe"};
+constexpr std::array<Text, 3> kNotOfSessions{"--tee", "--json", "--quiet"};
 
 Setting& option_of(StartOptions& options, std::string name, SettingValue otherwise) {
   const auto found = std::ranges::find(options.settings, name, &Setting::name);

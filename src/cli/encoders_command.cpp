@@ -13,8 +13,7 @@ namespace zc {
 
 int run_encoders(const EncodersOptions& options, const Toggles& toggles) {
   set_ffmpeg_logging(toggles.ffmpeg_debug);
-  const std::vector<EncoderReport> reports =
-      probe_encoders(options.size, options.bit_depth, options.chroma, EncoderProofs::remembered(options.reprobe));
+  const std::vector<EncoderReport> reports = probe_encoders(options.size, options.bit_depth, options.chroma);
   const ExitCode printed = print_out(options.json ? encoders_json(options, reports) : encoders_text(reports));
   const bool any = std::ranges::any_of(reports, &EncoderReport::usable);
   const int code = to_int(printed != ExitCode::Ok ? printed : any ? ExitCode::Ok : ExitCode::NoEncoder);

@@ -37,8 +37,7 @@ std::string encoders_json(const EncodersOptions& options, std::span<const Encode
                                 {"backend", report.row->backend},
                                 {"description", report.row->description},
                                 {"usable", report.usable},
-                                {"reason", report.reason},
-                                {"remembered", report.remembered}});
+                                {"reason", report.reason}});
   }
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }

@@ -19,7 +19,6 @@ struct SourcesOptions {
 
 struct EncodersOptions {
   bool json = false;
-  bool reprobe = false;
   Size size{1920, 1080};  ///< px: what the probes encode
   unsigned bit_depth = 8;
   Chroma chroma = Chroma::Yuv420;

@@ -1,10 +1,10 @@
 #include "encode/encoder_chain.h"
 
 #include "base/bounded_call.h"
-#include "base/log.h"
 #include "encode/encoder_order.h"
 #include "encode/encoder_table.h"
 #include "encode/ffmpeg_encoder.h"
+#include "encode/probe.h"
 
 #include <fmt/format.h>
 
@@ -27,7 +27,7 @@ Error hung(const EncoderRow& row, Nanoseconds patience) {
       .error();
 }
 
-Result<EncoderChain> EncoderChain::create(EncoderSettings settings, EncoderProofs proofs, Nanoseconds patience) {
+Result<EncoderChain> EncoderChain::create(EncoderSettings settings, Nanoseconds patience) {
   if (auto ok = validate(settings); !ok) return std::unexpected(std::move(ok.error()));
   if (auto ok = validate_order(settings.order); !ok) return std::unexpected(std::move(ok.error()));
   std::vector<const EncoderRow*> candidates;
@@ -45,55 +45,35 @@ Result<EncoderChain> EncoderChain::create(EncoderSettings settings, EncoderProof
     }
   }
   sort_encoders(candidates, settings.order, {});
-  return EncoderChain(std::move(settings), std::move(candidates), std::move(proofs), patience);
+  return EncoderChain(std::move(settings), std::move(candidates), patience);
 }
 
 Result<std::unique_ptr<Encoder>> EncoderChain::open_first(const VideoParameters& video) {
   next_ = 0;
-  opened_ = nullptr;
   sort_encoders(candidates_, settings_.order, video);
   return open_next(video);
 }
 
 Result<std::unique_ptr<Encoder>> EncoderChain::open(const EncoderRow& row, const VideoParameters& video) {
   // It may outlive the chain: what it uses is its own.
-  const auto attempt = [&row, settings = settings_for(row, settings_), proofs = proofs_,
-                        video](const std::stop_token& given_up) -> Result<std::unique_ptr<Encoder>> {
-    const auto proven = proofs.check(row, settings, video, given_up);
-    if (!proven) return std::unexpected(proven.error());
-    auto encoder = open_ffmpeg_encoder(row, settings, video);
-    // What was true when it was written down is not any more.
-    if (!encoder && proven->remembered) proofs.forget(row, settings, video);
-    return encoder;
+  const auto attempt = [&row, settings = settings_for(row, settings_), video]() -> Result<std::unique_ptr<Encoder>> {
+    if (row.hardware()) {
+      if (auto proven = prove_encoder(row, settings, video); !proven) return std::unexpected(std::move(proven.error()));
+    }
+    return open_ffmpeg_encoder(row, settings, video);
   };
   const std::optional<Nanoseconds> patience = open_patience(row, patience_);
   auto opened = call_within(patience, attempt);
   if (opened) return *std::move(opened);
-  forget(row, video);
   return std::unexpected(hung(row, patience.value_or(patience_)));
-}
-
-void EncoderChain::forget(const EncoderRow& row, const VideoParameters& video) {
-  if (!row.hardware()) return;
-  // What it is remembered under tells of the driver, which may hang again when it is asked.
-  const auto forgotten = call_within(patience_, [&row, settings = settings_for(row, settings_), proofs = proofs_,
-                                                 video](const std::stop_token& /*given_up*/) {
-    proofs.forget(row, settings, video);
-    return true;
-  });
-  if (!forgotten) logger("encode").warn("{} hangs when its driver is asked for its name", row.name);
 }
 
 Result<std::unique_ptr<Encoder>> EncoderChain::open_next(const VideoParameters& video) {
   refusals_.clear();
-  if (opened_ != nullptr) forget(*std::exchange(opened_, nullptr), video);
   while (!exhausted()) {
     const EncoderRow& row = *candidates_[next_++];
     auto encoder = open(row, video);
-    if (encoder) {
-      opened_ = &row;
-      return encoder;
-    }
+    if (encoder) return encoder;
     refusals_.push_back({row.name, std::move(encoder.error())});
     const Error& refusal = refusals_.back().error;
     if (refusal.kind == ErrorKind::Invalid && exhausted()) return std::unexpected(refusal);

@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "encode/encoder.h"
-#include "encode/encoder_proofs.h"
 #include "encode/settings.h"
 
 #include <chrono>
@@ -28,10 +27,11 @@ inline constexpr Nanoseconds kOpenPatience = std::chrono::seconds(20);
 [[nodiscard]] Error hung(const EncoderRow& row, Nanoseconds patience);
 
 /// The encoders that come into question for a user's settings, in the order they are tried (sort_encoders()). One that
-/// uses hardware is opened only after it has encoded a test picture with these settings.
+/// uses hardware is opened only after it has encoded a test picture with these settings (prove_encoder()); software is
+/// not tried beforehand: no driver is in doubt, and the last of a chain would be taken whatever a trial said.
 ///
 /// Each is tried on a thread of its own, which inherits the caller's name. A driver that does not come back is left
-/// there (park()), nothing is remembered of it, and the next candidate is tried.
+/// there (park()), and the next candidate is tried.
 class EncoderChain {
  public:
   /// Why an earlier candidate was passed over.
@@ -42,15 +42,13 @@ class EncoderChain {
 
   /// Rows of the wanted codec; "auto" is H.264, the codec a CPU encodes fastest and every player knows. Invalid: the
   /// forced encoder does not exist (naming those that do) or encodes another codec, or the order names what is none.
-  [[nodiscard]] static Result<EncoderChain> create(EncoderSettings settings, EncoderProofs proofs = {},
-                                                   Nanoseconds patience = kOpenPatience);
+  [[nodiscard]] static Result<EncoderChain> create(EncoderSettings settings, Nanoseconds patience = kOpenPatience);
 
   /// The first candidate that opens. What is Invalid for one (its own options, its range of crf) may be valid for the
   /// next; when it is for the last as well, that is the error. Otherwise the error lists why each candidate was
   /// refused.
   [[nodiscard]] Result<std::unique_ptr<Encoder>> open_first(const VideoParameters& video);
-  /// The first that opens of those after the one opened last, which failed: what was remembered of that one is
-  /// forgotten. Errors as open_first().
+  /// The first that opens of those after the one opened last, which failed. Errors as open_first().
   [[nodiscard]] Result<std::unique_ptr<Encoder>> open_next(const VideoParameters& video);
   /// What is opened from now on has this bit rate; nothing at constant quality.
   void set_bit_rate(std::int64_t bits_per_second);
@@ -63,21 +61,14 @@ class EncoderChain {
   [[nodiscard]] const std::vector<const EncoderRow*>& candidates() const { return candidates_; }
 
  private:
-  EncoderChain(EncoderSettings settings, std::vector<const EncoderRow*> candidates, EncoderProofs proofs,
-               Nanoseconds patience)
-      : settings_(std::move(settings)),
-        proofs_(std::move(proofs)),
-        patience_(patience),
-        candidates_(std::move(candidates)) {}
+  EncoderChain(EncoderSettings settings, std::vector<const EncoderRow*> candidates, Nanoseconds patience)
+      : settings_(std::move(settings)), patience_(patience), candidates_(std::move(candidates)) {}
   [[nodiscard]] Result<std::unique_ptr<Encoder>> open(const EncoderRow& row, const VideoParameters& video);
-  void forget(const EncoderRow& row, const VideoParameters& video);
 
   EncoderSettings settings_;
-  EncoderProofs proofs_;
   Nanoseconds patience_;
   std::vector<const EncoderRow*> candidates_;
-  std::size_t next_ = 0;                ///< the candidate to try next
-  const EncoderRow* opened_ = nullptr;  ///< the one opened last
+  std::size_t next_ = 0;  ///< the candidate to try next
   std::vector<Refusal> refusals_;
 };
 

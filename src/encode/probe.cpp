@@ -175,32 +175,23 @@ Result<std::string> prove_encoder(const EncoderRow& row, const EncoderSettings& 
   return std::string();
 }
 
-EncoderReport probe_encoder(const EncoderRow& row, Size size, unsigned bit_depth, Chroma chroma,
-                            const EncoderProofs& proofs, Nanoseconds patience, const GpuChoice& gpu) {
+EncoderReport probe_encoder(const EncoderRow& row, Size size, unsigned bit_depth, Chroma chroma, Nanoseconds patience,
+                            const GpuChoice& gpu) {
   EncoderSettings settings;
   settings.preset = Preset::LowLatency;
   settings.bit_depth = bit_depth;
   settings.chroma = chroma;
   const VideoParameters video{.size = size, .rate = {30, 1}, .gpu = gpu};
-  EncoderReport report{.row = &row, .reason = {}};
-  const auto trial = [&row, settings, video,
-                      proofs](const std::stop_token& given_up) -> Result<EncoderProofs::Outcome> {
-    if (row.hardware()) return proofs.check(row, settings, video, given_up);
-    auto proven = prove_encoder(row, settings, video);
-    if (!proven) return std::unexpected(std::move(proven.error()));
-    return EncoderProofs::Outcome{.remembered = false, .remark = std::move(*proven)};
-  };
   const auto limit = open_patience(row, patience);
-  const auto checked = call_within(limit, trial).value_or(std::unexpected(hung(row, limit.value_or(patience))));
-  report.usable = checked.has_value();
-  report.reason = checked ? checked->remark : checked.error().detail;
-  report.remembered = checked && checked->remembered;
-  return report;
+  const auto proven = call_within(limit, [&row, settings, video] {
+                        return prove_encoder(row, settings, video);
+                      }).value_or(std::unexpected(hung(row, limit.value_or(patience))));
+  return {.row = &row, .usable = proven.has_value(), .reason = proven ? *proven : proven.error().detail};
 }
 
-std::vector<EncoderReport> probe_encoders(Size size, unsigned bit_depth, Chroma chroma, const EncoderProofs& proofs) {
+std::vector<EncoderReport> probe_encoders(Size size, unsigned bit_depth, Chroma chroma) {
   std::vector<EncoderReport> reports;
-  for (const EncoderRow& row : encoder_rows()) reports.push_back(probe_encoder(row, size, bit_depth, chroma, proofs));
+  for (const EncoderRow& row : encoder_rows()) reports.push_back(probe_encoder(row, size, bit_depth, chroma));
   return reports;
 }
 

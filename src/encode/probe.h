@@ -3,7 +3,6 @@
 
 #include "base/error.h"
 #include "encode/encoder_chain.h"
-#include "encode/encoder_proofs.h"
 #include "encode/encoder_table.h"
 #include "encode/settings.h"
 
@@ -22,18 +21,14 @@ namespace zc {
 struct EncoderReport {
   const EncoderRow* row;
   bool usable = false;
-  std::string reason;       ///< why not; or, where it is usable, what about it could not be checked; else empty
-  bool remembered = false;  ///< found out at an earlier start of the program
+  std::string reason;  ///< why not; or, where it is usable, what about it could not be checked; else empty
 };
 
 /// Proves every row of the table at this size, depth and chroma, with low latency at 30 pictures/s. Takes some 100 ms
-/// per row; hardware rows that `proofs` remembers take none, one whose driver hangs kOpenPatience. Reports rows in the
-/// table's order.
-[[nodiscard]] std::vector<EncoderReport> probe_encoders(Size size, unsigned bit_depth, Chroma chroma,
-                                                        const EncoderProofs& proofs = {});
+/// per row; one whose driver hangs takes kOpenPatience. Reports rows in the table's order.
+[[nodiscard]] std::vector<EncoderReport> probe_encoders(Size size, unsigned bit_depth, Chroma chroma);
 /// One row of them, on this GPU; a driver that hangs is given up after `patience`.
 [[nodiscard]] EncoderReport probe_encoder(const EncoderRow& row, Size size, unsigned bit_depth, Chroma chroma,
-                                          const EncoderProofs& proofs = {}, Nanoseconds patience = kOpenPatience,
-                                          const GpuChoice& gpu = {});
+                                          Nanoseconds patience = kOpenPatience, const GpuChoice& gpu = {});
 
 }  // namespace zc

@@ -4,8 +4,6 @@
 #include "media/packet.h"
 #include "media/surface.h"
 
-#include <string>
-
 namespace zc {
 
 /// A device in whose memory an importer can make pictures and an encoder can take them as they are. May be used from
@@ -19,8 +17,6 @@ class PictureDevice {
 
   /// Never Host.
   [[nodiscard]] virtual MemoryKind memory() const = 0;
-  /// Tells it apart from the machine's others, with its driver's version where that is known; empty: it does not tell.
-  [[nodiscard]] virtual std::string identity() const { return {}; }
   /// An initialised AVHWDeviceContext on the device, which stays open until FFmpeg drops its last reference. Errors:
   /// FFmpeg's.
   [[nodiscard]] virtual Result<AvBufferPtr> av_device() const = 0;

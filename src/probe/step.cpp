@@ -95,7 +95,7 @@ bool encoder_step(Words words) {
   const EncoderRow* row = words.empty() ? nullptr : find_encoder_row(words[0]);
   const auto choice = words.empty() ? std::nullopt : choice_of(words.subspan(1));
   if (row == nullptr || !choice) return false;
-  const EncoderReport report = probe_encoder(*row, kEncoderSize, 8, Chroma::Yuv420, {}, kOpenPatience, *choice);
+  const EncoderReport report = probe_encoder(*row, kEncoderSize, 8, Chroma::Yuv420, kOpenPatience, *choice);
   answer(write_json(EncoderFacts{.encoder = std::string(row->name),
                                  .codec = std::string(to_string(row->codec)),
                                  .backend = std::string(row->backend),

@@ -67,7 +67,7 @@ void EncodeStage::close(std::unique_ptr<Encoder> encoder, Nanoseconds patience) 
   if (!encoder || !encoder->hardware()) return;
   const std::string name(encoder->name());
   // Closing is the driver's work too.
-  const auto closed = call_within(patience, [encoder = std::move(encoder)](const std::stop_token&) mutable {
+  const auto closed = call_within(patience, [encoder = std::move(encoder)]() mutable {
     encoder.reset();
     return true;
   });

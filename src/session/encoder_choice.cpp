@@ -9,7 +9,7 @@
 namespace zc {
 
 Result<std::unique_ptr<Encoder>> EncoderChoice::open(const VideoParameters& video) {
-  auto chain = EncoderChain::create(settings_, proofs_, patience_);
+  auto chain = EncoderChain::create(settings_, patience_);
   if (!chain) return std::unexpected(std::move(chain.error()));
   chain_.emplace(std::move(*chain));
   video_ = video;
@@ -28,7 +28,7 @@ void EncoderChoice::let_go() {
 }
 
 Result<std::unique_ptr<Encoder>> EncoderChoice::open_again(std::shared_ptr<const PictureDevice> device) {
-  auto chain = EncoderChain::create(settings_, proofs_, patience_);
+  auto chain = EncoderChain::create(settings_, patience_);
   if (!chain) return std::unexpected(std::move(chain.error()));
   chain_.emplace(std::move(*chain));
   video_.device = std::move(device);

@@ -4,7 +4,6 @@
 #include "base/error.h"
 #include "encode/encoder.h"
 #include "encode/encoder_chain.h"
-#include "encode/encoder_proofs.h"
 #include "encode/settings.h"
 #include "media/packet.h"
 #include "session/encode_stage.h"
@@ -32,8 +31,7 @@ struct PassedOver {
 class EncoderChoice final : public EncoderSuccession {
  public:
   /// `patience`: with each candidate, as EncoderChain::create().
-  EncoderChoice(EncoderSettings settings, EncoderProofs proofs, Nanoseconds patience)
-      : settings_(std::move(settings)), proofs_(std::move(proofs)), patience_(patience) {}
+  EncoderChoice(EncoderSettings settings, Nanoseconds patience) : settings_(std::move(settings)), patience_(patience) {}
 
   /// Session worker, once and before the stage runs: the first encoder that works. Errors as EncoderChain::create() and
   /// open_first().
@@ -74,7 +72,6 @@ class EncoderChoice final : public EncoderSuccession {
   void note_choice(const Encoder& encoder);
 
   const EncoderSettings settings_;
-  const EncoderProofs proofs_;
   const Nanoseconds patience_;
   std::optional<EncoderChain> chain_;
   VideoParameters video_;

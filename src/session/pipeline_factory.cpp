@@ -34,7 +34,7 @@ constexpr Nanoseconds kCompileLook = std::chrono::milliseconds(10);
 }  // namespace
 
 PipelineFactory::PipelineFactory(const RecordingOptions& options, FormatTable& formats)
-    : options_(options), formats_(formats), encoders_(options.encoder, options.proofs, options.patience.open) {}
+    : options_(options), formats_(formats), encoders_(options.encoder, options.patience.open) {}
 
 Result<GpuChoice> PipelineFactory::choose_gpu() const {
   std::optional<GpuAddress> named;

@@ -5,7 +5,6 @@
 #include "base/histogram.h"
 #include "base/toggles.h"
 #include "capture/make_source.h"
-#include "encode/encoder_proofs.h"
 #include "encode/settings.h"
 #include "media/geometry.h"
 #include "output/output_spec.h"
@@ -49,7 +48,6 @@ struct RecordingOptions {
   std::vector<OutputSpec> outputs;  ///< at least one, or a replay
   std::string gpu;  ///< as parse_gpu() of gpu_address.h gives it; empty: the one that composes the desktop comes first
   EncoderSettings encoder;
-  EncoderProofs proofs;      ///< which encoders are known to work here
   std::optional<Size> size;  ///< of the coded picture; unset: the first picture's, cut to even numbers
   bool follow_size = false;  ///< with `size` unset: the coded size becomes the source's when that has changed
   std::optional<Rect> crop;  ///< px of the shown picture

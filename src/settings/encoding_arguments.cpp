@@ -132,15 +132,6 @@ std::vector<Row> common_rows(bool live) {
         .fallback = "",
         .suggestions = order_words()},
        [](Words& w, Text option, Text text) { return store(list_value(option, text), w.options.encoder.order); }},
-      {{.name = "--reprobe",
-        .value = "",
-        .group = kEncoding,
-        .help = "Try hardware encoders anew instead of believing what an earlier trial on this machine found.",
-        .fallback = ""},
-       [](Words& w, Text, Text) -> Result<void> {
-         w.options.reprobe = true;
-         return {};
-       }},
       {{.name = "--preset",
         .value = "PRESET",
         .group = kEncoding,

@@ -11,7 +11,6 @@ RecordingOptions recording_options(const RecordOptions& options, const Toggles& 
   recording.outputs = options.outputs;
   recording.gpu = options.gpu;
   recording.encoder = options.encoder;
-  recording.proofs = EncoderProofs::remembered(options.reprobe);
   recording.size = options.size;
   recording.follow_size = options.follow_size;
   recording.crop = options.crop;

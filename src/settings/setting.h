@@ -16,7 +16,7 @@
 namespace zc {
 
 /// Which settings there are, all named as the options of the command line without their dashes; a flag "--no-X" is the
-/// switch "X". What concerns one call alone (--json, --quiet, --reprobe) is not among
+/// switch "X". What concerns one call alone (--json, --quiet) is not among
 /// them.
 enum class SettingScope : std::uint8_t {
   Record,    ///< defaults of `zerocast record`: its options but for --tee

@@ -32,12 +32,6 @@ Result<std::shared_ptr<const Context>> Context::open(const std::shared_ptr<const
 
 Context::~Context() { static_cast<void>(driver_->api().cuDevicePrimaryCtxRelease(device_.handle)); }
 
-std::string Context::identity() const {
-  return fmt::format("{} {} driver {}", device_.name,
-                     device_.uuid ? to_string(*device_.uuid) : std::to_string(device_.ordinal),
-                     driver_->version_text());
-}
-
 Result<std::shared_ptr<const Context>> open_context(const std::optional<Uuid>& uuid) {
   auto driver = Driver::load();
   if (!driver) return std::unexpected(std::move(driver.error()));

@@ -23,8 +23,6 @@ class Context final : public PictureDevice, public std::enable_shared_from_this<
   ~Context() override;
 
   [[nodiscard]] MemoryKind memory() const override { return MemoryKind::Cuda; }
-  /// "NAME GPU-UUID driver 12.4"
-  [[nodiscard]] std::string identity() const override;
   /// See make_av_device().
   [[nodiscard]] Result<AvBufferPtr> av_device() const override;
 

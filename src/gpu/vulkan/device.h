@@ -40,7 +40,7 @@ class Device final : public PictureDevice {
 
   [[nodiscard]] MemoryKind memory() const override { return MemoryKind::Vulkan; }
   /// "NAME UUID driver 0x..."
-  [[nodiscard]] std::string identity() const override { return identity_; }
+  [[nodiscard]] std::string identity() const { return identity_; }
   /// A reference to the one AVHWDeviceContext.
   [[nodiscard]] Result<AvBufferPtr> av_device() const override;
 

@@ -137,13 +137,11 @@ TEST_CASE("every option of record lands in its place") {
 TEST_CASE("which encoder is tried first, and how many pictures wait for it") {
   const RecordOptions usual = record({"out.mkv"});
   CHECK(usual.encoder.order.empty());
-  CHECK_FALSE(usual.reprobe);
   CHECK_FALSE(usual.ring_frames);
   CHECK_FALSE(usual.ring_policy);
   const RecordOptions options = record(
-      {"--encoder-order", "software,h264_vaapi", "--reprobe", "--ring-frames=32", "--ring", "drop-oldest", "out.mkv"});
+      {"--encoder-order", "software,h264_vaapi", "--ring-frames=32", "--ring", "drop-oldest", "out.mkv"});
   CHECK(options.encoder.order == std::vector<std::string>{"software", "h264_vaapi"});
-  CHECK(options.reprobe);
   CHECK(options.ring_frames == 32U);
   CHECK(options.ring_policy == RingPolicy::DropOldest);
   const RecordingOptions job = recording_options(options, {});
@@ -151,14 +149,12 @@ TEST_CASE("which encoder is tried first, and how many pictures wait for it") {
   CHECK(job.ring_frames == 32U);
   CHECK(job.ring_policy == RingPolicy::DropOldest);
   CHECK(record({"--ring", "block", "out.mkv"}).ring_policy == RingPolicy::Block);
-  CHECK(std::get<EncodersOptions>(*parse({"encoders", "--reprobe"})).reprobe);
-  CHECK_FALSE(std::get<EncodersOptions>(*parse({"encoders"})).reprobe);
 
   CHECK(error_of({"record", "--ring-frames", "0", "a.mkv"}) == "--ring-frames: '0' is not a whole number from 1 to 32");
   CHECK(error_of({"record", "--ring-frames", "33", "a.mkv"}) ==
         "--ring-frames: '33' is not a whole number from 1 to 32");
   CHECK(error_of({"record", "--ring", "newest", "a.mkv"}) == "--ring: 'newest' is not one of block, drop-oldest");
-  CHECK(error_of({"record", "--reprobe=yes", "a.mkv"}) == "--reprobe: it takes no value");
+  CHECK(error_of({"record", "--overwrite=yes", "a.mkv"}) == "--overwrite: it takes no value");
   CHECK(error_of({"record", "--source", "test", "--encoder-order", "nvec", "a.mkv"})
             .starts_with("encoder order: 'nvec' is not one of nvenc, vaapi, qsv, vulkan, software, h264_nvenc"));
   CHECK(error_of({"record", "--source", "test", "--encoder-order", "nvenc,nvenc", "a.mkv"}) ==

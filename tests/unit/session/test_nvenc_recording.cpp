@@ -41,13 +41,11 @@ struct Wanted {
   Preset preset = Preset::Balanced;
   Codec codec = Codec::H264;
   std::uint64_t packets = kPackets;
-  EncoderProofs proofs = EncoderProofs();
   bool hangs = false;  ///< the driver will: it is not waited for as long as a busy machine may need
 };
 
 RecordingReport record(const std::vector<std::string>& files, Wanted wanted = {}) {
   RecordingOptions options;
-  options.proofs = std::move(wanted.proofs);
   options.source = parse_source("test:320x240@60").value();
   for (const std::string& file : files) options.outputs.push_back(parse_output(file, std::nullopt, false).value());
   options.encoder.preset = wanted.preset;
@@ -198,24 +196,6 @@ TEST_CASE("a driver that hangs with nobody to follow ends the recording with the
   CHECK(report.stuck_threads == 1);
   CHECK_FALSE(std::filesystem::exists(folder.file("none.mkv")));
   end_hangs();
-}
-
-TEST_CASE("an encoder that is remembered to work and fails at its first picture is replaced, then tried anew") {
-  const TemporaryFolder folder;
-  const Wanted remembering{.preset = Preset::LowLatency,
-                           .proofs = EncoderProofs(ProofCache(folder.file("cache/proofs")))};
-  set_faults("");
-  CHECK(record({folder.file("before.mkv")}, remembering).encoder == "h264_nvenc");
-  set_faults("encode=1");
-  const std::string file = folder.file("first.mkv");
-  const RecordingReport replaced = record({file}, remembering);
-  CHECK(replaced.encoder == "libx264");
-  CHECK(replaced.failed_encoders == std::vector<std::string>{"h264_nvenc"});
-  CHECK(check(file).pictures == replaced.counters.packets);
-  // Now the trial shows it.
-  const RecordingReport known = record({folder.file("after.mkv")}, remembering);
-  CHECK(known.failed_encoders.empty());
-  CHECK(known.passed_over.front().encoder == "h264_nvenc");
 }
 
 TEST_CASE("MP4 goes on in a new file where its encoder failed, Matroska beside it in the same") {
