@@ -60,7 +60,10 @@ void init_logging() {
     sink = std::make_shared<spdlog::sinks::systemd_sink_mt>("zerocast");
     sink->set_pattern("%n: %v");
   } else {
-    sink = std::make_shared<spdlog::sinks::ansicolor_stderr_sink_mt>();
+    const char* plain = std::getenv("NO_COLOR");  // https://no-color.org
+    const bool colours = plain == nullptr || *plain == '\0';
+    sink = std::make_shared<spdlog::sinks::ansicolor_stderr_sink_mt>(colours ? spdlog::color_mode::automatic
+                                                                             : spdlog::color_mode::never);
     sink->set_pattern(std::string(kStderrPattern));
   }
   spdlog::set_default_logger(std::make_shared<spdlog::logger>("zerocast", std::move(sink)));

@@ -57,7 +57,15 @@ std::unexpected<Error> invalid(std::string operation, std::string detail) {
 struct Bound {
   std::unique_ptr<Command> command;
   CLI::App* app = nullptr;
+  CLI::Option* help = nullptr;
   std::vector<CLI::Option*> options;  ///< parallel to CommandInfo::arguments
+};
+
+/// The parser of the word before a group's commands.
+struct Group {
+  std::string_view name;
+  CLI::App* app = nullptr;
+  CLI::Option* help = nullptr;
 };
 
 /// CLI11 splits the words; their values stay text and are read by our own parsers, so that no exception and no message
@@ -66,17 +74,17 @@ class Parser {
  public:
   Parser() {
     app_.set_help_flag();
-    help_ = app_.add_flag(std::string(kHelpNames));
+    help_ = app_.add_flag(kHelpNames);
     version_ = app_.add_flag("--version");
     app_.require_subcommand(0, 1);
     for (std::unique_ptr<Command>& command : make_commands()) bind(std::move(command));
   }
 
   Result<Invocation> parse(std::span<const char* const> arguments, const ConfigReader& config) {
-    std::vector<std::string> words(arguments.rbegin(), arguments.rend());  // CLI11 takes them last first
+    std::vector<std::string> words(arguments.begin(), arguments.end());
+    add_group(words);
     // CLI11 would take the next word as the value of "--crf=".
-    for (const char* argument : arguments) {
-      const std::string_view word(argument);
+    for (const std::string_view word : words) {
       if (word == "--") break;
       if (word.starts_with("--") && word.size() > 3 && word.find('=') == word.size() - 1) {
         return invalid(std::string(word.substr(0, word.size() - 1)), "it needs a value");
@@ -84,21 +92,28 @@ class Parser {
     }
     std::optional<Error> failure;
     try {
-      app_.parse(words);
-    } catch (const CLI::ArgumentMismatch& mismatch) {
-      failure = mismatch_error(mismatch.what());
+      app_.parse(std::vector<std::string>(words.rbegin(), words.rend()));  // CLI11 takes them last first
+    } catch (const CLI::ArgumentMismatch&) {
+      failure = mismatch_error(words);
     } catch (const CLI::ExtrasError&) {
       failure = extras_error();
     } catch (const CLI::ParseError& error) {
       failure = Error{.kind = ErrorKind::Invalid, .operation = "command line", .detail = error.what()};
     }
     const Bound* bound = chosen();
-    if (asks_for_help(bound)) return ShowText{bound == nullptr ? program_help() : command_help(bound->command->info())};
+    const Group* group = chosen_group();
+    if (bound != nullptr && (help_->count() > 0 || bound->help->count() > 0)) {
+      return ShowText{command_help(bound->command->info())};
+    }
+    if (group != nullptr && (help_->count() > 0 || group->help->count() > 0)) return ShowText{group_help(group->name)};
+    if (help_->count() > 0) return ShowText{program_help()};
     if (failure) return std::unexpected(*std::move(failure));
     if (version_->count() > 0) return ShowText{fmt::format("zerocast {}\n", program_version())};
     if (bound == nullptr) {
-      return invalid("no command",
-                     fmt::format("it is one of {}; see 'zerocast --help'", fmt::join(command_names(), ", ")));
+      const std::string_view name = group == nullptr ? std::string_view{} : group->name;
+      return invalid(name.empty() ? "no command" : fmt::format("{}: no command", name),
+                     fmt::format("it is one of {}; see 'zerocast {}{}--help'", fmt::join(words_of(name), ", "), name,
+                                 name.empty() ? "" : " "));
     }
     std::vector<Occurrences> given;
     for (std::size_t row = 0; row < bound->options.size(); ++row) {
@@ -111,16 +126,18 @@ class Parser {
   }
 
  private:
-  static constexpr std::string_view kHelpNames = "-h,--help";
+  static constexpr const char* kHelpNames = "-h,--help";
 
   void bind(std::unique_ptr<Command> command) {
     const CommandInfo& info = command->info();
     Bound bound;
-    bound.app = app_.add_subcommand(std::string(info.name));
+    CLI::App& parent = info.group().empty() ? app_ : *group_of(info.group()).app;
+    bound.app = parent.add_subcommand(std::string(info.word()));
     bound.app->set_help_flag();
-    sub_help_.push_back(bound.app->add_flag(std::string(kHelpNames)));
+    bound.help = bound.app->add_flag(kHelpNames);
     for (const Argument& argument : info.arguments) {
-      const std::string name(argument.name);
+      const std::string name =
+          argument.alias.empty() ? std::string(argument.name) : fmt::format("{},{}", argument.alias, argument.name);
       if (argument.flag()) {
         bound.options.push_back(bound.app->add_flag(name)->disable_flag_override());
       } else {
@@ -133,38 +150,78 @@ class Parser {
     commands_.push_back(std::move(bound));
   }
 
-  [[nodiscard]] const Bound* chosen() const {
-    for (const Bound& bound : commands_) {
-      if (app_.got_subcommand(bound.app)) return &bound;
+  const Group& group_of(std::string_view name) {
+    const auto known = std::ranges::find(groups_, name, &Group::name);
+    if (known != groups_.end()) return *known;
+    CLI::App* app = app_.add_subcommand(std::string(name));
+    app->set_help_flag();
+    app->require_subcommand(0, 1);
+    return groups_.emplace_back(name, app, app->add_flag(kHelpNames));
+  }
+
+  /// What is in a group now once was a command by itself: "stop meeting" is "session stop meeting".
+  void add_group(std::vector<std::string>& words) const {
+    if (words.empty()) return;
+    if (words.size() > 1 && words[0] == "replay" && words[1] == "save") {
+      words[0] = "session";
+      words[1] = "save-replay";
+      return;
     }
-    return nullptr;
+    for (const Bound& bound : commands_) {
+      const CommandInfo& info = bound.command->info();
+      if (info.group().empty() || info.word() != words.front()) continue;
+      words.insert(words.begin(), std::string(info.group()));
+      return;
+    }
   }
 
-  [[nodiscard]] bool asks_for_help(const Bound* bound) const {
-    if (help_->count() > 0) return true;
-    return bound != nullptr && sub_help_.at(static_cast<std::size_t>(bound - commands_.data()))->count() > 0;
+  [[nodiscard]] const Bound* chosen() const {
+    const auto found = std::ranges::find_if(commands_, [](const Bound& bound) { return bound.app->parsed(); });
+    return found == commands_.end() ? nullptr : &*found;
+  }
+  [[nodiscard]] const Group* chosen_group() const {
+    const auto found = std::ranges::find_if(groups_, [](const Group& group) { return group.app->parsed(); });
+    return found == groups_.end() ? nullptr : &*found;
   }
 
-  [[nodiscard]] std::vector<std::string_view> command_names() const {
+  /// What may follow the program's name, or a group's.
+  [[nodiscard]] std::vector<std::string_view> words_of(std::string_view group) const {
     std::vector<std::string_view> names;
-    names.reserve(commands_.size());
-    for (const Bound& bound : commands_) names.push_back(bound.command->info().name);
+    for (const Bound& bound : commands_) {
+      const CommandInfo& info = bound.command->info();
+      const std::string_view name = info.group() == group ? info.word() : info.group();
+      const bool here = group.empty() || info.group() == group;
+      if (here && std::ranges::find(names, name) == names.end()) names.push_back(name);
+    }
     return names;
   }
 
-  /// CLI11 says "--crf: 1 required TEXT missing" or "json was given a disallowed flag override".
-  static Error mismatch_error(std::string_view message) {
-    const std::string_view word = message.substr(0, message.find_first_of(": "));
-    const std::string name = fmt::format("{}{}", word.starts_with('-') ? "" : "--", word);
-    const bool missing = message.find("required") != std::string_view::npos;
-    return {
-        .kind = ErrorKind::Invalid, .operation = name, .detail = missing ? "it needs a value" : "it takes no value"};
+  /// The first flag with a value, or the last word: an option takes whatever follows it.
+  [[nodiscard]] Error mismatch_error(std::span<const std::string> words) const {
+    Error error{.kind = ErrorKind::Invalid, .operation = "command line", .detail = "an option lacks its value"};
+    const Bound* bound = chosen();
+    if (bound == nullptr) return error;
+    for (std::size_t i = 0; i < words.size(); ++i) {
+      const std::string_view name = std::string_view(words[i]).substr(0, words[i].find('='));
+      const bool has_value = name.size() < words[i].size();
+      for (const Argument& argument : bound->command->info().arguments) {
+        if (argument.positional() || (name != argument.name && name != argument.alias)) continue;
+        const bool last = i + 1 == words.size();
+        if (argument.flag() ? !has_value : has_value || !last) continue;
+        error.operation = argument.name;
+        error.detail = argument.flag() ? "it takes no value" : "it needs a value";
+        return error;
+      }
+    }
+    return error;
   }
 
   /// The first word that nothing took.
   [[nodiscard]] Error extras_error() const {
     const Bound* bound = chosen();
+    const Group* group = chosen_group();
     std::vector<std::string> extras = app_.remaining(false);
+    if (extras.empty() && group != nullptr) extras = group->app->remaining(false);
     const bool before_command = !extras.empty();
     if (!before_command && bound != nullptr) extras = bound->app->remaining(false);
     Error error{.kind = ErrorKind::Invalid, .operation = "command line", .detail = "a word too many"};
@@ -174,7 +231,9 @@ class Parser {
     std::vector<std::string_view> known;
     std::string see = "zerocast --help";
     if (before_command) {
-      known = command_names();
+      const std::string_view name = group == nullptr ? std::string_view{} : group->name;
+      known = words_of(name);
+      if (!name.empty()) see = fmt::format("zerocast {} --help", name);
       for (const Argument& option : global_options()) known.push_back(option.name);
     } else {
       const CommandInfo& info = bound->command->info();
@@ -206,7 +265,7 @@ class Parser {
   CLI::Option* help_ = nullptr;
   CLI::Option* version_ = nullptr;
   std::vector<Bound> commands_;
-  std::vector<CLI::Option*> sub_help_;  ///< parallel to commands_
+  std::vector<Group> groups_;
 };
 
 }  // namespace
@@ -226,7 +285,12 @@ std::vector<CommandInfo> command_infos() {
 }
 
 Argument help_option() {
-  return {.name = "--help", .value = "", .group = "General", .help = "Show this help and leave.", .fallback = ""};
+  return {.name = "--help",
+          .value = "",
+          .group = "General",
+          .help = "Show this help and leave.",
+          .fallback = "",
+          .alias = "-h"};
 }
 
 std::vector<Argument> global_options() {

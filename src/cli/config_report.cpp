@@ -118,12 +118,12 @@ std::string config_example() {
   }
   text += "\n[daemon]\n\n";
   for (const DaemonSettingInfo& setting : daemon_setting_infos()) text += explained_plainly(setting);
-  text +=
-      "\n" + comment(
-                 "A session that the daemon starts by its name: 'zerocast start --template meeting'. Each has a "
-                 "table of its own. Of what changes here as it runs, bitrate, fps, min-fps and replay-seconds hold "
-                 "at once in the sessions that were started from it, but for what they were given otherwise; the rest "
-                 "holds from their next start on. Besides the settings of [record] there are:");
+  text += "\n" +
+          comment(
+              "A session that the daemon starts by its name: 'zerocast session start --template meeting'. Each has a "
+              "table of its own. Of what changes here as it runs, bitrate, fps, min-fps and replay-seconds hold "
+              "at once in the sessions that were started from it, but for what they were given otherwise; the rest "
+              "holds from their next start on. Besides the settings of [record] there are:");
   text += "#[sessions.meeting]\n\n";
   for (const SessionSettingInfo& setting : session_setting_infos()) text += explained_plainly(setting);
   while (text.ends_with("\n\n")) text.pop_back();

@@ -40,7 +40,7 @@ std::unique_ptr<Command> daemon_command() {
 
 constexpr std::string_view kNegation = "--no-";
 /// Of `record`, but not of a session: it has sinks, and says nothing on a terminal.
-constexpr std::array<Text, 3> kNotOfSessions{"--tee", "--json", "--quiet"};
+constexpr std::array<Text, 4> kNotOfSessions{"--output", "--tee", "--json", "--quiet"};
 
 Setting& option_of(StartOptions& options, std::string name, SettingValue otherwise) {
   const auto found = std::ranges::find(options.settings, name, &Setting::name);
@@ -86,7 +86,8 @@ std::vector<ArgumentRow<StartOptions>> start_rows() {
         .help = "Where the session goes, as 'record' takes files and 'stream' URLs; may be given several times.",
         .fallback = "",
         .files = true,
-        .repeatable = true},
+        .repeatable = true,
+        .alias = "-o"},
        keep_sink},
       {{.name = "--name",
         .value = "NAME",
@@ -109,7 +110,7 @@ std::vector<ArgumentRow<StartOptions>> start_rows() {
       {{.name = "--replay-seconds",
         .value = "N",
         .group = kSession,
-        .help = "Keep the newest N seconds in memory, for 'zerocast replay save'.",
+        .help = "Keep the newest N seconds in memory, for 'zerocast session save-replay'.",
         .fallback = ""},
        keep_value},
       {{.name = "--no-reconnect",
@@ -146,21 +147,21 @@ std::vector<ArgumentRow<StartOptions>> start_rows() {
 }
 
 constexpr std::array kStartExamples{
-    Example{"zerocast start --sink meeting.mkv --name meeting", "Record the desktop into a file, in the daemon."},
-    Example{"zerocast start --sink show.mkv --sink 'srt://:9000?mode=listener' --codec hevc",
+    Example{"zerocast session start -o meeting.mkv --name meeting", "Record the desktop into a file, in the daemon."},
+    Example{"zerocast session start -o show.mkv -o 'srt://:9000?mode=listener' --codec hevc",
             "Record, and serve viewers."},
-    Example{"zerocast start --template meeting", "Start a session of the configuration file."},
-    Example{"zerocast start --replay-seconds 60 --name games",
+    Example{"zerocast session start --template meeting", "Start a session of the configuration file."},
+    Example{"zerocast session start --replay-seconds 60 --name games",
             "Keep the last minute, to be saved when it was worth it."},
 };
 
 std::unique_ptr<Command> start_command() {
   return std::make_unique<TableCommand<StartOptions>>(
-      CommandInfo{.name = "start",
+      CommandInfo{.name = "session start",
                   .summary = "Start a session in the daemon",
                   .details =
                       "Takes the options of 'record', and returns when pictures come. The session goes on in the "
-                      "daemon until 'zerocast stop'; a source that goes away is waited for.",
+                      "daemon until 'zerocast session stop'; a source that goes away is waited for.",
                   .arguments = {},
                   .examples = kStartExamples},
       start_rows(), std::span<const Conflict>{}, StartOptions{},
@@ -171,17 +172,18 @@ std::unique_ptr<Command> start_command() {
 
 std::unique_ptr<Command> status_command(bool list) {
   using Row = ArgumentRow<StatusOptions>;
-  static constexpr std::array kListExamples{Example{"zerocast list", "The daemon's sessions."}};
+  static constexpr std::array kListExamples{Example{"zerocast session list", "The daemon's sessions."}};
   static constexpr std::array kStatusExamples{
-      Example{"zerocast status --watch", "All sessions, once a second, until Ctrl-C."},
-      Example{"zerocast status --session meeting --json", "Every figure of one session."}};
+      Example{"zerocast session status --watch", "All sessions, once a second, until Ctrl-C."},
+      Example{"zerocast session status meeting --json", "Every figure of one session."}};
   std::vector<Row> rows{json_row<StatusOptions>("Print one JSON object instead of text.")};
   if (!list) {
-    rows.push_back({{.name = "--session",
+    rows.push_back({{.name = "NAME",
                      .value = "NAME",
                      .group = "Session",
                      .help = "Only this one, with every figure.",
-                     .fallback = ""},
+                     .fallback = "",
+                     .optional = true},
                     [](StatusOptions& options, Text, Text text) -> Result<void> {
                       options.name = text;
                       return {};
@@ -198,7 +200,7 @@ std::unique_ptr<Command> status_command(bool list) {
   }
   return std::make_unique<TableCommand<StatusOptions>>(
       CommandInfo{
-          .name = list ? "list" : "status",
+          .name = list ? "session list" : "session status",
           .summary = list ? "List the daemon's sessions" : "Show how the daemon's sessions do",
           .details = list ? "Name, state and sinks of each session, also of those that ended of late."
                           : "What each session captures, how, and its figures of late.",
@@ -216,7 +218,7 @@ ActionRow name_row() {
   return {{.name = "NAME",
            .value = "NAME",
            .group = "Session",
-           .help = "The session, as 'zerocast list' has it.",
+           .help = "The session, as 'zerocast session list' has it.",
            .fallback = ""},
           [](ActionOptions& options, Text, Text text) -> Result<void> {
             options.name = text;
@@ -249,29 +251,35 @@ struct ActionInfo {
   Example example;
 };
 constexpr std::array kActions{
-    ActionInfo{SessionAction::Stop, "stop", "End a session and complete its files",
+    ActionInfo{SessionAction::Stop, "session stop", "End a session and complete its files",
                "Returns when every file is complete, and tells what was recorded. Exit code 6: a sink failed, or its "
                "peer was never there.",
-               "", "", false, Example{"zerocast stop meeting", "End the session 'meeting'."}},
-    ActionInfo{SessionAction::Pause, "pause", "Record nothing for a while",
+               "", "", false, Example{"zerocast session stop meeting", "End the session 'meeting'."}},
+    ActionInfo{SessionAction::Pause, "session pause", "Record nothing for a while",
                "Stream time stands still: in the files the pause is a cut.", "", "", false,
-               Example{"zerocast pause meeting", "Until 'zerocast resume meeting'."}},
-    ActionInfo{SessionAction::Resume, "resume", "Go on after a pause", "The next picture is a keyframe.", "", "", false,
-               Example{"zerocast resume meeting", "Go on recording."}},
-    ActionInfo{SessionAction::Keyframe, "keyframe", "Make the next picture a keyframe",
-               "For a viewer that has just joined.", "", "", false, Example{"zerocast keyframe show", "Right now."}},
-    ActionInfo{SessionAction::Bitrate, "bitrate", "Change the bit rate of a running session",
+               Example{"zerocast session pause meeting", "Until 'zerocast session resume meeting'."}},
+    ActionInfo{SessionAction::Resume, "session resume", "Go on after a pause", "The next picture is a keyframe.", "",
+               "", false, Example{"zerocast session resume meeting", "Go on recording."}},
+    ActionInfo{SessionAction::Keyframe, "session keyframe", "Make the next picture a keyframe",
+               "For a viewer that has just joined.", "", "", false,
+               Example{"zerocast session keyframe show", "Right now."}},
+    ActionInfo{SessionAction::Bitrate, "session bitrate", "Change the bit rate of a running session",
                "In place where the encoder can, else it is opened anew without losing a picture.", "RATE",
-               "In bit/s, such as 6M or 800k.", false, Example{"zerocast bitrate show 2500k", "Less, from now on."}},
-    ActionInfo{SessionAction::Framerate, "framerate", "Change the constant frame rate of a running session",
+               "In bit/s, such as 6M or 800k.", false,
+               Example{"zerocast session bitrate show 2500k", "Less, from now on."}},
+    ActionInfo{SessionAction::Framerate, "session framerate", "Change the constant frame rate of a running session",
                "Of a session with --fps.", "FPS", "Such as 30 or 30000/1001.", false,
-               Example{"zerocast framerate show 30", "30 pictures per second from now on."}},
-    ActionInfo{SessionAction::AddSink, "add-sink", "Send a running session somewhere else too",
+               Example{"zerocast session framerate show 30", "30 pictures per second from now on."}},
+    ActionInfo{SessionAction::AddSink, "session add-sink", "Send a running session somewhere else too",
                "From the next keyframe on, which is asked for.", "SINK", "A file or a URL.", true,
-               Example{"zerocast add-sink meeting 'srt://192.0.2.7:9000'", "Let somebody else watch."}},
-    ActionInfo{SessionAction::RemoveSink, "remove-sink", "Complete one sink of a running session", "The others go on.",
-               "SINK", "The file or URL, as 'zerocast list' has it.", true,
-               Example{"zerocast remove-sink meeting 'srt://192.0.2.7:9000'", "Nobody watches any more."}},
+               Example{"zerocast session add-sink meeting 'srt://192.0.2.7:9000'", "Let somebody else watch."}},
+    ActionInfo{SessionAction::RemoveSink, "session remove-sink", "Complete one sink of a running session",
+               "The others go on.", "SINK", "The file or URL, as 'zerocast session list' has it.", true,
+               Example{"zerocast session remove-sink meeting 'srt://192.0.2.7:9000'", "Nobody watches any more."}},
+    ActionInfo{SessionAction::SaveReplay, "session save-replay", "Save what a session has kept in memory",
+               "Of a session with --replay-seconds. The session goes on.", "FILE", "Where to; it must not exist.", true,
+               Example{"zerocast session save-replay games best-moment.mkv",
+                       "Write the newest seconds of 'games' into a file."}},
 };
 
 std::unique_ptr<Command> action_command(const ActionInfo& action) {
@@ -287,34 +295,6 @@ std::unique_ptr<Command> action_command(const ActionInfo& action) {
                   .arguments = {},
                   .examples = std::span(&action.example, 1)},
       std::move(rows), std::span<const Conflict>{}, ActionOptions{.action = action.action, .name = {}, .value = {}},
-      [](ActionOptions options) -> Result<Invocation> { return options; });
-}
-
-std::unique_ptr<Command> replay_command() {
-  static constexpr std::array<Text, 1> kWords{"save"};
-  static constexpr std::array kExamples{
-      Example{"zerocast replay save games best-moment.mkv", "Write the newest seconds of 'games' into a file."}};
-  std::vector<ActionRow> rows{{{.name = "ACTION",
-                                .value = "ACTION",
-                                .group = "Session",
-                                .help = "What to do.",
-                                .fallback = "",
-                                .choices = kWords},
-                               [](ActionOptions&, Text option, Text text) -> Result<void> {
-                                 if (text == kWords.front()) return {};
-                                 return fail(ErrorKind::Invalid, std::string(option), in_quotes(text) + " is not save");
-                               }},
-                              name_row(),
-                              value_row("FILE", "Where to; it must not exist.", true, keep_path),
-                              json_row<ActionOptions>("Print one JSON object instead of text.")};
-  return std::make_unique<TableCommand<ActionOptions>>(
-      CommandInfo{.name = "replay",
-                  .summary = "Save what a session has kept in memory",
-                  .details = "Of a session with --replay-seconds. The session goes on.",
-                  .arguments = {},
-                  .examples = kExamples},
-      std::move(rows), std::span<const Conflict>{},
-      ActionOptions{.action = SessionAction::SaveReplay, .name = {}, .value = {}},
       [](ActionOptions options) -> Result<Invocation> { return options; });
 }
 
@@ -341,7 +321,6 @@ std::vector<std::unique_ptr<Command>> make_daemon_commands() {
   commands.push_back(status_command(true));
   commands.push_back(status_command(false));
   for (const ActionInfo& action : kActions) commands.push_back(action_command(action));
-  commands.push_back(replay_command());
   commands.push_back(reload_command());
   return commands;
 }

@@ -27,9 +27,10 @@ std::string entry(std::string_view term, std::string_view text) {
 }
 
 std::string term_of(const Argument& argument) {
-  if (argument.name == help_option().name) return "-h, --help";
-  if (argument.positional() || argument.flag()) return std::string(argument.name);
-  return fmt::format("{} {}", argument.name, argument.value);
+  if (argument.positional()) return std::string(argument.name);
+  std::string text = argument.alias.empty() ? std::string() : fmt::format("{}, ", argument.alias);
+  text += argument.name;
+  return argument.flag() ? text : fmt::format("{} {}", text, argument.value);
 }
 
 }  // namespace
@@ -98,10 +99,23 @@ std::string command_help(const CommandInfo& command) {
   return text;
 }
 
+std::string group_help(std::string_view group) {
+  std::string text = fmt::format("Usage: zerocast {} COMMAND [OPTIONS] ...\n\nCommands:\n", group);
+  for (const CommandInfo& command : command_infos()) {
+    if (command.group() == group) text += entry(command.word(), command.summary);
+  }
+  text += fmt::format("\n{}:\n{}", help_option().group, entry(term_of(help_option()), help_option().help));
+  return text + fmt::format("\n'zerocast {} COMMAND --help' shows a command's options.\n", group);
+}
+
 std::string program_help() {
   std::string text = "Usage: zerocast COMMAND [OPTIONS] ...\n\n";
   text += wrapped(program_summary(), kColumns, 0) + ".\n\nCommands:\n";
-  for (const CommandInfo& command : command_infos()) text += entry(command.name, command.summary);
+  std::string grouped;
+  for (const CommandInfo& command : command_infos()) {
+    (command.group().empty() ? text : grouped) += entry(command.name, command.summary);
+  }
+  text += "\nSessions of the daemon:\n" + grouped;
   text += "\nOptions:\n";
   for (const Argument& option : global_options()) text += entry(term_of(option), option.help);
   text += "\nExit codes:\n";

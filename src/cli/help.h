@@ -10,6 +10,8 @@ namespace zc {
 
 /// `zerocast --help`, 80 columns.
 [[nodiscard]] std::string program_help();
+/// `zerocast GROUP --help`, 80 columns.
+[[nodiscard]] std::string group_help(std::string_view group);
 /// `zerocast COMMAND --help`, 80 columns.
 [[nodiscard]] std::string command_help(const CommandInfo& command);
 

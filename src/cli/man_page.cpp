@@ -38,10 +38,10 @@ std::string italic(std::string_view text) { return "\\fI" + roff(text) + "\\fR";
 std::string item(std::string_view tag, std::string_view text) { return fmt::format(".TP\n{}\n{}\n", tag, roff(text)); }
 
 std::string tag_of(const Argument& argument) {
-  if (argument.name == help_option().name) return fmt::format("{}, {}", bold("-h"), bold("--help"));
   if (argument.positional()) return italic(argument.name);
-  if (argument.flag()) return bold(argument.name);
-  return fmt::format("{} {}", bold(argument.name), italic(argument.value));
+  std::string tag = argument.alias.empty() ? std::string() : bold(argument.alias) + ", ";
+  tag += bold(argument.name);
+  return argument.flag() ? tag : fmt::format("{} {}", tag, italic(argument.value));
 }
 
 bool same_meaning(const Argument& a, const Argument& b) {

@@ -26,6 +26,7 @@ constexpr std::array kEnvironment{
                    "1 reads each GPU buffer only when the next one has come, or after 50 ms: for desktops whose driver "
                    "does not say when a picture is finished, where recordings show half-drawn or late pictures. Costs "
                    "one frame of delay. Not used where the desktop synchronises explicitly. Default 0."},
+    ReferenceEntry{"NO_COLOR", "Anything: the log has no colours on a terminal."},
     ReferenceEntry{"FFMPEG_DEBUG", "1 shows FFmpeg's own log at debug level. Default 0."},
     ReferenceEntry{"ZEROCAST_CONFIG", "Another configuration file; /dev/null for none."},
     ReferenceEntry{"XDG_CONFIG_HOME", "Where the configuration is looked for. Default ~/.config."},

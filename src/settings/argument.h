@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -25,7 +26,8 @@ struct Argument {
   std::span<const std::string_view> suggestions{};  ///< for completion where the list is open
   bool files = false;                               ///< completion offers file names
   bool repeatable = false;
-  bool optional = false;  ///< a positional that may be left out
+  bool optional = false;     ///< a positional that may be left out
+  std::string_view alias{};  ///< what may be typed instead of the name: "-f", "--color"
 
   [[nodiscard]] bool positional() const { return !name.starts_with('-'); }
   [[nodiscard]] bool flag() const { return !positional() && value.empty(); }
@@ -55,12 +57,20 @@ struct CommandExit {
 
 /// One subcommand as the documentation sees it.
 struct CommandInfo {
-  std::string_view name;
+  std::string_view name;     ///< "record"; of a group: "session stop"
   std::string_view summary;  ///< one line, no full stop
   std::string_view details;  ///< a paragraph
   std::vector<Argument> arguments;
   std::span<const Example> examples{};
   std::span<const CommandExit> exits{};  ///< empty: those of every command (exit_codes.h)
+
+  /// "session"; empty: it is in none.
+  [[nodiscard]] std::string_view group() const {
+    const std::size_t blank = name.find(' ');
+    return blank == std::string_view::npos ? std::string_view{} : name.substr(0, blank);
+  }
+  /// "stop"
+  [[nodiscard]] std::string_view word() const { return name.substr(group().empty() ? 0 : group().size() + 1); }
 };
 
 // NOLINTEND(readability-redundant-member-init)

@@ -74,6 +74,7 @@ constexpr std::array kConflicts{
     Conflict{"--fps", "--min-fps", "a constant rate repeats pictures already"},
     Conflict{"--fps", "--max-fps", "no more than a constant rate is asked for"},
     Conflict{"--no-restore", "--restore-slot", "one turns off what the other names"},
+    Conflict{"FILE", "--output", "both name the file"},
 };
 
 using Row = ArgumentRow<RecordWords>;
@@ -90,7 +91,8 @@ std::vector<Row> source_rows() {
                 "sources' lists them; 'test' is a synthetic pattern that needs neither desktop nor PipeWire, such as "
                 "test:1280x720@30.",
         .fallback = "portal",
-        .suggestions = kSourceWords},
+        .suggestions = kSourceWords,
+        .alias = "-s"},
        [](Words& w, Text, Text text) -> Result<void> {
          w.source = text;
          return {};
@@ -156,7 +158,8 @@ std::vector<Row> picture_rows() {
         .help =
             "Constant frame rate: pictures are repeated or dropped to hold it, as some editors need. Without it the "
             "rate is variable, with every picture at its true time.",
-        .fallback = ""},
+        .fallback = "",
+        .alias = "-f"},
        [](Words& w, Text option, Text text) { return store(rate_value(option, text), w.options.constant_rate); }},
       {{.name = "--max-fps",
         .value = "N",
@@ -186,7 +189,8 @@ std::vector<Row> picture_rows() {
             "function are only named, so choose those the desktop has. HDR pictures (PQ) are tone-mapped for an SDR "
             "standard; bt2100-pq and bt2100-hlg need a source whose pictures say that they are that.",
         .fallback = "bt709",
-        .choices = kColourWords},
+        .choices = kColourWords,
+        .alias = "--color"},
        [](Words& w, Text option, Text text) {
          return store(choice_value(option, text, kColours), w.options.encoder.colour);
        }},
@@ -237,36 +241,45 @@ std::vector<Row> picture_rows() {
   };
 }
 
-Row output_row(bool live) {
+std::vector<Row> destination_rows(bool live) {
   const auto set = [](Words& w, Text, Text text) -> Result<void> {
     if (text.empty()) return std::unexpected(parse_output(text, std::nullopt, false).error());
     w.output = text;
     return {};
   };
   if (live) {
-    return {{.name = "URL",
-             .value = "URL",
-             .group = kOutput,
-             .help = "Where to send MPEG-TS: srt://HOST:PORT (options mode=caller|listener, latency=MILLISECONDS, "
-                     "streamid=TEXT, pbkeylen=16|24|32, one of passphrase=..., passphrase-file=PATH and "
-                     "passphrase-env=NAME, and of a listener max-viewers=1..64, else 8), udp://HOST:PORT (options "
-                     "ttl=1..255, interface=NAME), tcp://HOST:PORT (option "
-                     "listen=1). Options follow a '?' and are joined by '&'.",
-             .fallback = "",
-             .suggestions = kUrlWords},
-            set};
+    return {{{.name = "URL",
+              .value = "URL",
+              .group = kOutput,
+              .help = "Where to send MPEG-TS: srt://HOST:PORT (options mode=caller|listener, latency=MILLISECONDS, "
+                      "streamid=TEXT, pbkeylen=16|24|32, one of passphrase=..., passphrase-file=PATH and "
+                      "passphrase-env=NAME, and of a listener max-viewers=1..64, else 8), udp://HOST:PORT (options "
+                      "ttl=1..255, interface=NAME), tcp://HOST:PORT (option "
+                      "listen=1). Options follow a '?' and are joined by '&'.",
+              .fallback = "",
+              .suggestions = kUrlWords},
+             set}};
   }
   return {
-      {.name = "FILE",
-       .value = "FILE",
-       .group = kOutput,
-       .help = "Where to write; the extension .mkv, .mp4 or .ts chooses the container. '-' is stdout, as "
-               "Matroska. %Y-%m-%d_%H-%M-%S and the like are the time, {n} is the first number that is free. Without "
-               "it, a file by the time in the folder zerocast among your videos.",
-       .fallback = "",
-       .files = true,
-       .optional = true},
-      set};
+      {{.name = "FILE",
+        .value = "FILE",
+        .group = kOutput,
+        .help = "Where to write; the extension .mkv, .mp4 or .ts chooses the container. '-' is stdout, as "
+                "Matroska. %Y-%m-%d_%H-%M-%S and the like are the time, {n} is the first number that is free. Without "
+                "it, a file by the time in the folder zerocast among your videos.",
+        .fallback = "",
+        .files = true,
+        .optional = true},
+       set},
+      {{.name = "--output",
+        .value = "FILE",
+        .group = kOutput,
+        .help = "Another way to write FILE.",
+        .fallback = "",
+        .files = true,
+        .alias = "-o"},
+       set},
+  };
 }
 
 Row container_row() {
@@ -288,7 +301,7 @@ Row container_row() {
 }
 
 std::vector<Row> output_rows(bool live) {
-  std::vector<Row> rows{output_row(live)};
+  std::vector<Row> rows = destination_rows(live);
   if (!live) rows.push_back(container_row());
   rows.push_back({{.name = "--tee",
                    .value = "FILE|URL",
@@ -338,7 +351,8 @@ std::vector<Row> report_rows() {
         .value = "",
         .group = kReport,
         .help = "No status line and no report; errors and warnings only.",
-        .fallback = ""},
+        .fallback = "",
+        .alias = "-q"},
        [](Words& w, Text, Text) -> Result<void> {
          w.options.quiet = true;
          return {};

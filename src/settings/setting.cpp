@@ -35,7 +35,7 @@ constexpr std::array kSessionSettings{
                                "when every sink is a network peer.",
                        .fallback = ""},
     SessionSettingInfo{.name = kReplay,
-                       .help = "Keep the newest so many seconds in memory, for 'zerocast replay save'.",
+                       .help = "Keep the newest so many seconds in memory, for 'zerocast session save-replay'.",
                        .fallback = ""},
     SessionSettingInfo{.name = kReconnect,
                        .help =
@@ -52,7 +52,7 @@ constexpr std::array kSessionSettings{
 };
 constexpr std::string_view kNegation = "--no-";
 /// What only means something to who types it, or has another form here.
-constexpr std::array<std::string_view, 3> kNotSettings{"--tee", "--json", "--quiet"};
+constexpr std::array<std::string_view, 4> kNotSettings{"--output", "--tee", "--json", "--quiet"};
 
 using Row = ArgumentRow<RecordWords>;
 

@@ -7,7 +7,7 @@ fact() { printf '%s %s\n' "$1" "$2" >>"$work/out/facts"; }
 part() { "$ZEROCAST_DESKTOP_SESSION/bin/part" "$@"; }
 
 # figure FILTER: of the session; nothing while the daemon is asked in vain.
-figure() { "$work/zerocast" status --json --session main 2>/dev/null | jq -r "$1" 2>/dev/null || true; }
+figure() { "$work/zerocast" session status --json main 2>/dev/null | jq -r "$1" 2>/dev/null || true; }
 captured() { figure '.statistics.frames_captured // 0'; }
 
 # await SECONDS TEST...: polls it.

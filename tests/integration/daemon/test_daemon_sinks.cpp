@@ -116,7 +116,7 @@ TEST_CASE("a peer that is not there is told by status and by stop's exit code") 
   const std::string note = fmt::format("{} is not connected: connect to {}: ", url, url);
   for (const auto& [arguments, expected] :
        {std::pair{std::vector<std::string>{"status"}, fmt::format("\n{}: {}", name, note)},
-        std::pair{std::vector<std::string>{"status", "--session", name},
+        std::pair{std::vector<std::string>{"session", "status", name},
                   fmt::format("\nsink                    {}", note)}}) {
     const Answer status = run(rig, arguments);
     INFO(status.text);

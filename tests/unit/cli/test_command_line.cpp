@@ -139,8 +139,8 @@ TEST_CASE("which encoder is tried first, and how many pictures wait for it") {
   CHECK(usual.encoder.order.empty());
   CHECK_FALSE(usual.ring_frames);
   CHECK_FALSE(usual.ring_policy);
-  const RecordOptions options = record(
-      {"--encoder-order", "software,h264_vaapi", "--ring-frames=32", "--ring", "drop-oldest", "out.mkv"});
+  const RecordOptions options =
+      record({"--encoder-order", "software,h264_vaapi", "--ring-frames=32", "--ring", "drop-oldest", "out.mkv"});
   CHECK(options.encoder.order == std::vector<std::string>{"software", "h264_vaapi"});
   CHECK(options.ring_frames == 32U);
   CHECK(options.ring_policy == RingPolicy::DropOldest);
@@ -170,6 +170,44 @@ TEST_CASE("which GPU works") {
       error_of({"record", "--gpu", "nvidia", "a.mkv"})
           .starts_with("--gpu: 'nvidia' is not 'auto', a render node such as /dev/dri/renderD128 or a PCI address such "
                        "as 01:00.0; this machine has "));
+}
+
+TEST_CASE("short names, and the other spelling") {
+  const RecordOptions options =
+      record({"-f", "30", "--color", "bt601", "-q", "-o", "out.mkv", "--encoder-option", "tune=grain"});
+  CHECK(options.constant_rate == Rational{30, 1});
+  CHECK(options.encoder.colour.matrix == ColourMatrix::BT601);
+  CHECK(options.quiet);
+  CHECK(options.outputs.front().name() == "out.mkv");
+  const auto source = parse({"record", "-s", "test:640x480@30", "out.mkv"});
+  REQUIRE(source);
+  CHECK(std::get<TestSpec>(std::get<RecordOptions>(*source).source).size == Size{640, 480});
+}
+
+TEST_CASE("a session's commands, with the group's word and as they were") {
+  for (const std::vector<const char*>& words :
+       {std::vector{"session", "save-replay", "games", "best.mkv"}, std::vector{"replay", "save", "games", "best.mkv"},
+        std::vector{"save-replay", "games", "best.mkv"}}) {
+    const auto save = parse(words);
+    REQUIRE(save);
+    CHECK(std::get<ActionOptions>(*save).action == SessionAction::SaveReplay);
+    CHECK(std::get<ActionOptions>(*save).name == "games");
+  }
+  for (const char* group : {"session", ""}) {
+    std::vector words{"session", "start", "-s", "test", "-f", "30", "-o", "/a.mkv"};
+    if (*group == '\0') words.erase(words.begin());
+    const auto start = parse(words);
+    REQUIRE(start);
+    const auto& settings = std::get<StartOptions>(*start).settings;
+    REQUIRE(settings.size() == 3);
+    CHECK(std::ranges::find(settings, "source", &Setting::name)->value == SettingValue(std::string("test")));
+    CHECK(std::ranges::find(settings, "fps", &Setting::name)->value == SettingValue(std::string("30")));
+    CHECK(std::ranges::find(settings, "sinks", &Setting::name)->value ==
+          SettingValue(std::vector<std::string>{"/a.mkv"}));
+  }
+  CHECK(std::get<StatusOptions>(*parse({"session", "status", "meeting"})).name == "meeting");
+  // A session may have a command's name.
+  CHECK(std::get<ActionOptions>(*parse({"session", "stop", "start"})).name == "start");
 }
 
 TEST_CASE("range and colour combine in any order") {
@@ -224,9 +262,18 @@ TEST_CASE("wrong words get one clear line") {
   };
   const Row rows[] = {
       {{},
-       "no command: it is one of record, stream, sources, encoders, zerocopy-probe, verify, remux, daemon, start, "
-       "list, status, stop, pause, resume, keyframe, bitrate, framerate, add-sink, remove-sink, replay, reload, "
-       "config, completion; see 'zerocast --help'"},
+       "no command: it is one of record, stream, sources, encoders, zerocopy-probe, verify, remux, daemon, session, "
+       "reload, config, completion; see 'zerocast --help'"},
+      {{"session"},
+       "session: no command: it is one of start, list, status, stop, pause, resume, keyframe, bitrate, framerate, "
+       "add-sink, remove-sink, save-replay; see 'zerocast session --help'"},
+      {{"session", "strat"}, "command line: unknown command 'strat'; did you mean 'start'?"},
+      {{"session", "frobnicate"}, "command line: unknown command 'frobnicate'; see 'zerocast session --help'"},
+      {{"session", "--json", "list"},
+       "command line: '--json' stands before 'session list'; options come after the command"},
+      {{"session", "stop"}, "session stop: NAME is missing; see 'zerocast session stop --help'"},
+      {{"session", "stop", "--jsn", "a"}, "session stop: unknown option '--jsn'; did you mean '--json'?"},
+      {{"stop", "a", "b"}, "session stop: unexpected argument 'b'; see 'zerocast session stop --help'"},
       {{"recrod", "a.mkv"}, "command line: unknown command 'recrod'; did you mean 'record'?"},
       {{"frobnicate"}, "command line: unknown command 'frobnicate'; see 'zerocast --help'"},
       {{"--verson"}, "command line: unknown option '--verson'; did you mean '--version'?"},
@@ -241,6 +288,10 @@ TEST_CASE("wrong words get one clear line") {
       {{"record", "--frobnicate=3", "a.mkv"}, "record: unknown option '--frobnicate'; see 'zerocast record --help'"},
       {{"record", "-x", "a.mkv"}, "record: unknown option '-x'; see 'zerocast record --help'"},
       {{"record", "a.mkv", "--crf"}, "--crf: it needs a value"},
+      {{"record", "a.mkv", "-f"}, "--fps: it needs a value"},
+      {{"record", "--crf", "-5", "--json=no", "a.mkv"}, "--json: it takes no value"},
+      {{"record", "-f", "60", "--fps", "30", "a.mkv"}, "--fps: it is given more than once"},
+      {{"record", "-o", "a.mkv", "b.mkv"}, "FILE and --output: only one of them can be given: both name the file"},
       {{"record", "--crf=", "a.mkv"}, "--crf: it needs a value"},
       {{"record", "--json=no", "a.mkv"}, "--json: it takes no value"},
       {{"record", "--crf", "-5", "a.mkv"}, "--crf: '-5' is not a whole number from 0 to 63"},
@@ -339,10 +390,15 @@ TEST_CASE("help and version come before complaints") {
   CHECK(std::get<ShowText>(*parse({"-h"})).text == program_help());
   for (const CommandInfo& command : command_infos()) {
     CAPTURE(command.name);
-    const std::string name(command.name);
-    CHECK(std::get<ShowText>(*parse({name.c_str(), "--help"})).text == command_help(command));
-    CHECK(std::get<ShowText>(*parse({name.c_str(), "-h"})).text == command_help(command));
+    const std::string group(command.group());
+    const std::string word(command.word());
+    for (const char* help : {"--help", "-h"}) {
+      std::vector<const char*> words{word.c_str(), help};
+      if (!group.empty()) words.insert(words.begin(), group.c_str());
+      CHECK(std::get<ShowText>(*parse(words)).text == command_help(command));
+    }
   }
+  CHECK(std::get<ShowText>(*parse({"session", "--help"})).text == group_help("session"));
   CHECK(std::holds_alternative<ShowText>(*parse({"record", "--help", "--nonsense"})));
 }
 
@@ -357,6 +413,7 @@ TEST_CASE("help fits a terminal and names every option") {
     }
   };
   fits(program_help());
+  fits(group_help("session"));
   for (const CommandInfo& command : command_infos()) {
     const std::string help = command_help(command);
     fits(help);
@@ -381,7 +438,8 @@ TEST_CASE("every default and choice that help promises is accepted") {
       std::vector<std::string_view> values(argument.choices.begin(), argument.choices.end());
       if (!argument.fallback.empty()) values.push_back(argument.fallback);
       for (const std::string_view value : values) {
-        std::vector<std::string> words{std::string(command.name)};
+        std::vector<std::string> words{std::string(command.word())};
+        if (!command.group().empty()) words.insert(words.begin(), std::string(command.group()));
         if (command.name == "record" || command.name == "stream") words.insert(words.end(), {"--source", "test"});
         words.insert(words.end(), {std::string(argument.name), std::string(value)});
         if (argument.name == "--rate-control" && value != "quality") words.insert(words.end(), {"--bitrate", "2M"});

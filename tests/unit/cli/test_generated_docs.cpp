@@ -131,14 +131,15 @@ TEST_CASE("each shell accepts its completion file") {
 
 TEST_CASE("bash completes commands, options and values") {
   need("bash");
-  CHECK(bash_offers("zerocast ") == Words{"record",  "stream",    "sources",    "encoders",    "zerocopy-probe",
-                                          "verify",  "remux",     "daemon",     "start",       "list",
-                                          "status",  "stop",      "pause",      "resume",      "keyframe",
-                                          "bitrate", "framerate", "add-sink",   "remove-sink", "replay",
-                                          "reload",  "config",    "completion", "--help",      "--version"});
+  CHECK(bash_offers("zerocast ") == Words{"record", "stream", "sources", "encoders", "zerocopy-probe", "verify",
+                                          "remux", "daemon", "session", "reload", "config", "completion", "--help",
+                                          "--version"});
   CHECK(bash_offers("zerocast so") == Words{"sources"});
-  CHECK(bash_offers("zerocast replay ") == Words{"save"});
-  CHECK(bash_offers("zerocast replay save ").empty());
+  CHECK(bash_offers("zerocast session st") == Words{"start", "status", "stop"});
+  CHECK(bash_offers("zerocast session stop --") == Words{"--json", "--help"});
+  CHECK(bash_offers("zerocast session start --codec h") == Words{"h264", "hevc"});
+  CHECK(bash_offers("zerocast session stop meeting ").empty());
+  CHECK(bash_offers("zerocast record -s n") == Words{"node:"});
   CHECK(bash_offers("zerocast record --co") == Words{"--codec", "--colour", "--container"});
   CHECK(bash_offers("zerocast record --json --codec ") == Words{"auto", "h264", "hevc", "av1"});
   CHECK(bash_offers("zerocast record --codec h") == Words{"h264", "hevc"});
@@ -170,4 +171,6 @@ TEST_CASE("fish completes commands, options and values") {
   CHECK(fish_offers("zerocast record --codec ") == Words{"auto", "h264", "hevc", "av1"});
   CHECK(fish_offers("zerocast record --code") == Words{"--codec"});
   CHECK(fish_offers("zerocast completion ") == Words{"bash", "zsh", "fish"});
+  CHECK(fish_offers("zerocast session st") == Words{"start", "status", "stop"});
+  CHECK(fish_offers("zerocast session start --code") == Words{"--codec"});
 }

@@ -263,7 +263,7 @@ daemon_environment() {
   chown -R tester: /home/tester/.config
   in_session daemon-reload
 }
-pictures_of() { z status --session "$1" --json 2>/dev/null | jq -r '[.. | .encoder_frames? // empty] | first // 0'; }
+pictures_of() { z session status "$1" --json 2>/dev/null | jq -r '[.. | .encoder_frames? // empty] | first // 0'; }
 goes_on() { # NAME PICTURES: it has more than that
   (($(pictures_of "$1") > $2))
 }
