@@ -56,4 +56,22 @@ AVColorTransferCharacteristic av_transfer(TransferFunction transfer) {
   return AVCOL_TRC_UNSPECIFIED;
 }
 
+AVCodecID av_codec_id(Codec codec) {
+  switch (codec) {
+    case Codec::H264: return AV_CODEC_ID_H264;
+    case Codec::HEVC: return AV_CODEC_ID_HEVC;
+    case Codec::AV1: return AV_CODEC_ID_AV1;
+  }
+  return AV_CODEC_ID_NONE;
+}
+
+std::optional<Codec> codec_of(AVCodecID id) {
+  switch (id) {
+    case AV_CODEC_ID_H264: return Codec::H264;
+    case AV_CODEC_ID_HEVC: return Codec::HEVC;
+    case AV_CODEC_ID_AV1: return Codec::AV1;
+    default: return std::nullopt;
+  }
+}
+
 }  // namespace zc

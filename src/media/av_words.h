@@ -1,12 +1,16 @@
-// Our words for pictures in libavutil's numbers.
+// Our words for pictures and codecs in FFmpeg's numbers.
 #pragma once
 
+#include "media/codec.h"
 #include "media/colour.h"
 #include "media/pixel_format.h"
 
 extern "C" {
+#include <libavcodec/codec_id.h>
 #include <libavutil/pixfmt.h>
 }
+
+#include <optional>
 
 namespace zc {
 
@@ -16,5 +20,9 @@ namespace zc {
 [[nodiscard]] AVColorRange av_range(ColourRange range);
 [[nodiscard]] AVColorPrimaries av_primaries(ColourPrimaries primaries);
 [[nodiscard]] AVColorTransferCharacteristic av_transfer(TransferFunction transfer);
+
+[[nodiscard]] AVCodecID av_codec_id(Codec codec);
+/// nullopt: none of ours.
+[[nodiscard]] std::optional<Codec> codec_of(AVCodecID id);
 
 }  // namespace zc

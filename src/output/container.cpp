@@ -1,5 +1,7 @@
 #include "output/container.h"
 
+#include "media/av_words.h"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -25,20 +27,11 @@ constexpr std::array kContainers{
     ContainerInfo{Container::Ts, "ts", "MPEG-TS", "mpegts", kTsCodecs, true, true},
 };
 
-AVCodecID codec_id(Codec codec) {
-  switch (codec) {
-    case Codec::H264: return AV_CODEC_ID_H264;
-    case Codec::HEVC: return AV_CODEC_ID_HEVC;
-    case Codec::AV1: return AV_CODEC_ID_AV1;
-  }
-  return AV_CODEC_ID_NONE;
-}
-
 bool holds(const ContainerInfo& row, Codec codec) {
   if (std::ranges::find(row.codecs, codec) == row.codecs.end()) return false;
   const AVOutputFormat* muxer = av_guess_format(row.muxer, nullptr, nullptr);
   // Negative: the muxer has no table of its own (mpegts), so ours decides.
-  return muxer != nullptr && avformat_query_codec(muxer, codec_id(codec), FF_COMPLIANCE_NORMAL) != 0;
+  return muxer != nullptr && avformat_query_codec(muxer, av_codec_id(codec), FF_COMPLIANCE_NORMAL) != 0;
 }
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }

@@ -1,6 +1,8 @@
 #include "output/muxer.h"
 
+#include "media/av_error.h"
 #include "media/av_words.h"
+#include "output/av_format.h"
 #include "output/mp4_index.h"
 
 #include <fmt/format.h>
@@ -17,7 +19,6 @@
 
 extern "C" {
 #include <libavcodec/packet.h>
-#include <libavformat/avformat.h>
 #include <libavutil/dict.h>
 #include <libavutil/mastering_display_metadata.h>
 #include <libavutil/mem.h>
@@ -34,21 +35,10 @@ constexpr int kStreamBuffer = 256 * 1024;  // bytes; a fragment at 8 Mbit/s goes
 constexpr AVRational kTimeBase{1, static_cast<int>(kPacketClock)};
 
 std::unexpected<Error> fail_av(int code, const std::string& operation) {
-  std::array<char, AV_ERROR_MAX_STRING_SIZE> text{};
-  av_strerror(code, text.data(), text.size());
   const ErrorKind kind = code == AVERROR(EINVAL) || code == AVERROR_INVALIDDATA || code == AVERROR_PATCHWELCOME
                              ? ErrorKind::Unsupported
                              : ErrorKind::Internal;
-  return std::unexpected(Error{kind, ErrorDomain::FFmpeg, code, operation, text.data()});
-}
-
-AVCodecID codec_id(Codec codec) {
-  switch (codec) {
-    case Codec::H264: return AV_CODEC_ID_H264;
-    case Codec::HEVC: return AV_CODEC_ID_HEVC;
-    case Codec::AV1: return AV_CODEC_ID_AV1;
-  }
-  return AV_CODEC_ID_NONE;
+  return fail_ffmpeg(kind, code, operation);
 }
 
 struct MuxerOption {
@@ -88,19 +78,6 @@ bool add_side_data(AVStream& stream, AVPacketSideDataType type, void* data, std:
   return added;
 }
 
-struct AvFormatFree {
-  void operator()(AVFormatContext* context) const noexcept { avformat_free_context(context); }
-};
-struct AvioFree {
-  void operator()(AVIOContext* io) const noexcept {
-    av_freep(static_cast<void*>(&io->buffer));
-    avio_context_free(&io);
-  }
-};
-struct AvPacketFree {
-  void operator()(AVPacket* packet) const noexcept { av_packet_free(&packet); }
-};
-
 }  // namespace
 
 struct Muxer::Impl {
@@ -112,9 +89,9 @@ struct Muxer::Impl {
   ByteStream* out;
   std::optional<Error> io_error;  ///< what the ByteStream said; libavformat only sees a number
   std::uint64_t position = 0;
-  std::unique_ptr<AVIOContext, AvioFree> io;
-  std::unique_ptr<AVFormatContext, AvFormatFree> format;  ///< dies before `io`
-  std::unique_ptr<AVPacket, AvPacketFree> packet;
+  AvioPtr io;
+  AvOutputPtr format;  ///< dies before `io`
+  AvPacketPtr packet;
   AVStream* video = nullptr;               ///< owned by format
   std::int64_t frame_duration = 0;         ///< kPacketClock ticks of the nominal rate
   std::optional<std::int64_t> open_since;  ///< dts of the first packet that flush() would write out
@@ -179,7 +156,7 @@ struct Muxer::Impl {
 bool Muxer::Impl::describe(const StreamParameters& stream) const {
   AVCodecParameters& codec = *video->codecpar;
   codec.codec_type = AVMEDIA_TYPE_VIDEO;
-  codec.codec_id = codec_id(stream.codec);
+  codec.codec_id = av_codec_id(stream.codec);
   codec.width = static_cast<int>(stream.size.width);
   codec.height = static_cast<int>(stream.size.height);
   codec.profile = stream.profile;
@@ -269,18 +246,14 @@ Result<void> Muxer::Impl::open(const StreamParameters& stream) {
   frame_duration =
       stream.nominal_rate.zero() ? 0 : kPacketClock * stream.nominal_rate.den / std::int64_t{stream.nominal_rate.num};
 
-  AVDictionary* options = nullptr;
+  AvOptions options;
   for (const MuxerOption& option : kMuxerOptions) {
-    if (option.container == container) av_dict_set(&options, option.name, option.value, 0);
+    if (option.container == container) options.set(option.name, option.value);
   }
-  const int code = avformat_write_header(format.get(), &options);
-  const AVDictionaryEntry* refused = av_dict_get(options, "", nullptr, AV_DICT_IGNORE_SUFFIX);
-  const std::string refused_name = refused != nullptr ? refused->key : "";
-  av_dict_free(&options);
-  if (auto ok = check(code, "start"); !ok) return ok;
-  if (!refused_name.empty()) {
+  if (auto ok = check(avformat_write_header(format.get(), options.get()), "start"); !ok) return ok;
+  if (const std::string unknown = options.left_over(); !unknown.empty()) {
     return fail(ErrorKind::Internal, fmt::format("start {}", info(container).title),
-                fmt::format("this libavformat does not know the muxer option '{}'", refused_name));
+                fmt::format("this libavformat does not know the muxer option '{}'", unknown));
   }
   avio_flush(io.get());
   return check(0, "start");

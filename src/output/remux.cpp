@@ -2,6 +2,9 @@
 
 #include "base/file_names.h"
 #include "base/unique_fd.h"
+#include "media/av_error.h"
+#include "media/av_words.h"
+#include "output/av_format.h"
 #include "output/mp4_boxes.h"
 
 #include <fcntl.h>
@@ -19,48 +22,19 @@
 #include <string_view>
 #include <utility>
 
-extern "C" {
-#include <libavcodec/avcodec.h>
-#include <libavformat/avformat.h>
-#include <libavutil/dict.h>
-#include <libavutil/mem.h>
-}
-
 namespace zc {
 namespace {
 
 constexpr int kBuffer = 256 * 1024;
-constexpr const char* kFormats = "matroska,mp4,mpegts";
 constexpr mode_t kNewFileMode = 0666;                                       // the user's umask decides
 constexpr std::int64_t kNoTime = std::numeric_limits<std::int64_t>::min();  // AV_NOPTS_VALUE
-
-struct AvioFree {
-  void operator()(AVIOContext* io) const noexcept {
-    av_freep(static_cast<void*>(&io->buffer));
-    avio_context_free(&io);
-  }
-};
-struct AvioClose {
-  void operator()(AVIOContext* io) const noexcept { avio_close(io); }
-};
-struct InputClose {
-  void operator()(AVFormatContext* context) const noexcept { avformat_close_input(&context); }
-};
-struct OutputFree {
-  void operator()(AVFormatContext* context) const noexcept { avformat_free_context(context); }
-};
-struct PacketFree {
-  void operator()(AVPacket* packet) const noexcept { av_packet_free(&packet); }
-};
 
 std::unexpected<Error> fail_av(int code, std::string operation) {
   // libavformat passes the file system's errors on.
   for (const int error : {ENOSPC, EDQUOT, EFBIG, EIO, EACCES, EPERM, EROFS, ENOMEM}) {
     if (code == AVERROR(error)) return fail_errno(error, std::move(operation));
   }
-  std::array<char, AV_ERROR_MAX_STRING_SIZE> text{};
-  av_strerror(code, text.data(), text.size());
-  return std::unexpected(Error{ErrorKind::Unsupported, ErrorDomain::FFmpeg, code, std::move(operation), text.data()});
+  return fail_ffmpeg(ErrorKind::Unsupported, code, std::move(operation));
 }
 
 /// The end of what libavformat bears: it opens no MP4 that was cut off in the middle of a `moof`.
@@ -78,15 +52,6 @@ std::int64_t readable_bytes(int fd, std::int64_t size) {
     at += static_cast<std::int64_t>(bytes);
   }
   return size;
-}
-
-std::optional<Codec> codec_of(AVCodecID id) {
-  switch (id) {
-    case AV_CODEC_ID_H264: return Codec::H264;
-    case AV_CODEC_ID_HEVC: return Codec::HEVC;
-    case AV_CODEC_ID_AV1: return Codec::AV1;
-    default: return std::nullopt;
-  }
 }
 
 bool takes(Container container, const AVStream& stream) {
@@ -182,8 +147,8 @@ struct RecordedFile::Impl {
   struct stat facts{};
   std::int64_t position = 0;
   std::int64_t end = 0;  ///< bytes that are read
-  std::unique_ptr<AVIOContext, AvioFree> io;
-  std::unique_ptr<AVFormatContext, InputClose> format;  ///< dies before `io`
+  AvioPtr io;
+  AvInputPtr format;  ///< dies before `io`
 
   static int on_read(void* self, std::uint8_t* to, int size) noexcept {
     auto& impl = *static_cast<Impl*>(self);
@@ -232,22 +197,13 @@ Result<void> RecordedFile::Impl::open() {
   if (facts.st_size == 0) return fail(ErrorKind::Invalid, operation, "it is empty");
   end = readable_bytes(fd.get(), facts.st_size);
   auto* buffer = static_cast<std::uint8_t*>(av_malloc(kBuffer));
-  AVFormatContext* context = avformat_alloc_context();
   if (buffer != nullptr) io.reset(avio_alloc_context(buffer, kBuffer, 0, this, &on_read, nullptr, &on_seek));
-  if (io == nullptr || context == nullptr) {
-    if (io == nullptr) av_free(buffer);
-    avformat_free_context(context);
+  if (io == nullptr) {
+    av_free(buffer);
     return fail_errno(ENOMEM, operation);
   }
-  context->pb = io.get();
-  context->flags |= AVFMT_FLAG_CUSTOM_IO;
-  AVDictionary* options = nullptr;
-  av_dict_set(&options, "format_whitelist", kFormats, 0);
-  av_dict_set(&options, "protocol_whitelist", "", 0);
-  const int code = avformat_open_input(&context, nullptr, nullptr, &options);  // frees the context when it fails
-  av_dict_free(&options);
-  if (code >= 0) format.reset(context);
-  if (code < 0 || avformat_find_stream_info(context, nullptr) < 0) {
+  AvOptions options;
+  if (open_input(format, io.get(), options) < 0 || avformat_find_stream_info(format.get(), nullptr) < 0) {
     return fail(ErrorKind::Invalid, fmt::format("read {}", path), "it is no Matroska, MP4 or MPEG-TS that can be read");
   }
   return {};
@@ -279,9 +235,9 @@ struct Copy {
 
   AVFormatContext* from = nullptr;
   std::string operation;
-  std::unique_ptr<AVIOContext, AvioClose> io;
-  std::unique_ptr<AVFormatContext, OutputFree> to;  ///< dies before `io`
-  std::unique_ptr<AVPacket, PacketFree> packet{av_packet_alloc()};
+  AvioConnection io;
+  AvOutputPtr to;  ///< dies before `io`
+  AvPacketPtr packet{av_packet_alloc()};
   std::vector<Stream> streams;
   std::vector<std::string> left_out;
   bool empty = true;

@@ -1,48 +1,19 @@
 // An SRT caller through libavformat's own protocol, so that libsrt stays an option of the distribution's FFmpeg.
+#include "media/av_error.h"
+#include "output/av_format.h"
 #include "output/peer_stream.h"
 #include "output/resolver.h"
 
 #include <fmt/format.h>
 
-#include <array>
 #include <cerrno>
 #include <string>
 #include <string_view>
-
-extern "C" {
-#include <libavformat/avio.h>
-#include <libavutil/dict.h>
-#include <libavutil/error.h>
-}
 
 namespace zc {
 namespace {
 
 using std::chrono::microseconds;
-
-struct AvioClose {
-  void operator()(AVIOContext* io) const noexcept { avio_close(io); }
-};
-
-class Options {
- public:
-  Options() = default;
-  Options(const Options&) = delete;
-  Options& operator=(const Options&) = delete;
-  Options(Options&&) = delete;
-  Options& operator=(Options&&) = delete;
-  ~Options() { av_dict_free(&dict_); }
-  void set(const char* key, const std::string& value) { av_dict_set(&dict_, key, value.c_str(), 0); }
-  [[nodiscard]] AVDictionary** get() { return &dict_; }
-  /// An option nobody took, or empty.
-  [[nodiscard]] std::string left_over() const {
-    const AVDictionaryEntry* entry = av_dict_get(dict_, "", nullptr, AV_DICT_IGNORE_SUFFIX);
-    return entry != nullptr ? entry->key : "";
-  }
-
- private:
-  AVDictionary* dict_ = nullptr;
-};
 
 bool libavformat_has_srt() {
   void* cursor = nullptr;
@@ -91,7 +62,7 @@ class SrtCaller final : public PeerStream {
 
  private:
   Result<void> connect_to(const SocketAddress& address, const Secret& passphrase, const std::string& operation) {
-    Options options;
+    AvOptions options;
     options.set("mode", "caller");
     options.set("pkt_size", std::to_string(kTsMessageBytes));
     options.set("connect_timeout", std::to_string(kConnectTimeout.count()));
@@ -120,16 +91,14 @@ class SrtCaller final : public PeerStream {
   static int interrupted(void* self) noexcept { return static_cast<SrtCaller*>(self)->interrupt_->is_set() ? 1 : 0; }
 
   static std::unexpected<Error> lost(int code, const std::string& operation) {
-    std::array<char, AV_ERROR_MAX_STRING_SIZE> text{};
-    av_strerror(code, text.data(), text.size());
-    return std::unexpected(Error{ErrorKind::Lost, ErrorDomain::FFmpeg, code, operation, text.data()});
+    return fail_ffmpeg(ErrorKind::Lost, code, operation);
   }
 
   SrtOutput output_;
   std::string name_;
   const Interrupt* interrupt_;
   Resolver resolver_;
-  std::unique_ptr<AVIOContext, AvioClose> io_;
+  AvioConnection io_;
 };
 
 }  // namespace

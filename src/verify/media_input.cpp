@@ -1,16 +1,17 @@
 #include "verify/media_input.h"
 
 #include "base/unique_fd.h"
+#include "media/av_error.h"
+#include "media/av_words.h"
 #include "media/hdr_side_data.h"
 #include "media/packet.h"
+#include "output/av_format.h"
 #include "output/interrupt.h"
 #include "output/output_spec.h"
 #include "output/resolver.h"
 
 extern "C" {
 #include <libavcodec/packet.h>
-#include <libavformat/avformat.h>
-#include <libavutil/dict.h>
 #include <libavutil/mastering_display_metadata.h>
 #include <libavutil/mem.h>
 }
@@ -34,53 +35,8 @@ namespace {
 
 constexpr int kBuffer = 64 * 1024;
 constexpr std::chrono::milliseconds kPollSlice{50};
-constexpr const char* kFormats = "matroska,mp4,mpegts";
 /// Bytes that are looked at to tell what they are: enough for every container that is looked for.
 constexpr const char* kProbeBytes = "500000";
-
-struct AvioClose {
-  void operator()(AVIOContext* io) const noexcept { avio_close(io); }
-};
-struct AvioFree {
-  void operator()(AVIOContext* io) const noexcept {
-    av_freep(static_cast<void*>(&io->buffer));
-    avio_context_free(&io);
-  }
-};
-struct FormatClose {
-  void operator()(AVFormatContext* context) const noexcept { avformat_close_input(&context); }
-};
-struct PacketFree {
-  void operator()(AVPacket* packet) const noexcept { av_packet_free(&packet); }
-};
-
-class Dictionary {
- public:
-  Dictionary() = default;
-  Dictionary(const Dictionary&) = delete;
-  Dictionary& operator=(const Dictionary&) = delete;
-  ~Dictionary() { av_dict_free(&dictionary_); }
-  void set(const char* key, const std::string& value) { av_dict_set(&dictionary_, key, value.c_str(), 0); }
-  [[nodiscard]] AVDictionary** get() { return &dictionary_; }
-
- private:
-  AVDictionary* dictionary_ = nullptr;
-};
-
-std::string error_text(int averror) {
-  std::array<char, AV_ERROR_MAX_STRING_SIZE> text{};
-  av_strerror(averror, text.data(), text.size());
-  return text.data();
-}
-
-std::optional<Codec> codec_of(AVCodecID id) {
-  switch (id) {
-    case AV_CODEC_ID_H264: return Codec::H264;
-    case AV_CODEC_ID_HEVC: return Codec::HEVC;
-    case AV_CODEC_ID_AV1: return Codec::AV1;
-    default: return std::nullopt;
-  }
-}
 
 const std::uint8_t* side_data(const AVStream& stream, AVPacketSideDataType type) {
 #if LIBAVFORMAT_VERSION_INT >= AV_VERSION_INT(60, 15, 100)
@@ -104,10 +60,10 @@ struct MediaInput::Impl {
   UniqueFd fd;
   bool regular = false;
   int read_errno = 0;
-  std::unique_ptr<AVIOContext, AvioFree> file;
-  std::unique_ptr<AVIOContext, AvioClose> peer;
-  std::unique_ptr<AVFormatContext, FormatClose> format;  ///< dies before what it reads from
-  std::unique_ptr<AVPacket, PacketFree> packet{av_packet_alloc()};
+  AvioPtr file;
+  AvioConnection peer;
+  AvInputPtr format;  ///< dies before what it reads from
+  AvPacketPtr packet{av_packet_alloc()};
   const AVStream* video = nullptr;  ///< owned by format
   Codec codec = Codec::H264;
 
@@ -193,7 +149,7 @@ Result<void> MediaInput::Impl::open_peer(const OutputSpec& spec) {
   live = true;
   Endpoint endpoint;
   std::string scheme = "udp";
-  Dictionary options;
+  AvOptions options;
   options.set("rw_timeout", std::to_string(std::chrono::duration_cast<std::chrono::microseconds>(timeout).count()));
   if (const auto* udp = std::get_if<UdpOutput>(&spec.target)) {
     endpoint = udp->peer;
@@ -240,25 +196,16 @@ Result<void> MediaInput::Impl::open_peer(const OutputSpec& spec) {
   if (code == AVERROR_PROTOCOL_NOT_FOUND) {
     return fail(ErrorKind::Unsupported, operation, fmt::format("this FFmpeg has no {}", scheme));
   }
-  return fail(ErrorKind::Lost, operation, error_text(code));
+  return fail(ErrorKind::Lost, operation, av_error_text(code));
 }
 
 Result<void> MediaInput::Impl::open_format() {
   const std::string operation = fmt::format("read {}", name);
-  AVFormatContext* context = avformat_alloc_context();
-  if (context == nullptr || packet == nullptr) return fail_errno(ENOMEM, operation);
-  context->pb = live ? peer.get() : file.get();
-  context->flags |= AVFMT_FLAG_CUSTOM_IO;
-  context->interrupt_callback = interrupt();
-  Dictionary options;
-  options.set("format_whitelist", kFormats);
-  options.set("protocol_whitelist", "");
+  if (packet == nullptr) return fail_errno(ENOMEM, operation);
+  AvOptions options;
   options.set("probesize", kProbeBytes);
-  const int code = avformat_open_input(&context, nullptr, nullptr, options.get());  // frees the context when it fails
-  if (code >= 0) {
-    format.reset(context);
-    return {};
-  }
+  const int code = open_input(format, live ? peer.get() : file.get(), options, interrupt());
+  if (code >= 0) return {};
   if (stopped && stopped()) return fail(ErrorKind::Cancelled, operation, "stopped");
   if (silent) {
     return fail(ErrorKind::Timeout, operation,
@@ -318,7 +265,7 @@ Result<const AVPacket*> MediaInput::next() {
       if (impl.read_errno != 0) return fail_errno(impl.read_errno, operation);
       // A peer that hangs up ends the stream, whatever libavformat calls it.
       if (code == AVERROR_EOF || impl.silent || impl.live) return nullptr;
-      return fail(ErrorKind::Lost, operation, error_text(code));
+      return fail(ErrorKind::Lost, operation, av_error_text(code));
     }
     const auto wanted = impl.choose_stream();
     if (!wanted) return std::unexpected(wanted.error());

@@ -1,6 +1,7 @@
 #include "verify/verify.h"
 
 #include "base/histogram.h"
+#include "media/av_handles.h"
 #include "media/hdr_side_data.h"
 #include "verify/media_input.h"
 #include "verify/picture_view.h"
@@ -31,11 +32,6 @@ constexpr Nanoseconds kPlausibleLatency = std::chrono::seconds(60);
 constexpr Nanoseconds kSettling = std::chrono::seconds(1);
 /// Of a live stream not every picture is compared: reading must keep up.
 constexpr Nanoseconds kLiveCompareEvery = std::chrono::milliseconds(500);
-
-struct PacketFree {
-  void operator()(AVPacket* packet) const noexcept { av_packet_free(&packet); }
-};
-using PacketPtr = std::unique_ptr<AVPacket, PacketFree>;
 
 ColourDescription colour_of(const AVFrame& frame) {
   ColourDescription colour;
@@ -131,7 +127,7 @@ class Verifier {
   std::size_t next_candidate_ = 0;
   std::unique_ptr<VideoDecoder> decoder_;
   std::optional<Error> trouble_;  ///< the first error of a decoder on trial
-  std::vector<PacketPtr> kept_;
+  std::vector<AvPacketPtr> kept_;
   FrameOrder order_;
   QualityCheck quality_;
   DurationHistogram latency_;
@@ -171,7 +167,7 @@ Result<void> Verifier::take(const AVPacket& packet) {
     report_.refused.emplace_back(decoder_->backend(), trouble());
     report_.decode_errors = 0;
     if (auto opened = open_next_decoder(); !opened) return opened;
-    for (const PacketPtr& kept : kept_) give(*kept);
+    for (const AvPacketPtr& kept : kept_) give(*kept);
   }
   if (!on_trial()) kept_.clear();
   return {};
@@ -285,7 +281,7 @@ Result<VerifyReport> Verifier::run() {
       report_.refused.emplace_back(decoder_->backend(), trouble());
       report_.decode_errors = 0;
       if (auto opened = open_next_decoder(); !opened) return std::unexpected(std::move(opened.error()));
-      for (const PacketPtr& kept : kept_) give(*kept);
+      for (const AvPacketPtr& kept : kept_) give(*kept);
     }
   }
   // Software judges the stream; hardware that was asked for and gives nothing may just not know its profile.

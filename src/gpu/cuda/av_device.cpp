@@ -1,5 +1,7 @@
 #include "gpu/cuda/av_device.h"
 
+#include "media/av_error.h"
+
 // hwcontext_cuda.h wants cuda.h unless something that defines CUDA_VERSION came before.
 #include <ffnvcodec/dynlink_cuda.h>
 
@@ -10,18 +12,13 @@ extern "C" {
 #include <libavutil/hwcontext_cuda.h>
 }
 
-#include <array>
-
 namespace zc::cuda {
 namespace {
 
 using Keeper = std::shared_ptr<const Context>;
 
 std::unexpected<Error> fail_av(int code) {
-  std::array<char, AV_ERROR_MAX_STRING_SIZE> text{};
-  av_strerror(code, text.data(), text.size());
-  return std::unexpected(
-      Error{ErrorKind::Unsupported, ErrorDomain::FFmpeg, code, "hand the CUDA context to FFmpeg", text.data()});
+  return fail_ffmpeg(ErrorKind::Unsupported, code, "hand the CUDA context to FFmpeg");
 }
 
 }  // namespace

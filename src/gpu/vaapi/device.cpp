@@ -1,5 +1,6 @@
 #include "gpu/vaapi/device.h"
 
+#include "media/av_error.h"
 #include "media/av_log.h"
 
 #include <dlfcn.h>
@@ -12,7 +13,6 @@
 
 extern "C" {
 #include <libavutil/buffer.h>
-#include <libavutil/error.h>
 #include <libavutil/hwcontext.h>
 #include <libavutil/hwcontext_vaapi.h>
 }
@@ -46,12 +46,6 @@ Result<Functions> load() {
   return fn;
 }
 
-std::string av_words(int code) {
-  std::array<char, AV_ERROR_MAX_STRING_SIZE> text{};
-  av_strerror(code, text.data(), text.size());
-  return text.data();
-}
-
 struct Profile {
   Codec codec;
   unsigned bits;
@@ -70,10 +64,7 @@ Result<std::shared_ptr<const Device>> Device::open(const std::string& render_nod
   const AvLogCapture log;
   AVBufferRef* made = nullptr;
   const int code = av_hwdevice_ctx_create(&made, AV_HWDEVICE_TYPE_VAAPI, render_node.c_str(), nullptr, 0);
-  if (code < 0) {
-    return std::unexpected(Error{ErrorKind::Unsupported, ErrorDomain::FFmpeg, code, "open VA-API on " + render_node,
-                                 log.lines().empty() ? av_words(code) : log.text()});
-  }
+  if (code < 0) return fail_ffmpeg(ErrorKind::Unsupported, code, "open VA-API on " + render_node, log.text());
   return std::shared_ptr<const Device>(new Device(*functions, AvBufferPtr(made), render_node));
 }
 

@@ -1,5 +1,6 @@
 #include "gpu/vulkan/device.h"
 
+#include "media/av_error.h"
 #include "media/av_log.h"
 
 #include <fmt/format.h>
@@ -67,14 +68,7 @@ bool has_encode_queue(const AVVulkanDeviceContext& context) {
 }
 
 std::unexpected<Error> refused(int code, std::string operation, const AvLogCapture& log) {
-  std::string words = log.text();
-  if (words.empty()) {
-    std::array<char, AV_ERROR_MAX_STRING_SIZE> text{};
-    av_strerror(code, text.data(), text.size());
-    words = text.data();
-  }
-  return std::unexpected(
-      Error{ErrorKind::Unsupported, ErrorDomain::FFmpeg, code, std::move(operation), std::move(words)});
+  return fail_ffmpeg(ErrorKind::Unsupported, code, std::move(operation), log.text());
 }
 
 }  // namespace
