@@ -4,7 +4,7 @@
 #include "cli/exit_codes.h"
 #include "cli/report.h"
 #include "cli/session_report.h"
-#include "client/daemon_client.h"
+#include "ipc/daemon_client.h"
 
 #include <fmt/format.h>
 #include <unistd.h>

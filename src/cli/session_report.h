@@ -1,7 +1,7 @@
 #pragma once
 
 #include "cli/exit_codes.h"
-#include "client/daemon_client.h"
+#include "ipc/daemon_client.h"
 
 #include <span>
 #include <string>

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "base/error.h"
-#include "bus/values.h"
-#include "control/statistics.h"
+#include "ipc/bus_types.h"
+#include "ipc/statistics.h"
 
 #include <systemd/sd-bus.h>
 

@@ -2,8 +2,8 @@
 
 #include "base/error.h"
 #include "config/daemon_settings.h"
-#include "control/message.h"
-#include "control/statistics.h"
+#include "ipc/message.h"
+#include "ipc/statistics.h"
 
 #include <cstdint>
 #include <memory>

@@ -2,9 +2,9 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "control/message.h"
 #include "daemon/event_loop.h"
 #include "daemon/worker_process.h"
+#include "ipc/message.h"
 
 #include <cstdint>
 #include <functional>

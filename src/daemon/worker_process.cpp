@@ -1,8 +1,8 @@
 #include "daemon/worker_process.h"
 
 #include "base/log.h"
-#include "control/worker_arguments.h"
 #include "daemon/spawn.h"
+#include "ipc/worker_arguments.h"
 
 #include <fmt/format.h>
 #include <sys/wait.h>

@@ -1,9 +1,9 @@
 #pragma once
 
 #include "base/error.h"
-#include "control/channel.h"
-#include "control/message.h"
 #include "daemon/event_loop.h"
+#include "ipc/channel.h"
+#include "ipc/message.h"
 
 #include <functional>
 #include <memory>

@@ -2,8 +2,8 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "control/channel.h"
-#include "control/message.h"
+#include "ipc/channel.h"
+#include "ipc/message.h"
 #include "session/recording.h"
 
 #include <cstdint>

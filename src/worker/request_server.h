@@ -1,8 +1,8 @@
 #pragma once
 
 #include "base/unique_fd.h"
-#include "control/channel.h"
-#include "control/message.h"
+#include "ipc/channel.h"
+#include "ipc/message.h"
 #include "session/recording.h"
 #include "worker/reporter.h"
 

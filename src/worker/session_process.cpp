@@ -2,9 +2,9 @@
 
 #include "base/log.h"
 #include "base/version.h"
-#include "control/channel.h"
-#include "control/message.h"
-#include "control/worker_arguments.h"
+#include "ipc/channel.h"
+#include "ipc/message.h"
+#include "ipc/worker_arguments.h"
 #include "media/av_log.h"
 #include "session/recording.h"
 #include "settings/record_arguments.h"

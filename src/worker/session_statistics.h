@@ -1,6 +1,6 @@
 #pragma once
 
-#include "control/statistics.h"
+#include "ipc/statistics.h"
 #include "session/recording.h"
 
 namespace zc {

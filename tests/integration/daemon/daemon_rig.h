@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/clock.h"
-#include "client/daemon_client.h"
+#include "ipc/daemon_client.h"
 #include "support/child_process.h"
 #include "support/private_bus.h"
 #include "tools/frame_report.h"

@@ -1,8 +1,8 @@
 // What nobody should send, and how the daemon stays as it was.
 #include "integration/daemon/daemon_rig.h"
 
-#include "bus/values.h"
 #include "config/names.h"
+#include "ipc/bus_types.h"
 
 #include <systemd/sd-bus.h>
 

@@ -1,8 +1,8 @@
 // Calls that overlap, and what callers hear of them.
 #include "integration/daemon/daemon_rig.h"
 
-#include "bus/values.h"
 #include "config/names.h"
+#include "ipc/bus_types.h"
 
 #include <systemd/sd-bus.h>
 #include <nlohmann/json.hpp>

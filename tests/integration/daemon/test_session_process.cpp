@@ -1,8 +1,8 @@
 // The process of a session, and a daemon that is not its own.
-#include "control/channel.h"
-#include "control/message.h"
-#include "control/worker_arguments.h"
 #include "integration/daemon/daemon_rig.h"
+#include "ipc/channel.h"
+#include "ipc/message.h"
+#include "ipc/worker_arguments.h"
 
 #include <spawn.h>
 #include <sys/wait.h>

@@ -1,6 +1,6 @@
 // What a session's process says to the daemon, and the other way round: any bytes are read, and what is understood is
 // understood again when it is said again.
-#include "control/message.h"
+#include "ipc/message.h"
 
 #include <cstddef>
 #include <cstdint>

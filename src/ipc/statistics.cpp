@@ -1,4 +1,4 @@
-#include "control/statistics.h"
+#include "ipc/statistics.h"
 
 #include <array>
 

@@ -1,4 +1,4 @@
-#include "control/message.h"
+#include "ipc/message.h"
 
 #include <nlohmann/json.hpp>
 

@@ -1,4 +1,4 @@
-#include "control/message.h"
+#include "ipc/message.h"
 
 #include <catch2/catch_test_macros.hpp>
 

@@ -1,4 +1,4 @@
-#include "bus/values.h"
+#include "ipc/bus_types.h"
 
 #include "base/quote.h"
 

@@ -1,4 +1,4 @@
-#include "control/channel.h"
+#include "ipc/channel.h"
 
 #include <fmt/format.h>
 #include <sys/socket.h>

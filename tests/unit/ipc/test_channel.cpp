@@ -1,4 +1,4 @@
-#include "control/channel.h"
+#include "ipc/channel.h"
 
 #include <catch2/catch_test_macros.hpp>
 

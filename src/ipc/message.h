@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "config/setting_value.h"
-#include "control/statistics.h"
+#include "ipc/statistics.h"
 
 #include <cstdint>
 #include <optional>

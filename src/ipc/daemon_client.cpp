@@ -1,8 +1,8 @@
-#include "client/daemon_client.h"
+#include "ipc/daemon_client.h"
 
 #include "base/quote.h"
-#include "bus/values.h"
 #include "config/names.h"
+#include "ipc/bus_types.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
