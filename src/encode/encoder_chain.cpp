@@ -1,6 +1,7 @@
 #include "encode/encoder_chain.h"
 
 #include "base/bounded_call.h"
+#include "encode/codec_context.h"
 #include "encode/encoder_order.h"
 #include "encode/encoder_table.h"
 #include "encode/ffmpeg_encoder.h"
@@ -54,27 +55,31 @@ Result<std::unique_ptr<Encoder>> EncoderChain::open_first(const VideoParameters&
   return open_next(video);
 }
 
-Result<std::unique_ptr<Encoder>> EncoderChain::open(const EncoderRow& row, const VideoParameters& video) {
+EncoderChain::Attempt EncoderChain::attempt(const EncoderRow& row, const VideoParameters& video) {
   // It may outlive the chain: what it uses is its own.
-  const auto attempt = [&row, settings = settings_for(row, settings_), video]() -> Result<std::unique_ptr<Encoder>> {
+  const auto open = [&row, settings = settings_for(row, settings_), video]() -> Result<std::unique_ptr<Encoder>> {
     if (row.hardware()) {
       if (auto proven = prove_encoder(row, settings, video); !proven) return std::unexpected(std::move(proven.error()));
     }
     return open_ffmpeg_encoder(row, settings, video);
   };
   const std::optional<Nanoseconds> patience = open_patience(row, patience_);
-  auto opened = call_within(patience, attempt);
-  if (opened) return *std::move(opened);
-  return std::unexpected(hung(row, patience.value_or(patience_)));
+  auto attempted = call_within(patience, [&row, gpu = video.gpu, open] {
+    Attempt made{.encoder = open()};
+    made.hardware_here = !made.encoder && row.hardware() && row_available(row, gpu);
+    return made;
+  });
+  if (attempted) return *std::move(attempted);
+  return {.encoder = std::unexpected(hung(row, patience.value_or(patience_))), .hardware_here = row.hardware()};
 }
 
 Result<std::unique_ptr<Encoder>> EncoderChain::open_next(const VideoParameters& video) {
   refusals_.clear();
   while (!exhausted()) {
     const EncoderRow& row = *candidates_[next_++];
-    auto encoder = open(row, video);
-    if (encoder) return encoder;
-    refusals_.push_back({row.name, std::move(encoder.error())});
+    Attempt made = attempt(row, video);
+    if (made.encoder) return std::move(made.encoder);
+    refusals_.push_back({row.name, std::move(made.encoder.error()), made.hardware_here});
     const Error& refusal = refusals_.back().error;
     if (refusal.kind == ErrorKind::Invalid && exhausted()) return std::unexpected(refusal);
   }

@@ -38,6 +38,7 @@ class EncoderChain {
   struct Refusal {
     std::string_view encoder;
     Error error;
+    bool hardware_here = false;  ///< this machine has what it needs: the settings or the driver are at fault
   };
 
   /// Rows of the wanted codec; "auto" is H.264, the codec a CPU encodes fastest and every player knows. Invalid: the
@@ -63,7 +64,11 @@ class EncoderChain {
  private:
   EncoderChain(EncoderSettings settings, std::vector<const EncoderRow*> candidates, Nanoseconds patience)
       : settings_(std::move(settings)), patience_(patience), candidates_(std::move(candidates)) {}
-  [[nodiscard]] Result<std::unique_ptr<Encoder>> open(const EncoderRow& row, const VideoParameters& video);
+  struct Attempt {
+    Result<std::unique_ptr<Encoder>> encoder;
+    bool hardware_here = false;  ///< looked for where there is no encoder
+  };
+  [[nodiscard]] Attempt attempt(const EncoderRow& row, const VideoParameters& video);
 
   EncoderSettings settings_;
   Nanoseconds patience_;

@@ -64,17 +64,21 @@ std::optional<Rational> EncoderChoice::rate() const {
 }
 
 void EncoderChoice::note_choice(const Encoder& encoder) {
+  const auto add = [](std::string& list, const EncoderChain::Refusal& refusal) {
+    list += fmt::format("{}{} ({})", list.empty() ? "not " : ", ", refusal.encoder, refusal.error.detail);
+  };
   std::string refused;
+  std::string usable;  // on this machine, with other settings or another driver
   for (const EncoderChain::Refusal& refusal : chain_->refusals()) {
-    // A machine without the hardware is no news; settings that keep its encoder from being used are.
-    if (refusal.error.kind == ErrorKind::Invalid) {
-      logger("session").warn("passed over {}: {}", refusal.encoder, refusal.error.detail);
-    }
-    refused += fmt::format("{}{} ({})", refused.empty() ? "; not " : ", ", refusal.encoder, refusal.error.detail);
+    add(refused, refusal);
+    const bool to_the_cpu = refusal.hardware_here && !encoder.hardware();
+    if (to_the_cpu || refusal.error.kind == ErrorKind::Invalid) add(usable, refusal);
     passed_over_.push_back({std::string(refusal.encoder), refusal.error.message()});
   }
   encoder_ = encoder.name();
-  logger("session").info("encoder: {}{}", encoder_, refused);
+  logger("session").info("encoder: {}{}{}", encoder_, refused.empty() ? "" : "; ", refused);
+  // A machine without the hardware is no news.
+  if (!usable.empty()) logger("session").warn("{} encodes: {}", encoder.hardware() ? encoder_ : "the CPU", usable);
 }
 
 Result<std::unique_ptr<Encoder>> EncoderChoice::next(std::string_view failed, const Error& why) {

@@ -74,6 +74,22 @@ TEST_CASE("an encoder that opens and then encodes nothing is not chosen, and is 
   CHECK(choose().encoder == "h264_nvenc");
 }
 
+TEST_CASE("whether hardware that is passed over is here at all") {
+  const Faults faults;
+  EncoderSettings deep;
+  deep.bit_depth = 10;  // NVENC's H.264 has eight
+  auto chain = EncoderChain::create(deep);
+  REQUIRE(chain);
+  const auto encoder = chain->open_first(kVideo);
+  REQUIRE(encoder);
+  CHECK_FALSE((*encoder)->hardware());
+  for (const EncoderChain::Refusal& refusal : chain->refusals()) {
+    CAPTURE(refusal.encoder);
+    CHECK(refusal.hardware_here == (refusal.encoder == "h264_nvenc"));
+  }
+  REQUIRE(chain->refusals().size() > 1);
+}
+
 TEST_CASE("a trial is made in the memory that the pictures lie in") {
   const Faults faults;
   const auto context = cuda::open_context();
