@@ -179,19 +179,6 @@ int pause(Call* call, void* data, sd_bus_error* /*error*/) { return request(call
 int resume(Call* call, void* data, sd_bus_error* /*error*/) { return request(call, data, RequestKind::Resume); }
 int keyframe(Call* call, void* data, sd_bus_error* /*error*/) { return request(call, data, RequestKind::Keyframe); }
 
-int set_bitrate(Call* call, void* data, sd_bus_error* /*error*/) {
-  std::int64_t bits = 0;
-  if (const int r = sd_bus_message_read(call, "x", &bits); r < 0) return r;
-  return request(call, data, RequestKind::Bitrate, {{"bitrate", bits, {}}});
-}
-
-int set_framerate(Call* call, void* data, sd_bus_error* /*error*/) {
-  std::uint32_t numerator = 0;
-  std::uint32_t denominator = 0;
-  if (const int r = sd_bus_message_read(call, "uu", &numerator, &denominator); r < 0) return r;
-  return request(call, data, RequestKind::Framerate, {{"fps", fmt::format("{}/{}", numerator, denominator), {}}});
-}
-
 int add_sink(Call* call, void* data, sd_bus_error* /*error*/) {
   const char* sink = nullptr;
   if (const int r = sd_bus_message_read(call, "s", &sink); r < 0) return r;
@@ -295,9 +282,6 @@ const sd_bus_vtable kSessionTable[] = {
     SD_BUS_METHOD("Pause", "", "", pause, 0),
     SD_BUS_METHOD("Resume", "", "", resume, 0),
     SD_BUS_METHOD("RequestKeyframe", "", "", keyframe, 0),
-    SD_BUS_METHOD_WITH_NAMES("SetBitrate", "x", SD_BUS_PARAM(bits_per_second), "", , set_bitrate, 0),
-    SD_BUS_METHOD_WITH_NAMES("SetFramerate", "uu", SD_BUS_PARAM(numerator) SD_BUS_PARAM(denominator), "", ,
-                             set_framerate, 0),
     SD_BUS_METHOD_WITH_NAMES("AddSink", "s", SD_BUS_PARAM(sink), "", , add_sink, 0),
     SD_BUS_METHOD_WITH_NAMES("RemoveSink", "s", SD_BUS_PARAM(sink), "", , remove_sink, 0),
     SD_BUS_METHOD_WITH_NAMES("SaveReplay", "s", SD_BUS_PARAM(file), "s", SD_BUS_PARAM(path), save_replay, 0),

@@ -190,11 +190,12 @@ int append_settings(sd_bus_message* message, const std::vector<Setting>& setting
 }
 
 const char* error_name(ErrorKind kind) {
-  constexpr std::array<const char*, 10> kNames{"org.zerocast.Error.Unsupported", "org.zerocast.Error.Lost",
-                                               "org.zerocast.Error.Busy",        "org.zerocast.Error.Invalid",
-                                               "org.zerocast.Error.Denied",      "org.zerocast.Error.NotFound",
-                                               "org.zerocast.Error.NoSpace",     "org.zerocast.Error.Cancelled",
-                                               "org.zerocast.Error.Timeout",     "org.zerocast.Error.Internal"};
+  constexpr std::array<const char*, 10> kNames{
+      "org.zerocast.Daemon1.Error.Unsupported", "org.zerocast.Daemon1.Error.Lost",
+      "org.zerocast.Daemon1.Error.Busy",        "org.zerocast.Daemon1.Error.Invalid",
+      "org.zerocast.Daemon1.Error.Denied",      "org.zerocast.Daemon1.Error.NotFound",
+      "org.zerocast.Daemon1.Error.NoSpace",     "org.zerocast.Daemon1.Error.Cancelled",
+      "org.zerocast.Daemon1.Error.Timeout",     "org.zerocast.Daemon1.Error.Internal"};
   return kNames.at(static_cast<std::size_t>(kind));
 }
 

@@ -33,7 +33,7 @@ using MessagePtr = std::unique_ptr<sd_bus_message, MessageUnref>;
 [[nodiscard]] int append_variant(sd_bus_message* message, const SettingValue& value);              ///< v
 [[nodiscard]] int append_settings(sd_bus_message* message, const std::vector<Setting>& settings);  ///< a{sv}
 
-/// "org.zerocast.Error.Invalid" and so on: one for each kind of error.
+/// "org.zerocast.Daemon1.Error.Invalid" and so on: one for each kind of error.
 [[nodiscard]] const char* error_name(ErrorKind kind);
 /// What came back instead of an answer; other programs' errors too.
 [[nodiscard]] Error error_from(const sd_bus_error& error, std::string operation);

@@ -12,6 +12,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -20,8 +21,9 @@ namespace zc {
 namespace {
 
 constexpr const char* kSessionsPath = "/org/zerocast/Daemon1/sessions";
-/// Stopping completes files, and a replay is written while one waits.
 constexpr std::uint64_t kPatienceUs = 120'000'000;
+/// Files are completed as fast as their disk goes on, which the daemon watches; its own end answers every call.
+constexpr std::uint64_t kSessionPatienceUs = std::numeric_limits<std::uint64_t>::max();
 
 struct BusUnref {
   void operator()(sd_bus* bus) const { sd_bus_flush_close_unref(bus); }
@@ -238,7 +240,8 @@ class BusClient final : public DaemonClient {
     if (const int r = append(raw); r < 0) return broken(r);
     BusError error;
     sd_bus_message* answer = nullptr;
-    if (const int r = sd_bus_call(bus_.get(), raw, kPatienceUs, error.get(), &answer); r < 0) {
+    const std::uint64_t patience = std::string_view(interface) == kSessionInterface ? kSessionPatienceUs : kPatienceUs;
+    if (const int r = sd_bus_call(bus_.get(), raw, patience, error.get(), &answer); r < 0) {
       if (is_absence(*error.get())) return std::unexpected(no_daemon());
       return std::unexpected(bus::error_from(*error.get(), fmt::format("{} of the daemon", method)));
     }

@@ -23,9 +23,8 @@ using BusPtr = std::unique_ptr<sd_bus, BusUnref>;
 // Mostly such as cost nothing: StartSession asks a process of its own whether settings are right.
 constexpr std::array kManagerMethods{"StartSession", "NoSuchMethod", "Stop",   "Peer",   "Quit", "Start",
                                      "ListSource",   "Version",      "Reoald", "Encode", "a",    "Z"};
-constexpr std::array kSessionMethods{"Stop",       "Pause",        "Resume",  "RequestKeyframe",
-                                     "SetBitrate", "SetFramerate", "AddSink", "RemoveSink",
-                                     "SaveReplay", "Reconfigure",  "Nothing"};
+constexpr std::array kSessionMethods{"Stop",       "Pause",      "Resume",      "RequestKeyframe", "AddSink",
+                                     "RemoveSink", "SaveReplay", "Reconfigure", "Nothing"};
 constexpr std::array kNames{"sinks", "codec",     "source",         "fps", "bitrate",  "name", "template",
                             "live",  "autostart", "replay-seconds", "",    "\xc3\xa9", "size"};
 
