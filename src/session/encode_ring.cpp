@@ -9,14 +9,14 @@ bool EncodeRing::push(EncodeJob job) {
   EncodeJob oldest;  // dies outside the lock
   {
     std::unique_lock lock(mutex_);
-    if (count_ >= capacity_ && policy_ == RingPolicy::DropOldest) {
+    if (count_ >= jobs_.size() && policy_ == RingPolicy::DropOldest) {
       oldest = std::move(jobs_[first_]);
       first_ = (first_ + 1) % jobs_.size();
       --count_;
       if (!oldest.repeat) ++dropped_;
     }
-    changed_.wait(lock, [this] { return count_ < capacity_ || closed_; });
-    if (count_ >= capacity_ || closed_) return false;
+    changed_.wait(lock, [this] { return count_ < jobs_.size() || closed_; });
+    if (count_ >= jobs_.size() || closed_) return false;
     jobs_[(first_ + count_) % jobs_.size()] = std::move(job);
     ++count_;
   }
@@ -28,7 +28,7 @@ std::optional<EncodeJob> EncodeRing::pop(std::optional<Nanoseconds> until) {
   std::optional<EncodeJob> job;
   {
     std::unique_lock lock(mutex_);
-    const auto ready = [this] { return count_ > 0 || closed_ || resting_ || woken_; };
+    const auto ready = [this] { return count_ > 0 || closed_ || woken_; };
     if (until) {
       changed_.wait_until(lock, std::chrono::steady_clock::time_point(*until), ready);
     } else {
@@ -63,30 +63,6 @@ void EncodeRing::close() {
 bool EncodeRing::closed() const {
   const std::lock_guard lock(mutex_);
   return closed_;
-}
-
-bool EncodeRing::resting() const {
-  const std::lock_guard lock(mutex_);
-  return resting_;
-}
-
-void EncodeRing::rest() {
-  {
-    const std::lock_guard lock(mutex_);
-    resting_ = true;
-  }
-  changed_.notify_all();
-}
-
-void EncodeRing::resume(std::size_t capacity) {
-  const std::lock_guard lock(mutex_);
-  resting_ = false;
-  capacity_ = std::clamp<std::size_t>(capacity, 1, jobs_.size());
-}
-
-std::size_t EncodeRing::capacity() const {
-  const std::lock_guard lock(mutex_);
-  return capacity_;
 }
 
 std::size_t EncodeRing::depth() const {

@@ -37,25 +37,19 @@ inline constexpr std::size_t kMaxRingFrames = 32;
 /// Bounded queue between the worker and the encoder thread; fixed storage.
 class EncodeRing {
  public:
-  EncodeRing(std::size_t capacity, RingPolicy policy) : jobs_(capacity), capacity_(capacity), policy_(policy) {}
+  EncodeRing(std::size_t capacity, RingPolicy policy) : jobs_(capacity), policy_(policy) {}
 
   /// False when close() ended the wait for room: the job was not taken.
   [[nodiscard]] bool push(EncodeJob job);
-  /// Waits for a job; nullopt when the ring is empty and was closed, rests or was woken, or that time (CLOCK_MONOTONIC)
-  /// has come.
+  /// Waits for a job; nullopt when the ring is empty and was closed or woken, or that time (CLOCK_MONOTONIC) has come.
   [[nodiscard]] std::optional<EncodeJob> pop(std::optional<Nanoseconds> until = std::nullopt);
   void wake();
   /// No push comes any more.
   void close();
   [[nodiscard]] bool closed() const;
-  [[nodiscard]] bool resting() const;
-  /// No push comes until resume(), which says how many jobs it may hold from then on: at least one, and at most as many
-  /// as at first.
-  void rest();
-  void resume(std::size_t capacity);
 
   [[nodiscard]] std::size_t depth() const;
-  [[nodiscard]] std::size_t capacity() const;
+  [[nodiscard]] std::size_t capacity() const { return jobs_.size(); }
   /// Pictures (not repeats) that DropOldest threw away.
   [[nodiscard]] std::uint64_t dropped() const;
 
@@ -63,13 +57,11 @@ class EncodeRing {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<EncodeJob> jobs_;
-  std::size_t capacity_;
   std::size_t first_ = 0;
   std::size_t count_ = 0;
   std::uint64_t dropped_ = 0;
   RingPolicy policy_;
   bool closed_ = false;
-  bool resting_ = false;
   bool woken_ = false;
 };
 

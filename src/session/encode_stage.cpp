@@ -32,16 +32,20 @@ bool is_refusal(const Error& error) { return error.kind == ErrorKind::Unsupporte
 
 }  // namespace
 
-EncodeStage::EncodeStage(std::unique_ptr<Encoder> encoder, std::size_t ring_frames, RingPolicy policy,
-                         PacketHandler on_packet, ErrorHandler on_error, EncoderSuccession* succession,
-                         EncoderPatience patience)
+EncodeStage::EncodeStage(EncodedStream& stream, std::unique_ptr<Encoder> encoder, std::size_t ring_frames,
+                         RingPolicy policy, PacketHandler on_packet, ErrorHandler on_error,
+                         EncoderSuccession* succession, EncoderPatience patience)
     : patience_(patience),
       succession_(succession),
       ring_(ring_frames, policy),
       on_packet_(std::move(on_packet)),
       on_error_(std::move(on_error)),
+      stream_(stream),
+      metrics_(stream.metrics),
       work_(std::make_shared<WatchedEncoder>(std::move(encoder))) {
   begin_with(work_->encoder());
+  if (std::exchange(stream_.begun, true))
+    new_stream_ = std::make_shared<const StreamParameters>(work_->encoder().stream());
   start_thread(std::nullopt);
   watchdog_ = std::jthread([this](const std::stop_token& stop) { watch(stop); });
 }
@@ -51,7 +55,9 @@ EncodeStage::~EncodeStage() { finish(); }
 bool EncodeStage::push(EncodeJob job) {
   const bool picture = !job.repeat;
   if (picture) pictures_pushed_.fetch_add(1, std::memory_order_relaxed);
+  const std::uint64_t before = ring_.dropped();
   const bool taken = ring_.push(std::move(job));
+  metrics_.ring_dropped.fetch_add(ring_.dropped() - before, std::memory_order_relaxed);
   if (!taken && picture) pictures_pushed_.fetch_sub(1, std::memory_order_relaxed);
   return taken;
 }
@@ -60,19 +66,59 @@ void EncodeStage::finish() {
   ring_.close();
   {
     std::unique_lock lock(watch_mutex_);
-    watch_changed_.notify_all();  // it may rest
     watch_changed_.wait(lock, [this] { return finished_; });
   }
   watchdog_.request_stop();
   if (watchdog_.joinable()) watchdog_.join();
   if (thread_.joinable()) thread_.join();
-  const Nanoseconds deadline = monotonic_now() + kLeavePatience;
+  const bool sleeps = going_to_sleep_.load(std::memory_order_relaxed);
+  const Nanoseconds deadline = monotonic_now() + (sleeps ? Nanoseconds{} : kLeavePatience);
   for (Abandoned& hung : abandoned_) {
     while (!hung.left->load() && monotonic_now() < deadline) std::this_thread::sleep_for(kPoll);
     if (!hung.left->load()) park(std::move(hung.thread), hung.left);
   }
   abandoned_.clear();
-  close(work_->replace(nullptr), patience_.hang);
+  close(work_->replace(nullptr), sleeps ? patience_.sleep / 5 : patience_.hang);
+  in_flight_.clear();
+  adapter_.reset();
+  if (sleeps) count_lost();
+}
+
+bool EncodeStage::finish_within(Nanoseconds patience) {
+  const Nanoseconds deadline = monotonic_now() + patience;
+  const std::chrono::steady_clock::time_point soon(deadline - patience / 4);
+  going_to_sleep_.store(true);
+  ring_.close();
+  {
+    std::unique_lock lock(watch_mutex_);
+    bool finished = watch_changed_.wait_until(lock, soon, [this] { return finished_; });
+    while (!finished && monotonic_now() < deadline) {
+      // Software is waited for: it holds nothing of a device, and comes to its end.
+      if (hardware_.load(std::memory_order_relaxed) && work_->take_away()) {
+        logger("session").error("{} does not come back: it is left behind with what it holds", encoder_name_);
+        hand_to_new_thread(std::nullopt);
+      }
+      finished = watch_changed_.wait_for(lock, kPoll, [this] { return finished_; });
+    }
+    if (!finished) return false;
+  }
+  finish();
+  return true;
+}
+
+void EncodeStage::count_lost() {
+  const std::uint64_t done = pictures_done_.load(std::memory_order_relaxed) + ring_.dropped();
+  const std::uint64_t pushed = pictures_pushed_.load(std::memory_order_relaxed);
+  if (pushed <= done) return;
+  logger("session").warn("{} pictures are lost with {}", pushed - done, encoder_name_);
+  metrics_.lost.fetch_add(pushed - done, std::memory_order_relaxed);
+  pictures_done_.fetch_add(pushed - done, std::memory_order_relaxed);
+}
+
+void EncodeStage::fail_stream(const Error& error) {
+  in_flight_.clear();
+  if (!going_to_sleep_.load()) return on_error_(error);
+  logger("session").warn("{} failed before the machine sleeps: {}", encoder_name_, error.message());
 }
 
 Result<void> EncodeStage::set_bitrate(std::int64_t bits_per_second, bool new_headers) {
@@ -92,7 +138,7 @@ Result<void> EncodeStage::ask(const Control& wanted) {
   control_.number = number;
   control_wanted_.store(true, std::memory_order_release);
   ring_.wake();
-  const auto over = [&] { return answered_ >= number || finished_ || rested_; };
+  const auto over = [&] { return answered_ >= number || finished_; };
   if (watch_changed_.wait_for(lock, kOutPatience, over)) return answered_ == number ? answer_ : Result<void>{};
   constexpr const char* kOperation = "change the encoder's settings";
   if (control_.number != number) return fail(ErrorKind::Timeout, kOperation, "the encoder does not come back from it");
@@ -122,7 +168,7 @@ void EncodeStage::bring_out() {
   std::unique_lock lock(watch_mutex_);
   const std::uint64_t turn = outs_wanted_.fetch_add(1) + 1;
   ring_.wake();
-  watch_changed_.wait_for(lock, kOutPatience, [&] { return outs_done_.load() >= turn || finished_ || rested_; });
+  watch_changed_.wait_for(lock, kOutPatience, [&] { return outs_done_.load() >= turn || finished_; });
 }
 
 std::optional<SurfaceFormat> EncodeStage::take_new_input() {
@@ -138,11 +184,6 @@ std::optional<Size> EncodeStage::take_refused_size() {
 EncodeStage::Counters EncodeStage::counters() const {
   return {metrics_.frames.load(std::memory_order_relaxed), metrics_.bytes.load(std::memory_order_relaxed),
           metrics_.keyframes.load(std::memory_order_relaxed), metrics_.lost.load(std::memory_order_relaxed)};
-}
-
-std::vector<Failover> EncodeStage::takeovers() const {
-  const std::lock_guard lock(mutex_);
-  return takeovers_;
 }
 
 Result<std::unique_ptr<Encoder>> EncodeStage::open_encoder(EncoderChain& chain, const VideoParameters& video) {
@@ -173,8 +214,7 @@ void EncodeStage::run(const Work& work, std::optional<Error> failure) {
   if (failure) {
     result = replaceable() ? replace_encoder(*work, *std::move(failure)) : std::unexpected(*std::move(failure));
     if (work->lost()) return;
-    if (!result) in_flight_.clear();
-    if (!result) on_error_(result.error());
+    if (!result) fail_stream(result.error());
   }
   if (!encode_all(*work, result)) return;
   if (result && !finish_stream(*work)) return;
@@ -190,10 +230,6 @@ bool EncodeStage::encode_all(WatchedEncoder& work, Result<void>& result) {
     const bool alive = result && work.has_encoder();
     std::optional<EncodeJob> job = ring_.pop(alive ? due_out() : std::nullopt);
     if (!job && ring_.closed() && ring_.depth() == 0) return true;
-    if (!job && ring_.resting() && ring_.depth() == 0) {
-      if (!wait_while_resting(work, result.has_value())) return false;
-      continue;
-    }
     // The encoder is dead or left behind: let the ring run empty so that the worker never blocks on it.
     if (!alive) {
       if (control_wanted_.load(std::memory_order_acquire)) refuse_changes();
@@ -212,17 +248,9 @@ bool EncodeStage::encode_all(WatchedEncoder& work, Result<void>& result) {
       outs_done_.store(wanted);
       watch_changed_.notify_all();
     }
-    if (!result && ring_.resting()) {  // nobody takes over what is to be let go of
-      logger("session").warn("{} failed before it could rest: {}", encoder_name_, result.error().message());
-      let_go(work);
-      result = {};
-      continue;
-    }
     if (!result && replaceable()) result = replace_encoder(work, std::move(result.error()));
     if (work.lost()) return false;
-    if (result) continue;
-    in_flight_.clear();
-    on_error_(result.error());
+    if (!result) fail_stream(result.error());
   }
 }
 
@@ -270,7 +298,7 @@ Result<void> EncodeStage::encode(WatchedEncoder& work, const EncodeJob& job) {
   const Nanoseconds now = monotonic_now();
   Submitted& submitted = submitted_.at(next_submitted_);
   // The first is waited for by whoever began the recording.
-  const Nanoseconds most = !newest_pts_ ? kJustNow : job.repeat ? kMostHeldRepeat : kMostHeld;
+  const Nanoseconds most = !stream_.newest_pts ? kJustNow : job.repeat ? kMostHeldRepeat : kMostHeld;
   submitted = {to_packet_clock(job.surface.stream_time), job.captured, now, now + most, job.repeat};
   next_submitted_ = (next_submitted_ + 1) % submitted_.size();
   const bool kept = watched(work);
@@ -446,16 +474,16 @@ Result<bool> EncodeStage::receive_all(WatchedEncoder& work) {
 
 void EncodeStage::deliver(Packet& packet) {
   // A successor that reorders pictures begins with a dts before its first pts, where the failed one has been already.
-  if (last_dts_) packet.dts = std::max(packet.dts, *last_dts_ + 1);
-  last_dts_ = packet.dts;
+  if (stream_.last_dts) packet.dts = std::max(packet.dts, *stream_.last_dts + 1);
+  stream_.last_dts = packet.dts;
   packet.new_stream = std::exchange(new_stream_, nullptr);
-  newest_pts_ = std::max(newest_pts_.value_or(packet.pts), packet.pts);
+  stream_.newest_pts = std::max(stream_.newest_pts.value_or(packet.pts), packet.pts);
   std::erase_if(in_flight_,
                 [&](const InFlight& held) { return to_packet_clock(held.job.surface.stream_time) <= packet.pts; });
   account(packet);
   if (failed_at_) {
-    const std::lock_guard lock(mutex_);
-    takeovers_.back().first_packet = monotonic_now() - *std::exchange(failed_at_, std::nullopt);
+    const std::lock_guard lock(stream_.mutex);
+    stream_.takeovers.back().first_packet = monotonic_now() - *std::exchange(failed_at_, std::nullopt);
   }
   on_packet_(packet);
 }

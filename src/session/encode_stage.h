@@ -42,6 +42,19 @@ class EncoderSuccession {
   virtual void reopened(const Encoder& /*encoder*/) {}
 };
 
+/// What a stream's stages leave to those after them: one stage is followed by another where the machine has slept.
+/// Outlives them all.
+struct EncodedStream {
+  EncodeMetrics metrics;
+  bool begun = false;  ///< it has had a stage
+  // Of the thread that has a stage's work.
+  std::optional<std::int64_t> newest_pts;  ///< of all packets so far
+  std::optional<std::int64_t> last_dts;
+
+  mutable std::mutex mutex;
+  std::vector<Failover> takeovers;  ///< with the mutex held
+};
+
 /// The encoder thread: takes jobs from the ring, hands every packet to `on_packet` (on that thread; may block, which
 /// then fills the ring) and measures the way from the producer's timestamp to the packet.
 ///
@@ -61,8 +74,6 @@ class EncoderSuccession {
 /// A surface of another size than those before it has the encoder opened anew for that size: what it holds comes out
 /// first, and the next packet, a keyframe, says what the stream is from there on. One that does not take the size goes
 /// on as it was, and pictures of that size are left out until its maker knows (take_refused_size()).
-///
-/// While the machine sleeps the stage rests: it has no encoder, and goes on with another one.
 class EncodeStage {
  public:
   struct Counters {
@@ -83,10 +94,12 @@ class EncodeStage {
   using PacketHandler = std::function<void(const Packet&)>;
   using ErrorHandler = std::function<void(const Error&)>;
 
-  /// `on_error` is called at most once, on the encoder thread; the stage then only empties the ring. `succession`
-  /// outlives the stage; nullptr: nobody takes over.
-  EncodeStage(std::unique_ptr<Encoder> encoder, std::size_t ring_frames, RingPolicy policy, PacketHandler on_packet,
-              ErrorHandler on_error, EncoderSuccession* succession = nullptr, EncoderPatience patience = {});
+  /// Goes on with `stream` where that has begun: its first packet says what the stream is from there on. `on_error` is
+  /// called at most once, on the encoder thread; the stage then only empties the ring. `succession` outlives the stage;
+  /// nullptr: nobody takes over.
+  EncodeStage(EncodedStream& stream, std::unique_ptr<Encoder> encoder, std::size_t ring_frames, RingPolicy policy,
+              PacketHandler on_packet, ErrorHandler on_error, EncoderSuccession* succession = nullptr,
+              EncoderPatience patience = {});
   EncodeStage(const EncodeStage&) = delete;
   EncodeStage& operator=(const EncodeStage&) = delete;
   /// Finishes as finish() does.
@@ -97,19 +110,15 @@ class EncodeStage {
   /// Encodes what was pushed, drains the encoder and ends the thread. Idempotent.
   void finish();
 
-  /// Worker thread: what was pushed is encoded, then the encoder is drained and closed, and nothing is left of it or of
-  /// any surface. False: not within `patience`; it goes on, and the next call waits for that. Hardware which does not
-  /// come back by then is left behind, and what it holds is lost. Nothing may be pushed before resume().
-  [[nodiscard]] bool rest(Nanoseconds patience);
-  /// Worker thread, after rest() said true: goes on with this encoder of the same codec, size and depth. Its first
-  /// packet says what the stream is from there on. `ring_frames`: at most as many as at first.
-  void resume(std::unique_ptr<Encoder> encoder, std::size_t ring_frames);
+  /// As finish(), before the machine sleeps: hardware that does not come back by then is left behind, and what it holds
+  /// is lost; nobody takes over from an encoder that fails. False: software is still at it, which finish() waits for.
+  [[nodiscard]] bool finish_within(Nanoseconds patience);
 
   /// Any thread: the next picture becomes a keyframe.
   void request_keyframe() { keyframe_wanted_.store(true, std::memory_order_relaxed); }
-  /// Any thread, one call at a time: as Encoder::set_bitrate() and set_rate(), whose answer is waited for; that of a
-  /// stage that rests is its next encoder's. Busy: the encoder stands in a call and goes on as it was. Timeout: it does
-  /// not come back from being changed, and may still be.
+  /// Any thread, one call at a time: as Encoder::set_bitrate() and set_rate(), whose answer is waited for. Busy: the
+  /// encoder stands in a call and goes on as it was. Timeout: it does not come back from being changed, and may still
+  /// be.
   [[nodiscard]] Result<void> set_bitrate(std::int64_t bits_per_second, bool new_headers);
   [[nodiscard]] Result<void> set_rate(Rational rate, bool new_headers);
 
@@ -126,9 +135,7 @@ class EncodeStage {
 
   [[nodiscard]] Counters counters() const;
   [[nodiscard]] const EncodeMetrics& metrics() const { return metrics_; }
-  [[nodiscard]] const DurationHistogram& latency() const { return metrics_.latency; }
   [[nodiscard]] const EncodeRing& ring() const { return ring_; }
-  [[nodiscard]] std::vector<Failover> takeovers() const;
   /// Opens the first encoder of the chain that works, on a thread whose name the encoder's own threads inherit, so that
   /// encoder_cpu_time() finds them.
   [[nodiscard]] static Result<std::unique_ptr<Encoder>> open_encoder(EncoderChain& chain, const VideoParameters& video);
@@ -170,13 +177,14 @@ class EncodeStage {
   void answer(std::uint64_t number, Result<void> answer);
   void refuse_changes();
   void hand_to_new_thread(std::optional<Error> failure);
-  /// Rests and goes on, or ends. `alive`: the encoder has not failed. False: the work was taken away.
-  [[nodiscard]] bool wait_while_resting(WatchedEncoder& work, bool alive);
-  void let_go(WatchedEncoder& work);
+  /// The stream ends with this, unless it goes on after a sleep.
+  void fail_stream(const Error& error);
   /// What was pushed and has not come out will not any more.
   void count_lost();
 
-  [[nodiscard]] bool replaceable() const { return succession_ != nullptr && succession_->possible(); }
+  [[nodiscard]] bool replaceable() const {
+    return !going_to_sleep_.load(std::memory_order_relaxed) && succession_ != nullptr && succession_->possible();
+  }
   /// Its pictures are kept until their packets are there.
   [[nodiscard]] bool watched(WatchedEncoder& work) { return replaceable() || work.encoder().hardware(); }
   // Each of these may find the work taken away (WatchedEncoder::lost()); their callers must leave at once then.
@@ -212,10 +220,8 @@ class EncodeStage {
   const EncoderPatience patience_;
   EncoderSuccession* succession_;
   // Of the thread that has the work.
-  std::vector<InFlight> in_flight_;         // no packet yet; kept while the encoder is watched
-  std::optional<SurfaceAdapter> adapter_;   // the encoder takes other surfaces than come
-  std::optional<std::int64_t> newest_pts_;  // of all packets so far
-  std::optional<std::int64_t> last_dts_;
+  std::vector<InFlight> in_flight_;                     // no packet yet; kept while the encoder is watched
+  std::optional<SurfaceAdapter> adapter_;               // the encoder takes other surfaces than come
   std::shared_ptr<const StreamParameters> new_stream_;  // for the next packet: another encoder's first
   std::array<Submitted, 256> submitted_{};              // more than any encoder holds
   std::size_t next_submitted_ = 0;
@@ -224,33 +230,32 @@ class EncodeStage {
   bool loss_told_ = false;
   std::optional<Nanoseconds> failed_at_;  // a successor's first packet is waited for
 
-  mutable std::mutex mutex_;                ///< for those of other threads
+  std::mutex mutex_;                        ///< for those of other threads
   std::optional<SurfaceFormat> new_input_;  ///< for the worker
   std::optional<Size> new_refusal_;         ///< likewise
-  std::vector<Failover> takeovers_;
 
   EncodeRing ring_;
   PacketHandler on_packet_;
   ErrorHandler on_error_;
-  EncodeMetrics metrics_;
+  EncodedStream& stream_;
+  EncodeMetrics& metrics_;  ///< the stream's
   std::atomic<bool> keyframe_wanted_{false};
   std::atomic<bool> control_wanted_{false};
   std::atomic<std::uint64_t> outs_wanted_{0};  ///< calls of bring_out()
   std::atomic<std::uint64_t> outs_done_{0};    ///< of these, answered
   std::atomic<bool> abandonable_{false};       ///< a call of this encoder is not waited for for ever
   std::atomic<bool> hardware_{false};          ///< the encoder at work is
+  std::atomic<bool> going_to_sleep_{false};    ///< the machine
   std::atomic<std::uint64_t> pictures_pushed_{0};
   std::atomic<std::uint64_t> pictures_done_{0};
 
   std::mutex watch_mutex_;  ///< the threads
   std::condition_variable_any watch_changed_;
   bool finished_ = false;
-  bool rested_ = false;         ///< there is no encoder
   Control control_;             ///< asked for
   std::uint64_t asked_ = 0;     ///< number of the last request
   std::uint64_t answered_ = 0;  ///< and of the one that answer_ is for
   Result<void> answer_;
-  std::unique_ptr<Encoder> next_encoder_;
   std::vector<Abandoned> abandoned_;
   Work work_;
   LeftFlag thread_left_;

@@ -12,33 +12,28 @@ Result<std::unique_ptr<Encoder>> EncoderChoice::open(const VideoParameters& vide
   auto chain = EncoderChain::create(settings_, patience_);
   if (!chain) return std::unexpected(std::move(chain.error()));
   chain_.emplace(std::move(*chain));
-  video_ = video;
+  const bool goes_on = !encoder_.empty();
+  if (goes_on) {
+    video_.device = video.device;
+  } else {
+    video_ = video;
+  }
   if (const auto changed = bit_rate()) chain_->set_bit_rate(*changed);
   if (const auto changed = rate()) video_.rate = *changed;
   auto encoder = EncodeStage::open_encoder(*chain_, video_);
   if (!encoder) return encoder;
   note_choice(**encoder);
-  stream_ = (*encoder)->stream();
+  if (goes_on) {
+    stream_.extradata = (*encoder)->stream().extradata;
+  } else {
+    stream_ = (*encoder)->stream();
+  }
   return encoder;
 }
 
-void EncoderChoice::let_go() {
+void EncoderChoice::release() {
   chain_.reset();
   video_.device.reset();
-}
-
-Result<std::unique_ptr<Encoder>> EncoderChoice::open_again(std::shared_ptr<const PictureDevice> device) {
-  auto chain = EncoderChain::create(settings_, patience_);
-  if (!chain) return std::unexpected(std::move(chain.error()));
-  chain_.emplace(std::move(*chain));
-  video_.device = std::move(device);
-  if (const auto changed = bit_rate()) chain_->set_bit_rate(*changed);
-  if (const auto changed = rate()) video_.rate = *changed;
-  auto encoder = EncodeStage::open_encoder(*chain_, video_);
-  if (!encoder) return encoder;
-  note_choice(**encoder);
-  stream_.extradata = (*encoder)->stream().extradata;
-  return encoder;
 }
 
 Result<void> EncoderChoice::set_bitrate(std::int64_t bits_per_second) {

@@ -33,15 +33,11 @@ class EncoderChoice final : public EncoderSuccession {
   /// `patience`: with each candidate, as EncoderChain::create().
   EncoderChoice(EncoderSettings settings, Nanoseconds patience) : settings_(std::move(settings)), patience_(patience) {}
 
-  /// Session worker, once and before the stage runs: the first encoder that works. Errors as EncoderChain::create() and
-  /// open_first().
+  /// Session worker, while no stage runs: the first encoder that works. Once there is a stream only the device counts
+  /// of `video`: the stream goes on as it is. Errors as EncoderChain::create() and open_first().
   [[nodiscard]] Result<std::unique_ptr<Encoder>> open(const VideoParameters& video);
-
-  /// Session worker, while the stage rests: what is kept of the device that pictures lie on is let go of.
-  void let_go();
-  /// Session worker, while the stage rests: the first encoder that works for the same stream, by now. Its pictures can
-  /// be made on `device` (VideoParameters::device). Errors as open().
-  [[nodiscard]] Result<std::unique_ptr<Encoder>> open_again(std::shared_ptr<const PictureDevice> device);
+  /// Session worker, while no stage runs: nothing is kept of the device that pictures lay on.
+  void release();
 
   /// Any thread: a successor has this bit rate. Errors as Recording::set_bitrate().
   [[nodiscard]] Result<void> set_bitrate(std::int64_t bits_per_second);
@@ -60,7 +56,7 @@ class EncoderChoice final : public EncoderSuccession {
   Result<std::unique_ptr<Encoder>> next(std::string_view failed, const Error& why) override;
   void reopened(const Encoder& encoder) override;
 
-  // Before the stage is given a picture, while it rests, or once its thread has ended.
+  // Before a stage is given a picture, or once its thread has ended.
   [[nodiscard]] const std::string& encoder() const { return encoder_; }  ///< at work
   /// What the first one gave, with the size and parameter sets of the one at work.
   [[nodiscard]] const StreamParameters& stream() const { return stream_; }

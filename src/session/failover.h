@@ -15,7 +15,7 @@ struct EncoderPatience {
   /// One call into an encoder that another one could replace, or into hardware.
   Nanoseconds hang = std::chrono::seconds(10);
   /// Draining one and closing it before the machine sleeps, which does so five seconds after it was told to.
-  Nanoseconds rest = std::chrono::milliseconds(2500);
+  Nanoseconds sleep = std::chrono::milliseconds(2500);
   /// Trying and opening one.
   Nanoseconds open = kOpenPatience;
 };

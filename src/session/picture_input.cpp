@@ -136,11 +136,11 @@ std::expected<void, Failure> PictureInput::open_importer(const std::stop_token& 
   }
 }
 
-std::expected<PictureInput::Resumed, Failure> PictureInput::resume(const std::stop_token& stop) {
+std::expected<PictureInput::Begun, Failure> PictureInput::begin_again(const std::stop_token& stop) {
   auto first = wait_for_picture(stop, false);
   for (Nanoseconds deadline = monotonic_now() + kReturnPatience; first;) {
-    auto encoder = factory_.open_encoder_again(*first);
-    if (encoder) return Resumed{std::move(*encoder), std::move(*first)};
+    auto encoder = factory_.open_encoder(*first, source_->info());
+    if (encoder) return Begun{std::move(*first), std::move(*encoder)};
     if (stop.stop_requested()) return stopped();
     if (monotonic_now() >= deadline) return failed(Part::Encoder, std::move(encoder.error()));
     logger("session").info("not yet: {}", encoder.error().message());

@@ -52,12 +52,12 @@ class PictureInput {
   /// Lets go of everything, waits until the machine is awake and nothing is `held` up, and takes it up again. `held` is
   /// asked whenever the mailbox wakes the worker.
   [[nodiscard]] std::expected<void, Failure> sleep(const std::stop_token& stop, const std::function<bool()>& held);
-  struct Resumed {
-    std::unique_ptr<Encoder> encoder;
+  struct Begun {
     Frame first;
+    std::unique_ptr<Encoder> encoder;
   };
-  /// After sleep(), while the stage rests: the first picture, and an encoder for it.
-  [[nodiscard]] std::expected<Resumed, Failure> resume(const std::stop_token& stop);
+  /// After sleep(): the first picture, and an encoder for it. What is not there yet is tried again for a while.
+  [[nodiscard]] std::expected<Begun, Failure> begin_again(const std::stop_token& stop);
   /// `picture`, or what has come since; waits for that up to `patience`.
   [[nodiscard]] Frame newest(Frame picture, const std::stop_token& stop, Nanoseconds patience = {});
 

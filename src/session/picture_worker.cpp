@@ -78,18 +78,29 @@ void PictureWorker::leave_out(Frame& frame) {
   frame.lease.reset();
 }
 
-Result<PictureWorker::End> PictureWorker::run(Frame first, const std::stop_token& stop) {
+Result<void> PictureWorker::begin(Frame first) {
+  if (const auto slept_at = std::exchange(slept_at_, std::nullopt)) {
+    change_ = kSlept;
+    damage_lost_ = true;  // this importer has seen nothing yet
+    return go_on(std::move(first), *slept_at);
+  }
+  route_ = importer_->route();
   const Nanoseconds late = lag(first);
   first.pts = config_.epoch;
-  if (const auto taken = take_frame(std::move(first), late); !taken) return std::unexpected(taken.error());
+  return take_frame(std::move(first), late);
+}
+
+Result<PictureWorker::End> PictureWorker::run(Frame first, Importer& importer, EncodeStage& stage,
+                                              const std::stop_token& stop) {
+  importer_ = &importer;
+  stage_ = &stage;
+  if (const auto begun = begin(std::move(first)); !begun) return std::unexpected(begun.error());
   auto end = End::Stopped;
   while (!stop.stop_requested()) {
     follow_rate();
     if (asleep()) {
-      const auto awake = wait_while_asleep(stop);
-      if (!awake) return std::unexpected(awake.error());
-      if (!*awake) return End::Stopped;
-      continue;
+      end = End::Asleep;
+      break;
     }
     if (paused_.load(std::memory_order_relaxed)) {
       if (const auto sat = wait_while_paused(stop); !sat) return std::unexpected(sat.error());
@@ -127,10 +138,18 @@ Result<PictureWorker::End> PictureWorker::run(Frame first, const std::stop_token
     const auto taken = whole ? take_waiting(*config_.duration) : take_waiting();
     if (!taken) return std::unexpected(taken.error());
   }
-  pacer_.on_end(whole ? *config_.duration : stream_now());
+  const Nanoseconds last = whole ? *config_.duration : stream_now();
+  pacer_.on_end(last);
   if (const auto done = carry_out(); !done) return std::unexpected(done.error());
+  if (end == End::Asleep) {
+    elapsed_ns_.store(last.count(), std::memory_order_relaxed);
+    slept_at_ = last;
+    pacer_.flush();
+    if (const auto done = carry_out(); !done) return std::unexpected(done.error());
+  }
   newest_ = {};  // of a slot beyond the end: its buffer goes back
   kept_.reset();
+  last_ = {};
   return end;
 }
 
@@ -212,7 +231,7 @@ Result<void> PictureWorker::wait_while_paused(const std::stop_token& stop) {
     if (newest) frame->supersede(std::move(*newest));
     newest = std::move(frame);
   }
-  stage_.request_keyframe();
+  stage_->request_keyframe();
   if (newest && !asleep() && !stop.stop_requested()) return go_on(std::move(*newest), begun);
   config_.epoch += stream_now() - begun;
   return {};
@@ -224,34 +243,6 @@ Result<void> PictureWorker::go_on(Frame first, Nanoseconds begun) {
   first.pts = monotonic_now() - late;
   config_.epoch = first.pts - begun;
   return take_frame(std::move(first), late);
-}
-
-Result<bool> PictureWorker::wait_while_asleep(const std::stop_token& stop) {
-  // As at the stream's end: what was captured is written, and the last picture lasts until now.
-  if (!paused_.load(std::memory_order_relaxed)) {
-    mailbox_.unlatch();
-    if (const auto taken = take_waiting(); !taken) return std::unexpected(taken.error());
-  }
-  const Nanoseconds begun = stream_now();
-  elapsed_ns_.store(begun.count(), std::memory_order_relaxed);
-  pacer_.on_end(begun);
-  if (const auto done = carry_out(); !done) return std::unexpected(done.error());
-  pacer_.flush();
-  if (const auto done = carry_out(); !done) return std::unexpected(done.error());
-  newest_ = {};
-  kept_.reset();
-  last_ = {};
-  importer_ = nullptr;
-  std::optional<Awake> awake = config_.sleep(stop);
-  if (!awake) {
-    config_.epoch += stream_now() - begun;
-    return false;
-  }
-  importer_ = awake->importer;
-  change_ = kSlept;
-  damage_lost_ = true;  // this importer has seen nothing yet
-  if (const auto gone_on = go_on(std::move(awake->first), begun); !gone_on) return std::unexpected(gone_on.error());
-  return true;
 }
 
 void PictureWorker::note_route() {
@@ -276,9 +267,9 @@ void PictureWorker::follow_rate() {
 }
 
 void PictureWorker::follow_encoder() {
-  const std::optional<Size> refused = stage_.take_refused_size();
+  const std::optional<Size> refused = stage_->take_refused_size();
   if (refused) canvas_.refuse(*refused);
-  std::optional<SurfaceFormat> input = stage_.take_new_input();
+  std::optional<SurfaceFormat> input = stage_->take_new_input();
   if (!input) return;
   // One that took over may not have seen the newest size yet; it comes with the surfaces.
   if (last_ && !refused) input->size = last_.format().size;
@@ -305,7 +296,7 @@ void PictureWorker::follow_size(const Frame& frame) {
   SurfaceFormat wanted = made;
   wanted.size = canvas_.on_picture(frame.visible_size(), frame.pts, made.size);
   if (wanted.size == made.size) return;
-  const auto large_enough = check_smallest(stage_.metrics().row.load(std::memory_order_relaxed), wanted.size);
+  const auto large_enough = check_smallest(stage_->metrics().row.load(std::memory_order_relaxed), wanted.size);
   if (const auto followed = large_enough ? importer_->configure(wanted) : large_enough; !followed) {
     logger("session").warn("pictures stay {}x{}: {}", made.size.width, made.size.height, followed.error().message());
     canvas_.refuse(wanted.size);
@@ -383,7 +374,7 @@ Result<void> PictureWorker::import_newest(Nanoseconds time) {
   job.stream_time = time;
   // What was captured before the end is written, so a full ring is waited for whatever asked for the end.
   const bool made_again = picture && arrived == Nanoseconds{};  // see make_again(): nobody captured it twice
-  if (stage_.push({std::move(job), captured, made_again}) && made_again)
+  if (stage_->push({std::move(job), captured, made_again}) && made_again)
     repeated_.fetch_add(1, std::memory_order_relaxed);
   return {};
 }
@@ -419,7 +410,7 @@ void PictureWorker::repeat_last(Nanoseconds time) {
   if (!last_) return;
   Surface job = last_.share();
   job.stream_time = time;
-  if (stage_.push({std::move(job), captured_, true})) repeated_.fetch_add(1, std::memory_order_relaxed);
+  if (stage_->push({std::move(job), captured_, true})) repeated_.fetch_add(1, std::memory_order_relaxed);
 }
 
 PictureWorker::Counters PictureWorker::counters() const {

@@ -23,11 +23,6 @@ namespace zc {
 /// run() belongs to one thread; counters() may be read by any.
 class PictureWorker {
  public:
-  /// What it goes on with after a sleep.
-  struct Awake {
-    Importer* importer = nullptr;
-    Frame first;
-  };
   struct Config {
     Pacer::Config pacer;
     Nanoseconds epoch{};                  ///< CLOCK_MONOTONIC time of stream time zero
@@ -41,9 +36,6 @@ class PictureWorker {
     std::function<void(std::string_view now, std::string_view reason)> on_route;
     /// The machine is about to sleep; looked at whenever the mailbox wakes it. Empty: it never does.
     std::function<bool()> asleep;
-    /// Worker thread: everything captured has been pushed and nothing of it is kept. Lets go of encoder and importer;
-    /// returns when there are others, and the first picture for them. nullopt: the recording has ended.
-    std::function<std::optional<Awake>(const std::stop_token& stop)> sleep;
   };
   struct Counters {
     std::uint64_t captured = 0;
@@ -52,19 +44,15 @@ class PictureWorker {
     std::uint64_t thinned = 0;  ///< pictures the pacer left out
     Nanoseconds elapsed{};
   };
-  enum class End : std::uint8_t { Stopped, Duration };
+  enum class End : std::uint8_t { Stopped, Duration, Asleep };
 
-  PictureWorker(const Config& config, FrameMailbox& mailbox, Importer& importer, EncodeStage& stage)
-      : config_(config),
-        mailbox_(mailbox),
-        importer_(&importer),
-        stage_(stage),
-        pacer_(config.pacer),
-        route_(importer.route()) {}
+  PictureWorker(const Config& config, FrameMailbox& mailbox)
+      : config_(config), mailbox_(mailbox), pacer_(config.pacer) {}
 
-  /// Encodes `first` at stream time zero, then goes on until `stop` or the duration; fills the stream up to its end.
-  /// An error is the importer's: it cannot take this kind of frame at all.
-  [[nodiscard]] Result<End> run(Frame first, const std::stop_token& stop);
+  /// Encodes `first` at stream time zero, then goes on until `stop`, the duration or the machine's sleep; fills the
+  /// stream up to its end and keeps nothing of importer and stage. After Asleep called again, with others: the stream
+  /// goes on where it was. An error is the importer's: it cannot take this kind of frame at all.
+  [[nodiscard]] Result<End> run(Frame first, Importer& importer, EncodeStage& stage, const std::stop_token& stop);
 
   [[nodiscard]] Counters counters() const;
 
@@ -101,10 +89,9 @@ class PictureWorker {
   /// takes nothing any more.
   [[nodiscard]] Result<void> follow_formats(const Came& came, const Error* error);
   void follow_rate();
+  [[nodiscard]] Result<void> begin(Frame first);
   [[nodiscard]] bool asleep() const { return config_.asleep && config_.asleep(); }
   [[nodiscard]] Result<void> wait_while_paused(const std::stop_token& stop);
-  /// False: the recording has ended meanwhile.
-  [[nodiscard]] Result<bool> wait_while_asleep(const std::stop_token& stop);
   /// Encodes the pictures that wait in the mailbox now, of the stream before `end`. The first one that is neither.
   [[nodiscard]] Result<std::optional<Frame>> take_waiting(Nanoseconds end = Nanoseconds::max());
   /// After an interruption that began at `begun` (stream time): it is cut out, and the stream goes on with `first`.
@@ -127,9 +114,10 @@ class PictureWorker {
 
   Config config_;
   FrameMailbox& mailbox_;
-  Importer* importer_;
-  EncodeStage& stage_;
+  Importer* importer_ = nullptr;
+  EncodeStage* stage_ = nullptr;
   Pacer pacer_;
+  std::optional<Nanoseconds> slept_at_;       // stream time
   std::string route_;                         // last seen
   std::string_view change_;                   // what may change it next, other than a failure; empty: nothing
   Canvas canvas_;                             // of pictures whose size is followed

@@ -123,20 +123,9 @@ VideoParameters PipelineFactory::video_parameters(const Frame& first, const Sour
 Result<std::unique_ptr<Encoder>> PipelineFactory::open_encoder(Frame& first, const SourceInfo& source) {
   VideoParameters video;
   cropped(first, [&] { video = video_parameters(first, source); });
-  return configured(encoders_.open(video), first);
-}
-
-Result<std::unique_ptr<Encoder>> PipelineFactory::open_encoder_again(Frame& first) {
-  std::shared_ptr<const PictureDevice> device;
-  cropped(first, [&] { device = importer_->device_for(first); });
-  return configured(encoders_.open_again(std::move(device)), first);
-}
-
-Result<std::unique_ptr<Encoder>> PipelineFactory::configured(Result<std::unique_ptr<Encoder>> encoder, Frame& first) {
+  auto encoder = encoders_.open(video);
   if (!encoder) return encoder;
-  if (auto set = importer_->configure((*encoder)->input()); !set) {
-    return std::unexpected(std::move(set.error()));
-  }
+  if (auto set = importer_->configure((*encoder)->input()); !set) return std::unexpected(std::move(set.error()));
   rehearse(first);
   return encoder;
 }

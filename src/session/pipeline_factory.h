@@ -35,11 +35,9 @@ class PipelineFactory {
   [[nodiscard]] Result<void> check_crop(Frame& first) const;
   /// Invalid: the wanted colour is not such a picture's (check_transfer()).
   [[nodiscard]] Result<void> check_colour(const Frame& first) const;
-  /// The encoder for pictures like `first`; the importer makes them for it from here on. Once. Errors as
-  /// EncoderChoice::open() and Importer::configure().
+  /// The encoder for pictures like `first`, or for the stream that there is already; the importer makes them for it
+  /// from here on. Errors as EncoderChoice::open() and Importer::configure().
   [[nodiscard]] Result<std::unique_ptr<Encoder>> open_encoder(Frame& first, const SourceInfo& source);
-  /// Likewise, as often as the stage rests: for the same stream as the first.
-  [[nodiscard]] Result<std::unique_ptr<Encoder>> open_encoder_again(Frame& first);
   /// How many surfaces may wait for this encoder: as many as were asked for, or as the importer can spare.
   [[nodiscard]] std::size_t ring_frames(const Encoder& encoder) const;
   /// Pictures/s to expect: the constant rate, the source's where that is believable, or a usual one.
@@ -52,7 +50,6 @@ class PipelineFactory {
   /// Looks at the frame as it will be shown.
   template <class Look>
   void cropped(Frame& frame, const Look& look) const;
-  [[nodiscard]] Result<std::unique_ptr<Encoder>> configured(Result<std::unique_ptr<Encoder>> encoder, Frame& first);
   /// Makes a picture like that and throws it away: drivers compile for each kind, on a cold cache for seconds, which is
   /// to be over before the recording's time begins.
   void rehearse(Frame& first);

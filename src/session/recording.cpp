@@ -69,7 +69,7 @@ class RecordingImpl final : public Recording, public SourceListener {
   void request_stop() override { end_with(EndReason::Stopped); }
   RecordingStatus status() const override;
   const EncodeMetrics* metrics() const override {
-    return stage_ready_.load(std::memory_order_acquire) ? &stage_->metrics() : nullptr;
+    return begun_.load(std::memory_order_acquire) ? &stream_.metrics : nullptr;
   }
   void request_keyframe() override;
   Result<void> set_bitrate(std::int64_t bits_per_second) override;
@@ -82,24 +82,25 @@ class RecordingImpl final : public Recording, public SourceListener {
   Result<void> remove_output(const std::string& name) override { return outputs_.remove(name); }
   Result<void> set_replay_length(Nanoseconds length) override { return outputs_.set_replay_length(length); }
   Result<std::string> save_replay(const OutputSpec& spec) override {
-    if (stage_ready_.load(std::memory_order_acquire)) stage_->bring_out();
+    if (const auto stage = stage_at_work()) stage->bring_out();
     return outputs_.save_replay(spec);
   }
   SourceInfo source() const override { return source_->info(); }
   std::optional<Size> size() const override {
-    return stage_ready_.load(std::memory_order_acquire) ? std::optional(size_.load()) : std::nullopt;
+    return begun_.load(std::memory_order_acquire) ? std::optional(size_.load()) : std::nullopt;
   }
   std::optional<Codec> codec() const override {
-    return stage_ready_.load(std::memory_order_acquire) ? std::optional(codec_) : std::nullopt;
+    return begun_.load(std::memory_order_acquire) ? std::optional(codec_) : std::nullopt;
   }
   const DurationHistogram* import_times() const override {
-    return stage_ready_.load(std::memory_order_acquire) ? &pictures_->import_times() : nullptr;
+    return begun_.load(std::memory_order_acquire) ? &pictures_->import_times() : nullptr;
   }
   std::vector<Failover> takeovers() const override {
-    return stage_ready_.load(std::memory_order_acquire) ? stage_->takeovers() : std::vector<Failover>();
+    const std::lock_guard lock(stream_.mutex);
+    return stream_.takeovers;
   }
   const DurationHistogram* hold_times() const override {
-    return stage_ready_.load(std::memory_order_acquire) ? &pictures_->hold_times() : nullptr;
+    return begun_.load(std::memory_order_acquire) ? &pictures_->hold_times() : nullptr;
   }
   const DurationHistogram& capture_times() const override { return capture_times_; }
   const DurationHistogram& sink_times() const override { return outputs_.write_times(); }
@@ -120,9 +121,20 @@ class RecordingImpl final : public Recording, public SourceListener {
     const std::uint64_t at_end = passed_over_at_end_.load();
     return at_end != kUnderWay ? at_end : mailbox_.overwritten() + source_->stats().skipped;
   }
-  [[nodiscard]] std::expected<void, Failure> open_stage(Frame& first);
-  /// Without importer and encoder until the machine is awake, and nobody pauses. nullopt: the recording has ended.
-  [[nodiscard]] std::optional<PictureWorker::Awake> sleep(const std::stop_token& stop);
+  /// For the first picture: what it must be, its encoder, the outputs.
+  [[nodiscard]] std::expected<std::unique_ptr<Encoder>, Failure> begin_stream(Frame& first);
+  void begin_stage(std::unique_ptr<Encoder> encoder);
+  /// Takes everything down until the machine is awake, and nobody pauses, and builds it up again: the first picture
+  /// then. nullopt: the recording has ended.
+  [[nodiscard]] std::optional<Frame> sleep(const std::stop_token& stop);
+  [[nodiscard]] std::shared_ptr<EncodeStage> stage_at_work() const {
+    const std::lock_guard lock(mutex_);
+    return stage_;
+  }
+  void set_stage(std::shared_ptr<EncodeStage> stage) {
+    const std::lock_guard lock(mutex_);
+    stage_.swap(stage);
+  }
   void end_with(EndReason reason, std::optional<Failure> failure = std::nullopt);
   [[nodiscard]] OutputGroupEvents output_events();
   [[nodiscard]] Result<std::unique_ptr<Source>> open_source(std::stop_token stop);
@@ -144,9 +156,9 @@ class RecordingImpl final : public Recording, public SourceListener {
   PipelineFactory factory_;  ///< the worker's once that runs; outlives the stage, which asks it for successors
   PictureInput intake_;
 
-  // Made by the worker when the first picture has come; read by status() behind stage_ready_.
-  std::unique_ptr<EncodeStage> stage_;
-  std::unique_ptr<PictureWorker> pictures_;
+  EncodedStream stream_;
+  std::shared_ptr<EncodeStage> stage_;  ///< with mutex_ held; made and ended by the worker; null while there is none
+  std::unique_ptr<PictureWorker> pictures_;  ///< made by the worker for the first picture; read behind begun_
   static constexpr auto kUnderWay = std::numeric_limits<std::uint64_t>::max();
   std::uint64_t passed_over_before_ = 0;  ///< the first picture
   std::atomic<std::uint64_t> passed_over_at_end_ = kUnderWay;
@@ -157,7 +169,7 @@ class RecordingImpl final : public Recording, public SourceListener {
   std::atomic<Size> size_;
   Codec codec_{};
   std::atomic<bool> opening_{false};
-  std::atomic<bool> stage_ready_{false};
+  std::atomic<bool> begun_{false};  ///< the first picture is on its way to the encoder
   std::atomic<bool> paused_{false};
   std::atomic<std::uint64_t> route_changes_{0};
   std::atomic<std::uint64_t> source_reconnects_{0};
@@ -165,7 +177,7 @@ class RecordingImpl final : public Recording, public SourceListener {
   mutable EngineLoadMeter engine_load_;
 
   std::mutex change_mutex_;   // of settings, until the encoder has answered
-  mutable std::mutex mutex_;  // the end and the route
+  mutable std::mutex mutex_;  // the end, the route and the stage
   std::condition_variable ended_;
   EndReason end_ = EndReason::Running;
   std::optional<Failure> failure_;
@@ -236,28 +248,30 @@ std::expected<void, Failure> RecordingImpl::open(std::stop_token stop) {
   return {};
 }
 
-std::expected<void, Failure> RecordingImpl::open_stage(Frame& first) {
+std::expected<std::unique_ptr<Encoder>, Failure> RecordingImpl::begin_stream(Frame& first) {
   if (auto fits = factory_.check_crop(first); !fits) return failed(Part::Settings, std::move(fits.error()));
   if (auto fits = factory_.check_colour(first); !fits) return failed(Part::Settings, std::move(fits.error()));
   auto encoder = factory_.open_encoder(first, source_->info());
   if (!encoder) return failed(Part::Encoder, std::move(encoder.error()));
-  EncoderChoice& encoders = factory_.encoders();
-  const StreamParameters& stream = encoders.stream();
+  const StreamParameters& stream = factory_.encoders().stream();
   if (auto started = outputs_.start(stream); !started) return failed(Part::Output, std::move(started.error()));
   size_ = stream.size;
   codec_ = stream.codec;
-  const std::size_t frames = factory_.ring_frames(**encoder);
-  stage_ = std::make_unique<EncodeStage>(
-      std::move(*encoder), frames, ring_policy(options_),
+  logger("session").info("{} -> {} ({}) {}x{}", source_->info().description, (*encoder)->name(),
+                         factory_.importer().route(), stream.size.width, stream.size.height);
+  return std::move(*encoder);
+}
+
+void RecordingImpl::begin_stage(std::unique_ptr<Encoder> encoder) {
+  const std::size_t frames = factory_.ring_frames(*encoder);
+  set_stage(std::make_shared<EncodeStage>(
+      stream_, std::move(encoder), frames, ring_policy(options_),
       [this](const Packet& packet) {
         if (packet.new_stream) size_.store(packet.new_stream->size);
         outputs_.push(packet);
       },
-      [this](const Error& error) { end_with(EndReason::Failed, Failure{Part::Encoder, error}); }, &encoders,
-      options_.patience);
-  logger("session").info("{} -> {} ({}) {}x{}", source_->info().description, encoders.encoder(),
-                         factory_.importer().route(), stream.size.width, stream.size.height);
-  return {};
+      [this](const Error& error) { end_with(EndReason::Failed, Failure{Part::Encoder, error}); }, &factory_.encoders(),
+      options_.patience));
 }
 
 void RecordingImpl::run_worker(const std::stop_token& stop) {
@@ -267,12 +281,13 @@ void RecordingImpl::run_worker(const std::stop_token& stop) {
     return;
   }
   opening_ = true;
-  const auto opened = open_stage(*first);
+  auto encoder = begin_stream(*first);
   opening_ = false;
-  if (!opened) {
-    end_with(EndReason::Failed, opened.error());
+  if (!encoder) {
+    end_with(EndReason::Failed, encoder.error());
     return;
   }
+  begin_stage(std::move(*encoder));
   // Opening took a moment: begin with what is on the screen now.
   first = intake_.newest(std::move(*first), stop);
   const Rational rate = factory_.nominal_rate(source_->info());
@@ -295,23 +310,27 @@ void RecordingImpl::run_worker(const std::stop_token& stop) {
   config.renegotiate = [this](const FormatOffer& offer) { return source_->renegotiate(offer); };
   config.on_route = [this](std::string_view now, std::string_view reason) { on_route_change(now, reason); };
   config.asleep = [this] { return intake_.asleep(); };
-  config.sleep = [this](const std::stop_token& until) { return sleep(until); };
-  pictures_ = std::make_unique<PictureWorker>(config, mailbox_, factory_.importer(), *stage_);
+  pictures_ = std::make_unique<PictureWorker>(config, mailbox_);
   passed_over_before_ = passed_over();
   cpu_start_ = process_cpu_time();
   encoder_cpu_start_ = EncodeStage::encoder_cpu_time();
   on_route_change(factory_.importer().route(), {});
-  stage_ready_.store(true);
+  begun_.store(true);
   pictures_->set_paused(paused_.load());
   make_early_changes();
   pictures_->set_max_gap(max_gap(min_rate_.load()));
 
-  const Result<PictureWorker::End> end = pictures_->run(std::move(*first), stop);
+  std::optional<Frame> next = std::move(*first);
+  Result<PictureWorker::End> end = PictureWorker::End::Stopped;
+  while (next) {
+    end = pictures_->run(*std::exchange(next, std::nullopt), factory_.importer(), *stage_at_work(), stop);
+    if (end && *end == PictureWorker::End::Asleep) next = sleep(stop);
+  }
   mailbox_.close();  // what the source still gives while the encoder is drained is not part of the recording
   passed_over_at_end_.store(passed_over());
   cpu_ = process_cpu_time() - cpu_start_;
   cpu_encoder_ += EncodeStage::encoder_cpu_time() - encoder_cpu_start_;
-  stage_->finish();
+  if (const auto stage = stage_at_work()) stage->finish();
   if (!end) {
     end_with(EndReason::Failed, Failure{Part::Encoder, end.error()});
   } else if (*end == PictureWorker::End::Duration) {
@@ -319,30 +338,36 @@ void RecordingImpl::run_worker(const std::stop_token& stop) {
   }
 }
 
-std::optional<PictureWorker::Awake> RecordingImpl::sleep(const std::stop_token& stop) {
-  const std::string before = factory_.encoders().encoder();
+std::optional<Frame> RecordingImpl::sleep(const std::stop_token& stop) {
+  EncoderChoice& encoders = factory_.encoders();
+  const std::string before = encoders.encoder();
   logger("session").info("the machine sleeps: {} is let go of", before);
   intake_.quiet();
-  engine_load_.set_resting(true);
+  engine_load_.set_off(true);
   cpu_encoder_ += EncodeStage::encoder_cpu_time() - encoder_cpu_start_;
-  bool rested = stage_->rest(options_.patience.rest);
-  if (rested) factory_.encoders().let_go();
+  std::shared_ptr<EncodeStage> slow = stage_at_work();
+  set_stage(nullptr);
+  if (slow->finish_within(options_.patience.sleep)) {
+    slow.reset();
+    encoders.release();
+  } else {
+    logger("session").warn("{} has not given everything yet", before);
+  }
   encoder_cpu_start_ = EncodeStage::encoder_cpu_time();
-  if (!rested) logger("session").warn("{} has not given everything yet", before);
   auto slept = intake_.sleep(stop, [this] { return paused_.load(); });
-  while (slept && !rested && !stop.stop_requested()) rested = stage_->rest(options_.patience.rest);
-  auto resumed = slept ? intake_.resume(stop) : std::unexpected(std::move(slept.error()));
-  engine_load_.set_resting(false);
-  if (!resumed) {
-    if (resumed.error().error.kind != ErrorKind::Cancelled) end_with(EndReason::Failed, std::move(resumed.error()));
+  if (slow) slow->finish();
+  auto begun = slept ? intake_.begin_again(stop) : std::unexpected(std::move(slept.error()));
+  engine_load_.set_off(false);
+  if (!begun) {
+    if (begun.error().error.kind != ErrorKind::Cancelled) end_with(EndReason::Failed, std::move(begun.error()));
     return std::nullopt;
   }
-  const std::size_t frames = factory_.ring_frames(*resumed->encoder);
-  stage_->resume(std::move(resumed->encoder), frames);
-  const std::string& now = factory_.encoders().encoder();
+  begin_stage(std::move(begun->encoder));
+  make_early_changes();
+  const std::string& now = encoders.encoder();
   logger("session").info("awake: {} -> {} ({})", source_->info().description, now, factory_.importer().route());
   if (now != before && options_.events != nullptr) options_.events->on_encoder(before, now);
-  return PictureWorker::Awake{&factory_.importer(), intake_.newest(std::move(resumed->first), stop)};
+  return intake_.newest(std::move(begun->first), stop);
 }
 
 void RecordingImpl::on_state(SourceState state, const Error* error) {
@@ -374,18 +399,18 @@ void RecordingImpl::on_route_change(std::string_view now, std::string_view reaso
 
 void RecordingImpl::set_paused(bool on) {
   paused_.store(on);
-  if (stage_ready_.load()) pictures_->set_paused(on);
+  if (begun_.load()) pictures_->set_paused(on);
 }
 
 void RecordingImpl::request_keyframe() {
-  if (stage_ready_.load(std::memory_order_acquire)) stage_->request_keyframe();
+  if (const auto stage = stage_at_work()) stage->request_keyframe();
 }
 
 void RecordingImpl::make_early_changes() {
   EncoderChoice& encoders = factory_.encoders();
   const std::lock_guard lock(change_mutex_);
   if (const auto bit_rate = encoders.bit_rate()) {
-    if (const auto changed = stage_->set_bitrate(*bit_rate, outputs_.takes_new_headers()); !changed) {
+    if (const auto changed = stage_at_work()->set_bitrate(*bit_rate, outputs_.takes_new_headers()); !changed) {
       logger("session").warn("{}", changed.error().message());
       encoders.restore_bitrate(std::nullopt);
     }
@@ -395,7 +420,9 @@ void RecordingImpl::make_early_changes() {
 
 void RecordingImpl::pace(Rational rate) {
   // Pictures come at that rate whatever the encoder expects.
-  if (const auto known = stage_->set_rate(rate, outputs_.takes_new_headers()); !known) {
+  const auto stage = stage_at_work();
+  const auto known = stage ? stage->set_rate(rate, outputs_.takes_new_headers()) : Result<void>();
+  if (!known) {
     logger("session").warn("the encoder goes on to share its bits out for the rate before: {}",
                            known.error().message());
   }
@@ -416,8 +443,9 @@ Result<void> RecordingImpl::set_bitrate(std::int64_t bits_per_second) {
   EncoderChoice& encoders = factory_.encoders();
   const std::lock_guard lock(change_mutex_);
   const auto before = encoders.bit_rate();
-  if (auto ok = encoders.set_bitrate(bits_per_second); !ok || !stage_ready_.load()) return ok;
-  auto changed = stage_->set_bitrate(bits_per_second, outputs_.takes_new_headers());
+  const auto stage = stage_at_work();
+  if (auto ok = encoders.set_bitrate(bits_per_second); !ok || !stage) return ok;
+  auto changed = stage->set_bitrate(bits_per_second, outputs_.takes_new_headers());
   if (!changed && changed.error().kind != ErrorKind::Timeout) encoders.restore_bitrate(before);
   return changed;
 }
@@ -433,8 +461,7 @@ Result<void> RecordingImpl::set_rate(Rational rate) {
   EncoderChoice& encoders = factory_.encoders();
   const std::lock_guard lock(change_mutex_);
   encoders.set_rate(rate);
-  if (!stage_ready_.load()) return {};
-  pace(rate);
+  if (begun_.load()) pace(rate);
   return {};
 }
 
@@ -444,7 +471,7 @@ Result<void> RecordingImpl::set_min_rate(double rate) {
                 "the rate is constant: pictures are repeated to hold it");
   }
   min_rate_.store(rate);
-  if (stage_ready_.load()) pictures_->set_max_gap(max_gap(rate));
+  if (begun_.load()) pictures_->set_max_gap(max_gap(rate));
   return {};
 }
 
@@ -464,7 +491,7 @@ void RecordingImpl::end_with(EndReason reason, std::optional<Failure> failure) {
 bool RecordingImpl::wait(Nanoseconds timeout) {
   std::unique_lock lock(mutex_);
   const bool over = ended_.wait_for(lock, timeout, [this] { return end_ != EndReason::Running; });
-  if (rss_start_ == 0 && stage_ready_.load(std::memory_order_acquire) && pictures_->counters().elapsed >= kWarmUp) {
+  if (rss_start_ == 0 && begun_.load(std::memory_order_acquire) && pictures_->counters().elapsed >= kWarmUp) {
     rss_start_ = resident_kib();
   }
   return over;
@@ -491,9 +518,9 @@ RecordingStatus RecordingImpl::status() const {
   status.paused = paused_.load() || intake_.asleep();
   status.source_reconnects = source_reconnects_.load(std::memory_order_relaxed);
   status.route_changes = route_changes_.load(std::memory_order_relaxed);
-  status.first_picture = stage_ready_.load(std::memory_order_acquire);
+  status.first_picture = begun_.load(std::memory_order_acquire);
   if (!status.first_picture) return status;
-  add_figures(status, *pictures_, *stage_, passed_over() - passed_over_before_);
+  add_figures(status, *pictures_, stream_.metrics, stage_at_work().get(), passed_over() - passed_over_before_);
   status.gpu_encoder_load = engine_load_.load();
   return status;
 }
@@ -518,8 +545,8 @@ RecordingReport RecordingImpl::finish() {
   report.stuck_threads = parked_threads();
   report.counters = status();
   report.duration = report.counters.elapsed;
-  if (stage_ready_.load(std::memory_order_acquire)) {
-    add_encoding(report, *stage_, factory_.encoders());
+  if (begun_.load(std::memory_order_acquire)) {
+    add_encoding(report, stream_, factory_.encoders());
     report.route = report.counters.route;
     report.cpu = cpu_;
     report.cpu_not_encoder = std::max(Nanoseconds{}, cpu_ - cpu_encoder_);

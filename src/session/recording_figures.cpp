@@ -9,7 +9,7 @@ constexpr Nanoseconds kAskEvery = std::chrono::seconds(1);
 
 std::optional<double> EngineLoadMeter::load() {
   const std::lock_guard lock(mutex_);
-  if (resting_) return std::nullopt;
+  if (off_) return std::nullopt;
   const Nanoseconds now = monotonic_now();
   if (!load_) load_.emplace();
   if (!asked_at_ || now - *asked_at_ >= kAskEvery) {
@@ -19,47 +19,50 @@ std::optional<double> EngineLoadMeter::load() {
   return last_;
 }
 
-void EngineLoadMeter::set_resting(bool on) {
+void EngineLoadMeter::set_off(bool on) {
   const std::lock_guard lock(mutex_);
-  resting_ = on;
+  off_ = on;
   if (on) load_.reset();
 }
 
-void add_figures(RecordingStatus& status, const PictureWorker& pictures, const EncodeStage& stage,
-                 std::uint64_t passed_over) {
+void add_figures(RecordingStatus& status, const PictureWorker& pictures, const EncodeMetrics& metrics,
+                 const EncodeStage* stage, std::uint64_t passed_over) {
+  const auto figure = [](const std::atomic<std::uint64_t>& one) { return one.load(std::memory_order_relaxed); };
   const PictureWorker::Counters made = pictures.counters();
-  const EncodeStage::Counters encoded = stage.counters();
   status.elapsed = made.elapsed;
   status.repeated = made.repeated;
   status.thinned = made.thinned;
   status.captured = made.captured + passed_over;
-  status.ring_dropped = stage.ring().dropped();
-  status.dropped = made.dropped + passed_over + status.ring_dropped + encoded.lost;
-  status.taken = stage.metrics().taken.load(std::memory_order_relaxed);
-  status.packets = encoded.packets;
-  status.bytes = encoded.bytes;
-  const EncodeMetrics& metrics = stage.metrics();
+  status.ring_dropped = figure(metrics.ring_dropped);
+  status.dropped = made.dropped + passed_over + status.ring_dropped + figure(metrics.lost);
+  status.taken = figure(metrics.taken);
+  status.packets = figure(metrics.frames);
+  status.bytes = figure(metrics.bytes);
   status.encoder = metrics.encoder();
-  status.keyframes = encoded.keyframes;
-  status.reopens = metrics.reopens.load(std::memory_order_relaxed);
-  status.takeovers = metrics.takeovers.load(std::memory_order_relaxed);
-  status.encode_queue = stage.ring().depth();
-  status.encode_queue_size = stage.ring().capacity();
-  status.latency_p50 = stage.latency().quantile(0.5);
+  status.keyframes = figure(metrics.keyframes);
+  status.reopens = figure(metrics.reopens);
+  status.takeovers = figure(metrics.takeovers);
+  status.latency_p50 = metrics.latency.quantile(0.5);
+  if (stage == nullptr) return;
+  status.encode_queue = stage->ring().depth();
+  status.encode_queue_size = stage->ring().capacity();
 }
 
-void add_encoding(RecordingReport& report, const EncodeStage& stage, const EncoderChoice& encoders) {
+void add_encoding(RecordingReport& report, const EncodedStream& stream, const EncoderChoice& encoders) {
   report.encoder = encoders.encoder();
   report.failed_encoders = encoders.failed();
   report.passed_over = encoders.passed_over();
-  report.takeovers = stage.takeovers();
-  const DurationHistogram& encoding = stage.metrics().encoding;
+  {
+    const std::lock_guard lock(stream.mutex);
+    report.takeovers = stream.takeovers;
+  }
+  const DurationHistogram& encoding = stream.metrics.encoding;
   report.encoding_p50 = encoding.quantile(0.50);
   report.encoding_p95 = encoding.quantile(0.95);
   report.encoding_p99 = encoding.quantile(0.99);
   report.codec = encoders.stream().codec;
   report.size = encoders.stream().size;
-  const DurationHistogram& latency = stage.latency();
+  const DurationHistogram& latency = stream.metrics.latency;
   report.latency_p50 = latency.quantile(0.50);
   report.latency_p95 = latency.quantile(0.95);
   report.latency_p99 = latency.quantile(0.99);

@@ -19,20 +19,21 @@ class EngineLoadMeter {
  public:
   [[nodiscard]] std::optional<double> load();
   /// Leaves the driver alone from now on, or asks it again.
-  void set_resting(bool on);
+  void set_off(bool on);
 
  private:
   std::mutex mutex_;
   std::optional<EngineLoad> load_;
-  bool resting_ = false;
+  bool off_ = false;
   std::optional<double> last_;
   std::optional<Nanoseconds> asked_at_;
 };
 
-/// `passed_over`: pictures that newer ones replaced before the worker took them, or that the source missed.
-void add_figures(RecordingStatus& status, const PictureWorker& pictures, const EncodeStage& stage,
-                 std::uint64_t passed_over);
-/// Once the stage has finished.
-void add_encoding(RecordingReport& report, const EncodeStage& stage, const EncoderChoice& encoders);
+/// `stage`: at work now, or null. `passed_over`: pictures that newer ones replaced before the worker took them, or that
+/// the source missed.
+void add_figures(RecordingStatus& status, const PictureWorker& pictures, const EncodeMetrics& metrics,
+                 const EncodeStage* stage, std::uint64_t passed_over);
+/// Once no stage is at work any more.
+void add_encoding(RecordingReport& report, const EncodedStream& stream, const EncoderChoice& encoders);
 
 }  // namespace zc

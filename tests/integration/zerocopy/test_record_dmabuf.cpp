@@ -416,7 +416,7 @@ TEST_CASE("a machine that sleeps: nothing is left on the GPU, and dmabufs go the
   options.outputs.push_back(parse_output(file, std::nullopt, false).value());
   options.encoder.preset = Preset::LowLatency;
   options.reconnect = reconnect;
-  options.patience.rest = 60s;  // however busy this machine is
+  options.patience.sleep = 60s;  // however busy this machine is
   auto started = Recording::start(std::move(options), {});
   if (!started) FAIL(started.error().error.message());
   Recording& recording = **started;

@@ -33,6 +33,12 @@ namespace zc::test {
 inline constexpr SurfaceFormat kFormat{PixelFormat::NV12, {64, 64}};
 inline constexpr std::uint32_t kForEver = std::numeric_limits<std::uint32_t>::max();
 
+/// Of all stages of the stream so far.
+inline std::vector<Failover> failovers(const EncodedStream& stream) {
+  const std::lock_guard lock(stream.mutex);
+  return stream.takeovers;
+}
+
 /// A call that returns when it is told to.
 class Gate {
  public:

@@ -34,8 +34,9 @@ constexpr EncoderPatience kPatient{.stall = std::chrono::milliseconds(60), .hang
 Outcome run(Behaviour first, EncoderSuccession* heirs, std::uint32_t pictures) {
   Outcome outcome;
   const EncoderPatience patience = first.gate == nullptr ? kPatient : kShort;
+  EncodedStream stream;
   EncodeStage stage(
-      std::make_unique<FakeEncoder>(std::move(first)), 4, RingPolicy::Block,
+      stream, std::make_unique<FakeEncoder>(std::move(first)), 4, RingPolicy::Block,
       [&](const Packet& packet) {
         outcome.letters += static_cast<char>(packet.bytes().front());
         outcome.packets.push_back(packet);
@@ -44,7 +45,7 @@ Outcome run(Behaviour first, EncoderSuccession* heirs, std::uint32_t pictures) {
   for (std::uint32_t n = 0; n < pictures; ++n) REQUIRE(stage.push({picture(n), {}, false}));
   stage.finish();
   outcome.counters = stage.counters();
-  outcome.takeovers = stage.takeovers();
+  outcome.takeovers = failovers(stream);
   return outcome;
 }
 
@@ -197,12 +198,13 @@ TEST_CASE("a call that comes back late ends its thread") {
   const std::size_t parked = parked_threads();
   std::string letters;
   {
+    EncodedStream stream;
     EncodeStage stage(
-        std::make_unique<FakeEncoder>(Behaviour{.name = "hard", .hangs_at = 2, .gate = &gate}), 4, RingPolicy::Block,
-        [&](const Packet& packet) { letters += static_cast<char>(packet.bytes().front()); }, [](const Error&) {},
-        &heirs, kShort);
+        stream, std::make_unique<FakeEncoder>(Behaviour{.name = "hard", .hangs_at = 2, .gate = &gate}), 4,
+        RingPolicy::Block, [&](const Packet& packet) { letters += static_cast<char>(packet.bytes().front()); },
+        [](const Error&) {}, &heirs, kShort);
     for (std::uint32_t n = 0; n < 8; ++n) REQUIRE(stage.push({picture(n), {}, false}));
-    while (stage.takeovers().empty()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    while (failovers(stream).empty()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
     gate.open();
     stage.finish();
   }
@@ -225,8 +227,9 @@ TEST_CASE("hardware that hangs with nobody to follow ends the stream with the re
 TEST_CASE("settings are changed at once, without a picture, and the answer is the encoder's") {
   Asked asked;
   Heirs heirs({});
+  EncodedStream stream;
   EncodeStage stage(
-      std::make_unique<FakeEncoder>(Behaviour{.name = "hard", .asked = &asked}), 4, RingPolicy::Block,
+      stream, std::make_unique<FakeEncoder>(Behaviour{.name = "hard", .asked = &asked}), 4, RingPolicy::Block,
       [](const Packet&) {}, [](const Error&) {}, &heirs, kPatient);
   stage.request_keyframe();
   CHECK(stage.set_bitrate(2'000'000, true));
@@ -245,9 +248,10 @@ TEST_CASE("a change by opening anew is counted and told; one that is refused cha
   Behaviour behaviour{.name = "hard", .asked = &asked, .reopens = true};
   if (refused) behaviour.refuses_changes = ErrorKind::Unsupported;
   Heirs heirs({{.name = "soft"}});
+  EncodedStream stream;
   EncodeStage stage(
-      std::make_unique<FakeEncoder>(behaviour), 4, RingPolicy::Block, [](const Packet&) {}, [](const Error&) {}, &heirs,
-      kPatient);
+      stream, std::make_unique<FakeEncoder>(behaviour), 4, RingPolicy::Block, [](const Packet&) {}, [](const Error&) {},
+      &heirs, kPatient);
   CHECK(stage.set_bitrate(2'000'000, true).has_value() == !refused);
   REQUIRE(stage.push({picture(0), {}, false}));
   stage.finish();
@@ -260,7 +264,9 @@ TEST_CASE("a change by opening anew is counted and told; one that is refused cha
 TEST_CASE("an encoder that stands in a call stays as it is, and each answer is its own question's") {
   Gate gate;
   Asked asked;
+  EncodedStream stream;
   EncodeStage stage(
+      stream,
       std::make_unique<FakeEncoder>(
           Behaviour{.name = "soft", .hardware = false, .hangs_at = 0, .gate = &gate, .asked = &asked}),
       4, RingPolicy::Block, [](const Packet&) {}, [](const Error&) {}, nullptr, kPatient);
@@ -276,8 +282,9 @@ TEST_CASE("an encoder that stands in a call stays as it is, and each answer is i
 
 TEST_CASE("an encoder that dies of a change is replaced") {
   Heirs heirs({{.name = "soft"}});
+  EncodedStream stream;
   EncodeStage stage(
-      std::make_unique<FakeEncoder>(Behaviour{.name = "hard", .refuses_changes = ErrorKind::Lost}), 4,
+      stream, std::make_unique<FakeEncoder>(Behaviour{.name = "hard", .refuses_changes = ErrorKind::Lost}), 4,
       RingPolicy::Block, [](const Packet&) {}, [](const Error&) {}, &heirs, kPatient);
   REQUIRE(stage.push({picture(0), {}, false}));
   CHECK(stage.set_rate({10, 1}, true));  // whoever takes over has it
@@ -292,9 +299,11 @@ TEST_CASE("pictures of another size: all that the encoder held comes out, then a
   Asked asked;
   Heirs heirs({});
   Outcome outcome;
+  EncodedStream stream;
   EncodeStage stage(
-      std::make_unique<FakeEncoder>(Behaviour{.name = "hard", .holds = holds, .asked = &asked}), 4, RingPolicy::Block,
-      [&](const Packet& packet) { outcome.packets.push_back(packet); }, [](const Error&) {}, &heirs, kPatient);
+      stream, std::make_unique<FakeEncoder>(Behaviour{.name = "hard", .holds = holds, .asked = &asked}), 4,
+      RingPolicy::Block, [&](const Packet& packet) { outcome.packets.push_back(packet); }, [](const Error&) {}, &heirs,
+      kPatient);
   constexpr Size kSmall{32, 48};
   for (std::uint32_t n = 0; n < 8; ++n) {
     REQUIRE(stage.push({picture(n, nullptr, n < 4 ? kFormat.size : kSmall), {}, false}));
@@ -316,7 +325,9 @@ TEST_CASE("a size that the encoder does not take costs pictures of that size unt
   Asked asked;
   Heirs heirs({});
   std::atomic<std::uint64_t> packets{0};
+  EncodedStream stream;
   EncodeStage stage(
+      stream,
       std::make_unique<FakeEncoder>(
           Behaviour{.name = "hard", .asked = &asked, .refuses_changes = ErrorKind::Unsupported}),
       4, RingPolicy::Block, [&](const Packet&) { ++packets; }, [](const Error&) {}, &heirs, kPatient);
@@ -338,10 +349,11 @@ TEST_CASE("a size that the encoder does not take costs pictures of that size unt
 TEST_CASE("an encoder that dies of another size is replaced by one that takes it") {
   Heirs heirs({{.name = "soft"}});
   Outcome outcome;
+  EncodedStream stream;
   EncodeStage stage(
-      std::make_unique<FakeEncoder>(Behaviour{.name = "hard", .holds = 2, .refuses_changes = ErrorKind::Lost}), 4,
-      RingPolicy::Block, [&](const Packet& packet) { outcome.packets.push_back(packet); }, [](const Error&) {}, &heirs,
-      kPatient);
+      stream, std::make_unique<FakeEncoder>(Behaviour{.name = "hard", .holds = 2, .refuses_changes = ErrorKind::Lost}),
+      4, RingPolicy::Block, [&](const Packet& packet) { outcome.packets.push_back(packet); }, [](const Error&) {},
+      &heirs, kPatient);
   for (std::uint32_t n = 0; n < 6; ++n) {
     REQUIRE(stage.push({picture(n, nullptr, n < 3 ? kFormat.size : Size{32, 48}), {}, false}));
   }
@@ -354,8 +366,9 @@ TEST_CASE("an encoder that dies of another size is replaced by one that takes it
 
 TEST_CASE("the metrics can be read by anybody at any time") {
   Heirs heirs({});
+  EncodedStream stream;
   EncodeStage stage(
-      std::make_unique<FakeEncoder>(Behaviour{.name = "hard"}), 4, RingPolicy::Block, [](const Packet&) {},
+      stream, std::make_unique<FakeEncoder>(Behaviour{.name = "hard"}), 4, RingPolicy::Block, [](const Packet&) {},
       [](const Error&) {}, &heirs, kPatient);
   std::atomic<bool> over{false};
   std::atomic<bool> fell{false};

@@ -258,7 +258,7 @@ std::unique_ptr<Recording> start(const std::vector<std::string>& files, Events& 
   for (const std::string& file : files) options.outputs.push_back(parse_output(file, std::nullopt, false).value());
   options.encoder.encoder = std::move(encoder);
   options.events = &events;
-  options.patience.rest = 60s;  // however busy this machine is
+  options.patience.sleep = 60s;  // however busy this machine is
   auto recording = Recording::start(std::move(options), {});
   REQUIRE(recording);
   return std::move(*recording);

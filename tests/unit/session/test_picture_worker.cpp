@@ -109,14 +109,7 @@ class Rig {
  public:
   explicit Rig(std::optional<Rational> constant_rate = std::nullopt,
                const std::function<void(PictureWorker::Config&)>& adjust = {}, Nanoseconds first_late = {}) {
-    importer_ = std::make_unique<CountingImporter>(alive, "before");
-    stage_ = std::make_unique<EncodeStage>(
-        encoder("first"), 4, RingPolicy::Block,
-        [this](const Packet& packet) {
-          const std::lock_guard lock(mutex_);
-          packets_.push_back(packet);
-        },
-        [this](const Error&) { ++alive.wrong; }, nullptr, EncoderPatience{.hang = 60s, .rest = 60s});
+    build("before", "first");
     PictureWorker::Config config;
     config.pacer.constant_rate = constant_rate;
     if (constant_rate) {
@@ -124,17 +117,19 @@ class Rig {
     }
     config.epoch = epoch;
     config.asleep = [this] { return asleep.load(); };
-    config.sleep = [this](const std::stop_token& stop) { return sleep(stop); };
     config.on_route = [this](std::string_view now, std::string_view /*reason*/) {
       const std::lock_guard lock(mutex_);
       routes_.emplace_back(now);
     };
     if (adjust) adjust(config);
-    worker_ = std::make_unique<PictureWorker>(config, mailbox, *importer_, *stage_);
+    worker_ = std::make_unique<PictureWorker>(config, mailbox);
     thread_ = std::jthread([this, first_late](const std::stop_token& stop) {
-      Frame first = frame_of(alive);
-      first.arrived += first_late;
-      ended_ = worker_->run(std::move(first), stop);
+      std::optional<Frame> first = frame_of(alive);
+      first->arrived += first_late;
+      while (first) {
+        ended_ = worker_->run(*std::exchange(first, std::nullopt), *importer_, *stage_, stop);
+        if (ended_ && *ended_ == PictureWorker::End::Asleep) first = sleep(stop);
+      }
       importer_.reset();
     });
   }
@@ -193,7 +188,7 @@ class Rig {
   PictureWorker::End end() {
     thread_.request_stop();
     if (thread_.joinable()) thread_.join();
-    stage_->finish();
+    if (stage_) stage_->finish();
     CHECK(alive.wrong == 0);
     REQUIRE(ended_);
     return *ended_;
@@ -220,10 +215,21 @@ class Rig {
   std::unique_ptr<Encoder> encoder(std::string name) {
     return std::make_unique<FakeEncoder>(Behaviour{.name = std::move(name), .holds = 2, .alive = &alive.encoders});
   }
+  void build(const char* importer, std::string name) {
+    importer_ = std::make_unique<CountingImporter>(alive, importer);
+    stage_ = std::make_unique<EncodeStage>(
+        stream_, encoder(std::move(name)), 4, RingPolicy::Block,
+        [this](const Packet& packet) {
+          const std::lock_guard lock(mutex_);
+          packets_.push_back(packet);
+        },
+        [this](const Error&) { ++alive.wrong; }, nullptr, EncoderPatience{.hang = 60s, .sleep = 60s});
+  }
   /// As a recording does it.
-  std::optional<PictureWorker::Awake> sleep(const std::stop_token& stop) {
+  std::optional<Frame> sleep(const std::stop_token& stop) {
     ++sleeps;
-    if (!stage_->rest(60s)) ++alive.wrong;
+    if (!stage_->finish_within(60s)) ++alive.wrong;
+    stage_.reset();
     importer_.reset();
     mailbox.close();
     if (alive.importers != 0 || alive.encoders != 0 || alive.surfaces != 0 || alive.leases != 0) ++alive.wrong;
@@ -231,12 +237,11 @@ class Rig {
     while ((asleep || paused_) && !stop.stop_requested()) static_cast<void>(mailbox.take(stop, std::nullopt));
     if (stop.stop_requested()) return std::nullopt;
     mailbox.reopen();
-    importer_ = std::make_unique<CountingImporter>(alive, "after");
-    stage_->resume(encoder("second"), 4);
+    build("after", "second");
     let_go = false;
     Frame first = frame_of(alive);
     first.damage = Damage::none();  // to the source nothing has changed
-    return PictureWorker::Awake{importer_.get(), std::move(first)};
+    return first;
   }
 
   std::mutex mutex_;
@@ -244,6 +249,7 @@ class Rig {
   std::vector<std::string> routes_;
   std::atomic<bool> paused_{false};
   std::unique_ptr<CountingImporter> importer_;
+  EncodedStream stream_;
   std::unique_ptr<EncodeStage> stage_;
   std::unique_ptr<PictureWorker> worker_;
   Result<PictureWorker::End> ended_ = PictureWorker::End::Stopped;

@@ -29,7 +29,7 @@ RecordingOptions options(std::string_view source, const std::string& file) {
   o.source = parse_source(source).value();
   o.outputs.push_back(parse_output(file, std::nullopt, false).value());
   o.encoder.options = {{"preset", "ultrafast"}};
-  o.patience.rest = kLong;  // however busy this machine is
+  o.patience.sleep = kLong;  // however busy this machine is
   return o;
 }
 

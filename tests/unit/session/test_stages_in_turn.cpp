@@ -1,4 +1,5 @@
-// An encode stage that gives its encoder up for a while: nothing of it may be left, and no picture missing.
+// An encode stage that ends before the machine sleeps, and the one that goes on with its stream: nothing of the first
+// may be left, and no picture missing.
 #include "session/encode_stage.h"
 
 #include "base/parked_thread.h"
@@ -25,27 +26,27 @@ namespace {
 /// As long as a busy machine may need.
 constexpr Nanoseconds kLong = 60s;
 
-/// A stage, and what came out of it.
+/// A stream's stages, one after the other, and what came out of them.
 class Rig {
  public:
-  explicit Rig(Behaviour first, EncoderSuccession* heirs = nullptr, EncoderPatience patience = {}) {
-    first.alive = &encoders;
-    patience.rest = kLong;
+  explicit Rig(Behaviour first, EncoderSuccession* heirs = nullptr, EncoderPatience patience = {})
+      : heirs_(heirs), patience_(patience) {
+    patience_.sleep = kLong;
+    begin(std::move(first));
+  }
+
+  void begin(Behaviour behaviour) {
+    behaviour.alive = &encoders;
     stage = std::make_unique<EncodeStage>(
-        std::make_unique<FakeEncoder>(std::move(first)), 8, RingPolicy::Block,
+        stream, std::make_unique<FakeEncoder>(std::move(behaviour)), 8, RingPolicy::Block,
         [this](const Packet& packet) {
           const std::lock_guard lock(mutex_);
           packets_.push_back(packet);
         },
-        [this](const Error&) { ++errors; }, heirs, patience);
+        [this](const Error&) { ++errors; }, heirs_, patience_);
   }
-
   void push(std::uint32_t pictures) {
     for (std::uint32_t n = 0; n < pictures; ++n) REQUIRE(stage->push({picture(next_++, &surfaces), {}, false}));
-  }
-  void resume(Behaviour next, std::size_t ring_frames = 8) {
-    next.alive = &encoders;
-    stage->resume(std::make_unique<FakeEncoder>(std::move(next)), ring_frames);
   }
   [[nodiscard]] std::vector<Packet> packets() {
     const std::lock_guard lock(mutex_);
@@ -69,8 +70,11 @@ class Rig {
   std::atomic<int> surfaces{0};
   std::atomic<int> encoders{0};
   std::atomic<int> errors{0};
+  EncodedStream stream;
 
  private:
+  EncoderSuccession* heirs_;
+  EncoderPatience patience_;
   std::mutex mutex_;
   std::vector<Packet> packets_;
   std::uint32_t next_ = 0;
@@ -81,17 +85,18 @@ class Rig {
 
 }  // namespace
 
-TEST_CASE("a stage that rests has given every picture and keeps nothing, then goes on with a keyframe") {
+TEST_CASE("a stage that ends for a sleep has given every picture and keeps nothing; the next begins with a keyframe") {
   const std::uint32_t holds = GENERATE(0U, 3U);
   const bool hardware = GENERATE(false, true);
   Heirs heirs({{.name = "nobody"}});
   Rig rig({.name = "first", .holds = holds, .hardware = hardware}, &heirs);
   rig.push(6);
-  REQUIRE(rig.stage->rest(kLong));
+  REQUIRE(rig.stage->finish_within(kLong));
+  REQUIRE(rig.stage->finish_within(kLong));  // at once
   CHECK(rig.letters() == "ffffff");
   CHECK(rig.surfaces == 0);
   CHECK(rig.encoders == 0);
-  rig.resume({.name = "second", .holds = holds, .hardware = hardware});
+  rig.begin({.name = "second", .holds = holds, .hardware = hardware});
   rig.push(4);
   rig.stage->finish();
   CHECK(rig.letters() == "ffffffssss");
@@ -99,29 +104,15 @@ TEST_CASE("a stage that rests has given every picture and keeps nothing, then go
   const Packet again = rig.packets().at(6);
   CHECK(again.keyframe);
   CHECK(again.new_stream);
+  CHECK_FALSE(rig.packets().at(0).new_stream);
   CHECK(rig.errors == 0);
-  CHECK(rig.stage->counters().lost == 0);
+  CHECK(rig.stream.metrics.frames == 10);
+  CHECK(rig.stream.metrics.lost == 0);
   // It is no failure.
   CHECK(heirs.failures.empty());
-  CHECK(rig.stage->takeovers().empty());
-  CHECK(rig.stage->metrics().takeovers == 0);
+  CHECK(failovers(rig.stream).empty());
+  CHECK(rig.stream.metrics.takeovers == 0);
   CHECK(rig.surfaces == 0);
-  CHECK(rig.encoders == 0);
-}
-
-TEST_CASE("a stage rests as often as it is asked to, and may end while it does") {
-  Rig rig({.name = "a"});
-  rig.push(2);
-  REQUIRE(rig.stage->rest(kLong));
-  REQUIRE(rig.stage->rest(kLong));  // at once
-  rig.resume({.name = "b"});
-  REQUIRE(rig.stage->rest(kLong));  // without a picture between
-  rig.resume({.name = "c"});
-  rig.push(2);
-  REQUIRE(rig.stage->rest(kLong));
-  rig.stage->finish();
-  CHECK(rig.letters() == "aacc");
-  CHECK(rig.errors == 0);
   CHECK(rig.encoders == 0);
 }
 
@@ -130,21 +121,21 @@ TEST_CASE("an encoder that fails to give its last pictures costs those, and not 
   Heirs heirs({{.name = "nobody"}});
   Rig rig({.name = "first", .holds = 2, .fails_to_drain = !mute, .mute = mute}, &heirs);
   rig.push(5);
-  REQUIRE(rig.stage->rest(kLong));
+  REQUIRE(rig.stage->finish_within(kLong));
   CHECK(rig.surfaces == 0);
   CHECK(rig.encoders == 0);
-  rig.resume({.name = "second"});
+  rig.begin({.name = "second"});
   rig.push(3);
   rig.stage->finish();
   CHECK(rig.letters() == (mute ? "sss" : "fffsss"));
-  CHECK(rig.stage->counters().lost == (mute ? 5 : 2));
+  CHECK(rig.stream.metrics.lost == (mute ? 5 : 2));
   CHECK(rig.errors == 0);
   CHECK(heirs.failures.empty());
 }
 
 TEST_CASE("hardware that hangs as it is drained is left behind") {
   Gate gate;
-  // Found by whoever waits for the rest, or by the watchdog before that.
+  // Found by whoever waits for the end, or by the watchdog before that.
   const bool watchdog = GENERATE(false, true);
   Heirs heirs({{.name = "nobody"}});
   Rig rig({.name = "first", .holds = 2, .hangs_in_drain = true, .gate = &gate}, &heirs,
@@ -152,20 +143,21 @@ TEST_CASE("hardware that hangs as it is drained is left behind") {
   rig.push(5);
   while (rig.letters() != "fff") std::this_thread::sleep_for(1ms);
   if (watchdog) {
-    REQUIRE(rig.stage->rest(kLong));
+    REQUIRE(rig.stage->finish_within(kLong));
   } else {
-    while (!rig.stage->rest(200ms)) CHECK(rig.letters() == "fff");
+    while (!rig.stage->finish_within(200ms)) CHECK(rig.letters() == "fff");
   }
   CHECK(rig.surfaces == 0);
-  rig.resume({.name = "second"});
+  rig.begin({.name = "second"});
   rig.push(3);
   gate.open();  // what comes back late harms nobody
   rig.stage->finish();
   CHECK(rig.letters() == "fffsss");
   rig.check_order();
-  CHECK(rig.stage->counters().lost == 2);
+  CHECK(rig.stream.metrics.lost == 2);
   CHECK(rig.errors == 0);
   CHECK(heirs.failures.empty());
+  for (int tries = 0; tries < 6000 && parked_threads() > 0; ++tries) std::this_thread::sleep_for(10ms);
   CHECK(rig.encoders == 0);
 }
 
@@ -173,73 +165,44 @@ TEST_CASE("software that takes its time is waited for") {
   Gate gate;
   Rig rig({.name = "first", .holds = 2, .hangs_in_drain = true, .hardware = false, .gate = &gate});
   rig.push(5);
-  CHECK_FALSE(rig.stage->rest(50ms));
+  CHECK_FALSE(rig.stage->finish_within(50ms));
   gate.open();
-  REQUIRE(rig.stage->rest(kLong));
+  rig.stage->finish();
   CHECK(rig.letters() == "fffff");
-  rig.resume({.name = "second"});
+  rig.begin({.name = "second"});
   rig.push(2);
   rig.stage->finish();
   CHECK(rig.letters() == "fffffss");
-  CHECK(rig.stage->counters().lost == 0);
+  CHECK(rig.stream.metrics.lost == 0);
 }
 
-TEST_CASE("nobody takes over from an encoder that fails while it is to rest") {
+TEST_CASE("nobody takes over from an encoder that fails as its stage ends for a sleep") {
   Gate gate;
   Heirs heirs({{.name = "nobody"}});
   Rig rig({.name = "first", .fails_at = 2, .hardware = false, .hangs_at = 2, .gate = &gate}, &heirs, {.hang = kLong});
   rig.push(6);
-  CHECK_FALSE(rig.stage->rest(50ms));
+  CHECK_FALSE(rig.stage->finish_within(50ms));
   gate.open();
-  REQUIRE(rig.stage->rest(kLong));
+  rig.stage->finish();
   CHECK(rig.letters() == "ff");
   CHECK(heirs.failures.empty());
-  CHECK(rig.stage->counters().lost == 4);
-  rig.resume({.name = "second"});
+  CHECK(rig.stream.metrics.lost == 4);
+  rig.begin({.name = "second"});
   rig.push(2);
   rig.stage->finish();
   CHECK(rig.letters() == "ffss");
   CHECK(rig.errors == 0);
 }
 
-TEST_CASE("after a rest the stage is as watchful as before") {
+TEST_CASE("the next stage is as watchful as the one before") {
   Heirs heirs({{.name = "third"}});
   Rig rig({.name = "first"}, &heirs);
   rig.push(2);
-  REQUIRE(rig.stage->rest(kLong));
-  rig.resume({.name = "second", .fails_at = 1});
+  REQUIRE(rig.stage->finish_within(kLong));
+  rig.begin({.name = "second", .fails_at = 1});
   rig.push(3);
   rig.stage->finish();
   CHECK(rig.letters() == "ffstt");
   CHECK(heirs.failures == std::vector<std::string>{"second: the device is gone"});
-  CHECK(rig.stage->takeovers().size() == 1);
-}
-
-TEST_CASE("what is asked of a resting stage is for its next encoder") {
-  Asked asked;
-  Rig rig({.name = "first"});
-  rig.push(1);
-  REQUIRE(rig.stage->rest(kLong));
-  CHECK(rig.stage->set_bitrate(2'000'000, true));
-  rig.stage->request_keyframe();
-  rig.resume({.name = "second", .asked = &asked});
-  rig.push(1);
-  rig.stage->finish();
-  CHECK(asked.words == std::vector<std::string>{"0 2000000", "0 keyframe"});
-}
-
-TEST_CASE("a ring holds what the next importer can spare, and never more than at first") {
-  Rig rig({.name = "first"});
-  CHECK(rig.stage->ring().capacity() == 8);
-  REQUIRE(rig.stage->rest(kLong));
-  rig.resume({.name = "second"}, 2);
-  CHECK(rig.stage->ring().capacity() == 2);
-  rig.push(10);
-  REQUIRE(rig.stage->rest(kLong));
-  rig.resume({.name = "third"}, 100);
-  CHECK(rig.stage->ring().capacity() == 8);
-  rig.push(10);
-  rig.stage->finish();
-  CHECK(rig.letters() == std::string(10, 's') + std::string(10, 't'));
-  rig.check_order();
+  CHECK(failovers(rig.stream).size() == 1);
 }
