@@ -50,7 +50,7 @@ class ReconnectingSource final : public Source, private SourceListener {
     offer_ = offer;
     const std::stop_callback pass_on(options_.stop, [this] { stop_.request_stop(); });
     if (auto begun = begin(); !begun) return begun;
-    keeper_ = std::jthread([this] {
+    watcher_ = std::jthread([this] {
       name_this_thread("zc-source");
       keep();
     });
@@ -88,7 +88,7 @@ class ReconnectingSource final : public Source, private SourceListener {
   void stop() override {
     stop_.request_stop();
     changed_.notify_all();
-    if (keeper_.joinable()) keeper_.join();
+    if (watcher_.joinable()) watcher_.join();
     if (const std::shared_ptr<Source> source = current()) source->stop();
   }
 
@@ -172,7 +172,7 @@ class ReconnectingSource final : public Source, private SourceListener {
     return source_->renegotiate(offer);
   }
 
-  /// Keeper thread.
+  /// Watcher thread.
   void keep() {
     const std::stop_token stop = stop_.get_token();
     while (true) {
@@ -215,7 +215,7 @@ class ReconnectingSource final : public Source, private SourceListener {
     }
   }
 
-  /// From now on; with mutex_ held, on the keeper thread.
+  /// From now on; with mutex_ held, on the watcher thread.
   [[nodiscard]] Nanoseconds until_watch() const {
     if (resting_) return options_.silence;
     const Nanoseconds due = proof_ ? proof_->asked_at + options_.proof : silent_since() + options_.silence * patience_;
@@ -224,7 +224,7 @@ class ReconnectingSource final : public Source, private SourceListener {
   [[nodiscard]] Nanoseconds heard_at() const { return heard_at_.load(std::memory_order_relaxed); }
   [[nodiscard]] Nanoseconds silent_since() const { return std::max(heard_at(), begun_at_); }
 
-  /// Keeper thread, when until_watch() has passed. False: the source has come to its end.
+  /// Watcher thread, when until_watch() has passed. False: the source has come to its end.
   [[nodiscard]] bool watch() {
     const Nanoseconds now = monotonic_now();
     if (proof_) {
@@ -245,7 +245,7 @@ class ReconnectingSource final : public Source, private SourceListener {
     return wake_present();
   }
 
-  /// Keeper thread: whether the proof is one.
+  /// Watcher thread: whether the proof is one.
   void judge(Nanoseconds now) {
     if (now < proof_->asked_at + options_.proof) return;
     const bool lives = heard_at() != proof_->heard_before;
@@ -263,13 +263,13 @@ class ReconnectingSource final : public Source, private SourceListener {
                   .detail = "it is connected and gives no picture, not even at the start of a new stream"};
   }
 
-  /// Forgets what was asked of another source, or before a sleep. Not while the keeper runs, or on its thread.
+  /// Forgets what was asked of another source, or before a sleep. Not while the watcher runs, or on its thread.
   void begin_to_listen() {
     begun_at_ = monotonic_now();
     proof_.reset();
   }
 
-  /// With calls_ held, on the keeper thread. False: it has come to its end.
+  /// With calls_ held, on the watcher thread. False: it has come to its end.
   [[nodiscard]] bool wake_present() {
     FormatOffer offer;
     std::uint64_t version = 0;
@@ -328,14 +328,14 @@ class ReconnectingSource final : public Source, private SourceListener {
   struct Proof {
     Nanoseconds asked_at{}, heard_before{};
   };
-  // Keeper thread:
+  // Watcher thread:
   std::optional<Proof> proof_;  ///< not judged yet
   Nanoseconds begun_at_{};      ///< to listen to the present source
   Nanoseconds proved_at_{};
   int patience_ = 1;  ///< times `silence`
   int stills_ = 0;    ///< new streams that began with a screen that stood still, since one that did not
 
-  std::jthread keeper_;
+  std::jthread watcher_;
 };
 
 }  // namespace

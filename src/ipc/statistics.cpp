@@ -43,7 +43,7 @@ constexpr std::array kRows{
     counter("encoder_bytes", &S::bytes, "Coded bytes"),
     counter("encoder_keyframes", &S::keyframes, "Coded keyframes"),
     counter("encoder_reopens", &S::encoder_reopens, "An encoder was opened anew for another setting"),
-    counter("encoder_takeovers", &S::encoder_takeovers, "Another encoder took a failed one's place"),
+    counter("encoder_failovers", &S::encoder_failovers, "Another encoder took a failed one's place"),
     counter("route_changes", &S::route_changes, "The route from capture to encoder changed"),
     counter("source_reconnects", &S::source_reconnects, "The source went away and came back"),
     counter("worker_restarts", &S::worker_restarts, "The session's process was started anew after a crash"),

@@ -50,7 +50,7 @@ struct Statistics {
   std::uint64_t bytes = 0;
   std::uint64_t keyframes = 0;
   std::uint64_t encoder_reopens = 0;
-  std::uint64_t encoder_takeovers = 0;
+  std::uint64_t encoder_failovers = 0;
   std::uint64_t route_changes = 0;
   std::uint64_t source_reconnects = 0;
   std::uint64_t worker_restarts = 0;  ///< counted by the daemon

@@ -18,7 +18,7 @@ struct EncodeMetrics {
   std::atomic<std::uint64_t> lost{0};          ///< pictures that a failed encoder or a lost device took with it
   std::atomic<std::uint64_t> ring_dropped{0};  ///< pictures that a full ring dropped
   std::atomic<std::uint64_t> reopens{0};       ///< of the same encoder, for a setting that it cannot change as it runs
-  std::atomic<std::uint64_t> takeovers{0};     ///< another encoder in the place of a failed one
+  std::atomic<std::uint64_t> failovers{0};     ///< another encoder in the place of a failed one
   DurationHistogram latency;                   ///< producer's timestamp to packet; no repeats
   DurationHistogram encoding;                  ///< handed to the encoder to packet; no repeats
   std::atomic<const EncoderRow*> row{nullptr};

@@ -483,7 +483,7 @@ void EncodeStage::deliver(Packet& packet) {
   account(packet);
   if (failed_at_) {
     const std::lock_guard lock(stream_.mutex);
-    stream_.takeovers.back().first_packet = monotonic_now() - *std::exchange(failed_at_, std::nullopt);
+    stream_.failovers.back().first_packet = monotonic_now() - *std::exchange(failed_at_, std::nullopt);
   }
   on_packet_(packet);
 }

@@ -52,7 +52,7 @@ struct EncodedStream {
   std::optional<std::int64_t> last_dts;
 
   mutable std::mutex mutex;
-  std::vector<Failover> takeovers;  ///< with the mutex held
+  std::vector<Failover> failovers;  ///< with the mutex held
 };
 
 /// The encoder thread: takes jobs from the ring, hands every packet to `on_packet` (on that thread; may block, which

@@ -30,7 +30,7 @@ void EncodeStage::begin_with(Encoder& encoder) {
 Result<void> EncodeStage::replace_encoder(WatchedEncoder& work, Error why) {
   while (true) {
     const Nanoseconds failed_at = monotonic_now();
-    Failover takeover{.failed = encoder_name_, .reason = why.detail, .encoder = {}};
+    Failover failover{.failed = encoder_name_, .reason = why.detail, .encoder = {}};
     auto next = succession_->next(encoder_name_, why);
     if (!next) {
       in_flight_.clear();
@@ -40,23 +40,23 @@ Result<void> EncodeStage::replace_encoder(WatchedEncoder& work, Error why) {
     begin_with(work.encoder());
     adapter_.reset();
     new_stream_ = std::make_shared<const StreamParameters>(work.encoder().stream());
-    metrics_.takeovers.fetch_add(1, std::memory_order_relaxed);
-    takeover.encoder = encoder_name_;
-    takeover.opened = monotonic_now() - failed_at;
+    metrics_.failovers.fetch_add(1, std::memory_order_relaxed);
+    failover.encoder = encoder_name_;
+    failover.opened = monotonic_now() - failed_at;
     {
       const std::lock_guard lock(mutex_);
       new_input_ = work.encoder().input();
     }
     {
       const std::lock_guard lock(stream_.mutex);
-      stream_.takeovers.push_back(std::move(takeover));
+      stream_.failovers.push_back(std::move(failover));
     }
     failed_at_ = failed_at;
     Result<void> result = encode_again(work);
     if (work.lost()) return result;
     {
       const std::lock_guard lock(stream_.mutex);
-      stream_.takeovers.back().resumed = monotonic_now() - failed_at;
+      stream_.failovers.back().resumed = monotonic_now() - failed_at;
     }
     close(std::move(failed), patience_.hang);  // not before: the pictures come first
     if (result || !replaceable()) return result;

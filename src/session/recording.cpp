@@ -95,9 +95,9 @@ class RecordingImpl final : public Recording, public SourceListener {
   const DurationHistogram* import_times() const override {
     return begun_.load(std::memory_order_acquire) ? &pictures_->import_times() : nullptr;
   }
-  std::vector<Failover> takeovers() const override {
+  std::vector<Failover> failovers() const override {
     const std::lock_guard lock(stream_.mutex);
-    return stream_.takeovers;
+    return stream_.failovers;
   }
   const DurationHistogram* hold_times() const override {
     return begun_.load(std::memory_order_acquire) ? &pictures_->hold_times() : nullptr;

@@ -103,7 +103,7 @@ struct RecordingStatus {
   std::string encoder;           ///< at work now
   std::uint64_t keyframes = 0;   ///< coded
   std::uint64_t reopens = 0;     ///< an encoder was opened anew for another setting
-  std::uint64_t takeovers = 0;   ///< another encoder took a failed one's place
+  std::uint64_t failovers = 0;   ///< another encoder took a failed one's place
   std::size_t encode_queue = 0;  ///< surfaces in the ring
   std::size_t encode_queue_size = 0;       ///< it has room for
   std::uint64_t ring_dropped = 0;          ///< of `dropped`, by a full ring that does not block
@@ -130,7 +130,7 @@ struct RecordingReport {
   SourceStats source_stats;
   std::string encoder;                                         ///< at the end
   std::vector<std::string> failed_encoders;                    ///< that were at work before it, in order
-  std::vector<Failover> takeovers;                             ///< likewise, with what each took
+  std::vector<Failover> failovers;                             ///< likewise, with what each took
   Nanoseconds encoding_p50{}, encoding_p95{}, encoding_p99{};  ///< handed to the encoder to packet
   std::size_t stuck_threads = 0;        ///< stand in a driver's call for good: end the process by std::_Exit()
   std::vector<PassedOver> passed_over;  ///< that could not be used when one was looked for, in order
@@ -196,7 +196,7 @@ class Recording {
   [[nodiscard]] virtual std::optional<Size> size() const = 0;
   [[nodiscard]] virtual std::optional<Codec> codec() const = 0;
   /// Any thread: those so far.
-  [[nodiscard]] virtual std::vector<Failover> takeovers() const = 0;
+  [[nodiscard]] virtual std::vector<Failover> failovers() const = 0;
   /// Any thread; null before the first picture: time from a picture's turn until its surface is made.
   [[nodiscard]] virtual const DurationHistogram* import_times() const = 0;
   /// Likewise: from a picture's arrival until the importer had done with the producer's buffer.

@@ -41,7 +41,7 @@ void add_figures(RecordingStatus& status, const PictureWorker& pictures, const E
   status.encoder = metrics.encoder();
   status.keyframes = figure(metrics.keyframes);
   status.reopens = figure(metrics.reopens);
-  status.takeovers = figure(metrics.takeovers);
+  status.failovers = figure(metrics.failovers);
   status.latency_p50 = metrics.latency.quantile(0.5);
   if (stage == nullptr) return;
   status.encode_queue = stage->ring().depth();
@@ -54,7 +54,7 @@ void add_encoding(RecordingReport& report, const EncodedStream& stream, const En
   report.passed_over = encoders.passed_over();
   {
     const std::lock_guard lock(stream.mutex);
-    report.takeovers = stream.takeovers;
+    report.failovers = stream.failovers;
   }
   const DurationHistogram& encoding = stream.metrics.encoding;
   report.encoding_p50 = encoding.quantile(0.50);

@@ -53,13 +53,13 @@ std::string report_json(const RecordingReport& report) {
   json["codec"] = to_string(report.codec);
   json["encoder"] = report.encoder;
   if (!report.failed_encoders.empty()) json["failed_encoders"] = report.failed_encoders;
-  for (const Failover& takeover : report.takeovers) {
-    json["takeovers"].push_back({{"failed", takeover.failed},
-                                 {"reason", takeover.reason},
-                                 {"encoder", takeover.encoder},
-                                 {"open_ms", rounded(milliseconds(takeover.opened))},
-                                 {"resumed_ms", rounded(milliseconds(takeover.resumed))},
-                                 {"first_packet_ms", rounded(milliseconds(takeover.first_packet))}});
+  for (const Failover& failover : report.failovers) {
+    json["failovers"].push_back({{"failed", failover.failed},
+                                 {"reason", failover.reason},
+                                 {"encoder", failover.encoder},
+                                 {"open_ms", rounded(milliseconds(failover.opened))},
+                                 {"resumed_ms", rounded(milliseconds(failover.resumed))},
+                                 {"first_packet_ms", rounded(milliseconds(failover.first_packet))}});
   }
   for (const PassedOver& other : report.passed_over) {
     json["passed_over"].push_back({{"encoder", other.encoder}, {"reason", other.reason}});

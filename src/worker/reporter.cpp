@@ -101,7 +101,7 @@ void Reporter::look_at(const Recording& recording) {
   }
   if (status.first_picture) {
     tell_facts(recording, status);
-    tell_takeovers(recording);
+    tell_failovers(recording);
   }
   if (state != told_) {
     told_ = state;
@@ -143,10 +143,10 @@ void Reporter::tell_facts(const Recording& recording, const RecordingStatus& sta
   tell(std::move(facts));
 }
 
-void Reporter::tell_takeovers(const Recording& recording) {
-  const std::vector<Failover> all = recording.takeovers();
-  for (; takeovers_ < all.size(); ++takeovers_) {
-    const Failover& one = all[takeovers_];
+void Reporter::tell_failovers(const Recording& recording) {
+  const std::vector<Failover> all = recording.failovers();
+  for (; failovers_ < all.size(); ++failovers_) {
+    const Failover& one = all[failovers_];
     tell(ChangeEvent{
         .what = ChangeEvent::What::Encoder, .before = one.failed, .now = one.encoder, .reason = one.reason});
   }

@@ -45,7 +45,7 @@ class Reporter final : public RecordingEvents {
   void tell(const Event& event) const;
   void tell_figures(const Recording& recording, const RecordingStatus& status);
   void tell_facts(const Recording& recording, const RecordingStatus& status);
-  void tell_takeovers(const Recording& recording);
+  void tell_failovers(const Recording& recording);
   /// How long may pass without a picture; nullopt: a still screen may be silent for ever.
   [[nodiscard]] static std::optional<Nanoseconds> stall(double least_rate);
   void watch_for_stall(const RecordingStatus& status);
@@ -58,7 +58,7 @@ class Reporter final : public RecordingEvents {
   // Of the thread of look_at().
   std::optional<SessionState> told_;
   FactsEvent facts_;
-  std::size_t takeovers_ = 0;
+  std::size_t failovers_ = 0;
   std::optional<RecordingStatus> before_;
   Nanoseconds figures_at_{};
   std::uint64_t newest_done_ = 0;

@@ -37,7 +37,7 @@ Statistics make_statistics(const Recording& recording, const RecordingStatus& no
   statistics.bytes = now.bytes;
   statistics.keyframes = now.keyframes;
   statistics.encoder_reopens = now.reopens;
-  statistics.encoder_takeovers = now.takeovers;
+  statistics.encoder_failovers = now.failovers;
   statistics.route_changes = now.route_changes;
   statistics.source_reconnects = now.source_reconnects;
   statistics.encode_queue = now.encode_queue;

@@ -7,7 +7,7 @@ namespace zc {
 
 /// Sleep before a driver is asked for the end of the work just given to it, for most of what such work took lately. A
 /// driver either spins until then (NVIDIA's OpenGL) or wakes the thread up late (its Vulkan). One thread makes every
-/// call; its timers become exact with the first nap.
+/// call; its timers become exact with the first sleep.
 class AdaptiveSleep {
  public:
   /// Right after the work was given away: sleeps, at most for half of `timeout`. False: not at all.

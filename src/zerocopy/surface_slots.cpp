@@ -51,7 +51,7 @@ Result<void> SurfaceSlots::check() const {
   return fail(ErrorKind::Busy, "import frame", fmt::format("all {} surfaces are in use", state_->places.size()));
 }
 
-Result<void> SurfaceSlots::seat(AVFrame& frame) {
+Result<void> SurfaceSlots::assign(AVFrame& frame) {
   if (auto some = check(); !some) return some;
   State::Place& place = *state_->find();
   frame.buf[1] = av_buffer_create(&place.nothing, sizeof place.nothing, &State::give_back, &place, 0);

@@ -22,7 +22,7 @@ class SurfaceSlots {
   /// Busy: all places are taken.
   [[nodiscard]] Result<void> check() const;
   /// Gives the frame a place. Busy: all places are taken.
-  [[nodiscard]] Result<void> seat(AVFrame& frame);
+  [[nodiscard]] Result<void> assign(AVFrame& frame);
   [[nodiscard]] std::size_t taken() const;
 
  private:

@@ -5,25 +5,25 @@
 namespace zc {
 namespace {
 
-/// Between the planned end of a nap and that of the work.
+/// Between the planned end of a sleep and that of the work.
 constexpr Nanoseconds kMargin = std::chrono::microseconds(5);
 /// Less than this costs as much as it saves.
 constexpr Nanoseconds kShortestSleep = std::chrono::microseconds(10);
 /// More than any frame takes: an estimate is not to make a wait longer than its bound.
 constexpr Nanoseconds kLongestSleep = std::chrono::milliseconds(20);
-/// The first work may have waited for a driver's compiler. For the same reason an estimate doubles at the most: naps
+/// The first work may have waited for a driver's compiler. For the same reason an estimate doubles at the most: sleeps
 /// that are much too long would go on for many frames.
 constexpr Nanoseconds kMostFirst = std::chrono::microseconds(200);
 
 }  // namespace
 
-Nanoseconds WaitEstimate::nap() const {
-  const Nanoseconds nap = std::min(kLongestSleep, expected_ - late_ - kMargin);
-  return nap < kShortestSleep ? Nanoseconds{} : nap;
+Nanoseconds WaitEstimate::sleep_time() const {
+  const Nanoseconds sleep = std::min(kLongestSleep, expected_ - late_ - kMargin);
+  return sleep < kShortestSleep ? Nanoseconds{} : sleep;
 }
 
 void WaitEstimate::learn(Nanoseconds took, bool overslept) {
-  late_ -= late_ / 64;  // forgotten in time: one late wake-up is not to end all naps
+  late_ -= late_ / 64;  // forgotten in time: one late wake-up is not to end all sleeps
   if (overslept) {
     expected_ -= expected_ / 4;
   } else if (expected_ == Nanoseconds{}) {
@@ -35,7 +35,7 @@ void WaitEstimate::learn(Nanoseconds took, bool overslept) {
   }
 }
 
-void WaitEstimate::napped(Nanoseconds asked, Nanoseconds slept) {
+void WaitEstimate::slept(Nanoseconds asked, Nanoseconds slept) {
   late_ += (std::max(Nanoseconds{}, slept - asked) - late_) / 4;
 }
 

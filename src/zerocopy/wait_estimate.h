@@ -5,16 +5,16 @@
 namespace zc {
 
 /// How long to sleep before asking for the end of work that takes about as long each time (AdaptiveSleep). Pure
-/// bookkeeping: a nap ends a little before the work does, and becomes shorter whenever it did not.
+/// bookkeeping: a sleep ends a little before the work does, and becomes shorter whenever it did not.
 class WaitEstimate {
  public:
   /// Zero: not worth it, or nothing is known yet.
-  [[nodiscard]] Nanoseconds nap() const;
-  /// The work took `took`, as far as one can tell: `overslept` says that it was over when the nap ended, so that its
+  [[nodiscard]] Nanoseconds sleep_time() const;
+  /// The work took `took`, as far as one can tell: `overslept` says that it was over when the sleep ended, so that its
   /// end was not seen.
   void learn(Nanoseconds took, bool overslept);
   /// What was asked of the system and what it made of it.
-  void napped(Nanoseconds asked, Nanoseconds slept);
+  void slept(Nanoseconds asked, Nanoseconds slept);
 
  private:
   Nanoseconds expected_{};  ///< of the work

@@ -15,7 +15,7 @@ extern "C" {
 namespace zc::cuda {
 namespace {
 
-using Keeper = std::shared_ptr<const Context>;
+using ContextOwner = std::shared_ptr<const Context>;
 
 std::unexpected<Error> fail_av(int code) {
   return fail_ffmpeg(ErrorKind::Unsupported, code, "hand the CUDA context to FFmpeg");
@@ -29,8 +29,8 @@ Result<AvBufferPtr> make_av_device(std::shared_ptr<const Context> context) {
   auto* device = reinterpret_cast<AVHWDeviceContext*>(buffer->data);
   static_cast<AVCUDADeviceContext*>(device->hwctx)->cuda_ctx = context->handle();
   // FFmpeg calls this once its own work on the context is over.
-  device->free = [](AVHWDeviceContext* gone) { delete static_cast<Keeper*>(gone->user_opaque); };
-  device->user_opaque = new Keeper(std::move(context));
+  device->free = [](AVHWDeviceContext* gone) { delete static_cast<ContextOwner*>(gone->user_opaque); };
+  device->user_opaque = new ContextOwner(std::move(context));
   if (const int code = av_hwdevice_ctx_init(buffer.get()); code < 0) return fail_av(code);
   return buffer;
 }
@@ -39,7 +39,7 @@ Result<AvBufferPtr> Context::av_device() const { return make_av_device(shared_fr
 
 std::shared_ptr<const Context> context_of(const AVBufferRef& frames) {
   const auto* context = reinterpret_cast<const AVHWFramesContext*>(frames.data);
-  return *static_cast<const Keeper*>(context->device_ctx->user_opaque);
+  return *static_cast<const ContextOwner*>(context->device_ctx->user_opaque);
 }
 
 Result<void> finish_copies(const AVBufferRef& frames) { return synchronize(*context_of(frames)); }

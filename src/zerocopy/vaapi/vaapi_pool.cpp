@@ -95,7 +95,7 @@ Result<Surface> VaapiPool::take() {
     return std::unexpected(
         Error{kind, ErrorDomain::FFmpeg, code, "import frame", "the GPU has no memory for a surface: " + log.text()});
   }
-  if (auto seated = places_.seat(*frame); !seated) return std::unexpected(std::move(seated.error()));
+  if (auto assigned = places_.assign(*frame); !assigned) return std::unexpected(std::move(assigned.error()));
   describe(*frame, format_);
   return Surface(std::move(frame), format_);
 }

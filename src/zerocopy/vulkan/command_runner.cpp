@@ -23,7 +23,7 @@ struct Points {
 
 constexpr VkPipelineStageFlags kWork = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT;
 constexpr std::array<VkPipelineStageFlags, GpuSync::kMostPoints> kWaitStages = {kWork, kWork, kWork, kWork};
-/// Between the end of a nap and that of the work; a driver that is asked to wait instead is late by as much.
+/// Between the end of a sleep and that of the work; a driver that is asked to wait instead is late by as much.
 constexpr Nanoseconds kLook = std::chrono::microseconds(20);
 /// How long an end is waited for when a GPU did not answer in time before.
 constexpr Nanoseconds kLastWait = std::chrono::seconds(2);
@@ -155,9 +155,9 @@ Result<void> CommandRunner::submit(VkCommandBuffer command, const GpuSync& sync,
 }
 
 Result<void> CommandRunner::await_new(Nanoseconds timeout) {
-  const bool napped = nap_.sleep(timeout);
-  const bool over = napped && device_->fn().GetFenceStatus(device_->handle(), fence_.get()) == VK_SUCCESS;
-  auto done = await(timeout, napped ? kLook : Nanoseconds{});
+  const bool slept = nap_.sleep(timeout);
+  const bool over = slept && device_->fn().GetFenceStatus(device_->handle(), fence_.get()) == VK_SUCCESS;
+  auto done = await(timeout, slept ? kLook : Nanoseconds{});
   if (done) nap_.over(over);
   return done;
 }

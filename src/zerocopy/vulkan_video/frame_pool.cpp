@@ -63,7 +63,7 @@ Result<Surface> VulkanFramePool::take() {
     return std::unexpected(
         Error{kind, ErrorDomain::FFmpeg, code, "import frame", "FFmpeg makes no Vulkan image: " + log.text()});
   }
-  if (auto seated = places_.seat(*frame); !seated) return std::unexpected(std::move(seated.error()));
+  if (auto assigned = places_.assign(*frame); !assigned) return std::unexpected(std::move(assigned.error()));
   describe(*frame, format_);
   return Surface(std::move(frame), format_);
 }

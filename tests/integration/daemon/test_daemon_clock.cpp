@@ -99,7 +99,7 @@ TEST_CASE("the clock jumps by hours, forth and back: the file's times do not, an
   const SessionView last = records_on();
   CHECK(figure(last, "worker_restarts") == 0);
   CHECK(figure(last, "source_reconnects") == 1);
-  CHECK(figure(last, "encoder_takeovers") == 0);
+  CHECK(figure(last, "encoder_failovers") == 0);
   CHECK(figure(last, "latency_median_seconds") < 60);
   const auto report = rig.client().stop(name);
   REQUIRE(report);

@@ -22,7 +22,7 @@ TEST_CASE("an encoder that dies, or a GPU that is lost: another encoder goes on 
   CHECK(change.arguments[1] == "libx264");
   CHECK_FALSE(change.arguments[2].empty());
   const SessionView after = rig.wait_for(name, [](const SessionView& one) {
-    return one.encoder == "libx264" && figure(one, "encoder_takeovers") == 1 && figure(one, "encoder_frames") >= 120;
+    return one.encoder == "libx264" && figure(one, "encoder_failovers") == 1 && figure(one, "encoder_frames") >= 120;
   });
   CHECK(after.state == "recording");
   CHECK(figure(after, "worker_restarts") == 0);

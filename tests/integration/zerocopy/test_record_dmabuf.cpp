@@ -251,7 +251,7 @@ TEST_CASE("the coded size follows the pictures', in the GPU's memory and in the 
   const RecordingReport report = (*recording)->finish();
   CHECK(report.route == (encoder == "libx264" ? "vulkan" : "vulkan+cuda"));
   CHECK(report.encoder == encoder);
-  CHECK(report.counters.takeovers == 0);
+  CHECK(report.counters.failovers == 0);
   CHECK(report.counters.route_changes == 0);
   CHECK(report.counters.reopens == 2);
   CHECK(report.size == Size{320, 180});
@@ -440,7 +440,7 @@ TEST_CASE("a machine that sleeps: nothing is left on the GPU, and dmabufs go the
   CHECK(report.encoder == "h264_nvenc");
   CHECK(report.source.dmabuf);
   CHECK(report.counters.source_reconnects == 0);
-  CHECK(report.counters.takeovers == 0);
+  CHECK(report.counters.failovers == 0);
   const FrameReport frames = check(file);
   CHECK(frames.frames == report.counters.packets);
   CHECK(frames.keyframes >= 2);

@@ -194,7 +194,7 @@ TEST_CASE("the coded size follows the pictures', in surfaces of the card's") {
   const RecordingReport report = record(*producer, file, 10, ZerocopyMode::Auto, 2, true);
   CHECK(report.route == "vulkan+vaapi");
   CHECK(report.encoder == "h264_vaapi");
-  CHECK(report.counters.takeovers == 0);
+  CHECK(report.counters.failovers == 0);
   CHECK(report.size == Size{320, 180});
   REQUIRE(report.outputs.front().further_files.size() == 2);
   const FrameReport first = check(file, false);

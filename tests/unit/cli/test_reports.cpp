@@ -134,7 +134,7 @@ TEST_CASE("a recording tells which encoders it had, what changing them took and 
   using namespace std::chrono_literals;
   RecordingReport report;
   report.encoder = "libx264";
-  CHECK(nlohmann::json::parse(report_json(report)).contains("takeovers") == false);
+  CHECK(nlohmann::json::parse(report_json(report)).contains("failovers") == false);
   report.counters.first_picture = true;
   report.counters.encode_queue_size = 4;
   report.counters.ring_dropped = 3;
@@ -142,7 +142,7 @@ TEST_CASE("a recording tells which encoders it had, what changing them took and 
   report.counters.gpu_encoder_load = 0.25;
   report.failed_encoders = {"h264_nvenc"};
   report.passed_over = {{"h264_vaapi", "open h264_vaapi: there is no render node"}};
-  report.takeovers = {{.failed = "h264_nvenc",
+  report.failovers = {{.failed = "h264_nvenc",
                        .reason = "the device is lost",
                        .encoder = "libx264",
                        .opened = 12ms,
@@ -153,7 +153,7 @@ TEST_CASE("a recording tells which encoders it had, what changing them took and 
   CHECK(json["failed_encoders"] == nlohmann::json{"h264_nvenc"});
   CHECK(json["passed_over"] ==
         nlohmann::json::array({{{"encoder", "h264_vaapi"}, {"reason", "open h264_vaapi: there is no render node"}}}));
-  CHECK(json["takeovers"] == nlohmann::json::array({{{"failed", "h264_nvenc"},
+  CHECK(json["failovers"] == nlohmann::json::array({{{"failed", "h264_nvenc"},
                                                      {"reason", "the device is lost"},
                                                      {"encoder", "libx264"},
                                                      {"open_ms", 12.0},

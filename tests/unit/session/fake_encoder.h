@@ -36,7 +36,7 @@ inline constexpr std::uint32_t kForEver = std::numeric_limits<std::uint32_t>::ma
 /// Of all stages of the stream so far.
 inline std::vector<Failover> failovers(const EncodedStream& stream) {
   const std::lock_guard lock(stream.mutex);
-  return stream.takeovers;
+  return stream.failovers;
 }
 
 /// A call that returns when it is told to.

@@ -24,7 +24,7 @@ struct Outcome {
   std::vector<Packet> packets;
   std::vector<Error> errors;
   EncodeStage::Counters counters;
-  std::vector<Failover> takeovers;
+  std::vector<Failover> failovers;
 };
 
 /// For encoders that hang. Anybody's thread may stand still for a while on a busy machine: others are not called hung.
@@ -45,7 +45,7 @@ Outcome run(Behaviour first, EncoderSuccession* heirs, std::uint32_t pictures) {
   for (std::uint32_t n = 0; n < pictures; ++n) REQUIRE(stage.push({picture(n), {}, false}));
   stage.finish();
   outcome.counters = stage.counters();
-  outcome.takeovers = failovers(stream);
+  outcome.failovers = failovers(stream);
   return outcome;
 }
 
@@ -161,18 +161,18 @@ TEST_CASE("an encoder that keeps pictures at its end is replaced for them") {
   check_times(outcome, 3);
 }
 
-TEST_CASE("each takeover is told, with what it took") {
+TEST_CASE("each failover is told, with what it took") {
   Heirs heirs({{.name = "also hard", .fails_at = 2}, {.name = "soft"}});
   const Outcome outcome = run({.name = "hard", .fails_at = 4}, &heirs, 12);
-  REQUIRE(outcome.takeovers.size() == 2);
-  CHECK(outcome.takeovers[0].failed == "hard");
-  CHECK(outcome.takeovers[0].encoder == "also hard");
-  CHECK(outcome.takeovers[1].failed == "also hard");
-  CHECK(outcome.takeovers[1].encoder == "soft");
-  for (const Failover& takeover : outcome.takeovers) {
-    CHECK(takeover.reason == "the device is gone");
-    CHECK(takeover.resumed >= takeover.opened);
-    CHECK(takeover.first_packet >= takeover.opened);
+  REQUIRE(outcome.failovers.size() == 2);
+  CHECK(outcome.failovers[0].failed == "hard");
+  CHECK(outcome.failovers[0].encoder == "also hard");
+  CHECK(outcome.failovers[1].failed == "also hard");
+  CHECK(outcome.failovers[1].encoder == "soft");
+  for (const Failover& failover : outcome.failovers) {
+    CHECK(failover.reason == "the device is gone");
+    CHECK(failover.resumed >= failover.opened);
+    CHECK(failover.first_packet >= failover.opened);
   }
 }
 

@@ -121,7 +121,7 @@ TEST_CASE("a GPU without NVENC is passed over") {
 TEST_CASE("an encoder that dies in mid-stream is replaced and no picture is missing") {
   const std::string fault = GENERATE("encode=3", "encode=20", "stall=20", "lost=20");
   const Preset preset = GENERATE(Preset::LowLatency, Preset::Balanced);
-  const std::string name = GENERATE("takeover.mkv", "takeover.ts");
+  const std::string name = GENERATE("failover.mkv", "failover.ts");
   CAPTURE(fault, name, static_cast<int>(preset));
   set_faults(fault.c_str());
   const TemporaryFolder folder;
@@ -130,11 +130,11 @@ TEST_CASE("an encoder that dies in mid-stream is replaced and no picture is miss
   CHECK(report.end == EndReason::Stopped);
   CHECK(report.encoder == "libx264");
   CHECK(report.failed_encoders == std::vector<std::string>{"h264_nvenc"});
-  REQUIRE(report.takeovers.size() == 1);
-  CHECK(report.takeovers.front().encoder == "libx264");
-  CHECK(report.takeovers.front().opened > 0ns);
-  CHECK(report.takeovers.front().first_packet > report.takeovers.front().opened);
-  CHECK(report.counters.takeovers == 1);
+  REQUIRE(report.failovers.size() == 1);
+  CHECK(report.failovers.front().encoder == "libx264");
+  CHECK(report.failovers.front().opened > 0ns);
+  CHECK(report.failovers.front().first_packet > report.failovers.front().opened);
+  CHECK(report.counters.failovers == 1);
   CHECK_FALSE(report.outputs.front().error);
   check_whole(file, report);
 }
@@ -147,8 +147,8 @@ TEST_CASE("an encoder that dies after many pictures is replaced in every codec")
   const std::string file = folder.file("late.mkv");
   const RecordingReport report = record({file}, {.preset = Preset::LowLatency, .codec = codec, .packets = 115});
   CHECK(report.end == EndReason::Stopped);
-  REQUIRE(report.takeovers.size() == 1);
-  CHECK(report.takeovers.front().failed == (codec == Codec::H264 ? "h264_nvenc" : "hevc_nvenc"));
+  REQUIRE(report.failovers.size() == 1);
+  CHECK(report.failovers.front().failed == (codec == Codec::H264 ? "h264_nvenc" : "hevc_nvenc"));
   check_whole(file, report);
 }
 
@@ -164,13 +164,13 @@ TEST_CASE("a driver that hangs is left behind, whichever call it hangs in, and n
   CHECK(report.encoder == "libx264");
   CHECK(report.stuck_threads > 0);
   if (fault == "hang=20") {
-    REQUIRE(report.takeovers.size() == 1);
-    CHECK(report.takeovers.front().reason.find("has not come back from a call") != std::string::npos);
+    REQUIRE(report.failovers.size() == 1);
+    CHECK(report.failovers.front().reason.find("has not come back from a call") != std::string::npos);
   } else {
     REQUIRE_FALSE(report.passed_over.empty());
     CHECK(report.passed_over.front().encoder == "h264_nvenc");
     CHECK(report.passed_over.front().reason.find("has not come back from a call") != std::string::npos);
-    CHECK(report.takeovers.empty());
+    CHECK(report.failovers.empty());
   }
   check_whole(file, report);
   end_hangs();
@@ -298,7 +298,7 @@ TEST_CASE("nothing is left on the GPU of a machine that sleeps, and NVENC goes o
   CHECK(report.end == EndReason::Stopped);
   CHECK(report.encoder == "h264_nvenc");
   CHECK(report.failed_encoders.empty());
-  CHECK(report.counters.takeovers == 0);
+  CHECK(report.counters.failovers == 0);
   CHECK(events.encoders.empty());
   for (const OutputReport& output : report.outputs) CHECK(output.further_files.empty());
   for (const std::string& file : files) check_whole(file, report);
@@ -325,7 +325,7 @@ TEST_CASE("a GPU that is not there after the sleep is done without, and that is 
   const RecordingReport report = recording->finish();
   CHECK(report.end == EndReason::Stopped);
   CHECK(report.encoder == "h264_nvenc");
-  CHECK(report.takeovers.empty());
+  CHECK(report.failovers.empty());
   CHECK(events.encoders == std::vector<std::string>{"h264_nvenc libx264", "libx264 h264_nvenc"});
   check_whole(mkv, report);
   // Other parameter sets are another file's, as when an encoder fails.

@@ -117,7 +117,7 @@ TEST_CASE("the coded size follows a source that has changed its own, and every p
   CHECK(report.end == EndReason::SourceEnded);
   CHECK(report.size == Size{192, 96});
   CHECK(report.counters.reopens == 2);
-  CHECK(report.counters.takeovers == 0);
+  CHECK(report.counters.failovers == 0);
   REQUIRE(report.outputs.size() == 1);
   CHECK_FALSE(report.outputs[0].error);
   std::vector<std::string> files{file};
@@ -305,7 +305,7 @@ TEST_CASE("settings are changed while recording, and the file holds every pictur
   running.request_stop();
   const RecordingReport report = running.finish();
   CHECK(report.end == EndReason::Stopped);
-  CHECK(report.counters.takeovers == 0);
+  CHECK(report.counters.failovers == 0);
   if (codec == "libx265") CHECK(report.counters.reopens >= 1);
   const test::FrameReport frames = check(file);
   CHECK(frames.decode_errors == 0);

@@ -82,7 +82,7 @@ RecordingReport end(Recording& recording, const std::string& file) {
   const FrameReport frames = check(file);
   CHECK(frames.frames == report.counters.packets);
   CHECK(frames.distinct == report.counters.captured - report.counters.dropped - report.counters.thinned);
-  CHECK(report.counters.takeovers == 0);
+  CHECK(report.counters.failovers == 0);
   return report;
 }
 

@@ -111,7 +111,7 @@ TEST_CASE("a stage that ends for a sleep has given every picture and keeps nothi
   // It is no failure.
   CHECK(heirs.failures.empty());
   CHECK(failovers(rig.stream).empty());
-  CHECK(rig.stream.metrics.takeovers == 0);
+  CHECK(rig.stream.metrics.failovers == 0);
   CHECK(rig.surfaces == 0);
   CHECK(rig.encoders == 0);
 }
