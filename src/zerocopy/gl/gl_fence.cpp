@@ -28,10 +28,10 @@ Result<void> GlFence::wait(Nanoseconds timeout, Nanoseconds spin) {
   if (spin > Nanoseconds{}) return await(timeout, spin);
   const GlFunctions& gl = device_->gl();
   gl.Flush();
-  const bool slept = nap_.sleep(timeout);
+  const bool slept = sleep_.sleep(timeout);
   const bool over = gl.ClientWaitSync(sync_, 0, 0) != GL_TIMEOUT_EXPIRED;
   auto done = await(timeout, {});
-  if (done) nap_.over(slept && over);
+  if (done) sleep_.over(slept && over);
   return done;
 }
 

@@ -32,7 +32,7 @@ class GlFence {
 
   std::shared_ptr<GlDevice> device_;
   GLsync sync_ = nullptr;
-  AdaptiveSleep nap_;
+  AdaptiveSleep sleep_;
 };
 
 }  // namespace zc

@@ -155,10 +155,10 @@ Result<void> CommandRunner::submit(VkCommandBuffer command, const GpuSync& sync,
 }
 
 Result<void> CommandRunner::await_new(Nanoseconds timeout) {
-  const bool slept = nap_.sleep(timeout);
+  const bool slept = sleep_.sleep(timeout);
   const bool over = slept && device_->fn().GetFenceStatus(device_->handle(), fence_.get()) == VK_SUCCESS;
   auto done = await(timeout, slept ? kLook : Nanoseconds{});
-  if (done) nap_.over(over);
+  if (done) sleep_.over(over);
   return done;
 }
 

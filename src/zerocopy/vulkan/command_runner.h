@@ -72,7 +72,7 @@ class CommandRunner {
   VkOwned<VkCommandPool> pool_;
   VkCommandBuffer command_ = VK_NULL_HANDLE;
   VkOwned<VkFence> fence_;
-  AdaptiveSleep nap_;
+  AdaptiveSleep sleep_;
   bool pending_ = false;
 };
 
