@@ -44,11 +44,6 @@ constexpr std::array kProbeExamples{
     Example{"zerocast zerocopy-probe", "Which way frames take here, why, and what would make it a better one."},
     Example{"zerocast zerocopy-probe --json", "All findings, for a script or a bug report."},
 };
-constexpr std::array kProbeExits{
-    CommandExit{0, "A zero-copy route works on this machine."},
-    CommandExit{1, "None works: frames go through the CPU."},
-    CommandExit{2, "The probe itself failed, or wrong usage."},
-};
 constexpr std::array kVerifyExamples{
     Example{"zerocast verify desktop.mkv", "What is in a recording, and whether all of it is there."},
     Example{"zerocast verify --json --decoder software clip.mp4", "For a script, without the graphics card."},
@@ -181,8 +176,7 @@ std::unique_ptr<Command> zerocopy_probe_command() {
                       "for a better one. Every step runs in a process of its own with a time limit: a driver that "
                       "crashes or hangs is a line of the report.",
                   .arguments = {},
-                  .examples = kProbeExamples,
-                  .exits = kProbeExits},
+                  .examples = kProbeExamples},
       std::move(rows), std::span<const Conflict>{}, ZerocopyProbeOptions{},
       [](ZerocopyProbeOptions options) -> Result<Invocation> { return options; });
 }

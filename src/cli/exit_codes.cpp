@@ -21,6 +21,8 @@ constexpr std::array kExitCodes{
     ExitCodeInfo{ExitCode::Faults, "'zerocast verify' read a stream that has faults."},
     ExitCodeInfo{ExitCode::Daemon,
                  "No daemon runs, it has no such session, the session failed, or it cannot do that now."},
+    ExitCodeInfo{ExitCode::NoZeroCopy,
+                 "'zerocast zerocopy-probe' found no zero-copy route: frames go through the CPU."},
 };
 
 ExitCode source_exit_code(ErrorKind kind) {

@@ -20,6 +20,7 @@ enum class ExitCode : std::uint8_t {
   SourceEnded = 7,
   Faults = 8,
   Daemon = 9,
+  NoZeroCopy = 10,
 };
 
 struct ExitCodeInfo {

@@ -186,6 +186,8 @@ std::string probe_text(const ProbeReport& report) {
   return text;
 }
 
-int probe_exit(const ProbeReport& report) { return report.verdict.zero_copy ? 0 : 1; }
+ExitCode probe_exit(const ProbeReport& report) {
+  return report.verdict.zero_copy ? ExitCode::Ok : ExitCode::NoZeroCopy;
+}
 
 }  // namespace zc

@@ -20,8 +20,6 @@
 namespace zc {
 namespace {
 
-constexpr int kProbeFailed = 2;
-
 /// One line that replaces itself, on a terminal.
 void show_progress(std::string_view step) {
   static const bool terminal = ::isatty(STDERR_FILENO) != 0;
@@ -47,13 +45,10 @@ int run_zerocopy_probe(const ZerocopyProbeOptions& options, const Toggles& toggl
   probe.gpu = configured_gpu();
   const auto report = probe::probe_machine(probe);
   show_progress("");
-  if (!report) {
-    static_cast<void>(report_error(report.error(), Stage::Arguments));
-    return kProbeFailed;
-  }
+  if (!report) return to_int(report_error(report.error(), Stage::Arguments));
   const std::string text = options.json ? probe::text_of(probe::write_json(*report)) + "\n" : probe_text(*report);
-  if (print_out(text) != ExitCode::Ok) return kProbeFailed;
-  return probe_exit(*report);
+  const ExitCode printed = print_out(text);
+  return to_int(printed == ExitCode::Ok ? probe_exit(*report) : printed);
 }
 
 std::optional<int> run_probe_child(std::span<const char* const> arguments) {
@@ -64,7 +59,7 @@ std::optional<int> run_probe_child(std::span<const char* const> arguments) {
     return probe::run_step(std::vector<std::string>(arguments.begin() + 1, arguments.end()));
   } catch (const std::exception& error) {
     say(fmt::format("zerocast: {}\n", error.what()));
-    return kProbeFailed;
+    return to_int(ExitCode::Internal);
   }
 }
 

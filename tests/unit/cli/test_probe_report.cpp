@@ -119,8 +119,8 @@ TEST_CASE("nothing found is text too") {
 
 TEST_CASE("the exit code says whether zero-copy works") {
   ProbeReport report = findings();
-  CHECK(probe_exit(report) == 1);
+  CHECK(probe_exit(report) == ExitCode::NoZeroCopy);
   report.verdict.zero_copy = true;
-  CHECK(probe_exit(report) == 0);
+  CHECK(probe_exit(report) == ExitCode::Ok);
   CHECK(probe_text(report).starts_with("Zero-copy works on this machine.\n"));
 }
