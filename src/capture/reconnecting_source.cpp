@@ -303,7 +303,7 @@ class ReconnectingSource final : public Source, private SourceListener {
       if (const std::shared_ptr<Source> gone = current()) gone->stop();
       auto begun = begin();
       if (begun || !may_come_back(begun.error().kind)) return begun;
-      logger("capture").debug("not yet: {}", begun.error().message());
+      logger("capture").debug("trying again: {}", begun.error().message());
     }
   }
 

@@ -80,7 +80,7 @@ void StreamBuffers::add(pw_buffer* buffer) {
   buffer->user_data = nullptr;
   auto* const free = std::ranges::find_if(slots_, [](const Slot& s) { return s.buffer == nullptr && !s.lent; });
   if (free == slots_.end()) {
-    logger("capture").warn("more than {} PipeWire buffers are in use: one is left out", slots_.size());
+    logger("capture").warn("more than {} PipeWire buffers are in use: ignoring one", slots_.size());
     return;
   }
   free->buffer = buffer;

@@ -56,7 +56,7 @@ Result<void> Daemon::watch_signals() {
   };
   const auto reload_now = [this] {
     reload([](const Result<void>& result) {
-      if (!result) logger("daemon").error("the configuration stays as it was: {}", result.error().message());
+      if (!result) logger("daemon").error("the configuration was not changed: {}", result.error().message());
     });
   };
   for (const int signal : {SIGTERM, SIGINT}) {
@@ -82,7 +82,7 @@ Result<void> Daemon::run() {
   } else {
     logger("daemon").debug("{}", sleep.error().message());
   }
-  logger("daemon").info("zerocast {} serves", version());
+  logger("daemon").info("zerocast {} is ready", version());
   sd_notify(0, "READY=1");
   tell_systemd();
   start_autostarts();
@@ -155,9 +155,9 @@ void Daemon::follow_template(Session& session, const Setting& setting) {
   const std::string what = fmt::format("{}: {} of session {}", setting.where, setting.name, session.name());
   reconfigure(session, {setting}, [what](const Result<void>& result) {
     if (result) {
-      logger("daemon").info("{}: changed as it runs", what);
+      logger("daemon").info("{}: changed", what);
     } else {
-      logger("daemon").warn("{}: holds from its next start on ({})", what, result.error().detail);
+      logger("daemon").warn("{}: takes effect when the session is started again ({})", what, result.error().detail);
     }
   });
 }
@@ -169,7 +169,7 @@ void Daemon::reload(std::function<void(Result<void>)> done) {
     const auto tables = read_config_tables();
     if (!tables) return done(std::unexpected(tables.error()));
     auto applied = apply(*tables);
-    if (applied) logger("daemon").info("the configuration was read anew");
+    if (applied) logger("daemon").info("the configuration was reloaded");
     done(std::move(applied));
   });
 }

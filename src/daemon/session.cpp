@@ -221,7 +221,7 @@ void Session::listen() {
 }
 
 void Session::hangs() {
-  logger("daemon").error("session {}: its process hangs", name_);
+  logger("daemon").error("session {}: its process does not respond", name_);
   if (worker_) worker_->kill();
 }
 
@@ -257,7 +257,7 @@ void Session::begin_anew(const std::string& how) {
     return end(SessionState::Failed, error_->message());
   }
   ++restarts_;
-  logger("daemon").error("session {}: its process {}; it begins anew", name_, how);
+  logger("daemon").error("session {}: its process {}; starting it again", name_, how);
   set_state(SessionState::Reconnecting, "its process " + how);
   auto timer = context_.loop.after(kFirstRestart * (1U << (crashes_ - 1)), [this] {
     restart_.reset();

@@ -95,7 +95,7 @@ bool EncodeStage::finish_within(Nanoseconds patience) {
     while (!finished && monotonic_now() < deadline) {
       // Software is waited for: it holds nothing of a device, and comes to its end.
       if (hardware_.load(std::memory_order_relaxed) && work_->take_away()) {
-        logger("session").error("{} does not come back: it is left behind with what it holds", encoder_name_);
+        logger("session").error("{} hangs: going on without it", encoder_name_);
         hand_to_new_thread(std::nullopt);
       }
       finished = watch_changed_.wait_for(lock, kPoll, [this] { return finished_; });
@@ -370,7 +370,7 @@ void EncodeStage::note_change(WatchedEncoder& work, std::string_view what, Encod
     logger("session").info("{}: {}", encoder_name_, what);
     return;
   }
-  logger("session").info("{}: {}; it was opened anew for that", encoder_name_, what);
+  logger("session").info("{}: {}, after opening it again", encoder_name_, what);
   metrics_.reopens.fetch_add(1, std::memory_order_relaxed);
   if (succession_ != nullptr) succession_->reopened(work.encoder());
 }
@@ -419,7 +419,7 @@ Result<void> EncodeStage::submit(WatchedEncoder& work, const EncodeJob& job) {
     auto made = adapt(work, job.surface);
     if (!made && made.error().kind == ErrorKind::Lost) {
       if (!std::exchange(loss_told_, true)) {
-        logger("session").warn("pictures on a lost device are left out: {}", made.error().message());
+        logger("session").warn("dropping pictures that lie on a lost device: {}", made.error().message());
       }
       give_up(job);
       return {};

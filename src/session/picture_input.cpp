@@ -85,8 +85,7 @@ std::expected<Frame, Failure> PictureInput::wait_for_picture(const std::stop_tok
     const Nanoseconds waited = monotonic_now() - since;
     const SourceInfo source = source_->info();
     if (waited >= kTellAfter && !std::exchange(told, true)) {
-      logger("session").warn("no picture from {} yet, which may just stand still: the first one is waited for",
-                             source.description);
+      logger("session").warn("no picture from {} yet: waiting for it to change", source.description);
     }
     if (waited < kSteadyPatience) continue;
     if (source.steady && may_be_dead) {
@@ -130,7 +129,7 @@ std::expected<void, Failure> PictureInput::open_importer(const std::stop_token& 
     auto opened = factory_.open_importer();
     if (opened) return {};
     if (monotonic_now() >= deadline) return failed(Part::Settings, std::move(opened.error()));
-    logger("session").info("not yet: {}", opened.error().message());
+    logger("session").info("trying again: {}", opened.error().message());
     static_cast<void>(mailbox_.take(stop, monotonic_now() + kTryEvery));
     if (stop.stop_requested()) return stopped();
   }
@@ -143,7 +142,7 @@ std::expected<PictureInput::Begun, Failure> PictureInput::begin_again(const std:
     if (encoder) return Begun{std::move(*first), std::move(*encoder)};
     if (stop.stop_requested()) return stopped();
     if (monotonic_now() >= deadline) return failed(Part::Encoder, std::move(encoder.error()));
-    logger("session").info("not yet: {}", encoder.error().message());
+    logger("session").info("trying again: {}", encoder.error().message());
     first = newest(std::move(*first), stop, kTryEvery);
     if (!asleep()) continue;
     *first = {};

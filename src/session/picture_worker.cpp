@@ -68,7 +68,7 @@ bool PictureWorker::apply_crop(Frame& frame, const std::optional<Rect>& crop) {
 void PictureWorker::leave_out(Frame& frame) {
   if (!std::exchange(outside_crop_, true)) {
     const Size shown = frame.visible_size();
-    logger("session").warn("the source's {}x{} have nothing of the part to be shown: the last picture stays",
+    logger("session").warn("--crop lies outside the {}x{} that the source has now: showing the last picture",
                            shown.width, shown.height);
   }
   dropped_.fetch_add(1, std::memory_order_relaxed);
@@ -275,7 +275,8 @@ void PictureWorker::follow_encoder() {
   if (last_ && !refused) input->size = last_.format().size;
   // Where it cannot make these, the encode stage goes on turning its surfaces into them.
   if (auto configured = importer_->configure(*input); !configured) {
-    logger("session").warn("pictures are not made for the encoder that took over: {}", configured.error().message());
+    logger("session").warn("pictures are still converted for the encoder that failed: {}",
+                           configured.error().message());
   } else if (!refused) {
     change_ = kOtherEncoder;
   }
@@ -286,7 +287,7 @@ void PictureWorker::watch_transfer(const Frame& frame) {
   transfer_ = frame.colour.transfer;
   if (!last_) return;
   if (const auto fits = check_transfer(*transfer_, last_.format().colour.transfer); !fits) {
-    logger("session").warn("the recording goes on, and its colours are wrong: {}", fits.error().message());
+    logger("session").warn("the colours of the recording are wrong from here on: {}", fits.error().message());
   }
 }
 
@@ -360,7 +361,7 @@ Result<void> PictureWorker::import_newest(Nanoseconds time) {
     const Error& error = surface.error();
     if (error.kind == ErrorKind::Lost) return std::unexpected(error);
     if (dropped_.fetch_add(1, std::memory_order_relaxed) == 0) {
-      logger("session").warn("a picture was dropped: {}", error.message());
+      logger("session").warn("dropped a picture: {}", error.message());
     }
     damage_lost_ = true;
     repeat_last(time);  // under constant rate the slot must not stay empty

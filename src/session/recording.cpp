@@ -196,7 +196,7 @@ OutputGroupEvents RecordingImpl::output_events() {
             if (fatal) {
               logger("output").error("{} has failed: {}", name, error.message());
             } else {
-              logger("output").warn("{} is not there, and is tried again: {}", name, error.message());
+              logger("output").warn("{} does not answer, trying again: {}", name, error.message());
             }
           },
       .all_failed = [this](const Error& error) { end_with(EndReason::OutputsFailed, Failure{Part::Output, error}); }};
@@ -341,7 +341,7 @@ void RecordingImpl::run_worker(const std::stop_token& stop) {
 std::optional<Frame> RecordingImpl::sleep(const std::stop_token& stop) {
   EncoderChoice& encoders = factory_.encoders();
   const std::string before = encoders.encoder();
-  logger("session").info("the machine sleeps: {} is let go of", before);
+  logger("session").info("the machine is about to sleep: closing {}", before);
   intake_.quiet();
   engine_load_.set_off(true);
   cpu_encoder_ += EncodeStage::encoder_cpu_time() - encoder_cpu_start_;
@@ -351,7 +351,7 @@ std::optional<Frame> RecordingImpl::sleep(const std::stop_token& stop) {
     slow.reset();
     encoders.release();
   } else {
-    logger("session").warn("{} has not given everything yet", before);
+    logger("session").warn("{} has not finished yet", before);
   }
   encoder_cpu_start_ = EncodeStage::encoder_cpu_time();
   auto slept = intake_.sleep(stop, [this] { return paused_.load(); });
@@ -365,7 +365,8 @@ std::optional<Frame> RecordingImpl::sleep(const std::stop_token& stop) {
   begin_stage(std::move(begun->encoder));
   make_early_changes();
   const std::string& now = encoders.encoder();
-  logger("session").info("awake: {} -> {} ({})", source_->info().description, now, factory_.importer().route());
+  logger("session").info("the machine is awake: {} -> {} ({})", source_->info().description, now,
+                         factory_.importer().route());
   if (now != before && options_.events != nullptr) options_.events->on_encoder(before, now);
   return intake_.newest(std::move(begun->first), stop);
 }
@@ -393,7 +394,7 @@ void RecordingImpl::on_route_change(std::string_view now, std::string_view reaso
   }
   if (before.empty() || before == now) return;
   route_changes_.fetch_add(1, std::memory_order_relaxed);
-  logger("session").warn("pictures go by {} instead of {}: {}", now, before, reason);
+  logger("session").warn("route {} instead of {}: {}", now, before, reason);
   if (options_.events != nullptr) options_.events->on_route(before, now, reason);
 }
 
@@ -423,8 +424,7 @@ void RecordingImpl::pace(Rational rate) {
   const auto stage = stage_at_work();
   const auto known = stage ? stage->set_rate(rate, outputs_.takes_new_headers()) : Result<void>();
   if (!known) {
-    logger("session").warn("the encoder goes on to share its bits out for the rate before: {}",
-                           known.error().message());
+    logger("session").warn("the encoder keeps the bit budget of the frame rate before: {}", known.error().message());
   }
   pictures_->set_rate(rate);
 }

@@ -122,7 +122,7 @@ bool is_session_process(std::span<const char* const> arguments) {
 
 int run_session_process(const Toggles& toggles) {
   if (::fcntl(kWorkerFd, F_SETFD, FD_CLOEXEC) != 0) {
-    logger("session").error("this command is the daemon's alone: it starts sessions with it");
+    logger("session").error("only the daemon runs this command");
     return kRefused;
   }
   sigset_t signals;

@@ -367,7 +367,7 @@ std::optional<Error> GpuImporter::failed(Way* way, const Dmabuf* dmabuf, const E
     case ErrorKind::Invalid:
     case ErrorKind::Busy: return error;  // of the picture, or of this moment
     case ErrorKind::Timeout: {
-      if (!stalled_since_) logger("zerocopy").warn("a picture is left out: {}", error.message());
+      if (!stalled_since_) logger("zerocopy").warn("dropped a picture: {}", error.message());
       stalled_since_ = now;
       set_failure(error);
       target_->retire();
@@ -390,7 +390,7 @@ std::optional<Error> GpuImporter::failed(Way* way, const Dmabuf* dmabuf, const E
   }
   set_failure(error);
   if (way == nullptr) {
-    logger("zerocopy").warn("a picture is left out: {}", error.message());
+    logger("zerocopy").warn("dropped a picture: {}", error.message());
     return error;
   }
   const auto level = way->failures == 0 ? spdlog::level::warn : spdlog::level::debug;
