@@ -548,7 +548,7 @@ TEST_CASE("a size that changes while nobody looks is followed after it, and no b
       packets, [](const Packet& packet) { return packet.new_stream && packet.new_stream->size == Size{96, 48}; }));
 }
 
-TEST_CASE("a worker ends while it sleeps, and sleeps as often as the machine does") {
+TEST_CASE("a recording ends while the machine sleeps, and a worker sleeps as often as that does") {
   Rig rig;
   for (int n = 0; n < 3; ++n) {
     rig.record(rig.count() + 2);
@@ -556,7 +556,7 @@ TEST_CASE("a worker ends while it sleeps, and sleeps as often as the machine doe
     if (n < 2) rig.wake_up();
   }
   const std::size_t before = rig.count();
-  CHECK(rig.end() == PictureWorker::End::Stopped);
+  CHECK(rig.end() == PictureWorker::End::Asleep);
   CHECK(rig.sleeps == 3);
   CHECK(rig.count() == before);
   CHECK(rig.alive.encoders == 0);
