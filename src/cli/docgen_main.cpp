@@ -17,9 +17,9 @@ namespace {
 int generate(const std::filesystem::path& directory) {
   const std::pair<const char*, std::string> files[] = {
       {"zerocast.1", zc::man_page()},
-      {"zerocast.bash", zc::completion_file(zc::Shell::Bash)},
-      {"_zerocast", zc::completion_file(zc::Shell::Zsh)},
-      {"zerocast.fish", zc::completion_file(zc::Shell::Fish)},
+      {"zerocast.bash", std::string(zc::completion_file(zc::Shell::Bash))},
+      {"_zerocast", std::string(zc::completion_file(zc::Shell::Zsh))},
+      {"zerocast.fish", std::string(zc::completion_file(zc::Shell::Fish))},
   };
   for (const auto& [name, text] : files) {
     std::ofstream file(directory / name, std::ios::binary | std::ios::trunc);

@@ -81,6 +81,9 @@ std::optional<int> session_process(std::span<const char* const> arguments) {
 
 int run(std::span<const char* const> arguments) {
   ignore_write_signals();
+  if (!arguments.empty() && arguments.front() == kCompleteArgument) {
+    return to_int(print_out(complete(arguments.subspan(1))));
+  }
   if (const auto code = run_probe_child(arguments)) return *code;
   if (const auto code = session_process(arguments)) return *code;
   const auto invocation = parse_command_line(arguments, read_config);

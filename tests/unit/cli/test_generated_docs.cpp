@@ -16,6 +16,7 @@
 #include <set>
 #include <sstream>
 #include <string>
+#include <vector>
 
 using namespace zc;
 
@@ -64,7 +65,8 @@ using Words = std::set<std::string>;
 /// What bash would offer for this line, with the cursor at its end.
 Words bash_offers(const std::string& line) {
   const auto output =
-      run(fmt::format("LC_ALL=C bash --norc -c 'source \"$1\"; COMP_LINE=$2 COMP_POINT=${{#2}}; _zerocast; "
+      run(fmt::format("PATH=" ZEROCAST_PROGRAM_DIR
+                      ":$PATH LC_ALL=C bash --norc -c 'source \"$1\"; COMP_LINE=$2 COMP_POINT=${{#2}}; _zerocast; "
                       "printf \"%s\\n\" \"${{COMPREPLY[@]}}\"' bash {} '{}'",
                       docs("zerocast.bash"), line));
   CAPTURE(output.text);
@@ -76,8 +78,10 @@ Words bash_offers(const std::string& line) {
 
 /// What fish would offer, without the descriptions.
 Words fish_offers(const std::string& line) {
-  const auto output = run(fmt::format("HOME=/nonexistent fish --no-config -c 'source {}; complete -C \"{}\"'",
-                                      docs("zerocast.fish"), line));
+  const auto output =
+      run(fmt::format("PATH=" ZEROCAST_PROGRAM_DIR ":$PATH HOME=/nonexistent fish --no-config -c 'source {}; "
+                      "complete -C \"{}\"'",
+                      docs("zerocast.fish"), line));
   CAPTURE(output.text);
   REQUIRE(output.status == 0);
   Words offers;
@@ -127,6 +131,22 @@ TEST_CASE("each shell accepts its completion file") {
       CHECK(check.text.empty());
     }
   }
+}
+
+TEST_CASE("what may be typed next") {
+  const auto next = [](const std::vector<const char*>& words) { return complete(words); };
+  CHECK(next({"session", "rem"}) == "remove-sink\tComplete one sink of a running session\n");
+  CHECK(next({"record", "-f", "30", "--codec", "a"}).starts_with("auto\t"));
+  CHECK(next({"record", "--codec=he"}).starts_with("--codec=hevc\t"));
+  CHECK(next({"record", "-o", ""}) == ":files\n");
+  CHECK(next({"record", "--codec", "h264", ""}) == ":files\n");
+  CHECK(next({"record", "a.mkv", ""}).empty());
+  CHECK(next({"session", "save-replay", "games", ""}) == ":files\n");
+  CHECK(next({"start", "--codec", "hev"}).starts_with("hevc\t"));  // without the group's word
+  CHECK(next({"record", "--json=", ""}) == ":files\n");
+  CHECK(next({"record", "--nonsense="}).empty());
+  CHECK(next({"session", "nonsense", ""}).empty());
+  CHECK(next({}).empty());
 }
 
 TEST_CASE("bash completes commands, options and values") {
