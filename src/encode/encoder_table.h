@@ -71,23 +71,26 @@ struct EncoderRequest {
   unsigned max_delay;   ///< frames allowed inside the encoder: 0.4 s at the expected rate; 0 for LowLatency
 };
 
+// The empty initializers let rows leave these members out; GCC warns of them otherwise.
+// NOLINTBEGIN(readability-redundant-member-init)
 struct EncoderRow {
-  std::string_view name;  ///< libavcodec's encoder
-  Codec codec;
-  std::string_view backend;  ///< "software", "nvenc", "vaapi"
-  std::string_view description;
-  std::array<PixelFormat, 6> formats;  ///< accepted inputs, preferred first for each depth and chroma; Unknown ends it
-  Size min_size;                       ///< px
-  unsigned min_crf;
-  unsigned max_crf;
-  std::array<unsigned, kPresets> default_crf;  ///< by Preset; not used by Lossless
-  std::string_view parameter_option;           ///< libavcodec option that takes the library's own parameters
-  std::span<const NativePreset> presets;       ///< best quality first; the last one takes any load
-  bool live_bitrate;        ///< libavcodec's wrapper follows a changed bit_rate; else it is opened anew
-  bool drain_before_close;  ///< the library must be given a picture and the end of its input before it is closed
+  std::string_view name{};  ///< libavcodec's encoder
+  Codec codec = Codec::H264;
+  std::string_view backend{};  ///< "software", "nvenc", "vaapi"
+  std::string_view description{};
+  /// Accepted inputs, preferred first for each depth and chroma; Unknown ends it.
+  std::array<PixelFormat, 6> formats{};
+  Size min_size{};  ///< px
+  unsigned min_crf = 0;
+  unsigned max_crf = 0;
+  std::array<unsigned, kPresets> default_crf{};  ///< by Preset; not used by Lossless
+  std::string_view parameter_option{};           ///< libavcodec option that takes the library's own parameters
+  std::span<const NativePreset> presets{};       ///< best quality first; the last one takes any load
+  bool live_bitrate = false;        ///< libavcodec's wrapper follows a changed bit_rate; else it is opened anew
+  bool drain_before_close = false;  ///< the library wants a picture and the end of its input before it is closed
   /// Why Preset::LowLatency cannot give each picture's packet before the next picture; empty: it does.
-  std::string_view low_latency_caveat;
-  void (*configure)(const EncoderRequest&, CodecPlan&, OptionList&);
+  std::string_view low_latency_caveat{};
+  void (*configure)(const EncoderRequest&, CodecPlan&, OptionList&) = nullptr;
   /// Whether the driver beneath is there and may be used, without opening an encoder; its detail is the reason.
   /// nullptr: none needed.
   Result<void> (*available)(const GpuChoice& gpu) = nullptr;
@@ -95,8 +98,8 @@ struct EncoderRow {
   /// The device (an AVHWDeviceContext) that pictures of host memory are uploaded to; nullptr: libavcodec's wrapper
   /// takes them as they are.
   Result<AvBufferPtr> (*open_device)(const GpuChoice& gpu, Codec codec, unsigned bits) = nullptr;
-  int device_format = -1;             ///< AVPixelFormat of that device's pictures
-  std::span<const Feature> features;  ///< what it has of what not every encoder has
+  int device_format = -1;               ///< AVPixelFormat of that device's pictures
+  std::span<const Feature> features{};  ///< what it has of what not every encoder has
 
   [[nodiscard]] bool hardware() const { return backend != "software"; }
   /// The preferred input for a depth and chroma; nullopt when the encoder has none.
@@ -104,6 +107,7 @@ struct EncoderRow {
   /// "8 bit 4:2:0, 10 bit 4:2:0": for messages.
   [[nodiscard]] std::string capabilities() const;
 };
+// NOLINTEND(readability-redundant-member-init)
 
 /// In the order the chain tries them for one codec: hardware before software, the last one is always software.
 [[nodiscard]] std::span<const EncoderRow> encoder_rows();
