@@ -3,23 +3,11 @@
 #include "base/log.h"
 #include "base/parked_thread.h"
 #include "base/process_stats.h"
+#include "capture/make_source.h"
 #include "capture/reconnecting_source.h"
-#include "media/format_table.h"
-#include "session/encode_stage.h"
-#include "session/frame_mailbox.h"
-#include "session/picture_input.h"
-#include "session/picture_worker.h"
-#include "session/pipeline_factory.h"
-#include "session/recording_figures.h"
-
-#include <fmt/format.h>
+#include "session/recording_impl.h"
 
 #include <algorithm>
-#include <atomic>
-#include <condition_variable>
-#include <limits>
-#include <mutex>
-#include <thread>
 #include <utility>
 
 namespace zc {
@@ -31,12 +19,6 @@ constexpr Nanoseconds kOldestFirst = std::chrono::milliseconds(100);
 constexpr Nanoseconds kWarmUp = std::chrono::seconds(2);
 /// After this long every driver has painted a picture that it handed over too early.
 constexpr Nanoseconds kLatch = std::chrono::milliseconds(50);
-constexpr double kMaxConstantRate = 1000.0;
-
-/// Between pictures of which so many come a second at the least; zero: none need to.
-Nanoseconds max_gap(double least_rate) {
-  return least_rate > 0 ? Nanoseconds(static_cast<std::int64_t>(1e9 / least_rate)) : Nanoseconds{};
-}
 
 Nanoseconds interval_of(Rational rate) { return Nanoseconds(static_cast<std::int64_t>(1e9 / rate.value())); }
 
@@ -46,146 +28,19 @@ RingPolicy ring_policy(const RecordingOptions& options) {
 
 std::unexpected<Failure> failed(Part part, Error error) { return std::unexpected(Failure{part, std::move(error)}); }
 
-class RecordingImpl final : public Recording, public SourceListener {
- public:
-  explicit RecordingImpl(RecordingOptions options)
-      : options_(std::move(options)),
-        min_rate_(options_.min_rate),
-        mailbox_(options_.toggles.latch ? kLatch : Nanoseconds{},
-                 ring_policy(options_) == RingPolicy::Block ? FrameMailbox::kMostFrames : 1),
-        outputs_(options_.replay, output_events()),
-        factory_(options_, formats_),
-        intake_(mailbox_, factory_, formats_) {
-    if (options_.encoder.bit_depth > 8) formats_.prefer_deep();
-    formats_.limit_rate(options_.constant_rate ? options_.constant_rate : options_.max_rate);
-  }
-  RecordingImpl(const RecordingImpl&) = delete;
-  RecordingImpl& operator=(const RecordingImpl&) = delete;
-  ~RecordingImpl() override { close(); }
+}  // namespace
 
-  std::expected<void, Failure> open(std::stop_token stop);
-
-  bool wait(Nanoseconds timeout) override;
-  void request_stop() override { end_with(EndReason::Stopped); }
-  RecordingStatus status() const override;
-  const EncodeMetrics* metrics() const override {
-    return begun_.load(std::memory_order_acquire) ? &stream_.metrics : nullptr;
-  }
-  void request_keyframe() override;
-  Result<void> set_bitrate(std::int64_t bits_per_second) override;
-  Result<void> set_rate(Rational rate) override;
-  Result<void> set_min_rate(double rate) override;
-  void set_paused(bool on) override;
-  void set_asleep(bool on) override { intake_.set_asleep(on); }
-  bool wait_until_let_go(Nanoseconds timeout) override { return intake_.wait_until_let_go(timeout); }
-  Result<void> add_output(const OutputSpec& spec) override;
-  Result<void> remove_output(const std::string& name) override { return outputs_.remove(name); }
-  Result<void> set_replay_length(Nanoseconds length) override { return outputs_.set_replay_length(length); }
-  Result<std::string> save_replay(const OutputSpec& spec) override {
-    if (const auto stage = stage_at_work()) stage->bring_out();
-    return outputs_.save_replay(spec);
-  }
-  SourceInfo source() const override { return source_->info(); }
-  std::optional<Size> size() const override {
-    return begun_.load(std::memory_order_acquire) ? std::optional(size_.load()) : std::nullopt;
-  }
-  std::optional<Codec> codec() const override {
-    return begun_.load(std::memory_order_acquire) ? std::optional(codec_) : std::nullopt;
-  }
-  const DurationHistogram* import_times() const override {
-    return begun_.load(std::memory_order_acquire) ? &pictures_->import_times() : nullptr;
-  }
-  std::vector<Failover> failovers() const override {
-    const std::lock_guard lock(stream_.mutex);
-    return stream_.failovers;
-  }
-  const DurationHistogram* hold_times() const override {
-    return begun_.load(std::memory_order_acquire) ? &pictures_->hold_times() : nullptr;
-  }
-  const DurationHistogram& capture_times() const override { return capture_times_; }
-  const DurationHistogram& sink_times() const override { return outputs_.write_times(); }
-  RecordingReport finish() override;
-
-  // Source's thread.
-  void on_frame(Frame frame) override {
-    frame.arrived = monotonic_now();
-    if (frame.has_image()) capture_times_.record(frame.arrived - frame.pts);
-    mailbox_.put(std::move(frame));
-  }
-  void on_state(SourceState state, const Error* error) override;
-
- private:
-  void run_worker(const std::stop_token& stop);
-  /// Pictures so far that newer ones replaced before the worker took them, or that the source missed.
-  [[nodiscard]] std::uint64_t passed_over() const {
-    const std::uint64_t at_end = passed_over_at_end_.load();
-    return at_end != kUnderWay ? at_end : mailbox_.overwritten() + source_->stats().skipped;
-  }
-  /// For the first picture: what it must be, its encoder, the outputs.
-  [[nodiscard]] std::expected<std::unique_ptr<Encoder>, Failure> begin_stream(Frame& first);
-  void begin_stage(std::unique_ptr<Encoder> encoder);
-  /// Takes everything down until the machine is awake, and nobody pauses, and builds it up again: the first picture
-  /// then. nullopt: the recording has ended.
-  [[nodiscard]] std::optional<Frame> sleep(const std::stop_token& stop);
-  [[nodiscard]] std::shared_ptr<EncodeStage> stage_at_work() const {
-    const std::lock_guard lock(mutex_);
-    return stage_;
-  }
-  void set_stage(std::shared_ptr<EncodeStage> stage) {
-    const std::lock_guard lock(mutex_);
-    stage_.swap(stage);
-  }
-  void end_with(EndReason reason, std::optional<Failure> failure = std::nullopt);
-  [[nodiscard]] OutputGroupEvents output_events();
-  [[nodiscard]] Result<std::unique_ptr<Source>> open_source(std::stop_token stop);
-  /// What was asked for before there was an encoder to change.
-  void make_early_changes();
-  void pace(Rational rate);
-  void on_source_change(const Error* lost);
-  void on_route_change(std::string_view now, std::string_view reason);
-  void close();
-
-  RecordingOptions options_;
-  std::atomic<double> min_rate_;  ///< options_'s, or what was asked for since
-  FrameMailbox mailbox_;
-  DurationHistogram capture_times_;
-  OutputGroup outputs_;
-  std::unique_ptr<Source> source_;
-
-  FormatTable formats_;      ///< the worker's once that runs
-  PipelineFactory factory_;  ///< the worker's once that runs; outlives the stage, which asks it for successors
-  PictureInput intake_;
-
-  EncodedStream stream_;
-  std::shared_ptr<EncodeStage> stage_;  ///< with mutex_ held; made and ended by the worker; null while there is none
-  std::unique_ptr<PictureWorker> pictures_;  ///< made by the worker for the first picture; read behind begun_
-  static constexpr auto kUnderWay = std::numeric_limits<std::uint64_t>::max();
-  std::uint64_t passed_over_before_ = 0;  ///< the first picture
-  std::atomic<std::uint64_t> passed_over_at_end_ = kUnderWay;
-  Nanoseconds cpu_start_{};
-  Nanoseconds encoder_cpu_start_{};
-  Nanoseconds cpu_{};
-  Nanoseconds cpu_encoder_{};
-  std::atomic<Size> size_;
-  Codec codec_{};
-  std::atomic<bool> opening_{false};
-  std::atomic<bool> begun_{false};  ///< the first picture is on its way to the encoder
-  std::atomic<bool> paused_{false};
-  std::atomic<std::uint64_t> route_changes_{0};
-  std::atomic<std::uint64_t> source_reconnects_{0};
-
-  mutable EngineLoadMeter engine_load_;
-
-  std::mutex change_mutex_;   // of settings, until the encoder has answered
-  mutable std::mutex mutex_;  // the end, the route and the stage
-  std::condition_variable ended_;
-  EndReason end_ = EndReason::Running;
-  std::optional<Failure> failure_;
-  std::string route_now_;
-  std::uint64_t rss_start_ = 0;
-
-  std::jthread worker_;  // last: it uses everything above
-};
+RecordingImpl::RecordingImpl(RecordingOptions options)
+    : options_(std::move(options)),
+      min_rate_(options_.min_rate),
+      mailbox_(options_.toggles.latch ? kLatch : Nanoseconds{},
+               ring_policy(options_) == RingPolicy::Block ? FrameMailbox::kMostFrames : 1),
+      outputs_(options_.replay, output_events()),
+      factory_(options_, formats_),
+      intake_(mailbox_, factory_, formats_) {
+  if (options_.encoder.bit_depth > 8) formats_.prefer_deep();
+  formats_.limit_rate(options_.constant_rate ? options_.constant_rate : options_.max_rate);
+}
 
 OutputGroupEvents RecordingImpl::output_events() {
   return {
@@ -398,83 +253,6 @@ void RecordingImpl::on_route_change(std::string_view now, std::string_view reaso
   if (options_.events != nullptr) options_.events->on_route(before, now, reason);
 }
 
-void RecordingImpl::set_paused(bool on) {
-  paused_.store(on);
-  if (begun_.load()) pictures_->set_paused(on);
-}
-
-void RecordingImpl::request_keyframe() {
-  if (const auto stage = stage_at_work()) stage->request_keyframe();
-}
-
-void RecordingImpl::make_early_changes() {
-  EncoderChoice& encoders = factory_.encoders();
-  const std::lock_guard lock(change_mutex_);
-  if (const auto bit_rate = encoders.bit_rate()) {
-    if (const auto changed = stage_at_work()->set_bitrate(*bit_rate, outputs_.takes_new_headers()); !changed) {
-      logger("session").warn("{}", changed.error().message());
-      encoders.restore_bitrate(std::nullopt);
-    }
-  }
-  if (const auto rate = encoders.rate()) pace(*rate);
-}
-
-void RecordingImpl::pace(Rational rate) {
-  // Pictures come at that rate whatever the encoder expects.
-  const auto stage = stage_at_work();
-  const auto known = stage ? stage->set_rate(rate, outputs_.takes_new_headers()) : Result<void>();
-  if (!known) {
-    logger("session").warn("the encoder keeps the bit budget of the frame rate before: {}", known.error().message());
-  }
-  pictures_->set_rate(rate);
-}
-
-Result<void> RecordingImpl::add_output(const OutputSpec& spec) {
-  OutputSpec as_the_others = spec;
-  auto* file = std::get_if<FileOutput>(&as_the_others.target);
-  for (const OutputSpec& other : options_.outputs) {
-    const auto* one = std::get_if<FileOutput>(&other.target);
-    if (file != nullptr && one != nullptr) file->split = one->split;
-  }
-  return outputs_.add(as_the_others);
-}
-
-Result<void> RecordingImpl::set_bitrate(std::int64_t bits_per_second) {
-  EncoderChoice& encoders = factory_.encoders();
-  const std::lock_guard lock(change_mutex_);
-  const auto before = encoders.bit_rate();
-  const auto stage = stage_at_work();
-  if (auto ok = encoders.set_bitrate(bits_per_second); !ok || !stage) return ok;
-  auto changed = stage->set_bitrate(bits_per_second, outputs_.takes_new_headers());
-  if (!changed && changed.error().kind != ErrorKind::Timeout) encoders.restore_bitrate(before);
-  return changed;
-}
-
-Result<void> RecordingImpl::set_rate(Rational rate) {
-  if (!options_.constant_rate) {
-    return fail(ErrorKind::Unsupported, "set the frame rate", "it is variable: every picture has its own time");
-  }
-  if (rate.zero() || rate.value() > kMaxConstantRate) {
-    return fail(ErrorKind::Invalid, "set the frame rate",
-                fmt::format("{} is not above 0 and at most {}", rate.value(), kMaxConstantRate));
-  }
-  EncoderChoice& encoders = factory_.encoders();
-  const std::lock_guard lock(change_mutex_);
-  encoders.set_rate(rate);
-  if (begun_.load()) pace(rate);
-  return {};
-}
-
-Result<void> RecordingImpl::set_min_rate(double rate) {
-  if (options_.constant_rate) {
-    return fail(ErrorKind::Unsupported, "set the least frame rate",
-                "the rate is constant: pictures are repeated to hold it");
-  }
-  min_rate_.store(rate);
-  if (begun_.load()) pictures_->set_max_gap(max_gap(rate));
-  return {};
-}
-
 void RecordingImpl::end_with(EndReason reason, std::optional<Failure> failure) {
   {
     const std::lock_guard lock(mutex_);
@@ -495,34 +273,6 @@ bool RecordingImpl::wait(Nanoseconds timeout) {
     rss_start_ = resident_kib();
   }
   return over;
-}
-
-RecordingStatus RecordingImpl::status() const {
-  RecordingStatus status;
-  status.opening = opening_;
-  {
-    const std::lock_guard lock(mutex_);
-    status.end = end_;
-    status.route = route_now_;
-  }
-  status.outputs = outputs_.status();
-  for (const OutputStatus& output : status.outputs) {
-    status.output_queue = std::max(status.output_queue, output.stats.queued);
-    status.output_dropped += output.stats.dropped;
-  }
-  status.replay_held = outputs_.replay_held();
-  const std::optional<Rational> constant = factory_.encoders().rate();
-  status.least_rate = constant                 ? constant->value()
-                      : options_.constant_rate ? options_.constant_rate->value()
-                                               : min_rate_.load();
-  status.paused = paused_.load() || intake_.asleep();
-  status.source_reconnects = source_reconnects_.load(std::memory_order_relaxed);
-  status.route_changes = route_changes_.load(std::memory_order_relaxed);
-  status.first_picture = begun_.load(std::memory_order_acquire);
-  if (!status.first_picture) return status;
-  add_figures(status, *pictures_, stream_.metrics, stage_at_work().get(), passed_over() - passed_over_before_);
-  status.gpu_encoder_load = engine_load_.load();
-  return status;
 }
 
 void RecordingImpl::close() {
@@ -558,8 +308,6 @@ RecordingReport RecordingImpl::finish() {
   report.outputs = outputs_.reports();
   return report;
 }
-
-}  // namespace
 
 std::string_view to_string(EndReason reason) {
   switch (reason) {

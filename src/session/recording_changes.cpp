@@ -1,0 +1,121 @@
+// What changes of a recording while it runs, and how it does.
+#include "base/log.h"
+#include "session/recording_impl.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace zc {
+namespace {
+
+constexpr double kMaxConstantRate = 1000.0;
+
+}  // namespace
+
+void RecordingImpl::set_paused(bool on) {
+  paused_.store(on);
+  if (begun_.load()) pictures_->set_paused(on);
+}
+
+void RecordingImpl::request_keyframe() {
+  if (const auto stage = stage_at_work()) stage->request_keyframe();
+}
+
+void RecordingImpl::make_early_changes() {
+  EncoderChoice& encoders = factory_.encoders();
+  const std::lock_guard lock(change_mutex_);
+  if (const auto bit_rate = encoders.bit_rate()) {
+    if (const auto changed = stage_at_work()->set_bitrate(*bit_rate, outputs_.takes_new_headers()); !changed) {
+      logger("session").warn("{}", changed.error().message());
+      encoders.restore_bitrate(std::nullopt);
+    }
+  }
+  if (const auto rate = encoders.rate()) pace(*rate);
+}
+
+void RecordingImpl::pace(Rational rate) {
+  // Pictures come at that rate whatever the encoder expects.
+  const auto stage = stage_at_work();
+  const auto known = stage ? stage->set_rate(rate, outputs_.takes_new_headers()) : Result<void>();
+  if (!known) {
+    logger("session").warn("the encoder keeps the bit budget of the frame rate before: {}", known.error().message());
+  }
+  pictures_->set_rate(rate);
+}
+
+Result<void> RecordingImpl::add_output(const OutputSpec& spec) {
+  OutputSpec as_the_others = spec;
+  auto* file = std::get_if<FileOutput>(&as_the_others.target);
+  for (const OutputSpec& other : options_.outputs) {
+    const auto* one = std::get_if<FileOutput>(&other.target);
+    if (file != nullptr && one != nullptr) file->split = one->split;
+  }
+  return outputs_.add(as_the_others);
+}
+
+Result<void> RecordingImpl::set_bitrate(std::int64_t bits_per_second) {
+  EncoderChoice& encoders = factory_.encoders();
+  const std::lock_guard lock(change_mutex_);
+  const auto before = encoders.bit_rate();
+  const auto stage = stage_at_work();
+  if (auto ok = encoders.set_bitrate(bits_per_second); !ok || !stage) return ok;
+  auto changed = stage->set_bitrate(bits_per_second, outputs_.takes_new_headers());
+  if (!changed && changed.error().kind != ErrorKind::Timeout) encoders.restore_bitrate(before);
+  return changed;
+}
+
+Result<void> RecordingImpl::set_rate(Rational rate) {
+  if (!options_.constant_rate) {
+    return fail(ErrorKind::Unsupported, "set the frame rate", "it is variable: every picture has its own time");
+  }
+  if (rate.zero() || rate.value() > kMaxConstantRate) {
+    return fail(ErrorKind::Invalid, "set the frame rate",
+                fmt::format("{} is not above 0 and at most {}", rate.value(), kMaxConstantRate));
+  }
+  EncoderChoice& encoders = factory_.encoders();
+  const std::lock_guard lock(change_mutex_);
+  encoders.set_rate(rate);
+  if (begun_.load()) pace(rate);
+  return {};
+}
+
+Result<void> RecordingImpl::set_min_rate(double rate) {
+  if (options_.constant_rate) {
+    return fail(ErrorKind::Unsupported, "set the least frame rate",
+                "the rate is constant: pictures are repeated to hold it");
+  }
+  min_rate_.store(rate);
+  if (begun_.load()) pictures_->set_max_gap(max_gap(rate));
+  return {};
+}
+
+RecordingStatus RecordingImpl::status() const {
+  RecordingStatus status;
+  status.opening = opening_;
+  {
+    const std::lock_guard lock(mutex_);
+    status.end = end_;
+    status.route = route_now_;
+  }
+  status.outputs = outputs_.status();
+  for (const OutputStatus& output : status.outputs) {
+    status.output_queue = std::max(status.output_queue, output.stats.queued);
+    status.output_dropped += output.stats.dropped;
+  }
+  status.replay_held = outputs_.replay_held();
+  const std::optional<Rational> constant = factory_.encoders().rate();
+  status.least_rate = constant                 ? constant->value()
+                      : options_.constant_rate ? options_.constant_rate->value()
+                                               : min_rate_.load();
+  status.paused = paused_.load() || intake_.asleep();
+  status.source_reconnects = source_reconnects_.load(std::memory_order_relaxed);
+  status.route_changes = route_changes_.load(std::memory_order_relaxed);
+  status.first_picture = begun_.load(std::memory_order_acquire);
+  if (!status.first_picture) return status;
+  add_figures(status, *pictures_, stream_.metrics, stage_at_work().get(), passed_over() - passed_over_before_);
+  status.gpu_encoder_load = engine_load_.load();
+  return status;
+}
+
+}  // namespace zc
