@@ -16,14 +16,20 @@ constexpr std::string_view kFiles = ":files\n";
 constexpr std::string_view kGroupSummary = "What the daemon's sessions do";
 
 /// The help's first clause, for a list beside the prompt.
-std::string_view brief(std::string_view help) { return help.substr(0, help.find_first_of(".:;")); }
+std::string_view brief(std::string_view help) {
+  for (const std::string_view end : {". ", ": ", "; "}) help = help.substr(0, help.find(end));
+  return help.ends_with('.') ? help.substr(0, help.size() - 1) : help;
+}
 
 /// Lines that begin with what has been typed.
 class Offers {
  public:
   explicit Offers(std::string_view typed) : typed_(typed) {}
-  void add(std::string_view text, std::string_view description) {
-    if (text.starts_with(typed_)) text_ += fmt::format("{}\t{}\n", text, description);
+  void add(std::string_view text, std::string_view description = {}) {
+    if (!text.starts_with(typed_)) return;
+    text_ += text;
+    if (!description.empty()) text_.append("\t").append(description);
+    text_ += '\n';
   }
   void add(const Argument& option) { add(option.name, brief(option.help)); }
   [[nodiscard]] std::string text() && { return std::move(text_); }
@@ -53,9 +59,7 @@ std::string words_of(const std::vector<CommandInfo>& commands, std::string_view 
 std::string values_of(const Argument& argument, std::string_view before, std::string_view typed) {
   if (argument.files) return std::string(kFiles);
   Offers offers(typed);
-  for (const std::string_view value : argument.completions()) {
-    offers.add(fmt::format("{}{}", before, value), brief(argument.help));
-  }
+  for (const std::string_view value : argument.completions()) offers.add(fmt::format("{}{}", before, value));
   return std::move(offers).text();
 }
 
@@ -121,7 +125,7 @@ complete -F _zerocast zerocast
 // Sourced, the file registers itself; found on $fpath, it is the function's body.
 constexpr std::string_view kZsh = R"(#compdef zerocast
 _zerocast() {
-  local line
+  local line offer
   local -a lines offers
   lines=("${(@f)$("$words[1]" --complete "${(@Q)words[2,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null)}")
   if [[ $lines[1] == :files ]]; then
@@ -130,7 +134,9 @@ _zerocast() {
     return
   fi
   for line in $lines; do
-    offers+=("${${line%%$'\t'*}//:/\\:}:${line#*$'\t'}")
+    offer=${${line%%$'\t'*}//:/\\:}
+    [[ $line == *$'\t'* ]] && offer+=:${line#*$'\t'}
+    offers+=("$offer")
   done
   _describe -t arguments argument offers
 }

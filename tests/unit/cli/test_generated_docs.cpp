@@ -76,6 +76,18 @@ Words bash_offers(const std::string& line) {
   return offers;
 }
 
+/// What zsh is told to offer.
+Words zsh_offers(const std::string& line) {
+  const auto output =
+      run(fmt::format("PATH=" ZEROCAST_PROGRAM_DIR
+                      ":$PATH zsh -fc 'compdef() {{ : }}; _describe() {{ print -rl -- \"${{(@P)4}}\" }}; source {}; "
+                      "words=(\"${{(@s: :)1}}\") CURRENT=$#words PREFIX=$words[-1]; _zerocast' zsh '{}'",
+                      docs("_zerocast"), line));
+  CAPTURE(output.text);
+  REQUIRE(output.status == 0);
+  return lines_of(output.text);
+}
+
 /// What fish would offer, without the descriptions.
 Words fish_offers(const std::string& line) {
   const auto output =
@@ -136,17 +148,26 @@ TEST_CASE("each shell accepts its completion file") {
 TEST_CASE("what may be typed next") {
   const auto next = [](const std::vector<const char*>& words) { return complete(words); };
   CHECK(next({"session", "rem"}) == "remove-sink\tComplete one sink of a running session\n");
-  CHECK(next({"record", "-f", "30", "--codec", "a"}).starts_with("auto\t"));
-  CHECK(next({"record", "--codec=he"}).starts_with("--codec=hevc\t"));
+  CHECK(next({"record", "-f", "30", "--codec", "au"}) == "auto\n");
+  CHECK(next({"record", "--codec=he"}) == "--codec=hevc\n");
   CHECK(next({"record", "-o", ""}) == ":files\n");
   CHECK(next({"record", "--codec", "h264", ""}) == ":files\n");
   CHECK(next({"record", "a.mkv", ""}).empty());
   CHECK(next({"session", "save-replay", "games", ""}) == ":files\n");
-  CHECK(next({"start", "--codec", "hev"}).starts_with("hevc\t"));  // without the group's word
+  CHECK(next({"start", "--codec", "hev"}) == "hevc\n");  // without the group's word
   CHECK(next({"record", "--json=", ""}) == ":files\n");
   CHECK(next({"record", "--nonsense="}).empty());
   CHECK(next({"session", "nonsense", ""}).empty());
   CHECK(next({}).empty());
+}
+
+TEST_CASE("zsh completes commands, options and values") {
+  need("zsh");
+  CHECK(zsh_offers("zerocast so") == Words{"sources:List what can be captured now"});
+  CHECK(zsh_offers("zerocast session rem") == Words{"remove-sink:Complete one sink of a running session"});
+  CHECK(zsh_offers("zerocast record --codec h") == Words{"h264", "hevc"});
+  CHECK(zsh_offers("zerocast record --codec=h") == Words{"--codec=h264", "--codec=hevc"});
+  CHECK(zsh_offers("zerocast record --source node") == Words{"node\\:"});
 }
 
 TEST_CASE("bash completes commands, options and values") {
