@@ -114,7 +114,7 @@ Result<std::string> default_file(std::string_view extension) {
   if (error) return fail_errno(error.value(), "make " + folder.string());
   auto name = expand_file_name("%Y-%m-%d_%H-%M-%S", {});
   if (!name) return name;
-  std::string path = fmt::format("{}/{}.{}", folder.string(), *name, extension);
+  const std::string path = fmt::format("{}/{}.{}", folder.string(), *name, extension);
   return exists(path) ? free_path(path) : path;
 }
 

@@ -23,7 +23,7 @@ struct Slot {
 struct Table {
   std::array<Slot, 1024> slots;
   std::atomic<std::uint64_t> torn{0};
-  std::uintptr_t page = 0;
+  std::uintptr_t page = 4096;
   struct sigaction before = {};
   std::mutex mutex;  ///< of slots that are taken and given back
 };

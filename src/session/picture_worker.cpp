@@ -330,7 +330,7 @@ Result<void> PictureWorker::make_again() {
   kept_.reset();
   if (newest_.has_image()) return {};  // waits for its slot
   frame.pts = monotonic_now();
-  frame.supersede(std::exchange(newest_, Frame{}));
+  static_cast<void>(frame.supersede(std::exchange(newest_, Frame{})));
   static_cast<void>(pacer_.on_pointer(frame.pts - config_.epoch));
   newest_ = std::move(frame);
   return carry_out();
@@ -380,7 +380,7 @@ Result<void> PictureWorker::import_newest(Nanoseconds time) {
   return {};
 }
 
-Result<void> PictureWorker::follow_formats(const Came& came, const Error* error) {
+Result<void> PictureWorker::follow_formats(const Came& came, const Error* error) const {
   if (!config_.renegotiate) return {};
   FormatTable& table = *config_.formats;
   const Nanoseconds now = monotonic_now();

@@ -87,7 +87,7 @@ class PictureWorker {
   };
   /// Keeps what the source gives in step with what the importer takes; `error`: why it took none, or null. An error: it
   /// takes nothing any more.
-  [[nodiscard]] Result<void> follow_formats(const Came& came, const Error* error);
+  [[nodiscard]] Result<void> follow_formats(const Came& came, const Error* error) const;
   void follow_rate();
   [[nodiscard]] Result<void> begin(Frame first);
   [[nodiscard]] bool asleep() const { return config_.asleep && config_.asleep(); }

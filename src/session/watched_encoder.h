@@ -22,7 +22,7 @@ class WatchedEncoder {
   /// Encoder thread. Cancelled, with lost() true: the work was taken away meanwhile; nothing of the caller's may be
   /// touched any more.
   template <class Action>
-  [[nodiscard]] auto call(Action action) -> decltype(action(std::declval<Encoder&>())) {
+  [[nodiscard]] auto call(const Action& action) -> decltype(action(std::declval<Encoder&>())) {
     enter();
     auto result = action(*encoder_);
     if (!leave()) return fail(ErrorKind::Cancelled, "encode", "another encoder has taken over");

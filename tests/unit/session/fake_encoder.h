@@ -104,7 +104,6 @@ struct Behaviour {
 class FakeEncoder final : public Encoder {
  public:
   explicit FakeEncoder(Behaviour behaviour) : behaviour_(std::move(behaviour)) {
-    input_ = kFormat;
     input_.format = behaviour_.input;
     if (behaviour_.alive != nullptr) ++*behaviour_.alive;
   }
@@ -168,7 +167,7 @@ class FakeEncoder final : public Encoder {
   }
 
  private:
-  void ask(std::string word) {
+  void ask(std::string word) const {
     if (behaviour_.asked != nullptr) behaviour_.asked->add(std::to_string(submitted_) + " " + std::move(word));
   }
   Result<Change> changed(std::string word, bool new_headers = true) {
@@ -179,7 +178,7 @@ class FakeEncoder final : public Encoder {
   }
 
   Behaviour behaviour_;
-  SurfaceFormat input_;
+  SurfaceFormat input_ = kFormat;
   StreamParameters stream_;
   std::deque<std::int64_t> inside_;
   std::size_t flushed_ = 0;  // so many come out before any others
