@@ -108,7 +108,9 @@ constexpr std::string_view kBash = R"(_zerocast() {
   [[ -n $breaks ]] && kept=${value%"${value##*[$breaks]}"}
   local -a words offers
   read -ra words <<<"${line%"$value"}"
-  mapfile -t offers < <("${words[0]}" --complete "${words[@]:1}" "$value" 2>/dev/null)
+  local program=${words[0]}
+  [[ ${program##*/} == zerocast ]] || program=zerocast # behind sudo, say
+  mapfile -t offers < <("$program" --complete "${words[@]:1}" "$value" 2>/dev/null)
   COMPREPLY=()
   if [[ ${offers[0]-} == :files ]]; then
     compopt -o filenames 2>/dev/null
