@@ -211,6 +211,7 @@ Result<void> MediaInput::Impl::open_format() {
     return fail(ErrorKind::Timeout, operation,
                 fmt::format("nothing came for {:g} s", std::chrono::duration<double>(timeout).count()));
   }
+  if (code == AVERROR(ENOMEM)) return fail_errno(ENOMEM, operation);
   if (read_errno != 0) return fail_errno(read_errno, operation);
   return fail(ErrorKind::Invalid, operation, "it is no Matroska, MP4 or MPEG-TS that can be read");
 }
