@@ -23,7 +23,13 @@ if(ZEROCAST_SANITIZE)
                          ${sanitize_optimisation} -g1)
   target_link_options(zerocast_options INTERFACE -fsanitize=${ZEROCAST_SANITIZE})
 else()
-  target_compile_definitions(zerocast_options INTERFACE $<$<NOT:$<CONFIG:Debug>>:_FORTIFY_SOURCE=2>)
+  # What Debian hardens its own packages with, and the larger set of checked library calls. A package's build defines
+  # _FORTIFY_SOURCE by itself, hence the -U.
+  target_compile_options(zerocast_options INTERFACE -fstack-protector-strong -fstack-clash-protection
+                         "$<$<NOT:$<CONFIG:Debug>>:-U_FORTIFY_SOURCE;-D_FORTIFY_SOURCE=3>")
+  if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
+    target_compile_options(zerocast_options INTERFACE -fcf-protection)
+  endif()
 endif()
 
 # zerocast_harden(PROGRAM): an installed program's stack is not executed, and its tables of addresses are filled at the
