@@ -14,7 +14,7 @@ void HandShake::begin(bool we_choose) {
 
 void HandShake::set_offer(FormatOffer offer) {
   wanted_ = std::move(offer);
-  rounds_ = formats_ = 0;
+  count_anew();
   narrow();
 }
 
@@ -32,30 +32,34 @@ HandShake::Turn HandShake::leave_out(PixelFormat format, std::vector<std::uint64
   // A producer that fails with one format may have ten more to fail with.
   no_dmabufs_ = !left_out_.empty();
   left_out_.emplace_back(format, std::move(modifiers));
-  rounds_ = formats_ = 0;
+  count_anew();
   narrow();
   return offer_.nothing() ? Turn::Over : Turn::Offer;
 }
 
 HandShake::Turn HandShake::on_format(const NegotiatedFormat& format) {
-  if (format.size != size_) rounds_ = formats_ = 0;
+  if (format.size != size_) count_anew();
   size_ = format.size;
   dmabuf_ = format.dmabuf();
   open_ = format.needs_fixation();
   proven_ = false;
+  went_round_ = !std::exchange(first_, false);
   if (!dmabuf_) return Turn::Settled;
+  const bool answered = open_ && answered_ == format;
+  if (answered && ++under_way_ <= kMostUnderWay) return Turn::Theirs;
   const bool endless = ++formats_ > kMostFormats;
   if (open_) {
-    if (++rounds_ <= kMostRounds && !endless) {
-      if (!we_choose_ || answered_ == format) return Turn::Theirs;
+    if (!answered && ++rounds_ <= kMostRounds && !endless) {
+      if (!we_choose_) return Turn::Theirs;
       answered_ = format;
+      under_way_ = 0;
       return Turn::Ours;
     }
     reason_ = fmt::format("the producer fixates no modifier that {} is offered with ({:#x})", name(format.format),
                           fmt::join(format.alternatives, ", "));
     return leave_out(format.format, format.alternatives);
   }
-  rounds_ = 0;
+  rounds_ = under_way_ = 0;
   answered_.reset();
   if (offered_.contains({format.format, *format.modifier})) {
     if (!endless) return Turn::Settled;
@@ -71,7 +75,7 @@ HandShake::Turn HandShake::on_format(const NegotiatedFormat& format) {
 
 bool HandShake::on_error(std::string_view message, bool buffers) {
   if (proven_ || !buffers || !dmabuf_) return false;
-  rounds_ = formats_ = 0;
+  count_anew();
   answered_.reset();
   if (open_ && !we_choose_) {
     reason_ = fmt::format("the producer chooses no modifier ({}), so this side does", message);

@@ -36,6 +36,9 @@ class HandShake {
   /// Open formats in a row. More than any producer needs that gets somewhere: one, and one more for each modifier that
   /// fails it.
   static constexpr unsigned kMostRounds = 30;
+  /// The same open format in a row after our answer. They were under way before it arrived: a producer that answers,
+  /// too, and PipeWire send each other dozens while this side waits for a processor.
+  static constexpr unsigned kMostUnderWay = 1000;
   /// Formats of dmabufs without a picture, settled ones included: one may be taken back again and again.
   static constexpr unsigned kMostFormats = 60;
 
@@ -62,8 +65,12 @@ class HandShake {
   /// A picture has come: what was agreed on works.
   void on_picture() {
     proven_ = true;
+    first_ = true;
     formats_ = 0;
   }
+  /// More than one format has come since the last picture: buffers may have been on their way for one that was void by
+  /// then, see VideoStream::kick().
+  [[nodiscard]] bool went_round() const { return went_round_; }
   /// The stream has broken. True: a new one may do better, see reason(). `buffers`: perhaps for want of buffers.
   [[nodiscard]] bool on_error(std::string_view message, bool buffers);
 
@@ -73,6 +80,7 @@ class HandShake {
  private:
   [[nodiscard]] Turn leave_out(PixelFormat format, std::vector<std::uint64_t> modifiers);
   void narrow();
+  void count_anew() { rounds_ = under_way_ = formats_ = 0; }
 
   FormatOffer wanted_;
   FormatOffer offer_;
@@ -86,12 +94,15 @@ class HandShake {
 
   std::optional<NegotiatedFormat> answered_;  ///< the open format that we have answered last
 
-  Size size_;             ///< of the last format
-  unsigned rounds_ = 0;   ///< at that size, without a modifier that is settled
-  unsigned formats_ = 0;  ///< at that size, without a picture
-  bool dmabuf_ = false;   ///< the last format was one
-  bool open_ = false;     ///< its modifier was
-  bool proven_ = false;   ///< a picture came in it
+  Size size_;               ///< of the last format
+  unsigned rounds_ = 0;     ///< at that size, without a modifier that is settled
+  unsigned under_way_ = 0;  ///< of these, after our answer
+  unsigned formats_ = 0;    ///< at that size, without a picture
+  bool dmabuf_ = false;     ///< the last format was one
+  bool open_ = false;       ///< its modifier was
+  bool proven_ = false;     ///< a picture came in it
+  bool first_ = true;       ///< no format has come since the last picture
+  bool went_round_ = false;
   std::string reason_;
 };
 

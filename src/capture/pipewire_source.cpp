@@ -25,8 +25,8 @@ namespace zc {
 namespace {
 
 using Clock = PipeWireConnection::Clock;
-/// A stream that must be started twice is, so often, until its first picture.
-constexpr timespec kKickEvery{.tv_sec = 0, .tv_nsec = 200'000'000};
+/// A stream that must be started twice is, after that time and after twice the time again, until its first picture.
+constexpr std::chrono::nanoseconds kFirstKick = std::chrono::milliseconds(200);
 constexpr std::chrono::seconds kStartPatience{5};
 /// A node that was announced to the user a moment ago may reach our registry a moment later.
 constexpr std::chrono::seconds kNodePatience{1};
@@ -135,6 +135,7 @@ class PipeWireSource final : public Source, private VideoStream::Events {
   static void kick(void* data, std::uint64_t /*count*/) noexcept;
   /// The kicks begin, or end.
   void set_kicks(bool on);
+  void arm_kick();
   [[nodiscard]] bool over();
   void end(Error error);
   void report(SourceState state);
@@ -157,10 +158,10 @@ class PipeWireSource final : public Source, private VideoStream::Events {
   // PipeWire thread only, once that runs:
   SourceState reported_ = SourceState::Ended;
   HandShake hand_shake_;
-  bool broken_ = false;           ///< the stream is, and a new one is due
-  bool kicks_ = false;            ///< the stream follows a broken one, see VideoStream::kick()
-  spa_source* retry_ = nullptr;   ///< in the loop, for try_again()
-  spa_source* kicker_ = nullptr;  ///< in the loop, a timer for kick()
+  bool broken_ = false;                    ///< the stream is, and a new one is due
+  std::chrono::nanoseconds kick_after_{};  ///< until the next VideoStream::kick(); 0: there is none
+  spa_source* retry_ = nullptr;            ///< in the loop, for try_again()
+  spa_source* kicker_ = nullptr;           ///< in the loop, a timer for kick()
   std::shared_ptr<TimelineDevice> timelines_;
 
   std::unique_ptr<PipeWireConnection> connection_;
@@ -240,15 +241,24 @@ void PipeWireSource::try_again(void* data, std::uint64_t /*count*/) noexcept {
 
 void PipeWireSource::kick(void* data, std::uint64_t /*count*/) noexcept {
   auto& self = *static_cast<PipeWireSource*>(data);
-  if (self.stream_ && self.reported_ == SourceState::Streaming) self.stream_->kick();
+  if (self.stream_ && self.reported_ == SourceState::Streaming) {
+    self.stream_->kick();
+    self.kick_after_ *= 2;  // a producer may take its time to begin
+  }
+  self.arm_kick();
 }
 
 void PipeWireSource::set_kicks(bool on) {
-  if (kicker_ == nullptr || kicks_ == on) return;
-  kicks_ = on;
-  timespec every = kKickEvery;
-  if (!on) every = {};
-  pw_loop_update_timer(connection_->loop(), kicker_, &every, &every, false);
+  if (kicker_ == nullptr || (kick_after_.count() != 0) == on) return;
+  kick_after_ = on ? kFirstKick : std::chrono::nanoseconds(0);
+  arm_kick();
+}
+
+void PipeWireSource::arm_kick() {
+  constexpr std::chrono::nanoseconds kSecond = std::chrono::seconds(1);
+  timespec after{.tv_sec = kick_after_ / kSecond, .tv_nsec = (kick_after_ % kSecond).count()};
+  timespec once{};
+  pw_loop_update_timer(connection_->loop(), kicker_, &after, &once, false);
 }
 
 Result<void> PipeWireSource::resolve(Clock::time_point deadline) {
@@ -335,7 +345,7 @@ void PipeWireSource::stop_now() noexcept {
   connection_->stop_thread();
   stream_.reset();
   timelines_.reset();
-  kicks_ = false;
+  kick_after_ = {};
   for (spa_source** source : {&retry_, &kicker_}) {
     if (*source != nullptr) pw_loop_destroy_source(connection_->loop(), std::exchange(*source, nullptr));
   }
@@ -360,6 +370,7 @@ void PipeWireSource::stream_negotiated(const NegotiatedFormat& format) {
   }
   logger("capture").info("{}: {}x{} {}{}", what_, format.size.width, format.size.height, name(format.format),
                          format.dmabuf() ? fmt::format(", dmabuf modifier {:#x}", *format.modifier) : "");
+  if (hand_shake_.went_round()) set_kicks(true);
   connection_->update([&] { agreed_ = true; });
 }
 

@@ -50,9 +50,9 @@ class VideoStream {
 
   /// Makes the hand-shake's offer, which has changed.
   [[nodiscard]] Result<void> renegotiate();
-  /// Stops and starts it, after a stream to the same node whose buffers could not be made: the daemon remembers the
-  /// producer's error (pw_impl_node, last_error) and lets its next start end in "suspended". The one after that works;
-  /// which one that is cannot be seen from here, only that pictures come.
+  /// Stops and starts it, after buffers that the producer could not make or had no format for any more: the daemon
+  /// remembers the producer's error (pw_impl_node, last_error) and lets its next start end in "suspended". The one
+  /// after that works; which one that is cannot be seen from here, only that pictures come.
   void kick();
 
  private:

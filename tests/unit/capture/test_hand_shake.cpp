@@ -75,6 +75,23 @@ TEST_CASE("an open format is answered once until something else is known") {
   }
 }
 
+TEST_CASE("open formats that were under way when ours was answered are no rounds, but not without end") {
+  HandShake chooser = begun(offer(), true);
+  const NegotiatedFormat open = open_format({kTiled, kLinear});
+  REQUIRE(chooser.on_format(open) == Turn::Ours);
+  unsigned under_way = 0;
+  while (under_way < 2 * HandShake::kMostUnderWay && chooser.on_format(open) == Turn::Theirs) ++under_way;
+  CHECK(under_way == HandShake::kMostUnderWay);
+  CHECK_FALSE(chooser.offer().has(PixelFormat::BGRx, kTiled));
+  CHECK(chooser.reason().find("BGRx") != std::string::npos);
+
+  chooser.begin(true);
+  chooser.set_offer(offer());
+  REQUIRE(chooser.on_format(open) == Turn::Ours);
+  for (unsigned i = 0; i < 3 * HandShake::kMostFormats; ++i) REQUIRE(chooser.on_format(open) == Turn::Theirs);
+  CHECK(chooser.on_format(settled(kTiled)) == Turn::Settled);
+}
+
 TEST_CASE("a producer that fixates nothing is offered less and less, at last no dmabufs") {
   HandShake shake = begun(offer({kLinear}));
   std::size_t rounds = 0;
@@ -172,6 +189,20 @@ TEST_CASE("a modifier that was never offered is no agreement") {
   CHECK(shake.on_format(settled(kTiled, PixelFormat::RGBA)) == Turn::Offer);
   CHECK_FALSE(shake.offer().has_dmabufs());
   CHECK(begun(offer({kModifierInvalid})).on_format(settled(kModifierInvalid)) == Turn::Settled);
+}
+
+TEST_CASE("a second format without a picture in between is a round") {
+  HandShake shake = begun();
+  REQUIRE(shake.on_format(settled(kTiled)) == Turn::Settled);
+  CHECK_FALSE(shake.went_round());
+  shake.on_picture();
+  REQUIRE(shake.on_format(open_format({kTiled, kLinear})) == Turn::Theirs);
+  CHECK_FALSE(shake.went_round());
+  REQUIRE(shake.on_format(settled(kTiled)) == Turn::Settled);
+  CHECK(shake.went_round());
+  shake.on_picture();
+  REQUIRE(shake.on_format(settled(kTiled)) == Turn::Settled);
+  CHECK_FALSE(shake.went_round());
 }
 
 TEST_CASE("a stream that breaks over its buffers is begun anew in other ways, each once") {
