@@ -103,7 +103,10 @@ void Session::request(RequestKind kind, std::vector<Setting> arguments, const Do
   const std::size_t adds = kind == RequestKind::AddSink ? 1 : 0;
   auto sent = send(kind, std::move(arguments), [this, kind, kept, adds, done](Result<std::string> answer) {
     adding_ -= adds;
-    if (answer) remember(kind, kept);
+    // A sink that could not be completed is gone all the same, and so is one whose process went as it was removed.
+    const bool stays = !answer && (kind != RequestKind::RemoveSink || answer.error().kind == ErrorKind::NotFound ||
+                                   answer.error().kind == ErrorKind::Busy);
+    if (!stays) remember(kind, kept);
     done(std::move(answer));
   });
   if (!sent) return done(std::unexpected(std::move(sent.error())));

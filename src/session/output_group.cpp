@@ -135,6 +135,7 @@ Result<void> OutputGroup::add(const OutputSpec& spec) {
 
 Result<void> OutputGroup::remove(const std::string& name) {
   OutputPtr output;
+  bool told = false;
   {
     const std::lock_guard lock(mutex_);
     const auto found = std::ranges::find(
@@ -152,6 +153,7 @@ Result<void> OutputGroup::remove(const std::string& name) {
   events_.keyframe_wanted();
   {
     std::unique_lock lock(mutex_);
+    told = output->error.has_value();
     left_.wait_for(lock, kLeaveTimeout, [&] { return output->left || output->error; });
     auto fewer = std::make_shared<Outputs>(*outputs_);
     std::erase(*fewer, output);
@@ -160,7 +162,7 @@ Result<void> OutputGroup::remove(const std::string& name) {
   finish(*output, kCloseTimeout);
   const std::lock_guard lock(mutex_);
   removed_.push_back(report(*output));
-  return output->error ? Result<void>(std::unexpected(*output->error)) : Result<void>{};
+  return output->error && !told ? Result<void>(std::unexpected(*output->error)) : Result<void>{};
 }
 
 Result<void> OutputGroup::set_replay_length(Nanoseconds length) const {

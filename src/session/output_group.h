@@ -65,7 +65,9 @@ class OutputGroup final : private SinkEvents {
   /// Another output; before start() as claim(), then from the next keyframe on. Invalid: there is one of that name.
   [[nodiscard]] Result<void> add(const OutputSpec& spec);
   /// Completes and removes an output, within three seconds: it ends before the next keyframe, which is asked for, so
-  /// that no picture within it is missing. NotFound: there is none of that name, naming those there are.
+  /// that no picture within it is missing. NotFound: there is none of that name, naming those there are. Busy: another
+  /// call removes it. Any other error is one of completing it, and it is gone all the same; what failed before was
+  /// told.
   [[nodiscard]] Result<void> remove(const std::string& name);
   /// Unsupported: there is no replay.
   [[nodiscard]] Result<void> set_replay_length(Nanoseconds length) const;
