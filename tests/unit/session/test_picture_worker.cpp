@@ -328,6 +328,7 @@ TEST_CASE("pictures that had to wait are encoded: before a pause, before the end
   Rig rig;
   rig.record(3);
   while (rig.alive.leases != 0) std::this_thread::sleep_for(1ms);  // it has nothing to do
+  const auto overwritten = rig.mailbox.overwritten();              // by record(), beside a worker without a processor
   rig.alive.held = true;
   rig.put();  // the worker is busy with it
   while (rig.mailbox.waiting() != 0) std::this_thread::sleep_for(1ms);
@@ -353,7 +354,7 @@ TEST_CASE("pictures that had to wait are encoded: before a pause, before the end
     rig.end();
   }
   CHECK(rig.counters().captured == captured + 3);
-  CHECK(rig.mailbox.overwritten() == 0);
+  CHECK(rig.mailbox.overwritten() == overwritten);
   CHECK(rig.alive.leases == 0);
   check_times(rig.packets());
 }
