@@ -1,0 +1,144 @@
+#include "support/tone.h"
+
+#include <pipewire/pipewire.h>
+#include <spa/param/audio/format-utils.h>
+
+#include <array>
+#include <cstdint>
+#include <stdexcept>
+#include <utility>
+
+namespace zc::test {
+namespace {
+
+constexpr unsigned kRate = 48'000;
+
+/// A thread of PipeWire's and a connection.
+class Client {
+ public:
+  explicit Client(const char* name) {
+    pw_init(nullptr, nullptr);
+    loop = pw_thread_loop_new(name, nullptr);
+    context = pw_context_new(pw_thread_loop_get_loop(loop), nullptr, 0);
+    core = pw_context_connect(context, nullptr, 0);
+    if (core == nullptr) throw std::runtime_error("no PipeWire to play to");
+    pw_thread_loop_start(loop);
+  }
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+  ~Client() {
+    pw_thread_loop_stop(loop);
+    pw_core_disconnect(core);
+    pw_context_destroy(context);
+    pw_thread_loop_destroy(loop);
+  }
+  template <class Call>
+  void locked(const Call& call) {
+    pw_thread_loop_lock(loop);
+    call();
+    pw_thread_loop_unlock(loop);
+  }
+
+  pw_thread_loop* loop = nullptr;
+  pw_context* context = nullptr;
+  pw_core* core = nullptr;
+};
+
+}  // namespace
+
+struct NullSink::Impl {
+  Client client{"test-sink"};
+  pw_proxy* node = nullptr;
+};
+
+NullSink::NullSink(const std::string& name, int priority) : impl_(std::make_unique<Impl>()) {
+  impl_->client.locked([&] {
+    pw_properties* properties =
+        pw_properties_new(PW_KEY_FACTORY_NAME, "support.null-audio-sink", PW_KEY_NODE_NAME, name.c_str(),
+                          PW_KEY_MEDIA_CLASS, "Audio/Sink", "audio.position", "FL,FR", "monitor.channel-volumes",
+                          "false", PW_KEY_PRIORITY_SESSION, std::to_string(priority).c_str(), nullptr);
+    impl_->node = static_cast<pw_proxy*>(pw_core_create_object(impl_->client.core, "adapter", PW_TYPE_INTERFACE_Node,
+                                                               PW_VERSION_NODE, &properties->dict, 0));
+    pw_properties_free(properties);
+  });
+}
+NullSink::~NullSink() {
+  impl_->client.locked([&] { pw_proxy_destroy(impl_->node); });
+}
+
+struct Tone::Impl {
+  explicit Impl(ToneOptions wanted) : options(std::move(wanted)) {}
+
+  static void process(void* data) noexcept {
+    auto& self = *static_cast<Impl*>(data);
+    pw_buffer* buffer = pw_stream_dequeue_buffer(self.stream);
+    if (buffer == nullptr) return;
+    pw_time time{};
+    pw_stream_get_time_n(self.stream, &time, sizeof time);
+    const spa_data& memory = buffer->buffer->datas[0];
+    const std::uint32_t stride = 2 * sizeof(float);
+    std::uint32_t frames = memory.maxsize / stride;
+    if (buffer->requested != 0 && buffer->requested < frames) frames = static_cast<std::uint32_t>(buffer->requested);
+    auto* samples = static_cast<float*>(memory.data);
+    // A player is asked for the cycle after this one (stream.c, impl_node_process_output).
+    const double start = static_cast<double>(time.now) / 1e9 + static_cast<double>(frames) / kRate;
+    for (std::uint32_t i = 0; i < frames; ++i) {
+      const double at = start + static_cast<double>(i) / kRate;
+      const double wave = self.options.amplitude * std::sin(2 * std::numbers::pi * self.options.hertz * at);
+      samples[2 * i] = samples[2 * i + 1] = static_cast<float>(wave);
+    }
+    memory.chunk->offset = 0;
+    memory.chunk->stride = static_cast<std::int32_t>(stride);
+    memory.chunk->size = frames * stride;
+    pw_stream_queue_buffer(self.stream, buffer);
+  }
+
+  const ToneOptions options;
+  Client client{"test-tone"};
+  pw_stream* stream = nullptr;
+  spa_hook hook{};
+};
+
+Tone::Tone(ToneOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {
+  static constexpr pw_stream_events kEvents = [] {
+    pw_stream_events events{};
+    events.version = PW_VERSION_STREAM_EVENTS;
+    events.process = Impl::process;
+    return events;
+  }();
+  impl_->client.locked([&] {
+    const ToneOptions& o = impl_->options;
+    pw_properties* properties =
+        pw_properties_new(PW_KEY_MEDIA_TYPE, "Audio", PW_KEY_MEDIA_CATEGORY, "Playback", PW_KEY_MEDIA_ROLE, "Music",
+                          PW_KEY_APP_NAME, o.application.c_str(), PW_KEY_NODE_NAME, o.application.c_str(), nullptr);
+    if (o.microphone) {
+      pw_properties_set(properties, PW_KEY_MEDIA_CLASS, "Audio/Source");
+      pw_properties_set(properties, PW_KEY_PRIORITY_SESSION, "3000");
+    }
+    if (!o.sink.empty()) {
+      pw_properties_set(properties, PW_KEY_TARGET_OBJECT, o.sink.c_str());
+      // Otherwise it follows the default when that was its target.
+      pw_properties_set(properties, "node.dont-move", "true");
+    }
+    impl_->stream = pw_stream_new(impl_->client.core, o.application.c_str(), properties);
+    pw_stream_add_listener(impl_->stream, &impl_->hook, &kEvents, impl_.get());
+    std::array<std::byte, 512> memory{};
+    spa_pod_builder builder{};
+    spa_pod_builder_init(&builder, memory.data(), memory.size());
+    spa_audio_info_raw info{};
+    info.format = SPA_AUDIO_FORMAT_F32;
+    info.rate = kRate;
+    info.channels = 2;
+    info.position[0] = SPA_AUDIO_CHANNEL_FL;
+    info.position[1] = SPA_AUDIO_CHANNEL_FR;
+    const spa_pod* params[] = {spa_format_audio_raw_build(&builder, SPA_PARAM_EnumFormat, &info)};
+    const auto flags = static_cast<pw_stream_flags>((o.microphone ? PW_STREAM_FLAG_NONE : PW_STREAM_FLAG_AUTOCONNECT) |
+                                                    PW_STREAM_FLAG_MAP_BUFFERS | PW_STREAM_FLAG_RT_PROCESS);
+    pw_stream_connect(impl_->stream, PW_DIRECTION_OUTPUT, PW_ID_ANY, flags, params, 1);
+  });
+}
+Tone::~Tone() {
+  impl_->client.locked([&] { pw_stream_destroy(impl_->stream); });
+}
+
+}  // namespace zc::test

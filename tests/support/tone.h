@@ -1,0 +1,60 @@
+// Applications that play tones, and sinks that play to nobody.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <memory>
+#include <numbers>
+#include <span>
+#include <string>
+
+namespace zc::test {
+
+/// A stereo sink of PipeWire's own without a device, which the session manager takes for the default when its priority
+/// is the highest.
+class NullSink {
+ public:
+  explicit NullSink(const std::string& name, int priority = 1000);
+  NullSink(const NullSink&) = delete;
+  NullSink& operator=(const NullSink&) = delete;
+  ~NullSink();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+struct ToneOptions {
+  std::string application = "Music";
+  double hertz = 1000;
+  double amplitude = 0.25;
+  std::string sink = {};    ///< node.name; empty: the default
+  bool microphone = false;  ///< it is a source that hears that sine, instead
+};
+
+/// An application that plays a sine: the sample of CLOCK_MONOTONIC t is amplitude * sin(2 pi hertz t).
+class Tone {
+ public:
+  explicit Tone(ToneOptions options);
+  Tone(const Tone&) = delete;
+  Tone& operator=(const Tone&) = delete;
+  ~Tone();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Of a sine in samples of 48 kHz.
+inline double amplitude(std::span<const float> samples, double hertz) {
+  double sine = 0;
+  double cosine = 0;
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    const double at = 2 * std::numbers::pi * hertz * static_cast<double>(i) / 48'000;
+    sine += static_cast<double>(samples[i]) * std::sin(at);
+    cosine += static_cast<double>(samples[i]) * std::cos(at);
+  }
+  return 2 * std::hypot(sine, cosine) / static_cast<double>(samples.size());
+}
+
+}  // namespace zc::test
