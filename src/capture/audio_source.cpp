@@ -54,7 +54,7 @@ class Playback {
  private:
   static void info(void* data, const pw_node_info* info) noexcept {
     auto& self = *static_cast<Playback*>(data);
-    if (info->props == nullptr) return;
+    if ((info->change_mask & PW_NODE_CHANGE_MASK_PROPS) == 0) return;  // then props is empty, not null
     self.names_.clear();
     for (const char* key : {PW_KEY_APP_NAME, PW_KEY_APP_PROCESS_BINARY, PW_KEY_NODE_NAME, PW_KEY_MEDIA_ROLE}) {
       if (const char* value = spa_dict_lookup(info->props, key)) self.names_.emplace_back(value);
