@@ -21,6 +21,7 @@ struct AudioEncoderOptions {
   AudioCodec codec = AudioCodec::Opus;
   std::uint64_t layout = kStereo;
   std::int64_t bit_rate = 0;  ///< bit/s; 0: what suits the codec and the channels
+  std::string title = {};     ///< of the track
 };
 
 /// One track's encoder, by libavcodec. FLAC and PCM have 24 bits. One thread makes every call.
@@ -37,7 +38,7 @@ class AudioEncoder {
   /// recording's beginning). Positions rise; the last frame may be shorter, and is filled up with silence. Internal:
   /// libavcodec failed.
   [[nodiscard]] Result<void> submit(std::int64_t position, std::span<const float> samples);
-  /// The next packet, all of them keyframes, or nullopt when it wants more (or, after drain(), has given everything).
+  /// The next packet, or nullopt when it wants more (or, after drain(), has given everything).
   [[nodiscard]] Result<std::optional<Packet>> receive();
   [[nodiscard]] Result<void> drain();
 

@@ -41,7 +41,8 @@ AudioMixer::Source* AudioMixer::find(Input input) {
 Result<AudioMixer::Input> AudioMixer::add(const AudioFormat& format, float gain) {
   auto sound = AudioResampler::create(format, layout_, start_, position_);
   if (!sound) return std::unexpected(std::move(sound.error()));
-  sources_.push_back({.id = ++last_, .sound = std::move(*sound), .gain = gain, .heard = gain});
+  sources_.push_back(
+      {.id = ++last_, .sound = std::move(*sound), .gain = gain, .heard = gain, .late = 0, .since = position_});
   return last_;
 }
 
@@ -59,6 +60,17 @@ void AudioMixer::set_gain(Input input, float gain) {
   if (Source* source = find(input)) source->gain = gain;
 }
 
+void AudioMixer::grow_patience() {
+  bool late = false;
+  for (Source& source : sources_) {
+    const std::uint64_t now = source.sound.stats().late;
+    const bool more = std::exchange(source.late, now) != now;
+    // Its first block may have begun before the position at which it came.
+    late |= more && position_ - source.since > static_cast<std::int64_t>(kAudioRate);
+  }
+  if (late) patience_ = std::min(patience_ + kMorePatience, kMostPatience);
+}
+
 std::optional<std::span<const float>> AudioMixer::next(Nanoseconds now) {
   const std::int64_t end = position_ + static_cast<std::int64_t>(frame_samples_);
   const auto over = start_ + std::chrono::duration_cast<Nanoseconds>(
@@ -66,13 +78,15 @@ std::optional<std::span<const float>> AudioMixer::next(Nanoseconds now) {
   const auto lacks = [&](const Source& source) { return !source.leaving && source.sound.end() < end; };
   // Without a source there is nothing to wait for but that the time is over, in which one may still come.
   const bool waits = sources_.empty() || std::ranges::any_of(sources_, lacks);
-  if (waits && now < over + kPatience) return std::nullopt;
+  grow_patience();
+  if (waits && now < over + patience_) return std::nullopt;
   std::ranges::fill(frame_, 0.0F);
   for (Source& source : sources_) {
     source.sound.pad(end);
     add_up(source);
   }
   std::erase_if(sources_, [&](const Source& source) { return source.leaving && source.sound.end() <= end; });
+  if (sources_.empty()) patience_ = kPatience;
   position_ = end;
   limit();
   measure();

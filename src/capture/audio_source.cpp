@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "capture/audio_stream.h"
+#include "capture/audio_test_source.h"
 #include "capture/pipewire_connection.h"
 
 #include <pipewire/keys.h>
@@ -23,7 +24,7 @@ namespace zc {
 namespace {
 
 /// How often it is looked for streams that come and go, and for a PipeWire that has gone.
-constexpr Nanoseconds kLook = std::chrono::milliseconds(100);
+constexpr Nanoseconds kLook = std::chrono::milliseconds(20);
 constexpr Nanoseconds kReconnect = std::chrono::seconds(1);
 
 bool same_word(std::string_view one, std::string_view other) {
@@ -256,13 +257,14 @@ constexpr std::string_view kWithout = "desktop-app:";
 Result<AudioSourceSpec> parse_audio_source(std::string_view text) {
   if (text == "desktop") return DesktopAudio{};
   if (text == "mic") return MicrophoneAudio{};
+  if (text == "test") return TestAudio{};
   const auto named = [&](std::string_view prefix) { return text.starts_with(prefix) && text.size() > prefix.size(); };
   if (named(kApplication)) return ApplicationAudio{std::string(text.substr(kApplication.size()))};
   if (named(kWithout)) return DesktopAudioWithout{std::string(text.substr(kWithout.size()))};
   if (text.empty() || text == kApplication || text == kWithout) {
     return fail(
         ErrorKind::Invalid, fmt::format("take sound from '{}'", text),
-        "valid are desktop, mic, app:NAME, desktop-app:NAME (all but that one) and the name of a PipeWire node");
+        "valid are desktop, mic, app:NAME, desktop-app:NAME (all but that one), test and the name of a PipeWire node");
   }
   return NodeAudio{std::string(text)};
 }
@@ -278,11 +280,13 @@ std::string to_string(const AudioSourceSpec& spec) {
       return fmt::format("{}{}", kApplication, one.application);
     }
     std::string operator()(const NodeAudio& one) const { return one.name; }
+    std::string operator()(const TestAudio&) const { return "test"; }
   };
   return std::visit(Words{}, spec);
 }
 
 Result<std::unique_ptr<AudioSource>> open_audio_source(AudioSourceSpec spec, std::uint64_t layout) {
+  if (std::holds_alternative<TestAudio>(spec)) return make_test_audio(layout);
   auto made = std::make_unique<PipeWireAudio>(std::move(spec), layout);
   if (auto opened = made->open(); !opened) return std::unexpected(std::move(opened.error()));
   return made;

@@ -30,10 +30,13 @@ struct ApplicationAudio {
 struct NodeAudio {
   std::string name;
 };
-using AudioSourceSpec = std::variant<DesktopAudio, DesktopAudioWithout, MicrophoneAudio, ApplicationAudio, NodeAudio>;
+/// Beeps that say when they are (media/test_sound.h); needs no PipeWire.
+struct TestAudio {};
+using AudioSourceSpec =
+    std::variant<DesktopAudio, DesktopAudioWithout, MicrophoneAudio, ApplicationAudio, NodeAudio, TestAudio>;
 
-/// "desktop", "desktop-app:NAME", "mic", "app:NAME", or a node's name. Invalid: a name is missing; names the valid
-/// ones.
+/// "desktop", "desktop-app:NAME", "mic", "app:NAME", "test", or a node's name. Invalid: a name is missing; names the
+/// valid ones.
 [[nodiscard]] Result<AudioSourceSpec> parse_audio_source(std::string_view text);
 /// The words it is parsed from.
 [[nodiscard]] std::string to_string(const AudioSourceSpec& spec);
@@ -60,7 +63,7 @@ class AudioSource {
   AudioSource& operator=(const AudioSource&) = delete;
 
   /// Hands over what has come since the last call, which is two seconds ago at most. It waits for no sound, but some
-  /// ten times a second for PipeWire's thread, and for one that has gone and comes back. One thread.
+  /// fifty times a second for PipeWire's thread, and for one that has gone and comes back. One thread.
   virtual void read(AudioReader& reader) = 0;
   /// Blocks that were lost because nobody read.
   [[nodiscard]] virtual std::uint64_t lost() const = 0;

@@ -17,6 +17,8 @@ constexpr std::array kRecordExamples{
     Example{"zerocast record desktop.mkv", "Record the desktop until Ctrl-C."},
     Example{"zerocast record --codec hevc --fps 60 --seconds 10 clip.mp4",
             "Ten seconds of HEVC at a constant 60 frames/s."},
+    Example{"zerocast record --audio desktop --audio mic,track=2 call.mkv",
+            "With sound: what is played, and the microphone in a track of its own."},
     Example{"zerocast record --source portal:window --crf 18 --chroma 444 window.mkv",
             "One window, near lossless, with sharp coloured text."},
     Example{"zerocast record --source node:weston.pipewire --size 1280x720 screen.mkv",
@@ -272,18 +274,20 @@ std::unique_ptr<Command> verify_command() {
       json_row<Options>("Print one JSON object instead of text."),
   };
   return std::make_unique<TableCommand<Options>>(
-      CommandInfo{.name = "verify",
-                  .summary = "Read a recording or stream back and say what is wrong with it",
-                  .details =
-                      "Decodes H.264, HEVC or AV1 in Matroska, MP4 or MPEG-TS, on the graphics card where that works, "
-                      "and counts missing, repeated and out-of-order pictures, gaps and decoding errors. Pictures "
-                      "with a number painted in (the 'test' source's) are counted by it, others by time and "
-                      "content; those of the test source are compared with the source's own (PSNR, SSIM), and of a "
-                      "live stream from this machine the delay from painting to decoding is told. Also shows codec, "
-                      "size, colour description and HDR metadata.",
-                  .arguments = {},
-                  .examples = kVerifyExamples,
-                  .exits = kVerifyExits},
+      CommandInfo{
+          .name = "verify",
+          .summary = "Read a recording or stream back and say what is wrong with it",
+          .details =
+              "Decodes H.264, HEVC or AV1 in Matroska, MP4 or MPEG-TS, on the graphics card where that works, "
+              "and counts missing, repeated and out-of-order pictures, gaps and decoding errors. Pictures "
+              "with a number painted in (the 'test' source's) are counted by it, others by time and "
+              "content; those of the test source are compared with the source's own (PSNR, SSIM), and of a "
+              "live stream from this machine the delay from painting to decoding is told. Sound is looked through "
+              "for gaps, and that of '--audio test' for how far it is beside the pictures. Also shows codec, "
+              "size, colour description and HDR metadata.",
+          .arguments = {},
+          .examples = kVerifyExamples,
+          .exits = kVerifyExits},
       std::move(rows), std::span<const Conflict>{}, Options{},
       [](Options options) -> Result<Invocation> { return options; });
 }

@@ -2,6 +2,7 @@
 
 #include "base/file_names.h"
 #include "cli/table_command.h"
+#include "settings/audio_arguments.h"
 #include "settings/record_arguments.h"
 #include "settings/values.h"
 
@@ -294,7 +295,46 @@ std::unique_ptr<Command> action_command(const ActionInfo& action) {
                   .details = action.details,
                   .arguments = {},
                   .examples = std::span(&action.example, 1)},
-      std::move(rows), std::span<const Conflict>{}, ActionOptions{.action = action.action, .name = {}, .value = {}},
+      std::move(rows), std::span<const Conflict>{},
+      ActionOptions{.action = action.action, .name = {}, .value = {}, .source = {}, .volume = {}, .muted = {}},
+      [](ActionOptions options) -> Result<Invocation> { return options; });
+}
+
+Result<void> keep_change(ActionOptions& options, Text option, Text text) {
+  if (text == "mute" || text == "unmute") {
+    options.muted = text == "mute";
+    return {};
+  }
+  const auto volume = volume_value(option, text);
+  if (volume) {
+    options.volume = *volume;
+    return {};
+  }
+  return fail(ErrorKind::Invalid, std::string(option), volume.error().detail + ", nor mute or unmute");
+}
+
+std::unique_ptr<Command> audio_command() {
+  static constexpr std::array kExamples{
+      Example{"zerocast session audio meeting mic mute", "Nobody hears what is said in this room."},
+      Example{"zerocast session audio games desktop -- -6dB", "Half as loud, from now on."}};
+  std::vector<ActionRow> rows{name_row()};
+  rows.push_back(value_row("SOURCE", "Of its sources, as --audio named it.", false,
+                           [](ActionOptions& options, Text, Text text) -> Result<void> {
+                             options.source = text;
+                             return {};
+                           }));
+  rows.push_back(
+      value_row("VOLUME", "mute, unmute, or a volume such as -6dB; 0dB is as it comes.", false, keep_change));
+  rows.push_back(json_row<ActionOptions>("Print one JSON object instead of text."));
+  return std::make_unique<TableCommand<ActionOptions>>(
+      CommandInfo{.name = "session audio",
+                  .summary = "Change the volume of a source of sound, or mute it",
+                  .details = "'zerocast session status NAME' lists a session's sources. A volume that begins with '-' "
+                             "stands behind '--'.",
+                  .arguments = {},
+                  .examples = kExamples},
+      std::move(rows), std::span<const Conflict>{},
+      ActionOptions{.action = SessionAction::Audio, .name = {}, .value = {}, .source = {}, .volume = {}, .muted = {}},
       [](ActionOptions options) -> Result<Invocation> { return options; });
 }
 
@@ -308,7 +348,7 @@ std::unique_ptr<Command> reload_command() {
                   .arguments = {},
                   .examples = kExamples},
       std::vector{json_row<ActionOptions>("Print one JSON object instead of text.")}, std::span<const Conflict>{},
-      ActionOptions{.action = SessionAction::Reload, .name = {}, .value = {}},
+      ActionOptions{.action = SessionAction::Reload, .name = {}, .value = {}, .source = {}, .volume = {}, .muted = {}},
       [](ActionOptions options) -> Result<Invocation> { return options; });
 }
 
@@ -321,6 +361,7 @@ std::vector<std::unique_ptr<Command>> make_daemon_commands() {
   commands.push_back(status_command(true));
   commands.push_back(status_command(false));
   for (const ActionInfo& action : kActions) commands.push_back(action_command(action));
+  commands.push_back(audio_command());
   commands.push_back(reload_command());
   return commands;
 }

@@ -4,6 +4,7 @@
 #include "config/setting_value.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,7 @@ enum class SessionAction : std::uint8_t {
   Framerate,
   AddSink,
   RemoveSink,
+  Audio,
   SaveReplay,
   Reload,
 };
@@ -38,7 +40,10 @@ enum class SessionAction : std::uint8_t {
 struct ActionOptions {
   SessionAction action = SessionAction::Stop;
   std::string name;
-  std::string value;  ///< rate, sink or file
+  std::string value;             ///< rate, sink or file
+  std::string source;            ///< of Audio, with one of the next
+  std::optional<double> volume;  ///< dB
+  std::optional<bool> muted;
   bool json = false;
 };
 

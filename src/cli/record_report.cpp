@@ -1,14 +1,36 @@
 #include "cli/record_report.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
+#include <string_view>
+#include <vector>
 
 namespace zc {
 namespace {
 
 double milliseconds(Nanoseconds time) { return static_cast<double>(time.count()) / 1e6; }
 double seconds(Nanoseconds time) { return static_cast<double>(time.count()) / 1e9; }
+
+std::string source_names(const AudioTrackStatus& track) {
+  std::vector<std::string_view> names;
+  for (const AudioSourceStatus& source : track.sources) names.push_back(source.name);
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+/// What is heard now, for the status line: privacy.
+std::string sound_text(const std::vector<AudioTrackStatus>& tracks) {
+  std::vector<std::string> texts;
+  for (const AudioTrackStatus& track : tracks) {
+    for (const AudioSourceStatus& source : track.sources) {
+      texts.push_back(source.muted ? source.name + " muted" : source.heard ? source.name : source.name + " waited for");
+    }
+    if (track.level.peak > 0) texts.back() += fmt::format(" {:.0f} dB", 20 * std::log10(track.level.peak));
+  }
+  return fmt::format("{}", fmt::join(texts, ", "));
+}
 
 }  // namespace
 
@@ -28,6 +50,16 @@ std::string report_text(const RecordingReport& report) {
                       to_string(report.codec), report.encoder, report.size.width, report.size.height,
                       clock_text(report.duration), report.counters.packets, figures.pictures_per_second,
                       report.counters.dropped, report.counters.repeated);
+  for (std::size_t i = 0; i < report.counters.audio.size(); ++i) {
+    const AudioTrackStatus& track = report.counters.audio[i];
+    text += fmt::format("sound {} ({}): {}", i + 1, to_string(track.codec), source_names(track));
+    if (track.gaps > 0) {
+      text += fmt::format(", {} gaps, {:.2f} s of silence in their place", track.gaps,
+                          static_cast<double>(track.silence) / kAudioRate);
+    }
+    if (track.late + track.lost > 0) text += fmt::format(", {} samples and {} blocks lost", track.late, track.lost);
+    text += '\n';
+  }
   for (const std::string& failed : report.failed_encoders) text += fmt::format("{} failed on the way\n", failed);
   text +=
       fmt::format("latency p50 {:.1f} ms, p99 {:.1f} ms; CPU {:.2f} ms per frame, {:.2f} ms of it not the encoder\n",
@@ -66,6 +98,7 @@ StatusSnapshot make_snapshot(const RecordingStatus& now, const RecordingStatus& 
   snapshot.encode_queue = now.encode_queue;
   snapshot.latency_p50_ms = milliseconds(now.latency_p50);
   snapshot.bytes = now.bytes;
+  snapshot.sound = sound_text(now.audio);
   const double interval = seconds(now.elapsed - before.elapsed);
   if (interval > 0) {
     const std::uint64_t pictures = now.captured - now.dropped - now.thinned;

@@ -48,6 +48,9 @@ Result<std::string> carry_out(DaemonClient& daemon, const ActionOptions& options
     case SessionAction::Framerate: return empty(daemon.reconfigure(options.name, {{"fps", options.value, {}}}));
     case SessionAction::AddSink: return daemon.call(options.name, "AddSink", options.value);
     case SessionAction::RemoveSink: return daemon.call(options.name, "RemoveSink", options.value);
+    case SessionAction::Audio:
+      return empty(options.muted ? daemon.set_muted(options.name, options.source, *options.muted)
+                                 : daemon.set_volume(options.name, options.source, *options.volume));
     case SessionAction::SaveReplay: return daemon.call(options.name, "SaveReplay", options.value);
     case SessionAction::Reload: return empty(daemon.reload());
     default: break;

@@ -96,6 +96,8 @@ nlohmann::ordered_json view_json(const SessionView& session) {
   json["statistics"] = values_json(session.statistics);
   json["sink_statistics"] = nlohmann::ordered_json::array();
   for (const auto& sink : session.sink_statistics) json["sink_statistics"].push_back(values_json(sink));
+  for (const auto& source : session.audio_sources) json["audio_sources"].push_back(values_json(source));
+  for (const auto& track : session.audio_tracks) json["audio_tracks"].push_back(values_json(track));
   return json;
 }
 
@@ -146,6 +148,19 @@ std::string session_text(const SessionView& session) {
     line("sink", state.empty() ? sink : fmt::format("{} {}", sink, state));
     if (known) line("watch", sink_value<std::string>(*figures, "watch"));
   }
+  for (const auto& source : session.audio_sources) {
+    const auto volume = sink_value<double>(source, "volume");
+    std::string now = sink_value<bool>(source, "muted") ? " muted"
+                      : volume == 0                     ? ""
+                                                        : fmt::format(" at {:.0f} dB", volume);
+    if (!sink_value<bool>(source, "heard")) now += " is waited for";
+    line("sound", fmt::format("{}{} in track {}", sink_value<std::string>(source, "name"), now,
+                              sink_value<std::int64_t>(source, "track")));
+  }
+  for (const auto& track : session.audio_tracks) {
+    line(fmt::format("track {}", sink_value<std::int64_t>(track, "track")),
+         fmt::format("{}, peak {:.0f} dB", sink_value<std::string>(track, "codec"), sink_value<double>(track, "peak")));
+  }
   for (const Setting& one : session.statistics) line(one.name, setting_text(one.value));
   return text;
 }
@@ -167,7 +182,7 @@ std::string stopped_text(std::string_view report) {
     const std::string error = output.value("error", "");
     const auto frames = output.value("packets", std::uint64_t{0});
     text +=
-        output.value("name", "") + ": " + (frames == 0 ? std::string("no frames") : fmt::format("{} frames", frames));
+        output.value("name", "") + ": " + (frames == 0 ? std::string("no packets") : fmt::format("{} packets", frames));
     if (!error.empty()) text += (frames == 0 ? ": " : ", then ") + error;
     text += '\n';
     for (const auto& file : output.value("further_files", std::vector<std::string>())) text += file + "\n";

@@ -10,7 +10,9 @@ namespace zc {
 
 int run_sources(const SourcesOptions& options) {
   constexpr Nanoseconds kPatience = std::chrono::seconds(5);
-  const SourcesReport report{.portal = PortalSession::query(kPatience, std::stop_token()), .nodes = list_video_nodes()};
+  const SourcesReport report{.portal = PortalSession::query(kPatience, std::stop_token()),
+                             .nodes = list_video_nodes(),
+                             .sound = list_audio_nodes()};
   return to_int(print_out(options.json ? sources_json(report) : sources_text(report)));
 }
 

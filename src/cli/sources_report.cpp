@@ -129,6 +129,16 @@ std::string sources_text(const SourcesReport& report) {
   }
   rows.push_back({"test", "pattern", "", "", "", std::string(kTestDescription)});
   std::string text = text_table(kHeadings, rows);
+  constexpr std::array<std::string_view, 3> kSoundHeadings{"SOUND", "KIND", "WHAT"};
+  std::vector<std::vector<std::string>> sounds;
+  if (report.sound) {
+    sounds = {{"desktop", "default", "what the default output plays"}, {"mic", "default", "the default input"}};
+    for (const AudioNode& node : *report.sound) {
+      sounds.push_back({node.source, std::string(to_string(node.kind)), node.description});
+    }
+  }
+  sounds.push_back({"test", "pattern", "beeps that tell their time"});
+  text += "\n" + text_table(kSoundHeadings, sounds);
   for (const std::string& line : problems(report)) text += line + "\n";
   return text;
 }
@@ -146,6 +156,15 @@ std::string sources_json(const SourcesReport& report) {
     for (const VideoNode& node : *report.nodes) json["sources"].push_back(node_json(node, *report.nodes));
   }
   json["sources"].push_back({{"source", "test"}, {"kind", "pattern"}, {"description", kTestDescription}});
+  json["sound"] = Json::array();
+  if (report.sound) {
+    for (const char* source : {"desktop", "mic"}) json["sound"].push_back({{"source", source}, {"kind", "default"}});
+    for (const AudioNode& node : *report.sound) {
+      json["sound"].push_back(
+          {{"source", node.source}, {"kind", to_string(node.kind)}, {"description", node.description}});
+    }
+  }
+  json["sound"].push_back({{"source", "test"}, {"kind", "pattern"}});
   // Names come from other programs: what is no UTF-8 is replaced.
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }

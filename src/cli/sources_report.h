@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "capture/audio_list.h"
 #include "capture/node_list.h"
 #include "capture/portal_choice.h"
 
@@ -13,6 +14,7 @@ namespace zc {
 struct SourcesReport {
   Result<PortalAbilities> portal;
   Result<std::vector<VideoNode>> nodes;
+  Result<std::vector<AudioNode>> sound = {};
 };
 
 /// What `--source` takes for this node: by name where that names this one alone and reads back as it, else by serial.
@@ -20,7 +22,7 @@ struct SourcesReport {
 
 /// A table for a person; what is missing is said below it, one line each.
 [[nodiscard]] std::string sources_text(const SourcesReport& report);
-/// One JSON object on one line: sources [{source, kind, ...}], problems [..].
+/// One JSON object on one line: sources [{source, kind, ...}], problems [..], sound [{source, kind, ...}].
 [[nodiscard]] std::string sources_json(const SourcesReport& report);
 
 }  // namespace zc

@@ -82,12 +82,13 @@ std::string format_status(const StatusSnapshot& s, unsigned columns) {
       Field{1, s.state},
       Field{2, fmt::format("{:.1f} fps", s.fps)},
       Field{3, fmt::format("{} dropped", s.dropped)},
-      Field{4, bit_rate_text(s.bit_rate)},
-      Field{5, fmt::format("queue {}+{}", s.encode_queue, s.queue_packets)},
-      Field{6, s.latency_p50_ms > 0 ? fmt::format("{:.1f} ms", s.latency_p50_ms) : std::string()},
-      Field{7, bytes_text(static_cast<double>(s.bytes))},
-      Field{8, fmt::format("{} frames", s.frames)},
-      Field{9, s.repeated > 0 ? fmt::format("{} repeated", s.repeated) : std::string()},
+      Field{5, bit_rate_text(s.bit_rate)},
+      Field{4, s.sound},
+      Field{6, fmt::format("queue {}+{}", s.encode_queue, s.queue_packets)},
+      Field{7, s.latency_p50_ms > 0 ? fmt::format("{:.1f} ms", s.latency_p50_ms) : std::string()},
+      Field{8, bytes_text(static_cast<double>(s.bytes))},
+      Field{9, fmt::format("{} frames", s.frames)},
+      Field{10, s.repeated > 0 ? fmt::format("{} repeated", s.repeated) : std::string()},
   };
   // Keep fields by rank for as long as they fit; the first that does not ends it, so that what is shown at a width is
   // always the same set. Only the state may be cut short.

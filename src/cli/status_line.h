@@ -22,6 +22,7 @@ struct StatusSnapshot {
   std::uint64_t encode_queue = 0;   ///< pictures waiting for the encoder
   double latency_p50_ms = 0;        ///< producer's timestamp to coded packet; 0 = not known yet
   std::uint64_t bytes = 0;          ///< coded so far
+  std::string sound;                ///< what is heard, and how loud
   std::string state;                ///< what deserves a word ("waiting for the portal dialog"); empty: all is well
 };
 

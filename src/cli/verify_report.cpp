@@ -127,6 +127,46 @@ std::string quality_text(const VerifyReport& report) {
                                      q.ssim.min, q.exact, q.pictures));
 }
 
+std::string sound_text(const VerifyReport& report) {
+  std::string text;
+  for (const verify::SoundReport& sound : report.sound) {
+    text += line("sound", fmt::format("{} {} Hz, {} channels{}{}: {:.3f} s, {} gaps, peak {:.1f} dB", sound.codec,
+                                      sound.rate, sound.channels, sound.title.empty() ? "" : ", ", sound.title,
+                                      sound.seconds, sound.gaps, 20 * std::log10(std::max(sound.peak, 1e-6))));
+    if (!sound.sync) continue;
+    text +=
+        line("", fmt::format("{} beeps, {} missing, {} clicks; {:+.2f} ms beside the pictures (median), p99 {:.2f} ms, "
+                             "{:+.3f} ms a minute",
+                             sound.beeps, sound.missing_beeps, sound.clicks, sound.sync->p50_ms, sound.sync->p99_ms,
+                             sound.sync->slope_ms_per_min));
+  }
+  return text;
+}
+
+Json sound_json(const verify::SoundReport& sound) {
+  Json json{{"codec", sound.codec},
+            {"title", sound.title},
+            {"rate", sound.rate},
+            {"channels", sound.channels},
+            {"first_s", rounded(sound.first_seconds, 1e5)},
+            {"seconds", rounded(sound.seconds, 1e5)},
+            {"packets", sound.packets},
+            {"decode_errors", sound.decode_errors},
+            {"gaps", sound.gaps},
+            {"longest_gap_ms", rounded(sound.longest_gap_ms)},
+            {"peak_db", rounded(20 * std::log10(std::max(sound.peak, 1e-6)))},
+            {"beeps", sound.beeps},
+            {"missing_beeps", sound.missing_beeps},
+            {"clicks", sound.clicks},
+            {"sync", nullptr}};
+  if (sound.sync) {
+    json["sync"] = {{"p50_ms", rounded(sound.sync->p50_ms)},
+                    {"p99_ms", rounded(sound.sync->p99_ms)},
+                    {"slope_ms_per_min", rounded(sound.sync->slope_ms_per_min, 1e5)}};
+  }
+  return json;
+}
+
 Json fault_json(const std::vector<Fault>& faults) {
   Json list = Json::array();
   for (const Fault& fault : faults) {
@@ -195,6 +235,7 @@ std::string verify_text(const VerifyReport& report) {
                                         milliseconds(report.latency->p50), milliseconds(report.latency->p95),
                                         milliseconds(report.latency->max)));
   }
+  text += sound_text(report);
   if (report.silent) text += line("end", "nothing came any more");
   for (const Fault& fault : report.allowed) text += line("allowed", fault.text);
   for (const Fault& fault : report.faults) text += line("FAULT", fault.text);
@@ -260,6 +301,8 @@ std::string verify_json(const VerifyReport& report) {
                           {"p95", rounded(milliseconds(report.latency->p95))},
                           {"max", rounded(milliseconds(report.latency->max))}};
   }
+  json["sound_tracks"] = Json::array();
+  for (const verify::SoundReport& sound : report.sound) json["sound_tracks"].push_back(sound_json(sound));
   // A file's name may hold anything; what is no UTF-8 is replaced.
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }

@@ -199,6 +199,20 @@ int remove_sink(Call* call, void* data, sd_bus_error* /*error*/) {
   return request(call, data, RequestKind::RemoveSink, {{"sink", std::string(sink), {}}});
 }
 
+int set_volume(Call* call, void* data, sd_bus_error* /*error*/) {
+  const char* source = nullptr;
+  double volume = 0;
+  if (const int r = sd_bus_message_read(call, "sd", &source, &volume); r < 0) return r;
+  return request(call, data, RequestKind::Audio, {{"source", std::string(source), {}}, {"volume", volume, {}}});
+}
+
+int set_muted(Call* call, void* data, sd_bus_error* /*error*/) {
+  const char* source = nullptr;
+  int muted = 0;
+  if (const int r = sd_bus_message_read(call, "sb", &source, &muted); r < 0) return r;
+  return request(call, data, RequestKind::Audio, {{"source", std::string(source), {}}, {"muted", muted != 0, {}}});
+}
+
 int save_replay(Call* call, void* data, sd_bus_error* /*error*/) {
   const char* file = nullptr;
   if (const int r = sd_bus_message_read(call, "s", &file); r < 0) return r;
@@ -240,6 +254,8 @@ int put_size(Call* out, const Session& session) {
 }
 int put_sinks(Call* out, const Session& session) { return bus::append_texts(out, session.sinks()); }
 int put_sink_statistics(Call* out, const Session& session) { return append_sinks(out, session.statistics()); }
+int put_audio_sources(Call* out, const Session& session) { return append_audio_sources(out, session.statistics()); }
+int put_audio_tracks(Call* out, const Session& session) { return append_audio_tracks(out, session.statistics()); }
 int put_statistics(Call* out, const Session& session) { return append_statistics(out, session.statistics()); }
 int put_process(Call* out, const Session& session) {
   return sd_bus_message_append(out, "u", static_cast<std::uint32_t>(session.pid()));
@@ -284,6 +300,8 @@ const sd_bus_vtable kSessionTable[] = {
     SD_BUS_METHOD("RequestKeyframe", "", "", keyframe, 0),
     SD_BUS_METHOD_WITH_NAMES("AddSink", "s", SD_BUS_PARAM(sink), "", , add_sink, 0),
     SD_BUS_METHOD_WITH_NAMES("RemoveSink", "s", SD_BUS_PARAM(sink), "", , remove_sink, 0),
+    SD_BUS_METHOD_WITH_NAMES("SetVolume", "sd", SD_BUS_PARAM(source) SD_BUS_PARAM(volume), "", , set_volume, 0),
+    SD_BUS_METHOD_WITH_NAMES("SetMuted", "sb", SD_BUS_PARAM(source) SD_BUS_PARAM(muted), "", , set_muted, 0),
     SD_BUS_METHOD_WITH_NAMES("SaveReplay", "s", SD_BUS_PARAM(file), "s", SD_BUS_PARAM(path), save_replay, 0),
     SD_BUS_METHOD_WITH_NAMES("Reconfigure", "a{sv}", SD_BUS_PARAM(options), "", , reconfigure, 0),
     SD_BUS_SIGNAL_WITH_NAMES("StateChanged", "sss", SD_BUS_PARAM(before) SD_BUS_PARAM(now) SD_BUS_PARAM(reason), 0),
@@ -302,6 +320,8 @@ const sd_bus_vtable kSessionTable[] = {
     SD_BUS_PROPERTY("Size", "(uu)", property<put_size>, 0, kChanges),
     SD_BUS_PROPERTY("Sinks", "as", property<put_sinks>, 0, kChanges),
     SD_BUS_PROPERTY("SinkStatistics", "aa{sv}", property<put_sink_statistics>, 0, 0),
+    SD_BUS_PROPERTY("AudioSources", "aa{sv}", property<put_audio_sources>, 0, 0),
+    SD_BUS_PROPERTY("AudioTracks", "aa{sv}", property<put_audio_tracks>, 0, 0),
     SD_BUS_PROPERTY("Statistics", "a{sv}", property<put_statistics>, 0, 0),
     SD_BUS_PROPERTY("Settings", "a{sv}", property<put_settings>, 0, 0),
     SD_BUS_PROPERTY("Process", "u", property<put_process>, 0, 0),

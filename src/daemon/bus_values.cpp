@@ -66,6 +66,36 @@ int append_sinks(sd_bus_message* message, const Statistics& statistics) {
   return sd_bus_message_close_container(message);
 }
 
+int append_audio_sources(sd_bus_message* message, const Statistics& statistics) {
+  if (const int r = sd_bus_message_open_container(message, 'a', "a{sv}"); r < 0) return r;
+  for (const AudioSourceStatistics& source : statistics.audio_sources) {
+    const std::vector<Setting> values{{"track", as_signed(source.track), {}},
+                                      {"name", source.name, {}},
+                                      {"volume", source.volume, {}},
+                                      {"muted", source.muted, {}},
+                                      {"heard", source.heard, {}}};
+    if (const int r = bus::append_settings(message, values); r < 0) return r;
+  }
+  return sd_bus_message_close_container(message);
+}
+
+int append_audio_tracks(sd_bus_message* message, const Statistics& statistics) {
+  if (const int r = sd_bus_message_open_container(message, 'a', "a{sv}"); r < 0) return r;
+  for (const AudioTrackStatistics& track : statistics.audio_tracks) {
+    const std::vector<Setting> values{{"track", as_signed(track.track), {}},
+                                      {"codec", track.codec, {}},
+                                      {"peak", track.peak, {}},
+                                      {"rms", track.rms, {}},
+                                      {"clock_ppm", track.clock_ppm, {}},
+                                      {"gaps", as_signed(track.gaps), {}},
+                                      {"silence_seconds", track.silence_seconds, {}},
+                                      {"late_samples", as_signed(track.late_samples), {}},
+                                      {"lost_blocks", as_signed(track.lost_blocks), {}}};
+    if (const int r = bus::append_settings(message, values); r < 0) return r;
+  }
+  return sd_bus_message_close_container(message);
+}
+
 int append_objects(sd_bus_message* message, std::string_view json, const std::string& member) {
   const nlohmann::json root = nlohmann::json::parse(json, nullptr, false);
   if (!root.is_object() || !root.contains(member) || !root[member].is_array()) return -EBADMSG;

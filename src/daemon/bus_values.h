@@ -14,6 +14,9 @@ namespace zc::daemon {
 
 // Each appends one value; < 0: negative errno of sd-bus.
 [[nodiscard]] int append_statistics(sd_bus_message* message, const Statistics& statistics);  ///< a{sv}
+/// aa{sv}: one per source of sound, or per track.
+[[nodiscard]] int append_audio_sources(sd_bus_message* message, const Statistics& statistics);
+[[nodiscard]] int append_audio_tracks(sd_bus_message* message, const Statistics& statistics);
 /// aa{sv}: one per sink.
 [[nodiscard]] int append_sinks(sd_bus_message* message, const Statistics& statistics);
 /// The array of objects that the JSON object has under `member`, as aa{sv}: numbers, texts, switches and arrays of

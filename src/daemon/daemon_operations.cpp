@@ -292,8 +292,10 @@ void Daemon::on_state(const Session& session, SessionState before, const std::st
                         reason);
   if (session.accepted()) bus_.on_state(session, before, reason);
   if (settings_.notify && before == SessionState::Starting && session.state() == SessionState::Recording) {
-    notify_user(bus_.bus(), "The screen is being captured",
-                fmt::format("Session {}: {}", session.name(), fmt::join(session.sinks(), ", ")));
+    const std::vector<std::string>& sound = session.facts().sound;
+    notify_user(bus_.bus(), sound.empty() ? "The screen is being captured" : "Screen and sound are being captured",
+                fmt::format("Session {}: {}{}{}", session.name(), fmt::join(session.sinks(), ", "),
+                            sound.empty() ? "" : "; sound of ", fmt::join(sound, ", ")));
   }
   if (session.over()) {
     ended_.push_back(session.name());

@@ -114,6 +114,24 @@ void add_sink(Families& families, const SinkStatistics& sink, const Labels& sess
   count("zerocast_sink_reconnects_total", "Peers lost and found again", sink.reconnects);
 }
 
+void add_track(Families& families, const AudioTrackStatistics& track, const Labels& session) {
+  const Labels labels = with(session, "track", std::to_string(track.track));
+  const auto number = [&](const char* name, const char* help, MetricType type, double value) {
+    families.number(name, help, type, labels, value);
+  };
+  number("zerocast_audio_peak_dbfs", "Peak of late, 0 being full scale", MetricType::Gauge, track.peak);
+  number("zerocast_audio_rms_dbfs", "Loudness of late, 0 being full scale", MetricType::Gauge, track.rms);
+  number("zerocast_audio_clock_ppm", "By how much the sound's clock is slow", MetricType::Gauge, track.clock_ppm);
+  number("zerocast_audio_gaps_total", "Times that a source's sound was interrupted", MetricType::Counter,
+         static_cast<double>(track.gaps));
+  number("zerocast_audio_silence_seconds_total", "Silence in the place of missing sound", MetricType::Counter,
+         track.silence_seconds);
+  number("zerocast_audio_late_samples_total", "Samples that came when silence had been written", MetricType::Counter,
+         static_cast<double>(track.late_samples));
+  number("zerocast_audio_lost_blocks_total", "Blocks of sound that nobody took in time", MetricType::Counter,
+         static_cast<double>(track.lost_blocks));
+}
+
 class Sampler final : public prometheus::Collectable {
  public:
   void show(std::vector<SessionSample> sessions) {
@@ -151,6 +169,7 @@ class Sampler final : public prometheus::Collectable {
     }
     for (const StageTimes& stage : session.statistics.stages) add_stage(families, stage, name);
     for (const SinkStatistics& sink : session.statistics.sinks) add_sink(families, sink, name);
+    for (const AudioTrackStatistics& track : session.statistics.audio_tracks) add_track(families, track, name);
   }
 
   mutable std::mutex mutex_;

@@ -56,6 +56,14 @@ bool is_absence(const sd_bus_error& error) {
 
 std::unexpected<Error> broken(int r) { return fail_errno(-r, "talk to the daemon"); }
 
+struct ListProperty {
+  std::string_view name;
+  std::vector<std::vector<Setting>> SessionView::* place;
+};
+constexpr std::array kLists{ListProperty{"SinkStatistics", &SessionView::sink_statistics},
+                            ListProperty{"AudioSources", &SessionView::audio_sources},
+                            ListProperty{"AudioTracks", &SessionView::audio_tracks}};
+
 /// Reads the variant that comes next; what is of no interest is passed over.
 std::optional<SettingValue> read_property(sd_bus_message* message, const char* name, SessionView& view) {
   char type = 0;
@@ -89,11 +97,12 @@ std::optional<SettingValue> read_property(sd_bus_message* message, const char* n
       view.statistics = *std::move(settings);
     }
   } else if (signature == "aa{sv}") {
+    const auto* const list = std::ranges::find(kLists, std::string_view(name), &ListProperty::name);
     if (sd_bus_message_enter_container(message, 'a', "a{sv}") > 0) {
       while (sd_bus_message_at_end(message, 0) == 0) {
         auto settings = bus::read_settings(message);
         if (!settings) break;
-        view.sink_statistics.push_back(*std::move(settings));
+        if (list != kLists.end()) (view.*(list->place)).push_back(*std::move(settings));
       }
       sd_bus_message_exit_container(message);
     }
@@ -206,6 +215,22 @@ class BusClient final : public DaemonClient {
   Result<std::string> call(const std::string& name, const char* method, const std::string& text) override {
     auto answer = ask(name, method, [&](sd_bus_message* m) { return bus::append_text(m, text); });
     return answer ? text_of(answer->get()) : std::unexpected(std::move(answer.error()));
+  }
+
+  Result<void> set_volume(const std::string& name, const std::string& source, double volume) override {
+    const auto answer = ask(name, "SetVolume", [&](sd_bus_message* m) {
+      const int r = bus::append_text(m, source);
+      return r < 0 ? r : sd_bus_message_append_basic(m, 'd', &volume);
+    });
+    return answer ? Result<void>{} : std::unexpected(answer.error());
+  }
+
+  Result<void> set_muted(const std::string& name, const std::string& source, bool muted) override {
+    const auto answer = ask(name, "SetMuted", [&](sd_bus_message* m) {
+      const int r = bus::append_text(m, source);
+      return r < 0 ? r : sd_bus_message_append(m, "b", static_cast<int>(muted));
+    });
+    return answer ? Result<void>{} : std::unexpected(answer.error());
   }
 
   Result<void> reconfigure(const std::string& name, const std::vector<Setting>& options) override {

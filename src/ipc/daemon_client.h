@@ -25,6 +25,8 @@ struct SessionView {
   std::vector<std::string> sinks;
   std::vector<Setting> statistics;
   std::vector<std::vector<Setting>> sink_statistics;
+  std::vector<std::vector<Setting>> audio_sources;
+  std::vector<std::vector<Setting>> audio_tracks;
 };
 
 /// The daemon, as its client sees it. Errors are the daemon's own (their kind is that of the D-Bus error's name), or
@@ -48,6 +50,9 @@ class DaemonClient {
   /// One with a text: AddSink, RemoveSink, SaveReplay; what it answers, if that is text.
   [[nodiscard]] virtual Result<std::string> call(const std::string& name, const char* method,
                                                  const std::string& text) = 0;
+  /// Of one of its sources of sound; `volume` in dB.
+  [[nodiscard]] virtual Result<void> set_volume(const std::string& name, const std::string& source, double volume) = 0;
+  [[nodiscard]] virtual Result<void> set_muted(const std::string& name, const std::string& source, bool muted) = 0;
   [[nodiscard]] virtual Result<void> reconfigure(const std::string& name, const std::vector<Setting>& options) = 0;
   [[nodiscard]] virtual Result<void> reload() = 0;
 

@@ -24,6 +24,7 @@ NLOHMANN_JSON_SERIALIZE_ENUM(RequestKind, {{RequestKind::Start, "start"},
                                            {RequestKind::ReplayLength, "replay-length"},
                                            {RequestKind::AddSink, "add-sink"},
                                            {RequestKind::RemoveSink, "remove-sink"},
+                                           {RequestKind::Audio, "audio"},
                                            {RequestKind::SaveReplay, "save-replay"},
                                            {RequestKind::Sleep, "sleep"},
                                            {RequestKind::Wake, "wake"}})
@@ -34,10 +35,13 @@ NLOHMANN_JSON_SERIALIZE_ENUM(SessionState, {{SessionState::Starting, "starting"}
                                             {SessionState::Stopping, "stopping"},
                                             {SessionState::Ended, "ended"},
                                             {SessionState::Failed, "failed"}})
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(FactsEvent, source, route, encoder, codec, width, height)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(FactsEvent, source, route, encoder, codec, width, height, sound)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ChangeEvent, what, before, now, reason)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SinkEvent, sink, error, fatal)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StallEvent, stalled, seconds)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(AudioSourceStatistics, track, name, volume, muted, heard)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(AudioTrackStatistics, track, codec, peak, rms, clock_ppm, gaps, silence_seconds,
+                                   late_samples, lost_blocks)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SinkStatistics, id, name, state, packets, bytes, dropped, queued, reconnects, error,
                                    viewers, watch)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StageTimes, stage, count, sum_seconds, within)
@@ -108,6 +112,8 @@ Json statistics_json(const Statistics& statistics) {
   }
   if (statistics.gpu_encoder_load) json["gpu_encoder_load"] = *statistics.gpu_encoder_load;
   json["sinks"] = statistics.sinks;
+  json["audio_sources"] = statistics.audio_sources;
+  json["audio_tracks"] = statistics.audio_tracks;
   json["stages"] = statistics.stages;
   return json;
 }
@@ -122,6 +128,8 @@ Statistics statistics_from(const Json& json) {
     statistics.gpu_encoder_load = load->get<double>();
   }
   json.at("sinks").get_to(statistics.sinks);
+  json.at("audio_sources").get_to(statistics.audio_sources);
+  json.at("audio_tracks").get_to(statistics.audio_tracks);
   json.at("stages").get_to(statistics.stages);
   return statistics;
 }

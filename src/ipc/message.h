@@ -26,6 +26,7 @@ enum class RequestKind : std::uint8_t {
   ReplayLength,  ///< "replay-seconds", as the setting
   AddSink,       ///< "sink"
   RemoveSink,    ///< "sink": its name; answered when it is complete
+  Audio,         ///< "source", and "volume" in dB or "muted"
   SaveReplay,    ///< "file"; answered with the path when that is complete
   Sleep,         ///< the machine is about to sleep
   Wake,
@@ -77,6 +78,7 @@ struct FactsEvent {
   std::string codec;
   std::uint32_t width = 0;
   std::uint32_t height = 0;
+  std::vector<std::string> sound;  ///< whose, as it was asked for
 };
 
 struct ChangeEvent {

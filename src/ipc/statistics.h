@@ -28,6 +28,27 @@ struct SinkStatistics {
 /// What a sink's state may be.
 [[nodiscard]] std::span<const std::string_view> sink_states();
 
+/// Whose sound is in which track.
+struct AudioSourceStatistics {
+  std::uint32_t track = 0;  ///< from 1 on
+  std::string name;         ///< as it was asked for
+  double volume = 0;        ///< dB; 0: as it came
+  bool muted = false;
+  bool heard = false;  ///< it is there; else it is waited for
+};
+
+struct AudioTrackStatistics {
+  std::uint32_t track = 0;  ///< from 1 on
+  std::string codec;
+  double peak = 0;                 ///< dB, 0 being full scale, as the next; -120 at the least; falls 20 dB a second
+  double rms = 0;                  ///< over all channels, of 0.3 s
+  double clock_ppm = 0;            ///< by how much the newest source's clock is slow
+  std::uint64_t gaps = 0;          ///< times that a source's sound was interrupted
+  double silence_seconds = 0;      ///< in their place
+  std::uint64_t late_samples = 0;  ///< that came when silence had been written
+  std::uint64_t lost_blocks = 0;   ///< that nobody took in time
+};
+
 /// How long one stage takes, cumulative as Prometheus counts.
 struct StageTimes {
   std::string stage;  ///< capture, import, buffer_hold, encode, capture_to_packet, sink
@@ -68,6 +89,8 @@ struct Statistics {
   std::optional<double> gpu_encoder_load;  ///< 0..1; unset where nobody tells
 
   std::vector<SinkStatistics> sinks;
+  std::vector<AudioSourceStatistics> audio_sources;
+  std::vector<AudioTrackStatistics> audio_tracks;
   std::vector<StageTimes> stages;
 };
 
@@ -82,7 +105,7 @@ struct StatisticRow {
   std::string_view metric{};  ///< name of the metric that joins several rows under a label; empty: `name` itself
   std::string_view reason{};  ///< and its label "reason"
 };
-/// All but the optional ones, sinks and stages.
+/// All but the optional ones, sinks, sound and stages.
 [[nodiscard]] std::span<const StatisticRow> statistic_rows();
 
 }  // namespace zc

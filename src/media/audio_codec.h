@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -34,6 +35,7 @@ struct AudioStreamParameters {
   std::size_t frame_samples = 0;  ///< of every packet but the last
   std::size_t priming = 0;        ///< samples that a decoder gives before the first real one
   std::vector<std::byte> extradata;
+  std::string title;  ///< for players' menus
 };
 
 }  // namespace zc

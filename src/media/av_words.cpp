@@ -65,6 +65,16 @@ AVCodecID av_codec_id(Codec codec) {
   return AV_CODEC_ID_NONE;
 }
 
+AVCodecID av_codec_id(AudioCodec codec) {
+  switch (codec) {
+    case AudioCodec::Opus: return AV_CODEC_ID_OPUS;
+    case AudioCodec::Aac: return AV_CODEC_ID_AAC;
+    case AudioCodec::Flac: return AV_CODEC_ID_FLAC;
+    case AudioCodec::Pcm: return AV_CODEC_ID_PCM_S24LE;
+  }
+  return AV_CODEC_ID_NONE;
+}
+
 std::optional<Codec> codec_of(AVCodecID id) {
   switch (id) {
     case AV_CODEC_ID_H264: return Codec::H264;

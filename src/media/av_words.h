@@ -1,6 +1,7 @@
 // Our words for pictures and codecs in FFmpeg's numbers.
 #pragma once
 
+#include "media/audio_codec.h"
 #include "media/codec.h"
 #include "media/colour.h"
 #include "media/pixel_format.h"
@@ -22,6 +23,7 @@ namespace zc {
 [[nodiscard]] AVColorTransferCharacteristic av_transfer(TransferFunction transfer);
 
 [[nodiscard]] AVCodecID av_codec_id(Codec codec);
+[[nodiscard]] AVCodecID av_codec_id(AudioCodec codec);
 /// nullopt: none of ours.
 [[nodiscard]] std::optional<Codec> codec_of(AVCodecID id);
 

@@ -16,6 +16,7 @@ Packet::Packet(const Packet& other)
       dts(other.dts),
       duration(other.duration),
       keyframe(other.keyframe),
+      track(other.track),
       new_stream(other.new_stream),
       buffer_(other.buffer_ ? av_buffer_ref(other.buffer_.get()) : nullptr),
       bytes_(buffer_ ? other.bytes_ : std::span<const std::byte>{}) {}

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "media/audio_codec.h"
 #include "media/codec.h"
 #include "media/colour.h"
 #include "media/geometry.h"
@@ -31,8 +32,8 @@ struct AvBufferUnref {
 };
 using AvBufferPtr = std::unique_ptr<AVBufferRef, AvBufferUnref>;
 
-/// One coded picture. Copies share the same immutable bytes (libavutil reference counting), so fanning a packet out to
-/// many sinks copies nothing.
+/// One coded picture, or a frame of sound. Copies share the same immutable bytes (libavutil reference counting), so
+/// fanning a packet out to many sinks copies nothing.
 class Packet {
  public:
   Packet() = default;
@@ -50,7 +51,8 @@ class Packet {
   std::int64_t pts = 0;       ///< kPacketClock ticks since the stream's first frame
   std::int64_t dts = 0;       ///< kPacketClock ticks; strictly rising; may start below zero with B-frames
   std::int64_t duration = 0;  ///< kPacketClock ticks; 0 = unknown
-  bool keyframe = false;      ///< a decoder can start here
+  bool keyframe = false;      ///< a decoder can start here; of pictures only
+  std::uint32_t track = 0;    ///< 0: a picture; n: sound of StreamParameters::audio[n - 1]
   /// Of the first packet of another encoder or of another size: what the stream is from here on. Empty: what it was.
   std::shared_ptr<const StreamParameters> new_stream;
 
@@ -73,6 +75,7 @@ struct StreamParameters {
   HdrMetadata hdr;
   bool has_b_frames = false;
   std::vector<std::byte> extradata;  ///< parameter sets, as libavcodec makes them with AV_CODEC_FLAG_GLOBAL_HEADER
+  std::vector<AudioStreamParameters> audio;  ///< tracks of sound beside the pictures
 };
 
 }  // namespace zc

@@ -21,17 +21,47 @@ constexpr std::array kAllCodecs{Codec::H264, Codec::HEVC, Codec::AV1};
 // libavformat's mpegts muxer writes AV1 as a private data stream that no player recognises.
 constexpr std::array kTsCodecs{Codec::H264, Codec::HEVC};
 
+constexpr std::array kMp4Audio{AudioCodec::Opus, AudioCodec::Aac, AudioCodec::Flac};
+constexpr std::array kTsAudio{AudioCodec::Opus, AudioCodec::Aac};
+
 constexpr std::array kContainers{
-    ContainerInfo{Container::Mkv, "mkv", "Matroska", "matroska", kAllCodecs, true, false},
-    ContainerInfo{Container::Mp4, "mp4", "MP4", "mp4", kAllCodecs, false, false},
-    ContainerInfo{Container::Ts, "ts", "MPEG-TS", "mpegts", kTsCodecs, true, true},
+    ContainerInfo{Container::Mkv, "mkv", "Matroska", "matroska", kAllCodecs, kAudioCodecs, true, false},
+    ContainerInfo{Container::Mp4, "mp4", "MP4", "mp4", kAllCodecs, kMp4Audio, false, false},
+    ContainerInfo{Container::Ts, "ts", "MPEG-TS", "mpegts", kTsCodecs, kTsAudio, true, true},
 };
 
-bool holds(const ContainerInfo& row, Codec codec) {
-  if (std::ranges::find(row.codecs, codec) == row.codecs.end()) return false;
+bool listed(const ContainerInfo& row, Codec codec) { return std::ranges::find(row.codecs, codec) != row.codecs.end(); }
+bool listed(const ContainerInfo& row, AudioCodec codec) {
+  return std::ranges::find(row.audio, codec) != row.audio.end();
+}
+
+template <class Any>
+bool holds(const ContainerInfo& row, Any codec) {
+  if (!listed(row, codec)) return false;
   const AVOutputFormat* muxer = av_guess_format(row.muxer, nullptr, nullptr);
   // Negative: the muxer has no table of its own (mpegts), so ours decides.
   return muxer != nullptr && avformat_query_codec(muxer, av_codec_id(codec), FF_COMPLIANCE_NORMAL) != 0;
+}
+
+template <class Any, std::size_t Count>
+Result<void> check(Container container, Any codec, const std::array<Any, Count>& all) {
+  const ContainerInfo& row = info(container);
+  if (holds(row, codec)) return {};
+  std::vector<std::string_view> codecs;
+  for (const Any candidate : all) {
+    if (holds(row, candidate)) codecs.push_back(to_string(candidate));
+  }
+  std::vector<std::string_view> fitting;
+  for (const ContainerInfo& other : kContainers) {
+    if (holds(other, codec)) fitting.push_back(other.name);
+  }
+  if (codecs.empty()) {
+    return fail(ErrorKind::Unsupported, fmt::format("put {} into {}", to_string(codec), row.title),
+                "this libavformat has no muxer for it");
+  }
+  return fail(ErrorKind::Unsupported, fmt::format("put {} into {}", to_string(codec), row.title),
+              fmt::format("{} takes {}; {} fits into {}", row.name, fmt::join(codecs, ", "), to_string(codec),
+                          fitting.empty() ? "no container here" : fmt::format("{}", fmt::join(fitting, ", "))));
 }
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
@@ -59,24 +89,7 @@ std::string container_names() {
   return fmt::format("{}", fmt::join(names, ", "));
 }
 
-Result<void> check_codec(Container container, Codec codec) {
-  const ContainerInfo& row = info(container);
-  if (holds(row, codec)) return {};
-  std::vector<std::string_view> codecs;
-  for (const Codec candidate : kAllCodecs) {
-    if (holds(row, candidate)) codecs.push_back(to_string(candidate));
-  }
-  std::vector<std::string_view> fitting;
-  for (const ContainerInfo& other : kContainers) {
-    if (holds(other, codec)) fitting.push_back(other.name);
-  }
-  if (codecs.empty()) {
-    return fail(ErrorKind::Unsupported, fmt::format("put {} into {}", to_string(codec), row.title),
-                "this libavformat has no muxer for it");
-  }
-  return fail(ErrorKind::Unsupported, fmt::format("put {} into {}", to_string(codec), row.title),
-              fmt::format("{} takes {}; {} fits into {}", row.name, fmt::join(codecs, ", "), to_string(codec),
-                          fitting.empty() ? "no container here" : fmt::format("{}", fmt::join(fitting, ", "))));
-}
+Result<void> check_codec(Container container, Codec codec) { return check(container, codec, kAllCodecs); }
+Result<void> check_codec(Container container, AudioCodec codec) { return check(container, codec, kAudioCodecs); }
 
 }  // namespace zc

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "media/audio_codec.h"
 #include "media/codec.h"
 
 #include <cstdint>
@@ -20,6 +21,7 @@ struct ContainerInfo {
   std::string_view title;         ///< for messages: "Matroska"
   const char* muxer;              ///< libavformat's name
   std::span<const Codec> codecs;  ///< what our muxer settings can carry in it
+  std::span<const AudioCodec> audio;
   /// The stream may go on with other parameter sets than it began with when keyframes bring them: another encoder takes
   /// over. MP4's sample entries 'avc1', 'hvc1' and 'av01' hold the only ones: a file rolls over to a new one.
   bool takes_new_headers;
@@ -38,5 +40,6 @@ struct ContainerInfo {
 /// Whether the container can hold the codec, by our table and by the linked libavformat. Unsupported names the codecs
 /// that fit the container and the containers that fit the codec.
 [[nodiscard]] Result<void> check_codec(Container container, Codec codec);
+[[nodiscard]] Result<void> check_codec(Container container, AudioCodec codec);
 
 }  // namespace zc

@@ -33,6 +33,7 @@ Result<void> FileSink::open(const StreamParameters& stream) {
   if (!stream_ || muxer_) return fail(ErrorKind::Internal, "open " + name_, "opened twice");
   if (auto ok = check_codec(container_, stream.codec); !ok) return ok;
   parameters_ = stream;
+  order_.emplace(stream.audio.size());
   return begin();
 }
 
@@ -84,6 +85,23 @@ Result<void> FileSink::roll_over(const StreamParameters& stream) {
 
 Result<void> FileSink::write(const Packet& packet) {
   if (!muxer_) return fail(ErrorKind::Internal, "write " + name_, "not open");
+  if (parameters_.audio.empty()) return write_next(packet);
+  order_->push(packet);
+  while (const auto next = order_->pop()) {
+    if (auto written = write_next(*next); !written) return written;
+  }
+  return {};
+}
+
+Result<void> FileSink::write_rest() {
+  while (const auto next = muxer_ ? order_->pop_rest() : std::nullopt) {
+    if (auto written = write_next(*next); !written) return written;
+  }
+  return {};
+}
+
+Result<void> FileSink::write_next(const Packet& packet) {
+  if (packet.track != 0 && (!has_packets_ || packet.pts < origin_)) return {};  // of before the first picture
   const bool due = full(packet);
   if (packet.new_stream && !takes(*packet.new_stream)) {
     if (auto rolled = roll_over(*packet.new_stream); !rolled) return rolled;
@@ -105,7 +123,11 @@ Result<void> FileSink::write(const Packet& packet) {
   return settle(muxer_->write(shifted));
 }
 
-Result<void> FileSink::flush() { return muxer_ ? settle(muxer_->flush()) : Result<void>{}; }
+Result<void> FileSink::flush() {
+  if (!has_packets_) return {};
+  if (auto written = write_rest(); !written || !muxer_) return written;
+  return settle(muxer_->flush());
+}
 
 Result<void> FileSink::settle(Result<void> result) {
   if (!result) {
@@ -144,7 +166,9 @@ Result<void> FileSink::finish() {
 
 Result<void> FileSink::close() {
   if (!stream_) return {};
+  Result<void> rest = write_rest();
   Result<void> result = finish();
+  if (!rest) result = std::move(rest);
   stream_.reset();
   return result;
 }

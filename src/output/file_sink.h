@@ -4,8 +4,10 @@
 #include "output/muxer.h"
 #include "output/output_spec.h"
 #include "output/sink.h"
+#include "output/track_order.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -45,6 +47,10 @@ class FileSink final : public Sink {
   [[nodiscard]] Result<void> settle(Result<void> result);
   /// Header and all, into `stream_`.
   [[nodiscard]] Result<void> begin();
+  /// Of one that is in order.
+  [[nodiscard]] Result<void> write_next(const Packet& packet);
+  /// What waits for packets of other tracks.
+  [[nodiscard]] Result<void> write_rest();
   /// Whether the file being written can go on with this stream.
   [[nodiscard]] bool takes(const StreamParameters& stream) const;
   /// The file being written is as long or large as it may be.
@@ -60,6 +66,7 @@ class FileSink final : public Sink {
   std::unique_ptr<Interrupt> interrupt_;
   std::unique_ptr<FileStream> stream_;  ///< empty once closed
   std::unique_ptr<Muxer> muxer_;        ///< empty before open() and after an error
+  std::optional<TrackOrder> order_;     ///< empty before open()
   std::uint64_t header_end_ = 0;        ///< bytes; a file that ends here has no picture
   StreamParameters parameters_;         ///< of the file being written
   bool has_packets_ = false;            ///< likewise

@@ -228,7 +228,10 @@ bool Mp4Index::read_tfdt(const Box& tfdt, const Run& run) {
   const std::uint64_t time = in.number(version_of(in.u32()) == 1 ? 8 : 4);
   Track& track = *run.track;
   if (!in.good()) return false;
-  if (track.samples.empty()) return time == 0;
+  if (track.samples.empty()) {
+    track.start = track.end = time;
+    return true;
+  }
   // A sample whose successor's time was not known when it was written says too short a duration.
   Sample& last = track.samples.back();
   const std::uint64_t last_time = track.end - last.duration;
@@ -310,6 +313,7 @@ void Mp4Index::write_boxes(BoxType parent, std::span<const std::byte> boxes, con
   while (const auto box = in.box()) {
     if (box->type == box_type("mvhd") || box->type == box_type("tkhd") || box->type == box_type("mdhd")) {
       write_header(*box, track, out);
+      if (box->type == box_type("tkhd") && track->start > 0) write_edits(*track, out);
     } else if (leads_down(parent, box->type)) {
       if (box->type == box_type("trak")) {
         const std::uint32_t id = TimedHeader(find_box(box->body, box_type("tkhd"))).scale_or_id();
@@ -330,7 +334,7 @@ void Mp4Index::write_header(const Box& box, const Track* track, BoxWriter& out) 
   if (box.type == box_type("mvhd")) {
     for (const Track& each : tracks_) duration = std::max(duration, movie_duration(each));
   } else if (track != nullptr) {
-    duration = box.type == box_type("tkhd") ? movie_duration(*track) : track->end;
+    duration = box.type == box_type("tkhd") ? movie_duration(*track) : track->end - track->start;
   }
   const TimedHeader header(box);
   // All ones are an unknown duration.
@@ -344,6 +348,23 @@ void Mp4Index::write_header(const Box& box, const Track* track, BoxWriter& out) 
   out.number(duration, width);
   out.copy(header.rest);
   out.end(at);
+}
+
+void Mp4Index::write_edits(const Track& track, BoxWriter& out) const {
+  const std::uint64_t whole = movie_duration(track);
+  const std::uint64_t start = track.start * timescale_ / track.timescale;
+  const std::uint64_t edts = out.begin(box_type("edts"));
+  const std::uint64_t elst = out.begin(box_type("elst"));
+  out.u32(1U << 24U);
+  out.u32(2);
+  out.number(start, 8);  // nothing for so long,
+  out.number(std::numeric_limits<std::uint64_t>::max(), 8);
+  out.u32(1U << 16U);
+  out.number(whole - std::min(start, whole), 8);  // then all of it
+  out.number(0, 8);
+  out.u32(1U << 16U);
+  out.end(elst);
+  out.end(edts);
 }
 
 void Mp4Index::write_tables(const Track& track, BoxWriter& out) {

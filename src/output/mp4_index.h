@@ -46,7 +46,8 @@ class Mp4Index {
     std::uint32_t id = 0;
     std::uint32_t timescale = 0;
     Defaults defaults;
-    std::uint64_t end = 0;  ///< ticks: the last sample's decoding time and duration
+    std::uint64_t start = 0;  ///< ticks: the first sample's decoding time
+    std::uint64_t end = 0;    ///< likewise: the last one's and its duration
     bool reordered = false;
     std::deque<Sample> samples;
     std::deque<Chunk> chunks;
@@ -68,6 +69,8 @@ class Mp4Index {
   void write_boxes(mp4::BoxType parent, std::span<const std::byte> boxes, const Track* track,
                    mp4::BoxWriter& out) const;
   void write_header(const mp4::Box& box, const Track* track, mp4::BoxWriter& out) const;
+  /// Of one that does not begin with the others.
+  void write_edits(const Track& track, mp4::BoxWriter& out) const;
   static void write_tables(const Track& track, mp4::BoxWriter& out);
   static void write_keys(const Track& track, mp4::BoxWriter& out);
   static void write_chunks(const Track& track, mp4::BoxWriter& out);

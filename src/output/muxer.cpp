@@ -16,9 +16,11 @@
 #include <span>
 #include <string>
 #include <type_traits>
+#include <vector>
 
 extern "C" {
 #include <libavcodec/packet.h>
+#include <libavutil/channel_layout.h>
 #include <libavutil/dict.h>
 #include <libavutil/mastering_display_metadata.h>
 #include <libavutil/mem.h>
@@ -33,6 +35,7 @@ using WriteBuffer = std::conditional_t<(LIBAVFORMAT_VERSION_MAJOR >= 61), const 
 
 constexpr int kStreamBuffer = 256 * 1024;  // bytes; a fragment at 8 Mbit/s goes out in one write()
 constexpr AVRational kTimeBase{1, static_cast<int>(kPacketClock)};
+constexpr int kSoundLag = 300'000;  // microseconds
 
 std::unexpected<Error> fail_av(int code, const std::string& operation) {
   const ErrorKind kind = code == AVERROR(EINVAL) || code == AVERROR_INVALIDDATA || code == AVERROR_PATCHWELCOME
@@ -51,7 +54,9 @@ struct MuxerOption {
 constexpr std::array kMuxerOptions{
     // A cluster that Muxer has not closed (a long gap in a variable-rate stream) ends here.
     MuxerOption{Container::Mkv, "cluster_time_limit", "500"},
-    MuxerOption{Container::Mp4, "movflags", "empty_moov+default_base_moof+frag_keyframe+negative_cts_offsets"},
+    // With frag_discont sound that begins a moment after the pictures is not moved to where they begin.
+    MuxerOption{Container::Mp4, "movflags",
+                "empty_moov+default_base_moof+frag_keyframe+negative_cts_offsets+frag_discont"},
     // With empty_moov there is nothing an edit list could say; libavformat warns when it is left to find that out.
     MuxerOption{Container::Mp4, "use_editlist", "0"},
     MuxerOption{Container::Mp4, "frag_duration", "250000"},  // microseconds
@@ -64,6 +69,15 @@ constexpr std::array kMuxerOptions{
 };
 
 AVRational in_parts(std::uint32_t value, int parts) { return {static_cast<int>(value), parts}; }
+
+bool set_extradata(AVCodecParameters& codec, const std::vector<std::byte>& bytes) {
+  if (bytes.empty()) return true;
+  codec.extradata = static_cast<std::uint8_t*>(av_mallocz(bytes.size() + AV_INPUT_BUFFER_PADDING_SIZE));
+  if (codec.extradata == nullptr) return false;
+  std::memcpy(codec.extradata, bytes.data(), bytes.size());
+  codec.extradata_size = static_cast<int>(bytes.size());
+  return true;
+}
 
 /// The stream takes over `data`, also when it fails.
 bool add_side_data(AVStream& stream, AVPacketSideDataType type, void* data, std::size_t bytes) {
@@ -92,7 +106,8 @@ struct Muxer::Impl {
   AvioPtr io;
   AvOutputPtr format;  ///< dies before `io`
   AvPacketPtr packet;
-  AVStream* video = nullptr;               ///< owned by format
+  AVStream* video = nullptr;               ///< owned by format, as the next
+  std::vector<AVStream*> audio;            ///< by track, less one
   std::int64_t frame_duration = 0;         ///< kPacketClock ticks of the nominal rate
   std::optional<std::int64_t> open_since;  ///< dts of the first packet that flush() would write out
   Packet held;                             ///< MP4: the newest picture; its duration is its successor's time
@@ -142,10 +157,13 @@ struct Muxer::Impl {
 
   [[nodiscard]] bool describe(const StreamParameters& stream) const;
   [[nodiscard]] bool describe_hdr(const HdrMetadata& hdr) const;
+  [[nodiscard]] bool describe(const AudioStreamParameters& track, AVStream& stream) const;
   [[nodiscard]] Result<void> open(const StreamParameters& stream);
   /// `duration` in kPacketClock ticks.
   [[nodiscard]] Result<void> write(const Packet& picture, std::int64_t duration);
+  [[nodiscard]] Result<void> hand_over(const Packet& coded, std::int64_t duration, AVStream& stream);
   [[nodiscard]] Result<void> write_held(std::int64_t duration);
+  [[nodiscard]] Result<void> close_when_due(const Packet& newest);
   [[nodiscard]] Result<void> close_fragment();
   [[nodiscard]] std::int64_t duration_of(const Packet& picture) const {
     return picture.duration > 0 ? picture.duration : frame_duration;
@@ -173,12 +191,7 @@ bool Muxer::Impl::describe(const StreamParameters& stream) const {
   codec.chroma_location = AVCHROMA_LOC_LEFT;
   // Apple's players refuse the default 'hev1'; our parameter sets are in the sample entry, as 'hvc1' asks.
   if (container == Container::Mp4 && stream.codec == Codec::HEVC) codec.codec_tag = MKTAG('h', 'v', 'c', '1');
-  if (!stream.extradata.empty()) {
-    codec.extradata = static_cast<std::uint8_t*>(av_mallocz(stream.extradata.size() + AV_INPUT_BUFFER_PADDING_SIZE));
-    if (codec.extradata == nullptr) return false;
-    std::memcpy(codec.extradata, stream.extradata.data(), stream.extradata.size());
-    codec.extradata_size = static_cast<int>(stream.extradata.size());
-  }
+  if (!set_extradata(codec, stream.extradata)) return false;
   if (!describe_hdr(stream.hdr)) return false;
   video->time_base = kTimeBase;
   video->sample_aspect_ratio = {1, 1};
@@ -187,6 +200,27 @@ bool Muxer::Impl::describe(const StreamParameters& stream) const {
     if (!stream.variable_rate) video->r_frame_rate = video->avg_frame_rate;
   }
   return true;
+}
+
+bool Muxer::Impl::describe(const AudioStreamParameters& track, AVStream& stream) const {
+  AVCodecParameters& codec = *stream.codecpar;
+  codec.codec_type = AVMEDIA_TYPE_AUDIO;
+  codec.codec_id = av_codec_id(track.codec);
+  codec.sample_rate = static_cast<int>(kAudioRate);
+  codec.bit_rate = track.bit_rate;
+  codec.bits_per_raw_sample = static_cast<int>(track.bit_depth);
+  codec.bits_per_coded_sample = track.codec == AudioCodec::Pcm ? static_cast<int>(track.bit_depth) : 0;
+  codec.frame_size = static_cast<int>(track.frame_samples);
+  codec.block_align =
+      track.codec == AudioCodec::Pcm
+          ? codec.bits_per_coded_sample / 8 * static_cast<int>(AudioFormat{.layout = track.layout}.channels())
+          : 0;
+  codec.initial_padding = static_cast<int>(track.priming);
+  if (av_channel_layout_from_mask(&codec.ch_layout, track.layout) < 0) return false;
+  stream.time_base = {1, static_cast<int>(kAudioRate)};
+  if (!track.title.empty()) av_dict_set(&stream.metadata, "title", track.title.c_str(), 0);
+  if (stream.index > 1) stream.disposition = 0;
+  return set_extradata(codec, track.extradata);
 }
 
 bool Muxer::Impl::describe_hdr(const HdrMetadata& hdr) const {
@@ -240,9 +274,17 @@ Result<void> Muxer::Impl::open(const StreamParameters& stream) {
   format->flags |= AVFMT_FLAG_CUSTOM_IO;
   format->flush_packets = 1;  // every byte leaves the AVIO buffer before a call returns
   format->max_delay = 0;      // no artificial PCR lead in MPEG-TS
+  // Sound comes to a peer after the pictures it belongs to, and must not be later than the clock it is given.
+  if (container == Container::Ts && !stream.audio.empty() && !out->seekable()) format->max_delay = kSoundLag;
+  // FLAC in MP4, to FFmpeg 5: later ones call the same a standard.
+  if (container == Container::Mp4) format->strict_std_compliance = FF_COMPLIANCE_EXPERIMENTAL;
   packet.reset(av_packet_alloc());
   video = avformat_new_stream(format.get(), nullptr);
   if (packet == nullptr || video == nullptr || !describe(stream)) return no_memory();
+  for (const AudioStreamParameters& track : stream.audio) {
+    audio.push_back(avformat_new_stream(format.get(), nullptr));
+    if (audio.back() == nullptr || !describe(track, *audio.back())) return no_memory();
+  }
   frame_duration =
       stream.nominal_rate.zero() ? 0 : kPacketClock * stream.nominal_rate.den / std::int64_t{stream.nominal_rate.num};
 
@@ -264,6 +306,9 @@ Muxer::~Muxer() = default;
 
 Result<std::unique_ptr<Muxer>> Muxer::create(Container container, const StreamParameters& stream, ByteStream& out) {
   if (auto ok = check_codec(container, stream.codec); !ok) return std::unexpected(ok.error());
+  for (const AudioStreamParameters& track : stream.audio) {
+    if (auto ok = check_codec(container, track.codec); !ok) return std::unexpected(ok.error());
+  }
   constexpr std::size_t kMostExtradata = std::size_t{1} << 20U;
   if (stream.size.empty() || stream.size.width > INT16_MAX || stream.size.height > INT16_MAX ||
       stream.extradata.size() > kMostExtradata) {
@@ -285,20 +330,24 @@ Result<void> Muxer::Impl::write(const Packet& picture, std::int64_t duration) {
     // Who joins here decodes at once.
     av_opt_set(format->priv_data, "mpegts_flags", "+resend_headers", 0);
   }
-  packet->buf = picture.buffer() != nullptr ? av_buffer_ref(picture.buffer()) : nullptr;
+  return hand_over(picture, duration, *video);
+}
+
+Result<void> Muxer::Impl::hand_over(const Packet& coded, std::int64_t duration, AVStream& stream) {
+  packet->buf = coded.buffer() != nullptr ? av_buffer_ref(coded.buffer()) : nullptr;
   // libavformat never writes to what it is given here; its interface is not const.
   // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast): see the line above
-  packet->data = reinterpret_cast<std::uint8_t*>(const_cast<std::byte*>(picture.bytes().data()));
-  packet->size = static_cast<int>(picture.bytes().size());
-  packet->pts = picture.pts;
-  packet->dts = picture.dts;
+  packet->data = reinterpret_cast<std::uint8_t*>(const_cast<std::byte*>(coded.bytes().data()));
+  packet->size = static_cast<int>(coded.bytes().size());
+  packet->pts = coded.pts;
+  packet->dts = coded.dts;
   packet->duration = duration;
-  packet->flags = picture.keyframe ? AV_PKT_FLAG_KEY : 0;
-  packet->stream_index = video->index;
-  av_packet_rescale_ts(packet.get(), kTimeBase, video->time_base);
+  packet->flags = coded.keyframe || coded.track != 0 ? AV_PKT_FLAG_KEY : 0;
+  packet->stream_index = stream.index;
+  av_packet_rescale_ts(packet.get(), kTimeBase, stream.time_base);
   const int code = av_write_frame(format.get(), packet.get());
   av_packet_unref(packet.get());
-  if (!open_since) open_since = picture.dts;
+  if (!open_since) open_since = coded.dts;
   return check(code, "write");
 }
 
@@ -310,6 +359,11 @@ Result<void> Muxer::Impl::write_held(std::int64_t duration) {
   return result;
 }
 
+Result<void> Muxer::Impl::close_when_due(const Packet& newest) {
+  constexpr std::int64_t kInterval = to_packet_clock(kFlushInterval);
+  return newest.dts + newest.duration - *open_since >= kInterval ? close_fragment() : Result<void>{};
+}
+
 Result<void> Muxer::Impl::close_fragment() {
   if (container == Container::Ts || !open_since) return {};
   open_since.reset();
@@ -318,6 +372,14 @@ Result<void> Muxer::Impl::close_fragment() {
 
 Result<void> Muxer::write(const Packet& packet) {
   Impl& impl = *impl_;
+  if (packet.track > impl.audio.size()) return {};  // of a track that this stream was not said to have
+  if (packet.track != 0) {
+    auto written = impl.hand_over(packet, packet.duration, *impl.audio[packet.track - 1]);
+    if (!written) return written;
+    if (impl.container != Container::Mp4) return impl.close_when_due(packet);
+    // A picture that nothing follows does not stay in memory.
+    return impl.holding && packet.dts - impl.held.dts >= to_packet_clock(kFlushInterval) ? flush() : written;
+  }
   if (impl.container == Container::Mp4) {
     // Every sample's duration is written, so a picture waits for its successor. Fragments close by themselves
     // (frag_duration, frag_keyframe).
@@ -327,9 +389,7 @@ Result<void> Muxer::write(const Packet& packet) {
     return {};
   }
   if (auto ok = impl.write(packet, impl.duration_of(packet)); !ok) return ok;
-  constexpr std::int64_t kInterval = to_packet_clock(kFlushInterval);
-  if (packet.dts + packet.duration - *impl.open_since >= kInterval) return impl.close_fragment();
-  return {};
+  return impl.close_when_due(packet);
 }
 
 Result<void> Muxer::flush() {

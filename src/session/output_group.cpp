@@ -6,6 +6,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <bit>
 #include <string_view>
 #include <thread>
 #include <utility>
@@ -18,6 +19,14 @@ constexpr std::chrono::milliseconds kCloseTimeout{2000};
 /// A stream that stands still gives no keyframe.
 constexpr Nanoseconds kLeaveTimeout = std::chrono::seconds(1);
 constexpr std::string_view kNoReplay = "the session keeps none; start it with replay-seconds";
+
+Result<void> check_codecs(Container container, const StreamParameters& stream) {
+  auto fits = check_codec(container, stream.codec);
+  for (const AudioStreamParameters& track : stream.audio) {
+    if (fits) fits = check_codec(container, track.codec);
+  }
+  return fits;
+}
 
 }  // namespace
 
@@ -75,7 +84,7 @@ bool OutputGroup::takes_new_headers() const {
 Result<void> OutputGroup::start(const StreamParameters& stream) {
   const std::lock_guard lock(mutex_);
   for (const OutputPtr& output : *outputs_) {
-    if (auto fits = check_codec(output->container, stream.codec); !fits) return fits;
+    if (auto fits = check_codecs(output->container, stream); !fits) return fits;
   }
   for (const OutputPtr& output : *outputs_) {
     if (auto started = output->runner->start(stream); !started) return started;
@@ -86,6 +95,7 @@ Result<void> OutputGroup::start(const StreamParameters& stream) {
 }
 
 void OutputGroup::push(const Packet& packet) {
+  const std::lock_guard one_at_a_time(push_mutex_);
   if (packet.new_stream) {
     const std::lock_guard lock(mutex_);
     stream_ = *packet.new_stream;
@@ -100,10 +110,19 @@ void OutputGroup::push(const Packet& packet) {
 bool OutputGroup::admit(Output& output, const Packet& packet) {
   if (output.from_keyframe && !packet.keyframe) return false;
   output.from_keyframe = false;
+  if (packet.track != 0 && output.left) {
+    // Sound comes later than the pictures it belongs to.
+    if (packet.pts < output.left_at) return true;
+    const std::lock_guard lock(mutex_);
+    output.sound_left |= 1U << packet.track;
+    left_.notify_all();
+    return false;
+  }
   if (!packet.keyframe) return !output.left;
   const std::lock_guard lock(mutex_);
   if (!output.leaving) return true;
   output.left = true;
+  output.left_at = packet.pts;
   left_.notify_all();
   return false;
 }
@@ -116,7 +135,7 @@ Result<void> OutputGroup::add(const OutputSpec& spec) {
       return fail(ErrorKind::Invalid, "add " + name, "it is a sink of this session already");
     }
     if (stream_) {
-      if (auto fits = check_codec(spec.container, stream_->codec); !fits) return fits;
+      if (auto fits = check_codecs(spec.container, *stream_); !fits) return fits;
     }
   }
   auto output = make(spec);
@@ -155,6 +174,10 @@ Result<void> OutputGroup::remove(const std::string& name) {
     std::unique_lock lock(mutex_);
     told = output->error.has_value();
     left_.wait_for(lock, kLeaveTimeout, [&] { return output->left || output->error; });
+    const std::size_t tracks = stream_ ? stream_->audio.size() : 0;
+    left_.wait_for(lock, kLeaveTimeout, [&] {
+      return !output->left || output->error || std::cmp_greater_equal(std::popcount(output->sound_left), tracks);
+    });
     auto fewer = std::make_shared<Outputs>(*outputs_);
     std::erase(*fewer, output);
     outputs_ = std::move(fewer);

@@ -46,8 +46,8 @@ struct OutputGroupEvents {
   std::function<void(const Error& error)> all_failed;
 };
 
-/// Where a recording's packets go: files and peers, which may come and go as it runs, and a replay in memory. push()
-/// belongs to one thread; the rest may be called from any.
+/// Where a recording's packets go: files and peers, which may come and go as it runs, and a replay in memory. Any
+/// thread may call any of it; push() of each track is one thread's.
 class OutputGroup final : private SinkEvents {
  public:
   OutputGroup(std::optional<Nanoseconds> replay, OutputGroupEvents events);
@@ -96,9 +96,11 @@ class OutputGroup final : private SinkEvents {
     Container container{};
     bool from_keyframe = false;  ///< push(): nothing before one; of the pushing thread once it is visible
     std::optional<Error> error;
-    std::string watch;     ///< as watch_command()
-    bool leaving = false;  ///< ends before the next keyframe
-    bool left = false;     ///< has done so
+    std::string watch;             ///< as watch_command()
+    bool leaving = false;          ///< ends before the next keyframe
+    bool left = false;             ///< has done so
+    std::int64_t left_at = 0;      ///< pts of that keyframe
+    std::uint32_t sound_left = 0;  ///< a bit for each track whose sound has come so far
   };
   using OutputPtr = std::shared_ptr<Output>;
   using Outputs = std::vector<OutputPtr>;
@@ -121,6 +123,7 @@ class OutputGroup final : private SinkEvents {
   const OutputGroupEvents events_;
   DurationHistogram write_times_;  // outputs write into it
   std::unique_ptr<ReplayBuffer> replay_;
+  std::mutex push_mutex_;  ///< pictures and sound come from threads of their own
   mutable std::mutex mutex_;
   std::shared_ptr<const Outputs> outputs_;  ///< replaced as a whole
   std::optional<StreamParameters> stream_;  ///< as the newest packet has it

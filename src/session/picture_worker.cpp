@@ -85,6 +85,7 @@ Result<void> PictureWorker::begin(Frame first) {
     return go_on(std::move(first), *slept_at);
   }
   route_ = importer_->route();
+  run_clock({});
   const Nanoseconds late = lag(first);
   first.pts = config_.epoch;
   return take_frame(std::move(first), late);
@@ -139,6 +140,7 @@ Result<PictureWorker::End> PictureWorker::run(Frame first, Importer& importer, E
     if (!taken) return std::unexpected(taken.error());
   }
   const Nanoseconds last = whole ? *config_.duration : stream_now();
+  halt_clock(last);
   pacer_.on_end(last);
   if (const auto done = carry_out(); !done) return std::unexpected(done.error());
   if (end == End::Asleep) {
@@ -220,6 +222,7 @@ void PictureWorker::set_paused(bool on) {
 
 Result<void> PictureWorker::wait_while_paused(const std::stop_token& stop) {
   const Nanoseconds begun = stream_now();
+  halt_clock(begun);
   auto waiting = take_waiting();
   if (!waiting) return std::unexpected(waiting.error());
   kept_.reset();
@@ -234,6 +237,7 @@ Result<void> PictureWorker::wait_while_paused(const std::stop_token& stop) {
   stage_->request_keyframe();
   if (newest && !asleep() && !stop.stop_requested()) return go_on(std::move(*newest), begun);
   config_.epoch += stream_now() - begun;
+  run_clock(begun);
   return {};
 }
 
@@ -242,6 +246,7 @@ Result<void> PictureWorker::go_on(Frame first, Nanoseconds begun) {
   const Nanoseconds late = pacer_.late();
   first.pts = monotonic_now() - late;
   config_.epoch = first.pts - begun;
+  run_clock(begun);
   return take_frame(std::move(first), late);
 }
 

@@ -7,6 +7,7 @@
 #include "session/encode_stage.h"
 #include "session/frame_mailbox.h"
 #include "session/pacer.h"
+#include "session/stream_clock.h"
 #include "zerocopy/importer.h"
 
 #include <atomic>
@@ -34,6 +35,8 @@ class PictureWorker {
     std::function<Result<void>(const FormatOffer&)> renegotiate;  ///< asks it; empty: it cannot be asked
     /// The importer's route is another one than before, and why; worker thread. Empty: nobody wants to know.
     std::function<void(std::string_view now, std::string_view reason)> on_route;
+    /// Told which times are recorded; outlives this. Null: nobody wants to know.
+    StreamClock* clock = nullptr;
     /// The machine is about to sleep; looked at whenever the mailbox wakes it. Empty: it never does.
     std::function<bool()> asleep;
   };
@@ -90,6 +93,13 @@ class PictureWorker {
   [[nodiscard]] Result<void> follow_formats(const Came& came, const Error* error) const;
   void follow_rate();
   [[nodiscard]] Result<void> begin(Frame first);
+  /// From here on the stream goes on, at that time of it.
+  void run_clock(Nanoseconds time) const {
+    if (config_.clock != nullptr) config_.clock->run(config_.epoch + time, time, config_.duration);
+  }
+  void halt_clock(Nanoseconds time) const {
+    if (config_.clock != nullptr) config_.clock->halt(time);
+  }
   [[nodiscard]] bool asleep() const { return config_.asleep && config_.asleep(); }
   [[nodiscard]] Result<void> wait_while_paused(const std::stop_token& stop);
   /// Encodes the pictures that wait in the mailbox now, of the stream before `end`. The first one that is neither.

@@ -80,12 +80,21 @@ std::expected<void, Failure> RecordingImpl::open(std::stop_token stop) {
   if (auto opened = factory_.open_importer(); !opened) return failed(Part::Settings, std::move(opened.error()));
   auto source = open_source(std::move(stop));
   if (!source) return failed(Part::Settings, std::move(source.error()));
+  const bool audible = !options_.audio.inputs.empty();
+  if (audible) {
+    if (auto tried = AudioEncoder::open(options_.audio.encoder); !tried) {
+      return failed(Part::Settings, std::move(tried.error()));
+    }
+  }
   // Paths are opened before the desktop's dialog: nobody should choose a monitor for a file that cannot be written.
   for (const OutputSpec& spec : options_.outputs) {
     if (options_.encoder.codec) {
       if (auto fits = check_codec(spec.container, *options_.encoder.codec); !fits) {
         return failed(Part::Output, std::move(fits.error()));
       }
+    }
+    if (auto fits = audible ? check_codec(spec.container, options_.audio.encoder.codec) : Result<void>(); !fits) {
+      return failed(Part::Output, std::move(fits.error()));
     }
     if (auto claimed = outputs_.claim(spec); !claimed) return failed(Part::Output, std::move(claimed.error()));
   }
@@ -94,6 +103,12 @@ std::expected<void, Failure> RecordingImpl::open(std::stop_token stop) {
   if (options_.events != nullptr) options_.events->on_asking();
   if (auto started = source_->start(formats_.begin(monotonic_now()), *this); !started) {
     return failed(Part::Source, std::move(started.error()));
+  }
+  // Not before the user has agreed to be recorded.
+  if (audible) {
+    auto audio = AudioRecorder::open(options_.audio, clock_);
+    if (!audio) return failed(Part::Source, std::move(audio.error()));
+    audio_ = std::move(*audio);
   }
   worker_ = std::jthread([this](const std::stop_token& token) {
     name_this_thread("zc-worker");
@@ -108,7 +123,8 @@ std::expected<std::unique_ptr<Encoder>, Failure> RecordingImpl::begin_stream(Fra
   if (auto fits = factory_.check_colour(first); !fits) return failed(Part::Settings, std::move(fits.error()));
   auto encoder = factory_.open_encoder(first, source_->info());
   if (!encoder) return failed(Part::Encoder, std::move(encoder.error()));
-  const StreamParameters& stream = factory_.encoders().stream();
+  StreamParameters stream = factory_.encoders().stream();
+  if (audio_) stream.audio = audio_->streams();
   if (auto started = outputs_.start(stream); !started) return failed(Part::Output, std::move(started.error()));
   size_ = stream.size;
   codec_ = stream.codec;
@@ -120,18 +136,26 @@ std::expected<std::unique_ptr<Encoder>, Failure> RecordingImpl::begin_stream(Fra
 void RecordingImpl::begin_stage(std::unique_ptr<Encoder> encoder) {
   const std::size_t frames = factory_.ring_frames(*encoder);
   set_stage(std::make_shared<EncodeStage>(
-      stream_, std::move(encoder), frames, ring_policy(options_),
-      [this](const Packet& packet) {
-        if (packet.new_stream) size_.store(packet.new_stream->size);
-        outputs_.push(packet);
-      },
+      stream_, std::move(encoder), frames, ring_policy(options_), [this](const Packet& packet) { push(packet); },
       [this](const Error& error) { end_with(EndReason::Failed, Failure{Part::Encoder, error}); }, &factory_.encoders(),
       options_.patience));
+}
+
+void RecordingImpl::push(const Packet& packet) {
+  if (!packet.new_stream) return outputs_.push(packet);
+  size_.store(packet.new_stream->size);
+  if (!audio_) return outputs_.push(packet);
+  StreamParameters with_sound = *packet.new_stream;
+  with_sound.audio = audio_->streams();
+  Packet whole = packet;
+  whole.new_stream = std::make_shared<const StreamParameters>(std::move(with_sound));
+  outputs_.push(whole);
 }
 
 void RecordingImpl::run_worker(const std::stop_token& stop) {
   auto first = intake_.wait_for_picture(stop, true);
   if (!first) {
+    if (audio_) audio_->stop();
     if (first.error().error.kind != ErrorKind::Cancelled) end_with(EndReason::Failed, std::move(first.error()));
     return;
   }
@@ -139,6 +163,7 @@ void RecordingImpl::run_worker(const std::stop_token& stop) {
   auto encoder = begin_stream(*first);
   opening_ = false;
   if (!encoder) {
+    if (audio_) audio_->stop();
     end_with(EndReason::Failed, encoder.error());
     return;
   }
@@ -165,6 +190,7 @@ void RecordingImpl::run_worker(const std::stop_token& stop) {
   config.renegotiate = [this](const FormatOffer& offer) { return source_->renegotiate(offer); };
   config.on_route = [this](std::string_view now, std::string_view reason) { on_route_change(now, reason); };
   config.asleep = [this] { return intake_.asleep(); };
+  config.clock = &clock_;
   pictures_ = std::make_unique<PictureWorker>(config, mailbox_);
   passed_over_before_ = passed_over();
   cpu_start_ = process_cpu_time();
@@ -174,6 +200,8 @@ void RecordingImpl::run_worker(const std::stop_token& stop) {
   pictures_->set_paused(paused_.load());
   make_early_changes();
   pictures_->set_max_gap(max_gap(min_rate_.load()));
+
+  if (audio_) audio_->start([this](const Packet& packet) { outputs_.push(packet); });
 
   std::optional<Frame> next = std::move(*first);
   Result<PictureWorker::End> end = PictureWorker::End::Stopped;
@@ -186,6 +214,8 @@ void RecordingImpl::run_worker(const std::stop_token& stop) {
   cpu_ = process_cpu_time() - cpu_start_;
   cpu_encoder_ += EncodeStage::encoder_cpu_time() - encoder_cpu_start_;
   if (const auto stage = stage_at_work()) stage->finish();
+  clock_.halt(pictures_->counters().elapsed);
+  if (audio_) audio_->finish();
   if (!end) {
     end_with(EndReason::Failed, Failure{Part::Encoder, end.error()});
   } else if (*end == PictureWorker::End::Duration) {

@@ -8,6 +8,8 @@
 #include "encode/settings.h"
 #include "media/geometry.h"
 #include "output/output_spec.h"
+#include "session/audio_options.h"
+#include "session/audio_track.h"
 #include "session/encode_metrics.h"
 #include "session/encode_ring.h"
 #include "session/encoder_choice.h"
@@ -48,6 +50,7 @@ struct RecordingOptions {
   std::vector<OutputSpec> outputs;  ///< at least one, or a replay
   std::string gpu;  ///< as parse_gpu() of gpu_address.h gives it; empty: the one that composes the desktop comes first
   EncoderSettings encoder;
+  AudioOptions audio;
   std::optional<Size> size;  ///< of the coded picture; unset: the first picture's, cut to even numbers
   bool follow_size = false;  ///< with `size` unset: the coded size becomes the source's when that has changed
   std::optional<Rect> crop;  ///< px of the shown picture
@@ -117,6 +120,7 @@ struct RecordingStatus {
   std::uint64_t source_reconnects = 0;
   Nanoseconds replay_held{};  ///< of the stream, in memory
   double least_rate = 0;      ///< pictures/s that come at the least, whatever the source does; 0: none need to
+  std::vector<AudioTrackStatus> audio;
   std::vector<OutputStatus> outputs;
   EndReason end = EndReason::Running;
 };
@@ -176,6 +180,9 @@ class Recording {
   /// Any thread: a still screen yields so many pictures a second at the least from now on; 0: none. Unsupported: the
   /// rate is constant.
   [[nodiscard]] virtual Result<void> set_min_rate(double rate) = 0;
+  /// Any thread: of a source of sound, as it was named. Errors as AudioRecorder::change(); Unsupported: there is no
+  /// sound.
+  [[nodiscard]] virtual Result<void> change_audio(std::string_view source, const AudioChange& change) = 0;
   /// Any thread: while it is on nothing is recorded, and stream time stands still.
   virtual void set_paused(bool on) = 0;
   /// Any thread: while it is on, as a pause; and source, importer and encoder let go of every buffer and device. After

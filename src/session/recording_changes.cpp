@@ -65,6 +65,11 @@ Result<void> RecordingImpl::set_bitrate(std::int64_t bits_per_second) {
   return changed;
 }
 
+Result<void> RecordingImpl::change_audio(std::string_view source, const AudioChange& change) {
+  if (!audio_) return fail(ErrorKind::Unsupported, "change the volume", "the session has no sound");
+  return audio_->change(source, change);
+}
+
 Result<void> RecordingImpl::set_rate(Rational rate) {
   if (!options_.constant_rate) {
     return fail(ErrorKind::Unsupported, "set the frame rate", "it is variable: every picture has its own time");
@@ -103,6 +108,7 @@ RecordingStatus RecordingImpl::status() const {
     status.output_queue = std::max(status.output_queue, output.stats.queued);
     status.output_dropped += output.stats.dropped;
   }
+  if (audio_) status.audio = audio_->status();
   status.replay_held = outputs_.replay_held();
   const std::optional<Rational> constant = factory_.encoders().rate();
   status.least_rate = constant                 ? constant->value()

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "capture/source.h"
 #include "media/format_table.h"
+#include "session/audio_recorder.h"
 #include "session/encode_stage.h"
 #include "session/frame_mailbox.h"
 #include "session/output_group.h"
@@ -12,6 +13,7 @@
 #include "session/pipeline_factory.h"
 #include "session/recording.h"
 #include "session/recording_figures.h"
+#include "session/stream_clock.h"
 
 #include <atomic>
 #include <condition_variable>
@@ -53,6 +55,7 @@ class RecordingImpl final : public Recording, public SourceListener {
   Result<void> set_bitrate(std::int64_t bits_per_second) override;
   Result<void> set_rate(Rational rate) override;
   Result<void> set_min_rate(double rate) override;
+  Result<void> change_audio(std::string_view source, const AudioChange& change) override;
   void set_paused(bool on) override;
   void set_asleep(bool on) override { intake_.set_asleep(on); }
   bool wait_until_let_go(Nanoseconds timeout) override { return intake_.wait_until_let_go(timeout); }
@@ -61,6 +64,7 @@ class RecordingImpl final : public Recording, public SourceListener {
   Result<void> set_replay_length(Nanoseconds length) override { return outputs_.set_replay_length(length); }
   Result<std::string> save_replay(const OutputSpec& spec) override {
     if (const auto stage = stage_at_work()) stage->bring_out();
+    if (audio_) audio_->bring_out();
     return outputs_.save_replay(spec);
   }
   SourceInfo source() const override { return source_->info(); }
@@ -102,6 +106,7 @@ class RecordingImpl final : public Recording, public SourceListener {
   /// For the first picture: what it must be, its encoder, the outputs.
   [[nodiscard]] std::expected<std::unique_ptr<Encoder>, Failure> begin_stream(Frame& first);
   void begin_stage(std::unique_ptr<Encoder> encoder);
+  void push(const Packet& packet);
   /// Takes everything down until the machine is awake, and nobody pauses, and builds it up again: the first picture
   /// then. nullopt: the recording has ended.
   [[nodiscard]] std::optional<Frame> sleep(const std::stop_token& stop);
@@ -134,6 +139,8 @@ class RecordingImpl final : public Recording, public SourceListener {
   PipelineFactory factory_;  ///< the worker's once that runs; outlives the stage, which asks it for successors
   PictureInput intake_;
 
+  StreamClock clock_;
+  std::unique_ptr<AudioRecorder> audio_;  ///< null: no sound
   EncodedStream stream_;
   std::shared_ptr<EncodeStage> stage_;  ///< with mutex_ held; made and ended by the worker; null while there is none
   std::unique_ptr<PictureWorker> pictures_;  ///< made by the worker for the first picture; read behind begun_

@@ -102,6 +102,17 @@ std::string report_json(const RecordingReport& report) {
     if (output.error) entry["error"] = output.error->message();
     json["outputs"].push_back(std::move(entry));
   }
+  for (const AudioTrackStatus& track : report.counters.audio) {
+    nlohmann::ordered_json entry{{"codec", to_string(track.codec)},
+                                 {"sources", nlohmann::ordered_json::array()},
+                                 {"gaps", track.gaps},
+                                 {"silence_s", rounded(static_cast<double>(track.silence) / kAudioRate)},
+                                 {"late_samples", track.late},
+                                 {"lost_blocks", track.lost},
+                                 {"clock_ppm", rounded(track.slowness_ppm)}};
+    for (const AudioSourceStatus& source : track.sources) entry["sources"].push_back(source.name);
+    json["audio"].push_back(std::move(entry));
+  }
   if (const auto error = recording_error(report)) json["error"] = error->message();
   // A producer's name may hold anything; what is no UTF-8 is replaced.
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);

@@ -3,6 +3,7 @@
 #include "base/file_names.h"
 #include "encode/encoder_chain.h"
 #include "encode/encoder_table.h"
+#include "settings/audio_arguments.h"
 #include "settings/encoding_arguments.h"
 #include "settings/values.h"
 
@@ -439,12 +440,28 @@ Result<std::vector<OutputSpec>> parse_outputs(const RecordWords& words) {
   return outputs;
 }
 
+/// What every output takes. Where others may be added, or a replay is saved, all do.
+Result<void> choose_audio_codec(RecordWords& words) {
+  RecordOptions& options = words.options;
+  if (words.silent && !options.audio.inputs.empty()) return invalid("--audio", "'none' excludes any other source");
+  const bool matroska = !words.mixed_outputs && std::ranges::all_of(options.outputs, [](const OutputSpec& output) {
+    return output.container == Container::Mkv;
+  });
+  AudioCodec& codec = options.audio.encoder.codec;
+  codec = words.audio_codec.value_or(matroska ? AudioCodec::Opus : AudioCodec::Aac);
+  for (const OutputSpec& output : options.outputs) {
+    if (options.audio.inputs.empty()) break;
+    if (auto fits = check_codec(output.container, codec); !fits) return fits;
+  }
+  return {};
+}
+
 }  // namespace
 
 std::vector<ArgumentRow<RecordWords>> record_arguments(bool live) {
   std::vector<Row> rows;
-  for (std::vector<Row>& group :
-       std::array{source_rows(), picture_rows(), encoding_arguments(live), output_rows(live), report_rows()}) {
+  for (std::vector<Row>& group : std::array{source_rows(), picture_rows(), audio_arguments(), encoding_arguments(live),
+                                            output_rows(live), report_rows()}) {
     rows.insert(rows.end(), group.begin(), group.end());
   }
   return rows;
@@ -491,6 +508,7 @@ Result<RecordOptions> finish_record(RecordWords words) {
   if (auto stored = store(parse_outputs(words), words.options.outputs); !stored) {
     return std::unexpected(std::move(stored.error()));
   }
+  if (auto chosen = choose_audio_codec(words); !chosen) return std::unexpected(std::move(chosen.error()));
   return std::move(words.options);
 }
 

@@ -26,7 +26,9 @@ struct RecordWords {
   std::optional<ColourRange> range;
   std::optional<ColourPrimaries> primaries;
   std::optional<TransferFunction> transfer;
-  bool rgb = false;  ///< --chroma rgb
+  bool rgb = false;                       ///< --chroma rgb
+  bool silent = false;                    ///< --audio none
+  std::optional<AudioCodec> audio_codec;  ///< nullopt: by the outputs
 };
 
 /// The rows of `record`, or with `live` those of `stream`.

@@ -11,6 +11,7 @@ RecordingOptions recording_options(const RecordOptions& options, const Toggles& 
   recording.outputs = options.outputs;
   recording.gpu = options.gpu;
   recording.encoder = options.encoder;
+  recording.audio = options.audio;
   recording.size = options.size;
   recording.follow_size = options.follow_size;
   recording.crop = options.crop;

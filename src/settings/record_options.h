@@ -27,6 +27,7 @@ struct RecordOptions {
   std::string restore_slot{"default"};  ///< which token
   std::string gpu;                      ///< as RecordingOptions'
   EncoderSettings encoder;
+  AudioOptions audio;
   std::optional<Size> size;                ///< px of the coded picture; nullopt: the source's
   bool follow_size = false;                ///< a source of another size: the coded size becomes that, too
   std::optional<Rect> crop;                ///< px of the source's picture

@@ -85,7 +85,8 @@ Result<Rational> min_rate_value(std::string_view option, std::string_view text) 
   return *rate;
 }
 
-Result<std::int64_t> bit_rate_value(std::string_view option, std::string_view text) {
+Result<std::int64_t> bit_rate_value(std::string_view option, std::string_view text, std::int64_t min,
+                                    std::int64_t max) {
   struct Suffix {
     char letter;
     unsigned decimals;
@@ -102,9 +103,9 @@ Result<std::int64_t> bit_rate_value(std::string_view option, std::string_view te
   if (!rate) {
     return invalid(option, fmt::format("{} is not a bit rate, such as 6M, 800k or 6000000", in_quotes(text)));
   }
-  if (*rate < static_cast<std::uint64_t>(kMinBitRate) || *rate > static_cast<std::uint64_t>(kMaxBitRate)) {
-    return invalid(option, fmt::format("{} is outside {}k to {}M bit/s", in_quotes(text), kMinBitRate / 1'000,
-                                       kMaxBitRate / 1'000'000));
+  if (*rate < static_cast<std::uint64_t>(min) || *rate > static_cast<std::uint64_t>(max)) {
+    const std::string most = max < 10'000'000 ? fmt::format("{}k", max / 1'000) : fmt::format("{}M", max / 1'000'000);
+    return invalid(option, fmt::format("{} is outside {}k to {} bit/s", in_quotes(text), min / 1'000, most));
   }
   return static_cast<std::int64_t>(*rate);
 }

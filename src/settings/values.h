@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/quote.h"
+#include "encode/settings.h"
 #include "media/geometry.h"
 #include "media/hdr.h"
 #include "output/output_spec.h"
@@ -41,8 +42,9 @@ inline constexpr unsigned kMaxSeconds = 31 * 24 * 3600;
 /// "30min", "2GiB" or both, joined by a comma: s, min, h; MB, GB (powers of 1000), MiB, GiB (of 1024). From a second
 /// and a megabyte on.
 [[nodiscard]] Result<SplitLimit> split_value(std::string_view option, std::string_view text);
-/// "6000000", "800k", "2.5M" in bit/s (k = 1000, M = 1,000,000), within what encoders are asked (encode/settings.h).
-[[nodiscard]] Result<std::int64_t> bit_rate_value(std::string_view option, std::string_view text);
+/// "6000000", "800k", "2.5M" in bit/s (k = 1000, M = 1,000,000), by default within what video encoders are asked.
+[[nodiscard]] Result<std::int64_t> bit_rate_value(std::string_view option, std::string_view text,
+                                                  std::int64_t min = kMinBitRate, std::int64_t max = kMaxBitRate);
 /// "10", "0.5": more than 0, at most `max_seconds`, to the millisecond.
 [[nodiscard]] Result<Nanoseconds> seconds_value(std::string_view option, std::string_view text,
                                                 unsigned max_seconds = kMaxSeconds);

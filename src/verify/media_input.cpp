@@ -64,7 +64,8 @@ struct MediaInput::Impl {
   AvioConnection peer;
   AvInputPtr format;  ///< dies before what it reads from
   AvPacketPtr packet{av_packet_alloc()};
-  const AVStream* video = nullptr;  ///< owned by format
+  const AVStream* video = nullptr;  ///< owned by format, as the next
+  const AVStream* sound = nullptr;
   Codec codec = Codec::H264;
 
   [[nodiscard]] AVIOInterruptCB interrupt() { return {&Impl::interrupted, this}; }
@@ -239,6 +240,8 @@ MediaInput::~MediaInput() = default;
 
 Result<bool> MediaInput::Impl::choose_stream() {
   const AVStream* stream = format->streams[packet->stream_index];
+  sound = stream->codecpar->codec_type == AVMEDIA_TYPE_AUDIO ? stream : nullptr;
+  if (sound != nullptr) return true;
   if (video != nullptr) return stream == video;
   if (stream->codecpar->codec_type != AVMEDIA_TYPE_VIDEO) return false;
   const auto found = codec_of(stream->codecpar->codec_id);
@@ -255,7 +258,7 @@ Result<const AVPacket*> MediaInput::next() {
   Impl& impl = *impl_;
   const std::string operation = fmt::format("read {}", impl.name);
   // Packets of other streams do not put the end off for ever either: the deadline moves with the video only.
-  impl.deadline = monotonic_now() + impl.timeout;
+  if (impl.sound == nullptr) impl.deadline = monotonic_now() + impl.timeout;
   while (true) {
     av_packet_unref(impl.packet.get());
     const int code = av_read_frame(impl.format.get(), impl.packet.get());
@@ -271,12 +274,14 @@ Result<const AVPacket*> MediaInput::next() {
     const auto wanted = impl.choose_stream();
     if (!wanted) return std::unexpected(wanted.error());
     if (!*wanted) continue;
-    av_packet_rescale_ts(impl.packet.get(), impl.video->time_base, {1, static_cast<int>(kPacketClock)});
+    const AVStream& stream = impl.sound != nullptr ? *impl.sound : *impl.video;
+    av_packet_rescale_ts(impl.packet.get(), stream.time_base, {1, static_cast<int>(kPacketClock)});
     return impl.packet.get();
   }
 }
 
 const std::string& MediaInput::name() const { return impl_->name; }
+const AVStream* MediaInput::sound() const { return impl_->sound; }
 bool MediaInput::live() const { return impl_->live; }
 bool MediaInput::went_silent() const { return impl_->silent; }
 std::string MediaInput::container() const { return impl_->format->iformat->name; }

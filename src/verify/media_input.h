@@ -15,10 +15,11 @@
 #include <string>
 
 struct AVPacket;
+struct AVStream;
 
 namespace zc::verify {
 
-/// Reads the first video stream. Every wait is bounded. One thread makes every call.
+/// Reads the first video stream and all sound. Every wait is bounded. One thread makes every call.
 class MediaInput {
  public:
   /// Asked while something is waited for; true ends the wait.
@@ -34,7 +35,8 @@ class MediaInput {
   MediaInput(const MediaInput&) = delete;
   MediaInput& operator=(const MediaInput&) = delete;
 
-  /// The next packet, its times in kPacketClock ticks, which lives until the next call; nullptr at the end.
+  /// The next packet, its times in kPacketClock ticks, which lives until the next call; nullptr at the end. Of sound it
+  /// is where sound() says so.
   /// Errors: what is there cannot be read; reading can end here only.
   [[nodiscard]] Result<const AVPacket*> next();
 
@@ -46,7 +48,10 @@ class MediaInput {
   [[nodiscard]] bool went_silent() const;
   [[nodiscard]] std::string container() const;  ///< libavformat's name
 
-  // Known from the first packet on.
+  /// The stream that the newest packet is of, where that is one of sound; nullptr: it is a picture.
+  [[nodiscard]] const AVStream* sound() const;
+
+  // Known from the first picture's packet on.
   [[nodiscard]] Codec codec() const;
   [[nodiscard]] std::span<const std::byte> extradata() const;
   /// What the container says, beside the stream itself.

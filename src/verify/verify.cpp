@@ -9,6 +9,7 @@
 
 extern "C" {
 #include <libavcodec/avcodec.h>
+#include <libavformat/avformat.h>
 #include <libavutil/frame.h>
 #include <libavutil/pixdesc.h>
 }
@@ -16,6 +17,7 @@ extern "C" {
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <utility>
 
@@ -30,6 +32,8 @@ constexpr int kMostErrorsInARow = 64;
 constexpr Nanoseconds kPlausibleLatency = std::chrono::seconds(60);
 /// Pictures of a live stream's beginning waited for the reader.
 constexpr Nanoseconds kSettling = std::chrono::seconds(1);
+/// ms: ITU-R BT.1359 says that sound which is early by more is noticed; late sound only from 125 ms on.
+constexpr double kMostOffset = 45;
 /// Of a live stream not every picture is compared: reading must keep up.
 constexpr Nanoseconds kLiveCompareEvery = std::chrono::milliseconds(500);
 
@@ -110,6 +114,7 @@ class Verifier {
   /// Pictures that are ready; false when the decoder has not given any yet and answers errors.
   void receive();
   void look_at(const AVFrame& frame);
+  void listen(const AVPacket& packet, const AVStream& stream);
   void describe(const AVFrame& frame, const PictureView* picture);
   void compare(const PictureView& picture, const ColourDescription& colour, const TestMark& mark);
   /// Why the decoder on trial is none.
@@ -130,6 +135,8 @@ class Verifier {
   std::vector<AvPacketPtr> kept_;
   FrameOrder order_;
   QualityCheck quality_;
+  std::map<int, std::unique_ptr<SoundCheck>> sound_;  ///< by stream; null: it cannot be decoded
+  std::vector<PaintedPicture> painted_;
   DurationHistogram latency_;
   bool foreign_clock_ = false;
   std::optional<std::int64_t> first_pts_, last_pts_;
@@ -182,6 +189,12 @@ void Verifier::give(const AVPacket& packet) {
   receive();
 }
 
+void Verifier::listen(const AVPacket& packet, const AVStream& stream) {
+  const auto [check, fresh] = sound_.try_emplace(stream.index);
+  if (fresh) check->second = SoundCheck::open(stream);
+  if (check->second) check->second->add(packet);
+}
+
 void Verifier::receive() {
   for (int errors = 0; errors < kMostErrorsInARow;) {
     auto frame = decoder_->receive();
@@ -231,6 +244,10 @@ void Verifier::look_at(const AVFrame& frame) {
   last_pts_ = pts;
   order_.add(pts - *first_pts_, mark, picture ? picture->hash() : report_.order.pictures);
   if (!mark) return;
+  if (!sound_.empty()) {
+    painted_.push_back(
+        {.seconds = static_cast<double>(pts) / static_cast<double>(kPacketClock), .painted = mark->time});
+  }
   if (input_.live() && first_packet_ && now - *first_packet_ >= kSettling) {
     const Nanoseconds latency = now - mark->time;
     foreign_clock_ |= latency < Nanoseconds{} || latency > kPlausibleLatency;
@@ -263,6 +280,10 @@ Result<VerifyReport> Verifier::run() {
     }
     if (*packet == nullptr) break;
     const AVPacket& coded = **packet;
+    if (const AVStream* sound = input_.sound()) {
+      listen(coded, *sound);
+      continue;
+    }
     if (!first_packet_) first_packet_ = monotonic_now();
     ++report_.packets;
     report_.bytes += static_cast<std::uint64_t>(coded.size);
@@ -302,6 +323,9 @@ void Verifier::finish() {
   report_.silent = input_.went_silent();
   report_.order = order_.report();
   report_.quality = quality_.report();
+  for (const auto& [stream, check] : sound_) {
+    if (check) report_.sound.push_back(check->report(painted_));
+  }
   if (decoder_) {
     report_.codec = input_.codec();
     report_.backend = decoder_->backend();
@@ -352,6 +376,18 @@ void Verifier::add_faults() {
             fmt::format("{} gaps of up to {:.3f} s", order.gaps,
                         static_cast<double>(order.longest_gap) / static_cast<double>(kPacketClock)));
   add_fault(FaultKind::Illegible, order.illegible, fmt::format("{} pictures are illegible", order.illegible));
+  for (const SoundReport& sound : report_.sound) {
+    add_fault(FaultKind::Decode, sound.decode_errors,
+              fmt::format("{} packets of sound do not decode", sound.decode_errors));
+    add_fault(FaultKind::SoundGap, sound.gaps,
+              fmt::format("{} gaps of up to {:.0f} ms in the sound", sound.gaps, sound.longest_gap_ms));
+    add_fault(FaultKind::SoundGap, sound.missing_beeps, fmt::format("{} beeps are missing", sound.missing_beeps));
+    add_fault(FaultKind::Sync, sound.clicks, fmt::format("{} clicks in the sound", sound.clicks));
+    if (sound.sync && sound.sync->p99_ms > kMostOffset) {
+      add_fault(FaultKind::Sync, 1,
+                fmt::format("the sound is up to {:.0f} ms beside the pictures", sound.sync->p99_ms));
+    }
+  }
   if (report_.quality) {
     add_fault(FaultKind::Quality, report_.quality->below,
               fmt::format("{} pictures are below {:g} dB", report_.quality->below, options_.min_psnr));

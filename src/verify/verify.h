@@ -9,6 +9,7 @@
 #include "media/geometry.h"
 #include "media/hdr.h"
 #include "verify/frame_order.h"
+#include "verify/sound_check.h"
 
 #include <array>
 #include <cstdint>
@@ -31,11 +32,15 @@ enum class FaultKind : std::uint8_t {
   Gap,         ///< longer without a picture than allowed
   Illegible,   ///< pictures without a legible number between numbered ones
   Quality,     ///< pictures that do not look like the source's
+  SoundGap,    ///< sound that is interrupted
+  Sync,        ///< sound of the test source that is not where its pictures are, or clicks
 };
-inline constexpr std::array kFaultKinds{FaultKind::Read,    FaultKind::Decode,     FaultKind::NoPicture,
-                                        FaultKind::Dropped, FaultKind::OutOfOrder, FaultKind::Times,
-                                        FaultKind::Gap,     FaultKind::Illegible,  FaultKind::Quality};
-/// "read", "decode", "no-picture", "dropped", "out-of-order", "times", "gap", "illegible", "quality".
+inline constexpr std::array kFaultKinds{FaultKind::Read,     FaultKind::Decode,     FaultKind::NoPicture,
+                                        FaultKind::Dropped,  FaultKind::OutOfOrder, FaultKind::Times,
+                                        FaultKind::Gap,      FaultKind::Illegible,  FaultKind::Quality,
+                                        FaultKind::SoundGap, FaultKind::Sync};
+/// "read", "decode", "no-picture", "dropped", "out-of-order", "times", "gap", "illegible", "quality", "sound-gap",
+/// "sync".
 [[nodiscard]] constexpr std::string_view to_string(FaultKind kind) {
   switch (kind) {
     case FaultKind::Read: return "read";
@@ -47,6 +52,8 @@ inline constexpr std::array kFaultKinds{FaultKind::Read,    FaultKind::Decode,  
     case FaultKind::Gap: return "gap";
     case FaultKind::Illegible: return "illegible";
     case FaultKind::Quality: return "quality";
+    case FaultKind::SoundGap: return "sound-gap";
+    case FaultKind::Sync: return "sync";
   }
   return "";
 }
@@ -118,6 +125,7 @@ struct VerifyReport {
   OrderReport order;
   std::optional<QualityReport> quality;
   std::optional<LatencyReport> latency;
+  std::vector<SoundReport> sound;  ///< by track
 
   std::vector<Fault> faults;   ///< empty: sound
   std::vector<Fault> allowed;  ///< those that were told to be none

@@ -23,7 +23,7 @@ double seconds(Nanoseconds time) { return static_cast<double>(time.count()) / 1e
 
 bool differ(const FactsEvent& a, const FactsEvent& b) {
   return a.source != b.source || a.route != b.route || a.encoder != b.encoder || a.codec != b.codec ||
-         a.width != b.width || a.height != b.height;
+         a.width != b.width || a.height != b.height || a.sound != b.sound;
 }
 
 }  // namespace
@@ -137,6 +137,9 @@ void Reporter::tell_facts(const Recording& recording, const RecordingStatus& sta
   if (const auto size = recording.size()) {
     facts.width = size->width;
     facts.height = size->height;
+  }
+  for (const AudioTrackStatus& track : status.audio) {
+    for (const AudioSourceStatus& source : track.sources) facts.sound.push_back(source.name);
   }
   if (!differ(facts, facts_)) return;
   facts_ = facts;

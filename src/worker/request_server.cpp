@@ -1,6 +1,7 @@
 #include "worker/request_server.h"
 
 #include "base/log.h"
+#include "settings/audio_arguments.h"
 #include "settings/setting.h"
 #include "settings/values.h"
 
@@ -141,6 +142,16 @@ Result<std::string> RequestServer::do_now(const Request& request) {
     case RequestKind::ReplayLength: {
       const auto length = replay_value("replay-seconds", text_of(request, "replay-seconds"));
       return length ? done(recording_->set_replay_length(*length)) : std::unexpected(length.error());
+    }
+    case RequestKind::Audio: {
+      AudioChange change;
+      if (const auto* wanted = argument<double>(request, "volume")) {
+        const auto volume = volume_value("volume", fmt::format("{}dB", *wanted));
+        if (!volume) return std::unexpected(volume.error());
+        change.gain = gain_of(*volume);
+      }
+      if (const auto* muted = argument<bool>(request, "muted")) change.muted = *muted;
+      return done(recording_->change_audio(text_of(request, "source"), change));
     }
     case RequestKind::AddSink: {
       const auto sink = sink_of(request, "sink");

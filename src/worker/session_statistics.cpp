@@ -2,9 +2,13 @@
 
 #include "base/process_stats.h"
 
+#include <algorithm>
 #include <chrono>
+#include <cmath>
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace zc {
 namespace {
@@ -19,6 +23,35 @@ void add_stage(Statistics& statistics, std::string name, const DurationHistogram
     stage.within.push_back(times->count_within(Nanoseconds(static_cast<std::int64_t>(bound * 1e9))));
   }
   statistics.stages.push_back(std::move(stage));
+}
+
+/// Of full scale.
+double decibels(float amplitude) {
+  constexpr double kLeast = -120;
+  return amplitude > 0 ? std::max(20 * std::log10(static_cast<double>(amplitude)), kLeast) : kLeast;
+}
+
+void add_audio(Statistics& statistics, const std::vector<AudioTrackStatus>& tracks) {
+  std::uint32_t number = 0;
+  for (const AudioTrackStatus& track : tracks) {
+    ++number;
+    for (const AudioSourceStatus& source : track.sources) {
+      statistics.audio_sources.push_back({.track = number,
+                                          .name = source.name,
+                                          .volume = decibels(source.gain),
+                                          .muted = source.muted,
+                                          .heard = source.heard});
+    }
+    statistics.audio_tracks.push_back({.track = number,
+                                       .codec = std::string(to_string(track.codec)),
+                                       .peak = decibels(track.level.peak),
+                                       .rms = decibels(track.level.rms),
+                                       .clock_ppm = track.slowness_ppm,
+                                       .gaps = track.gaps,
+                                       .silence_seconds = static_cast<double>(track.silence) / kAudioRate,
+                                       .late_samples = track.late,
+                                       .lost_blocks = track.lost});
+  }
 }
 
 }  // namespace
@@ -68,6 +101,7 @@ Statistics make_statistics(const Recording& recording, const RecordingStatus& no
                                 .viewers = output.stats.viewers,
                                 .watch = output.watch});
   }
+  add_audio(statistics, now.audio);
   add_stage(statistics, "capture", &recording.capture_times());
   add_stage(statistics, "import", recording.import_times());
   add_stage(statistics, "buffer_hold", recording.hold_times());

@@ -1,5 +1,7 @@
 #include "support/tone.h"
 
+#include "media/test_sound.h"
+
 #include <pipewire/pipewire.h>
 #include <spa/param/audio/format-utils.h>
 
@@ -84,7 +86,9 @@ struct Tone::Impl {
     const double start = static_cast<double>(time.now) / 1e9 + static_cast<double>(frames) / kRate;
     for (std::uint32_t i = 0; i < frames; ++i) {
       const double at = start + static_cast<double>(i) / kRate;
-      const double wave = self.options.amplitude * std::sin(2 * std::numbers::pi * self.options.hertz * at);
+      const double wave = self.options.hertz == 0
+                              ? zc::test_sound(zc::Nanoseconds(static_cast<std::int64_t>(at * 1e9)))
+                              : self.options.amplitude * std::sin(2 * std::numbers::pi * self.options.hertz * at);
       samples[2 * i] = samples[2 * i + 1] = static_cast<float>(wave);
     }
     memory.chunk->offset = 0;

@@ -26,7 +26,7 @@ class NullSink {
 
 struct ToneOptions {
   std::string application = "Music";
-  double hertz = 1000;
+  double hertz = 1000;  ///< 0: beeps that say when they are (media/test_sound.h), in the place of the sine
   double amplitude = 0.25;
   std::string sink = {};    ///< node.name; empty: the default
   bool microphone = false;  ///< it is a source that hears that sine, instead

@@ -95,8 +95,9 @@ class Track final : public AudioReader {
 
  private:
   void read() {
+    const Nanoseconds now = monotonic_now();
     source_->read(*this);
-    while (const auto frame = mixer_.next(monotonic_now())) samples.insert(samples.end(), frame->begin(), frame->end());
+    while (const auto frame = mixer_.next(now)) samples.insert(samples.end(), frame->begin(), frame->end());
     std::this_thread::sleep_for(10ms);
   }
 
@@ -193,7 +194,7 @@ TEST_CASE("a node is waited for, and PipeWire itself") {
 }
 
 TEST_CASE("sources of sound are named") {
-  for (const char* text : {"desktop", "mic", "app:Firefox", "desktop-app:Discord", "alsa_input.usb"}) {
+  for (const char* text : {"desktop", "mic", "app:Firefox", "desktop-app:Discord", "test", "alsa_input.usb"}) {
     const auto spec = parse_audio_source(text);
     REQUIRE(spec);
     CHECK(to_string(*spec) == text);

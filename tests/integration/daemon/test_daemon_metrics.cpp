@@ -139,11 +139,13 @@ TEST_CASE("metrics are served as they are documented, and not without being conf
   const std::uint16_t port = serve(rig);
   CHECK(answers(port));
   CHECK_FALSE(connect_to(port, "127.0.0.2"));  // there and nowhere else
-  const std::string name = rig.start("metrics.mkv", {{"replay-seconds", std::int64_t{5}, {}}});
+  const std::string name = rig.start(
+      "metrics.mkv", {{"replay-seconds", std::int64_t{5}, {}}, {"audio", std::vector<std::string>{"test"}, {}}});
   Families seen;
   REQUIRE(eventually([&] {
     seen = served(port);
-    return seen.contains("zerocast_stage_seconds") && seen.contains("zerocast_sink_packets_total");
+    return seen.contains("zerocast_stage_seconds") && seen.contains("zerocast_sink_packets_total") &&
+           seen.contains("zerocast_audio_peak_dbfs");
   }));
   std::erase_if(seen, [](const auto& family) { return family.first.starts_with("exposer_"); });
   Families told = documented();

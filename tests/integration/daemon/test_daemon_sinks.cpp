@@ -127,7 +127,7 @@ TEST_CASE("a peer that is not there is told by status and by stop's exit code") 
   const Answer stopped = run(rig, {"stop", name});
   INFO(stopped.text);
   CHECK(stopped.exit_code == 6);
-  CHECK(has(stopped.text, fmt::format("{}: no frames: ", url)));
+  CHECK(has(stopped.text, fmt::format("{}: no packets: ", url)));
   CHECK(check_file(rig.path("beside.mkv")).frames > 0);
 }
 

@@ -84,6 +84,28 @@ TEST_CASE("a source that stalls is waited for, but holds up nobody") {
   CHECK(mixer.stats(*stalled)->silence == 24'000);
 }
 
+TEST_CASE("a source whose sound always comes late is waited for longer, and heard") {
+  AudioMixer mixer(kMono, kFrame, kStart);
+  Device headset = tone(440);
+  const auto input = mixer.add(headset.format);
+  REQUIRE(input);
+  std::vector<float> mixed;
+  while (headset.now < 10) {
+    REQUIRE(mixer.push(*input, headset.next()));
+    const auto more = take(mixer, headset.now + 0.45);
+    mixed.insert(mixed.end(), more.begin(), more.end());
+  }
+  const std::span tail = std::span(mixed).last(48'000);
+  CHECK(std::abs(lateness(tail, static_cast<std::int64_t>(mixed.size() - 48'000), 440)) < 0.0001);
+  const std::uint64_t late = mixer.stats(*input)->late;
+  CHECK(late < 48'000);
+  while (headset.now < 20) {
+    REQUIRE(mixer.push(*input, headset.next()));
+    take(mixer, headset.now + 0.45);
+  }
+  CHECK(mixer.stats(*input)->late == late);
+}
+
 TEST_CASE("without a source there is silence, as long as the time that went by") {
   AudioMixer mixer(kStereo, kFrame, kStart);
   const double patience = std::chrono::duration<double>(AudioMixer::kPatience).count();

@@ -266,7 +266,7 @@ TEST_CASE("wrong words get one clear line") {
        "reload, config, completion; see 'zerocast --help'"},
       {{"session"},
        "session: no command: it is one of start, list, status, stop, pause, resume, keyframe, bitrate, framerate, "
-       "add-sink, remove-sink, save-replay; see 'zerocast session --help'"},
+       "add-sink, remove-sink, save-replay, audio; see 'zerocast session --help'"},
       {{"session", "strat"}, "command line: unknown command 'strat'; did you mean 'start'?"},
       {{"session", "frobnicate"}, "command line: unknown command 'frobnicate'; see 'zerocast session --help'"},
       {{"session", "--json", "list"},

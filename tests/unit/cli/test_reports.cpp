@@ -65,8 +65,12 @@ TEST_CASE("a node is named in the shortest way that names it alone") {
 }
 
 TEST_CASE("the sources of a desktop") {
-  const SourcesReport report{.portal = PortalAbilities{.version = 4, .source_types = 1 | 2, .cursor_modes = 1 | 2},
-                             .nodes = std::vector{camera(), compositor()}};
+  const SourcesReport report{
+      .portal = PortalAbilities{.version = 4, .source_types = 1 | 2, .cursor_modes = 1 | 2},
+      .nodes = std::vector{camera(), compositor()},
+      .sound = std::vector{
+          AudioNode{.kind = AudioNode::Kind::Input, .source = "alsa_input.usb", .description = "Headset"},
+          AudioNode{.kind = AudioNode::Kind::Application, .source = "app:Firefox", .description = "Firefox"}}};
   CHECK(sources_text(report) ==
         "SOURCE                KIND        SIZE                  FPS  FORMATS           WHAT\n"
         "portal                portal                                                   the desktop asks: monitor, "
@@ -74,7 +78,14 @@ TEST_CASE("the sources of a desktop") {
         "node:v4l2_input.usb   camera      320x240 to 1920x1080  30   YUY2,NV12+dmabuf  Webcam\n"
         "node:weston.pipewire  compositor                                               weston.pipewire\n"
         "test                  pattern                                                  synthetic pattern, needs no "
-        "desktop\n");
+        "desktop\n"
+        "\n"
+        "SOUND           KIND         WHAT\n"
+        "desktop         default      what the default output plays\n"
+        "mic             default      the default input\n"
+        "alsa_input.usb  input        Headset\n"
+        "app:Firefox     application  Firefox\n"
+        "test            pattern      beeps that tell their time\n");
   const auto json = nlohmann::json::parse(sources_json(report));
   REQUIRE(json["sources"].size() == 4);
   CHECK(json["problems"].empty());
@@ -84,14 +95,20 @@ TEST_CASE("the sources of a desktop") {
   CHECK(json["sources"][1]["formats"][0]["max_fps"] == 30.0);
   CHECK(json["sources"][1]["formats"][1]["dmabuf"] == true);
   CHECK(json["sources"][3]["source"] == "test");
+  REQUIRE(json["sound"].size() == 5);
+  CHECK(json["sound"][3]["source"] == "app:Firefox");
 }
 
 TEST_CASE("what is missing is said, and the test pattern is always there") {
   const SourcesReport report{.portal = fail(ErrorKind::NotFound, "reach the desktop portal", "no session bus"),
-                             .nodes = fail(ErrorKind::NotFound, "connect to PipeWire", "it is not running")};
+                             .nodes = fail(ErrorKind::NotFound, "connect to PipeWire", "it is not running"),
+                             .sound = fail(ErrorKind::NotFound, "connect to PipeWire", "it is not running")};
   CHECK(sources_text(report) ==
         "SOURCE  KIND     SIZE  FPS  FORMATS  WHAT\n"
         "test    pattern                      synthetic pattern, needs no desktop\n"
+        "\n"
+        "SOUND  KIND     WHAT\n"
+        "test   pattern  beeps that tell their time\n"
         "portal: reach the desktop portal: no session bus\n"
         "PipeWire: connect to PipeWire: it is not running\n");
   const auto json = nlohmann::json::parse(sources_json(report));
@@ -231,13 +248,13 @@ TEST_CASE("a session that is stopped says what came of each sink, and fails when
   const std::string whole =
       R"({"outputs": [{"name": "/a.mkv", "packets": 30}, {"name": "/b.mkv", "packets": 9, "further_files": ["/b-2.mkv"]},
                       {"name": "srt://:9000", "packets": 0}]})";
-  CHECK(stopped_text(whole) == "/a.mkv: 30 frames\n/b.mkv: 9 frames\n/b-2.mkv\nsrt://:9000: no frames\n");
+  CHECK(stopped_text(whole) == "/a.mkv: 30 packets\n/b.mkv: 9 packets\n/b-2.mkv\nsrt://:9000: no packets\n");
   CHECK(stopped_exit(whole) == ExitCode::Ok);
   const std::string dead =
       R"({"outputs": [{"name": "/a.mkv", "packets": 30, "error": "disk full"},
                       {"name": "srt://h:9", "packets": 0, "error": "connect to srt://h:9: Input/output error"}]})";
   CHECK(stopped_text(dead) ==
-        "/a.mkv: 30 frames, then disk full\nsrt://h:9: no frames: connect to srt://h:9: Input/output error\n");
+        "/a.mkv: 30 packets, then disk full\nsrt://h:9: no packets: connect to srt://h:9: Input/output error\n");
   CHECK(stopped_exit(dead) == ExitCode::Output);
   for (const char* nothing : {"", "{}", "[]", "nonsense"}) {
     CHECK(stopped_text(nothing).empty());

@@ -26,6 +26,7 @@ StatusSnapshot busy() {
           .encode_queue = 1,
           .latency_p50_ms = 12.34,
           .bytes = 61'200'000,
+          .sound = {},
           .state = {}};
 }
 
@@ -71,6 +72,16 @@ Fds make_terminal(unsigned short columns) {
 TEST_CASE("a wide status line shows everything") {
   CHECK(format_status(busy(), 200) ==
         "00:01:23  59.9 fps  2 dropped  5.8 Mb/s  queue 1+3  12.3 ms  61.2 MB  4980 frames  7 repeated");
+}
+
+TEST_CASE("what is heard is said before how much of it there is") {
+  StatusSnapshot heard = busy();
+  heard.sound = "desktop -18 dB, mic muted";
+  CHECK(
+      format_status(heard, 200) ==
+      "00:01:23  59.9 fps  2 dropped  5.8 Mb/s  desktop -18 dB, mic muted  queue 1+3  12.3 ms  61.2 MB  4980 frames  7 "
+      "repeated");
+  CHECK(format_status(heard, 60) == "00:01:23  59.9 fps  2 dropped  desktop -18 dB, mic muted");
 }
 
 TEST_CASE("a narrow status line leaves out the least important first") {

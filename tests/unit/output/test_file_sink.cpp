@@ -232,7 +232,7 @@ TEST_CASE("out-of-range pictures are refused before anything is kept") {
   const std::string path = dir.file("big.mkv");
   auto sink = FileSink::create(file_spec(path, Container::Mkv));
   REQUIRE(sink);
-  CHECK_FALSE((*sink)->open({.size = {0, 0}, .colour = {}, .hdr = {}, .extradata = {}}));
+  CHECK_FALSE((*sink)->open({.size = {0, 0}, .colour = {}, .hdr = {}, .extradata = {}, .audio = {}}));
   sink->reset();
   CHECK_FALSE(fs::exists(path));
 }

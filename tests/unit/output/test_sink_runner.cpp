@@ -128,7 +128,7 @@ constexpr SinkRunnerOptions kLive{.policy = QueuePolicy::DropToKeyframe,
                                   .reconnect = true,
                                   .first_backoff = milliseconds(1),
                                   .longest_backoff = milliseconds(8)};
-const StreamParameters kStream{.size = {16, 16}, .colour = {}, .hdr = {}, .extradata = {}};
+const StreamParameters kStream{.size = {16, 16}, .colour = {}, .hdr = {}, .extradata = {}, .audio = {}};
 
 std::unexpected<Error> lost() { return fail(ErrorKind::Lost, "write", "peer gone"); }
 

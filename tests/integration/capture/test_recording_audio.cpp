@@ -1,0 +1,189 @@
+// Recordings with the sound of a real PipeWire and WirePlumber, read back from their files.
+#include "rig.h"
+#include "session/recording.h"
+#include "support/tone.h"
+#include "tools/decode_sound.h"
+#include "verify/verify.h"
+
+#include <algorithm>
+#include <array>
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+#include <chrono>
+#include <cmath>
+#include <memory>
+#include <span>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+using namespace zc;
+using namespace zc::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+RecordingOptions options(const std::string& file, std::vector<AudioInputOptions> inputs) {
+  RecordingOptions o;
+  o.source = parse_source("test:160x90@30").value();
+  o.outputs.push_back(parse_output(file, std::nullopt, false).value());
+  o.encoder.options = {{"preset", "ultrafast"}};
+  o.audio.inputs = std::move(inputs);
+  o.audio.encoder.codec = AudioCodec::Flac;
+  return o;
+}
+
+std::unique_ptr<Recording> start(RecordingOptions o) {
+  auto recording = Recording::start(std::move(o), {});
+  if (!recording) FAIL(recording.error().error.message());
+  return std::move(*recording);
+}
+
+AudioSourceSpec source_named(const char* text) { return parse_audio_source(text).value(); }
+
+/// Waits, 60 s at most.
+template <class Good>
+bool eventually(const Recording& recording, const Good& good) {
+  for (int i = 0; i < 6000; ++i) {
+    if (good(recording.status())) return true;
+    std::this_thread::sleep_for(10ms);
+  }
+  return false;
+}
+
+bool all_heard(const RecordingStatus& status) {
+  return std::ranges::all_of(status.audio, [](const AudioTrackStatus& track) {
+    return std::ranges::all_of(track.sources, &AudioSourceStatus::heard) && track.level.peak > 0.1F;
+  });
+}
+
+std::vector<DecodedSound> finish(Recording& recording, const std::string& file) {
+  const Nanoseconds now = recording.status().elapsed;
+  REQUIRE(eventually(recording, [&](const RecordingStatus& status) { return status.elapsed > now + 1500ms; }));
+  recording.request_stop();
+  static_cast<void>(recording.finish());
+  auto sound = decode_sound(file);
+  if (!sound) FAIL(sound.error().message());
+  return std::move(*sound);
+}
+
+/// Of the last half a second but one fifth.
+double strength(const DecodedSound& sound, double hertz) {
+  REQUIRE(sound.samples.size() > 48'000);
+  const std::span<const float> late = std::span(sound.samples).last(33'600).first(24'000);
+  return amplitude(late, hertz);
+}
+
+}  // namespace
+
+TEST_CASE("each source is in its own track, and those of one track are mixed") {
+  const auto daemon = pipewire();
+  const NullSink speakers("speakers");
+  const Tone music({.application = "Music", .hertz = 1000});
+  const Tone talk({.application = "Talk", .hertz = 2000});
+  const Tone voice({.application = "headset", .hertz = 3000, .microphone = true});
+  const std::string file = daemon->folder() / "tracks.mkv";
+  const auto recording = start(options(file, {{.source = source_named("desktop")},
+                                              {.source = source_named("mic"), .track = 2},
+                                              {.source = source_named("app:talk"), .gain = 0.5F, .track = 2},
+                                              {.source = source_named("desktop-app:Talk"), .track = 3}}));
+  REQUIRE(eventually(*recording, all_heard));
+  const std::vector<DecodedSound> sound = finish(*recording, file);
+  REQUIRE(sound.size() == 3);
+  CHECK(sound[0].title == "desktop");
+  CHECK(sound[1].title == "mic, app:talk");
+  CHECK(sound[2].title == "desktop-app:Talk");
+  struct Row {
+    double music, talk, voice;
+  };
+  constexpr std::array<Row, 3> kWanted{{{0.25, 0.25, 0}, {0, 0.125, 0.25}, {0.25, 0, 0}}};
+  for (std::size_t i = 0; i < sound.size(); ++i) {
+    CAPTURE(sound[i].title);
+    CHECK(std::abs(strength(sound[i], 1000) - kWanted.at(i).music) < 0.01);
+    CHECK(std::abs(strength(sound[i], 2000) - kWanted.at(i).talk) < 0.01);
+    CHECK(std::abs(strength(sound[i], 3000) - kWanted.at(i).voice) < 0.01);
+  }
+}
+
+TEST_CASE("sound that comes too loud is turned down, not clipped") {
+  const auto daemon = pipewire();
+  const NullSink speakers("speakers");
+  const Tone one({.application = "One", .hertz = 1000, .amplitude = 0.8});
+  const Tone other({.application = "Other", .hertz = 1500, .amplitude = 0.8});
+  const std::string file = daemon->folder() / "loud.mkv";
+  const auto recording =
+      start(options(file, {{.source = source_named("app:One")}, {.source = source_named("app:Other")}}));
+  REQUIRE(eventually(*recording, all_heard));
+  const std::vector<DecodedSound> sound = finish(*recording, file);
+  REQUIRE(sound.size() == 1);
+  CHECK(strength(sound[0], 1000) > 0.4);
+  CHECK(strength(sound[0], 1500) > 0.4);
+  // What clipping makes of the two.
+  for (const double hertz : {500.0, 2000.0, 2500.0, 3500.0}) CHECK(strength(sound[0], hertz) < 0.01);
+}
+
+TEST_CASE("PipeWire that is killed leaves silence of its length, and the sound goes on") {
+  const auto daemon = pipewire();
+  const std::string file = daemon->folder() / "killed.mkv";
+  auto speakers = std::make_unique<NullSink>("speakers");
+  auto music = std::make_unique<Tone>(ToneOptions{.application = "Music", .hertz = 1000});
+  const auto recording = start(options(file, {{.source = source_named("desktop")}}));
+  REQUIRE(eventually(*recording, all_heard));
+  daemon->kill_daemon();
+  music.reset();
+  speakers.reset();
+  REQUIRE(eventually(*recording, [](const RecordingStatus& s) { return s.audio[0].level.peak < 0.01F; }));
+  CHECK_FALSE(recording->status().audio[0].sources[0].heard);
+  REQUIRE(daemon->restart());
+  const NullSink again("speakers");
+  const Tone after({.application = "Music", .hertz = 2000});
+  REQUIRE(eventually(*recording, all_heard));
+  const std::vector<DecodedSound> sound = finish(*recording, file);
+  REQUIRE(sound.size() == 1);
+  CHECK(strength(sound[0], 2000) > 0.2);
+  CHECK(strength(sound[0], 1000) < 0.01);
+  // As long as the pictures, whatever was not there.
+  const double length = std::chrono::duration<double>(recording->status().elapsed).count();
+  CHECK(std::abs(sound[0].start + static_cast<double>(sound[0].samples.size()) / kAudioRate - length) < 0.1);
+}
+
+TEST_CASE("what an application plays is where its pictures are") {
+  const auto daemon = pipewire();
+  const NullSink speakers("speakers");  // without a device: what is mixed is heard at once
+  const Tone beeps({.application = "Beeps", .hertz = 0});
+  const std::string file = daemon->folder() / "beeps.mkv";
+  RecordingOptions o =
+      options(file, {{.source = source_named("desktop")}, {.source = source_named("app:Beeps"), .track = 2}});
+  o.source = parse_source("test:320x180@30").value();
+  const auto recording = start(std::move(o));
+  REQUIRE(eventually(*recording, all_heard));
+  REQUIRE(finish(*recording, file).size() == 2);
+  verify::VerifyOptions read;
+  read.input = file;
+  read.decoder = DecoderBackend::Software;
+  const auto report = verify::verify_stream(read);
+  REQUIRE(report);
+  REQUIRE(report->sound.size() == 2);
+  for (const verify::SoundReport& sound : report->sound) {
+    CAPTURE(sound.title);
+    REQUIRE(sound.sync);
+    // PipeWire hands an application's own sound over a cycle later than what the sink makes of it.
+    CHECK(std::abs(sound.sync->p50_ms) < (sound.title == "desktop" ? 3 : 25));
+  }
+}
+
+TEST_CASE("5.1 goes through PipeWire") {
+  const auto daemon = pipewire();
+  const NullSink speakers("speakers");
+  const Tone music({.application = "Music", .hertz = 1000});
+  const std::string file = daemon->folder() / "surround.mkv";
+  RecordingOptions o = options(file, {{.source = source_named("desktop")}});
+  o.audio.encoder.layout = kSurround51;
+  const auto recording = start(std::move(o));
+  REQUIRE(eventually(*recording, all_heard));
+  const std::vector<DecodedSound> sound = finish(*recording, file);
+  REQUIRE(sound.size() == 1);
+  CHECK(sound[0].channels == 6);
+  CHECK(strength(sound[0], 1000) > 0.1);
+}

@@ -1,0 +1,232 @@
+// Recordings with sound of the test source, which says when it was heard, beside its pictures, which say when they
+// were painted.
+#include "session/recording.h"
+
+#include "support/temporary_folder.h"
+#include "verify/verify.h"
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+
+#include <cmath>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+using namespace zc;
+using test::TemporaryFolder;
+using namespace std::chrono_literals;
+
+namespace {
+
+RecordingOptions options(const std::string& file, AudioCodec codec = AudioCodec::Opus) {
+  RecordingOptions o;
+  o.source = parse_source("test:320x180@30").value();
+  o.outputs.push_back(parse_output(file, std::nullopt, false).value());
+  o.encoder.options = {{"preset", "ultrafast"}};
+  o.audio.inputs.push_back({.source = TestAudio{}});
+  o.audio.encoder.codec = codec;
+  return o;
+}
+
+std::unique_ptr<Recording> start(RecordingOptions o) {
+  auto recording = Recording::start(std::move(o), {});
+  if (!recording) FAIL(recording.error().error.message());
+  return std::move(*recording);
+}
+
+bool reaches(const Recording& recording, Nanoseconds time) {
+  for (int i = 0; i < 6000 && recording.status().elapsed < time; ++i) std::this_thread::sleep_for(10ms);
+  return recording.status().elapsed >= time;
+}
+
+verify::VerifyReport read(const std::string& file) {
+  // A busy machine may show pictures late; this is about the sound.
+  verify::VerifyOptions o;
+  o.input = file;
+  o.max_gap = 60s;
+  o.allowed = {verify::FaultKind::Dropped};
+  o.decoder = DecoderBackend::Software;
+  auto report = verify::verify_stream(o);
+  if (!report) FAIL(report.error().message());
+  return std::move(*report);
+}
+
+double seconds(std::int64_t ticks) { return static_cast<double>(ticks) / kPacketClock; }
+
+/// Where its pictures are, without a sample too few or too many.
+void check_sound(const verify::VerifyReport& report, const verify::SoundReport& sound) {
+  INFO(sound.codec << ": " << sound.beeps << " beeps");
+  CHECK(sound.decode_errors == 0);
+  CHECK(sound.gaps == 0);
+  REQUIRE(sound.sync);
+  CHECK(std::abs(sound.sync->p50_ms) < 1);
+  CHECK(sound.sync->p99_ms < 10);  // pictures of a busy machine stray
+  // From the first picture to the last one, which lasts a while, and as long as a packet is.
+  CHECK(std::abs(sound.first_seconds - seconds(report.order.first_pts)) < 0.02);
+  const double length = seconds(report.order.last_pts - report.order.first_pts);
+  CHECK(sound.seconds > length - 0.03);
+  CHECK(sound.seconds < length + 0.2);
+}
+
+void check_whole(const std::string& file) {
+  const verify::VerifyReport report = read(file);
+  CHECK(report.faults.empty());
+  for (const auto& fault : report.faults) UNSCOPED_INFO(fault.text);
+  REQUIRE(report.sound.size() == 1);
+  const verify::SoundReport& sound = report.sound.front();
+  check_sound(report, sound);
+  CHECK(sound.missing_beeps == 0);
+  CHECK(sound.clicks == 0);
+  CHECK(std::abs(sound.peak - 0.5) < 0.1);
+  CHECK(sound.channels == 2);
+  CHECK(sound.rate == 48'000);
+}
+
+}  // namespace
+
+TEST_CASE("sound is where its pictures are, in every container and codec") {
+  const TemporaryFolder folder;
+  struct Row {
+    std::string file;
+    AudioCodec codec;
+  };
+  const Row row =
+      GENERATE(Row{"a.mkv", AudioCodec::Opus}, Row{"a.mkv", AudioCodec::Aac}, Row{"a.mkv", AudioCodec::Flac},
+               Row{"a.mkv", AudioCodec::Pcm}, Row{"a.mp4", AudioCodec::Aac}, Row{"a.mp4", AudioCodec::Opus},
+               Row{"a.mp4", AudioCodec::Flac}, Row{"a.ts", AudioCodec::Aac}, Row{"a.ts", AudioCodec::Opus});
+  CAPTURE(row.file, to_string(row.codec));
+  const std::string file = folder.file(row.file);
+  RecordingOptions o = options(file, row.codec);
+  o.duration = 3s;
+  const auto recording = start(std::move(o));
+  REQUIRE(recording->wait(60s));
+  const RecordingReport report = recording->finish();
+  CHECK(report.end == EndReason::Duration);
+  REQUIRE(report.counters.audio.size() == 1);
+  CHECK(report.counters.audio[0].lost == 0);
+  CHECK(report.counters.audio[0].late == 0);
+  check_whole(file);
+}
+
+TEST_CASE("pictures that are decoded in another order than they are shown move no sound") {
+  const TemporaryFolder folder;
+  const std::string file = folder.file("a.mp4");
+  RecordingOptions o = options(file, AudioCodec::Aac);
+  o.encoder.preset = Preset::Quality;
+  o.encoder.gop_seconds = 1;
+  std::get<FileOutput>(o.outputs.front().target).split.time = 2s;
+  o.duration = 5s;
+  const auto recording = start(std::move(o));
+  REQUIRE(recording->wait(60s));
+  const RecordingReport report = recording->finish();
+  REQUIRE(report.outputs[0].further_files.size() >= 1);
+  std::vector<std::string> files{file};
+  files.insert(files.end(), report.outputs[0].further_files.begin(), report.outputs[0].further_files.end());
+  double sound = 0;
+  for (const std::string& one : files) {
+    CAPTURE(one);
+    const verify::VerifyReport part = read(one);
+    REQUIRE(part.sound.size() == 1);
+    check_sound(part, part.sound[0]);
+    sound += part.sound[0].seconds;
+  }
+  CHECK(sound > 4.97);  // none is lost between them
+  CHECK(sound < 5.2);
+}
+
+TEST_CASE("a pause is cut out of sound and pictures alike") {
+  const TemporaryFolder folder;
+  const std::string file = folder.file("a.mkv");
+  RecordingOptions o = options(file);
+  const bool asleep = GENERATE(false, true);
+  CAPTURE(asleep);
+  const auto recording = start(std::move(o));
+  for (int i = 1; i <= 3; ++i) {
+    REQUIRE(reaches(*recording, i * 1s));
+    asleep ? recording->set_asleep(true) : recording->set_paused(true);
+    std::this_thread::sleep_for(700ms);
+    asleep ? recording->set_asleep(false) : recording->set_paused(false);
+  }
+  REQUIRE(reaches(*recording, 4s));
+  recording->request_stop();
+  static_cast<void>(recording->finish());
+  const verify::VerifyReport report = read(file);
+  REQUIRE(report.sound.size() == 1);
+  const verify::SoundReport& sound = report.sound[0];
+  CHECK(sound.gaps == 0);
+  CHECK(sound.missing_beeps >= 12);  // of the pauses
+  REQUIRE(sound.sync);
+  CHECK(std::abs(sound.sync->p50_ms) < 2);
+  const double length = seconds(report.order.last_pts - report.order.first_pts);
+  CHECK(std::abs(sound.seconds - length) < 0.2);
+}
+
+TEST_CASE("a replay has its sound") {
+  const TemporaryFolder folder;
+  const std::string kept = folder.file("kept.mkv");
+  RecordingOptions o = options(folder.file("a.mkv"), AudioCodec::Aac);
+  o.encoder.gop_seconds = 0.5;
+  o.replay = 2s;
+  const auto recording = start(std::move(o));
+  REQUIRE(reaches(*recording, 5s));
+  const auto saved = recording->save_replay(parse_output(kept, std::nullopt, false).value());
+  REQUIRE(saved);
+  recording->request_stop();
+  static_cast<void>(recording->finish());
+  const verify::VerifyReport report = read(kept);
+  REQUIRE(report.sound.size() == 1);
+  const verify::SoundReport& sound = report.sound[0];
+  CHECK(sound.gaps == 0);
+  REQUIRE(sound.sync);
+  CHECK(std::abs(sound.sync->p50_ms) < 1);
+  CHECK(sound.first_seconds < 0.03);
+  const double length = seconds(report.order.last_pts - report.order.first_pts);
+  CHECK(sound.seconds > length - 0.05);
+}
+
+TEST_CASE("sources are mixed or apart, and change their volume") {
+  const TemporaryFolder folder;
+  const std::string file = folder.file("a.mkv");
+  RecordingOptions o = options(file, AudioCodec::Flac);
+  o.audio.inputs[0].gain = 0.5F;
+  o.audio.inputs.push_back({.source = TestAudio{}, .gain = 0.5F});
+  o.audio.inputs.push_back({.source = NodeAudio{"nobody"}, .track = 4});
+  // Without PipeWire nobody is heard: the recording does not begin.
+  const auto refused = Recording::start(o, {});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().part == Part::Source);
+  o.audio.inputs[2].source = TestAudio{};
+  o.audio.encoder.layout = kMono;
+  o.duration = 3s;
+  const auto recording = start(std::move(o));
+  REQUIRE(reaches(*recording, 1s));
+  CHECK(recording->status().audio.size() == 2);
+  CHECK(recording->status().audio[0].sources.size() == 2);
+  const auto unknown = recording->change_audio("mic", {.muted = true});
+  REQUIRE_FALSE(unknown);
+  CHECK(unknown.error().kind == ErrorKind::NotFound);
+  CHECK(unknown.error().detail == "the session's sources of sound are test, test, test");
+  REQUIRE(recording->wait(60s));
+  static_cast<void>(recording->finish());
+  const verify::VerifyReport report = read(file);
+  REQUIRE(report.sound.size() == 2);
+  for (const verify::SoundReport& sound : report.sound) {
+    CAPTURE(sound.title);
+    check_sound(report, sound);
+    CHECK(sound.missing_beeps == 0);
+    CHECK(sound.channels == 1);
+    CHECK(std::abs(sound.peak - 0.5) < 0.01);
+  }
+  CHECK(report.sound[0].title == "test, test");
+}
+
+TEST_CASE("what no container of the recording takes is refused before the desktop is asked") {
+  const TemporaryFolder folder;
+  const std::string file = folder.file("a.ts");
+  const auto refused = Recording::start(options(file, AudioCodec::Flac), {});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().part == Part::Output);
+  CHECK(refused.error().error.message() == "put flac into MPEG-TS: ts takes opus, aac; flac fits into mkv, mp4");
+}
