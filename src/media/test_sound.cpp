@@ -64,6 +64,10 @@ void BeepReader::push(double time, std::span<const float> samples) {
     if (beep_.empty()) start_ = time + static_cast<double>(i) / rate_;
     beep_.push_back(sample);
     quiet_ = power_ > kAudible ? 0 : quiet_ + 1;
+    if (quiet_ == 0 && !std::exchange(heard_, true)) {
+      since_click_ = 0;  // it begins here, in the middle of a beep perhaps
+      click_ = false;
+    }
     if (!on_ && quiet_ == 0) on_ = true;
     if (on_ && static_cast<double>(quiet_) > kSilence * rate_) {
       end_beep();

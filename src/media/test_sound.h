@@ -48,6 +48,7 @@ class BeepReader {
   float before_ = 0, last_ = 0;
   std::size_t since_click_ = 0;
   bool click_ = false;  ///< one that is not counted yet
+  bool heard_ = false;  ///< there has been sound
   std::size_t clicks_ = 0;
   std::vector<Beep> found_;
 };

@@ -55,6 +55,13 @@ TEST_CASE("other sound has no beeps, and a click is heard") {
   std::vector<float> music(48'000 * 3);
   for (std::size_t i = 0; i < music.size(); ++i) music[i] = 0.4F * std::sin(0.05F * static_cast<float>(i));
   CHECK(read(music, 48'000, 0).empty());
+  BeepReader late(48'000);
+  std::vector<float> begun(300);  // then in the middle of a beep
+  const std::vector<float> rest = sound(20'178'000ns, 48'000, 1);
+  begun.insert(begun.end(), rest.begin(), rest.end());
+  late.push(0, begun);
+  CHECK(std::abs(begun[300]) > 0.2F);
+  CHECK(late.clicks() == 0);
   BeepReader reader(48'000);
   std::vector<float> samples = sound(0s, 48'000, 1);
   for (std::size_t i = 24'969; i < samples.size(); ++i) samples[i] = samples[i - 17];  // some came twice, at a crest
