@@ -71,7 +71,7 @@ TEST_CASE("a static source yields its minimum rate and a whole last second") {
   const test::FrameReport frames = check(file);
   CHECK(frames.distinct == 1);
   CHECK(frames.frames >= 8);
-  CHECK(frames.max_gap_seconds < 1);  // of two seconds, which it would be without
+  CHECK(frames.max_gap_seconds < 0.3);
   CHECK(frames.last_seconds > 1.9);
 }
 
@@ -138,6 +138,9 @@ TEST_CASE("the coded size follows a source that has changed its own, and every p
     CHECK(frames.marked == frames.frames);
     CHECK(frames.out_of_order == 0);
     CHECK(frames.pts_not_rising == 0);
+    // Each picture that a busy machine loses is a thirtieth of a second, and is counted.
+    const std::uint64_t lost = report.counters.dropped + report.source_stats.skipped;
+    CHECK(frames.max_gap_seconds < 1 + static_cast<double>(lost) / 30);
     // Where the next one is late, the newest picture is made again in the new size.
     const bool again = last && frames.first_mark == last;
     if (last && !again) CHECK(frames.first_mark.value_or(0) > *last);
