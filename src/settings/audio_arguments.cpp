@@ -2,6 +2,7 @@
 
 #include "settings/values.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -96,6 +97,23 @@ Result<AudioInputOptions> audio_value(std::string_view option, std::string_view 
     return fail(ErrorKind::Invalid, std::string(option), std::move(stored.error().detail));
   }
   return input;
+}
+
+Result<void> choose_audio_codec(RecordWords& words) {
+  RecordOptions& options = words.options;
+  if (words.silent && !options.audio.inputs.empty()) {
+    return fail(ErrorKind::Invalid, "--audio", "'none' excludes any other source");
+  }
+  const bool matroska = !words.mixed_outputs && std::ranges::all_of(options.outputs, [](const OutputSpec& output) {
+    return output.container == Container::Mkv;
+  });
+  AudioCodec& codec = options.audio.encoder.codec;
+  codec = words.audio_codec.value_or(matroska ? AudioCodec::Opus : AudioCodec::Aac);
+  for (const OutputSpec& output : options.outputs) {
+    if (options.audio.inputs.empty()) break;
+    if (auto fits = check_codec(output.container, codec); !fits) return fits;
+  }
+  return {};
 }
 
 std::vector<Row> audio_arguments() {

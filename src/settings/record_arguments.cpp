@@ -440,22 +440,6 @@ Result<std::vector<OutputSpec>> parse_outputs(const RecordWords& words) {
   return outputs;
 }
 
-/// What every output takes. Where others may be added, or a replay is saved, all do.
-Result<void> choose_audio_codec(RecordWords& words) {
-  RecordOptions& options = words.options;
-  if (words.silent && !options.audio.inputs.empty()) return invalid("--audio", "'none' excludes any other source");
-  const bool matroska = !words.mixed_outputs && std::ranges::all_of(options.outputs, [](const OutputSpec& output) {
-    return output.container == Container::Mkv;
-  });
-  AudioCodec& codec = options.audio.encoder.codec;
-  codec = words.audio_codec.value_or(matroska ? AudioCodec::Opus : AudioCodec::Aac);
-  for (const OutputSpec& output : options.outputs) {
-    if (options.audio.inputs.empty()) break;
-    if (auto fits = check_codec(output.container, codec); !fits) return fits;
-  }
-  return {};
-}
-
 }  // namespace
 
 std::vector<ArgumentRow<RecordWords>> record_arguments(bool live) {
