@@ -233,7 +233,7 @@ class TestSource final : public Source {
     Frame frame;
     frame.lease = BufferLease(pool_, buffer, &Pool::give_back);
     frame.spare = pool_->spare();
-    paint(*buffer, n);
+    paint(*buffer, n, pts);
     const TestPattern& pattern = pool_->pattern();
     HostImage image;
     image.format = format;
@@ -257,13 +257,13 @@ class TestSource final : public Source {
     return {};
   }
 
-  void paint(Pool::Buffer& buffer, std::uint64_t n) const {
+  void paint(Pool::Buffer& buffer, std::uint64_t n, Nanoseconds pts) const {
     const TestPattern& pattern = pool_->pattern();
     const auto pixels = pool_->pixels(buffer);
     pattern.paint_background(pixels, buffer.dirty);
     pattern.paint_box(pixels, n);
     buffer.dirty = pattern.box(n);
-    pattern.paint_mark(pixels, {.frame = static_cast<std::uint32_t>(n), .time = monotonic_now()});
+    pattern.paint_mark(pixels, {.frame = static_cast<std::uint32_t>(n), .time = pts});
   }
 
   const TestSpec spec_;

@@ -14,7 +14,7 @@ namespace zc {
 
 struct TestMark {
   std::uint32_t frame = 0;
-  Nanoseconds time{};  ///< CLOCK_MONOTONIC when the picture was painted
+  Nanoseconds time{};  ///< CLOCK_MONOTONIC when the picture was due, or painted
   bool operator==(const TestMark&) const = default;
 };
 
