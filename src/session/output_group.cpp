@@ -1,5 +1,6 @@
 #include "session/output_group.h"
 
+#include "output/track_order.h"
 #include "output/watch_command.h"
 
 #include <fmt/format.h>
@@ -103,8 +104,20 @@ void OutputGroup::push(const Packet& packet) {
   if (replay_ && replay_->push(packet)) events_.keyframe_wanted();
   const std::shared_ptr<const Outputs> all = outputs();
   for (const OutputPtr& output : *all) {
-    if (admit(*output, packet)) output->runner->push(packet);
+    const bool begins = output->from_keyframe;
+    if (!admit(*output, packet)) continue;
+    output->runner->push(packet);
+    if (!begins) continue;
+    for (const Packet& sound : recent_sound_) {
+      if (sound.pts >= packet.pts) output->runner->push(sound);
+    }
   }
+  if (packet.track != 0) keep_sound(packet);
+}
+
+void OutputGroup::keep_sound(const Packet& packet) {
+  recent_sound_.push_back(packet);
+  while (recent_sound_.front().pts + to_packet_clock(TrackOrder::kPatience) < packet.pts) recent_sound_.pop_front();
 }
 
 bool OutputGroup::admit(Output& output, const Packet& packet) {

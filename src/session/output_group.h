@@ -10,6 +10,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -110,6 +111,8 @@ class OutputGroup final : private SinkEvents {
   void on_keyframe_wanted(const std::string& name) override;
 
   [[nodiscard]] std::shared_ptr<const Outputs> outputs() const;
+  /// For outputs that begin with a picture which comes later than its sound.
+  void keep_sound(const Packet& packet);
   /// Whether the packet is this output's.
   [[nodiscard]] bool admit(Output& output, const Packet& packet);
   [[nodiscard]] Result<OutputPtr> make(const OutputSpec& spec);
@@ -123,7 +126,8 @@ class OutputGroup final : private SinkEvents {
   const OutputGroupEvents events_;
   DurationHistogram write_times_;  // outputs write into it
   std::unique_ptr<ReplayBuffer> replay_;
-  std::mutex push_mutex_;  ///< pictures and sound come from threads of their own
+  std::mutex push_mutex_;            ///< pictures and sound come from threads of their own
+  std::deque<Packet> recent_sound_;  ///< an output whose first picture is still in the encoder has it, too; of push()
   mutable std::mutex mutex_;
   std::shared_ptr<const Outputs> outputs_;  ///< replaced as a whole
   std::optional<StreamParameters> stream_;  ///< as the newest packet has it

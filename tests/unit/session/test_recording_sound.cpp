@@ -2,13 +2,17 @@
 // were painted.
 #include "session/recording.h"
 
+#include "support/loopback.h"
 #include "support/temporary_folder.h"
 #include "verify/verify.h"
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
+#include <fmt/format.h>
+
 #include <cmath>
+#include <future>
 #include <string>
 #include <thread>
 #include <utility>
@@ -41,14 +45,18 @@ bool reaches(const Recording& recording, Nanoseconds time) {
   return recording.status().elapsed >= time;
 }
 
-verify::VerifyReport read(const std::string& file) {
+verify::VerifyOptions reading(const std::string& input) {
   // A busy machine may show pictures late; this is about the sound.
   verify::VerifyOptions o;
-  o.input = file;
+  o.input = input;
   o.max_gap = 60s;
   o.allowed = {verify::FaultKind::Dropped};
   o.decoder = DecoderBackend::Software;
-  auto report = verify::verify_stream(o);
+  return o;
+}
+
+verify::VerifyReport read(const std::string& file) {
+  auto report = verify::verify_stream(reading(file));
   if (!report) FAIL(report.error().message());
   return std::move(*report);
 }
@@ -184,6 +192,55 @@ TEST_CASE("a replay has its sound") {
   CHECK(sound.first_seconds < 0.03);
   const double length = seconds(report.order.last_pts - report.order.first_pts);
   CHECK(sound.seconds > length - 0.05);
+}
+
+TEST_CASE("a peer gets the sound where its pictures are") {
+  const TemporaryFolder folder;
+  const bool srt = GENERATE(false, true);
+  const std::string url = fmt::format("{}://127.0.0.1:{}", srt ? "srt" : "tcp",
+                                      test::free_port(srt ? test::Transport::Udp : test::Transport::Tcp));
+  CAPTURE(url);
+  RecordingOptions o = options(folder.file("a.mkv"), AudioCodec::Aac);
+  o.encoder.gop_seconds = 0.5;
+  const auto recording = start(std::move(o));
+  verify::VerifyOptions peer = reading(url + (srt ? "?mode=listener&latency=2000" : "?listen=1"));
+  peer.duration = 4s;
+  peer.timeout = 60s;
+  auto seen = std::async(std::launch::async, [&] { return verify::verify_stream(peer); });
+  REQUIRE(recording->add_output(parse_output(url, std::nullopt, false).value()));
+  // On until the peer has had enough, and hangs up.
+  REQUIRE(seen.wait_for(60s) == std::future_status::ready);
+  recording->request_stop();
+  static_cast<void>(recording->finish());
+  const auto report = seen.get();
+  if (!report) FAIL(report.error().message());
+  REQUIRE(report->sound.size() == 1);
+  const verify::SoundReport& sound = report->sound[0];
+  CHECK(sound.gaps == 0);
+  CHECK(sound.clicks == 0);
+  CHECK(sound.missing_beeps == 0);
+  REQUIRE(sound.sync);
+  CHECK(std::abs(sound.sync->p50_ms) < 1);
+}
+
+TEST_CASE("an output that comes and goes has its sound from its first picture to its last") {
+  const TemporaryFolder folder;
+  const std::string part = folder.file("part.mkv");
+  RecordingOptions o = options(folder.file("a.mkv"));
+  o.encoder.gop_seconds = 0.5;
+  const auto recording = start(std::move(o));
+  REQUIRE(reaches(*recording, 1s));
+  REQUIRE(recording->add_output(parse_output(part, std::nullopt, false).value()));
+  REQUIRE(reaches(*recording, 3500ms));
+  REQUIRE(recording->remove_output(part));
+  REQUIRE(reaches(*recording, 4s));
+  recording->request_stop();
+  static_cast<void>(recording->finish());
+  const verify::VerifyReport report = read(part);
+  REQUIRE(report.sound.size() == 1);
+  check_sound(report, report.sound[0]);
+  CHECK(report.sound[0].missing_beeps == 0);
+  check_whole(folder.file("a.mkv"));
 }
 
 TEST_CASE("sources are mixed or apart, and change their volume") {
