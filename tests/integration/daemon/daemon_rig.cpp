@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <thread>
@@ -16,6 +17,17 @@
 namespace zc::test {
 
 using namespace std::chrono_literals;
+
+Answer run(DaemonRig& rig, std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), ZEROCAST_PROGRAM);
+  const std::string log = rig.path("command.log");
+  std::filesystem::remove(log);
+  auto process = ChildProcess::start(arguments, log);
+  REQUIRE(process);
+  REQUIRE(eventually([&] { return !process->running(); }));
+  std::ifstream file(log);
+  return {.exit_code = process->exit_code(), .text = {std::istreambuf_iterator<char>(file), {}}};
+}
 
 bool eventually(const std::function<bool()>& good) {
   const Nanoseconds deadline = monotonic_now() + 60s;

@@ -15,6 +15,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace zc::test {
@@ -63,6 +64,14 @@ class DaemonRig {
   std::unique_ptr<DaemonClient> client_;
   std::optional<std::string> config_before_;
 };
+
+/// A command of ours, which talks to the rig's daemon, to its end.
+struct Answer {
+  int exit_code = -1;
+  std::string text;  ///< stdout and stderr
+  [[nodiscard]] bool has(std::string_view part) const { return text.find(part) != std::string::npos; }
+};
+[[nodiscard]] Answer run(DaemonRig& rig, std::vector<std::string> arguments);
 
 /// Waits, 60 s at most; false: it did not come.
 [[nodiscard]] bool eventually(const std::function<bool()>& good);

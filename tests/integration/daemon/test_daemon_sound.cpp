@@ -3,31 +3,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 
 using namespace zc;
 using namespace zc::test;
 
 namespace {
-
-struct Answer {
-  int exit_code = -1;
-  std::string text;  ///< stdout and stderr
-};
-Answer run(DaemonRig& rig, std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), ZEROCAST_PROGRAM);
-  const std::string log = rig.path("command.log");
-  std::filesystem::remove(log);
-  auto process = ChildProcess::start(arguments, log);
-  REQUIRE(process);
-  REQUIRE(eventually([&] { return !process->running(); }));
-  std::ifstream file(log);
-  return {.exit_code = process->exit_code(), .text = {std::istreambuf_iterator<char>(file), {}}};
-}
-bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 template <class Value>
 Value value_of(const std::vector<Setting>& values, std::string_view name) {
@@ -47,14 +28,14 @@ TEST_CASE("a session says what it hears, and a source is muted or turned down as
   CHECK(value_of<std::string>(heard.audio_sources[0], "name") == "test");
   CHECK(std::abs(value_of<double>(heard.audio_sources[0], "volume") + 6) < 0.01);
   CHECK(value_of<std::string>(heard.audio_tracks[0], "codec") == "aac");
-  CHECK(has(run(rig, {"session", "status", name}).text, "sound                   test at -6 dB in track 1\n"));
+  CHECK(run(rig, {"session", "status", name}).has("sound                   test at -6 dB in track 1\n"));
 
   CHECK(run(rig, {"session", "audio", name, "test", "mute"}).exit_code == 0);
   const SessionView muted = rig.wait_for(name, [](const SessionView& one) {
     return value_of<bool>(one.audio_sources[0], "muted") && value_of<double>(one.audio_tracks[0], "peak") < -100;
   });
   CHECK(std::abs(value_of<double>(muted.audio_sources[0], "volume") + 6) < 0.01);
-  CHECK(has(run(rig, {"session", "status", name}).text, "sound                   test muted in track 1\n"));
+  CHECK(run(rig, {"session", "status", name}).has("sound                   test muted in track 1\n"));
   CHECK(run(rig, {"session", "audio", name, "test", "unmute"}).exit_code == 0);
   CHECK(run(rig, {"session", "audio", name, "test", "--", "-20dB"}).exit_code == 0);
   rig.wait_for(name, [](const SessionView& one) {
@@ -64,10 +45,10 @@ TEST_CASE("a session says what it hears, and a source is muted or turned down as
 
   const Answer unknown = run(rig, {"session", "audio", name, "mic", "mute"});
   CHECK(unknown.exit_code != 0);
-  CHECK(has(unknown.text, "change the volume of mic: the session's sources of sound are test"));
+  CHECK(unknown.has("change the volume of mic: the session's sources of sound are test"));
   const Answer wrong = run(rig, {"session", "audio", name, "test", "loud"});
   CHECK(wrong.exit_code == 2);
-  CHECK(has(wrong.text, "'loud' is not a volume from -60dB to 20dB, such as -6dB, nor mute or unmute"));
+  CHECK(wrong.has("'loud' is not a volume from -60dB to 20dB, such as -6dB, nor mute or unmute"));
   const auto loud = rig.client().set_volume(name, "test", 21);
   REQUIRE_FALSE(loud);
   CHECK(loud.error().kind == ErrorKind::Invalid);
@@ -86,5 +67,5 @@ TEST_CASE("a silent session has no sound to change") {
   const auto muted = rig.client().set_muted(name, "mic", true);
   REQUIRE_FALSE(muted);
   CHECK(muted.error().kind == ErrorKind::Unsupported);
-  CHECK(has(muted.error().message(), "the session has no sound"));
+  CHECK(muted.error().message().find("the session has no sound") != std::string::npos);
 }
