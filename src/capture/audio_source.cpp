@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "capture/audio_delay.h"
 #include "capture/audio_stream.h"
 #include "capture/audio_test_source.h"
 #include "capture/pipewire_connection.h"
@@ -15,6 +16,7 @@
 #include <array>
 #include <atomic>
 #include <cctype>
+#include <cmath>
 #include <map>
 #include <optional>
 #include <utility>
@@ -23,9 +25,12 @@
 namespace zc {
 namespace {
 
-/// How often it is looked for streams that come and go, and for a PipeWire that has gone.
+/// How often it is looked for streams that come and go: when something has changed, and else.
 constexpr Nanoseconds kLook = std::chrono::milliseconds(20);
+constexpr Nanoseconds kLookAnyway = std::chrono::milliseconds(500);
 constexpr Nanoseconds kReconnect = std::chrono::seconds(1);
+/// What a stream's sound waits for, until it is known when it is heard.
+constexpr Nanoseconds kDelayKnown = std::chrono::milliseconds(300);
 
 bool same_word(std::string_view one, std::string_view other) {
   return std::ranges::equal(one, other,
@@ -35,8 +40,9 @@ bool same_word(std::string_view one, std::string_view other) {
 /// An application's sound on its way to a loudspeaker, with what the registry does not say of it.
 class Playback {
  public:
-  Playback(pw_registry* registry, const RegistryObject& object)
-      : serial_(object.property(PW_KEY_OBJECT_SERIAL)),
+  Playback(pw_registry* registry, const RegistryObject& object, std::atomic<bool>& changed)
+      : changed_(changed),
+        serial_(object.property(PW_KEY_OBJECT_SERIAL)),
         proxy_(static_cast<pw_proxy*>(pw_registry_bind(registry, object.id, object.type.c_str(), PW_VERSION_NODE, 0))) {
     if (proxy_) pw_node_add_listener(reinterpret_cast<pw_node*>(proxy_.get()), hook_.get(), &kEvents, this);
   }
@@ -62,6 +68,7 @@ class Playback {
     }
     self.passes_on_ = spa_dict_lookup(info->props, "node.link-group") != nullptr;
     self.known_ = true;
+    self.changed_ = true;
   }
   static constexpr pw_node_events kEvents = [] {
     pw_node_events events{};
@@ -70,6 +77,7 @@ class Playback {
     return events;
   }();
 
+  std::atomic<bool>& changed_;
   std::string serial_;
   std::vector<std::string> names_;
   bool known_ = false;
@@ -93,6 +101,9 @@ class PipeWireAudio final : public AudioSource {
   struct Stream {
     std::uint32_t number = 0;  ///< 0: nothing has come yet
     std::unique_ptr<AudioStream> sound;
+    std::optional<AudioDelay> delay = {};
+    Nanoseconds since{};    ///< its sound waits to have a delay
+    bool mistaken = false;  ///< it is not what was asked for
   };
 
   void close();
@@ -100,6 +111,7 @@ class PipeWireAudio final : public AudioSource {
   [[nodiscard]] std::map<std::string, bool> wanted();
   void look_for_applications(std::map<std::string, bool>& wanted);
   void keep_up(AudioReader& reader);
+  void look_for_delays();
   void hand_over(AudioReader& reader, Stream& stream);
   void end(AudioReader& reader, Stream& stream);
 
@@ -108,14 +120,18 @@ class PipeWireAudio final : public AudioSource {
   std::uint32_t last_ = 0;
   std::uint64_t lost_before_ = 0;
   Nanoseconds look_at_{};
+  Nanoseconds look_anyway_{};
+  std::atomic<bool> changed_ = true;
   std::atomic<bool> gone_ = false;
   std::unique_ptr<PipeWireConnection> connection_;
-  std::map<std::uint32_t, std::unique_ptr<Playback>> playbacks_;  ///< by id; of the loop's thread
+  std::map<std::uint32_t, std::unique_ptr<Playback>> playbacks_;     ///< by id; of the loop's thread
+  std::map<std::uint32_t, std::unique_ptr<PortLatency>> latencies_;  ///< by port; of the loop's thread
   std::map<std::string, Stream> streams_;
 };
 
 Result<void> PipeWireAudio::open() {
   PipeWireConnection::Callbacks callbacks;
+  callbacks.changed = [this] { changed_ = true; };
   callbacks.lost = [this](const Error&) { gone_ = true; };
   gone_ = false;
   auto connection = PipeWireConnection::open({}, std::move(callbacks));
@@ -130,6 +146,7 @@ void PipeWireAudio::close() {
   for (const auto& [target, stream] : streams_) lost_before_ += stream.sound->lost();
   streams_.clear();
   playbacks_.clear();
+  latencies_.clear();
   connection_.reset();
 }
 
@@ -148,14 +165,30 @@ void PipeWireAudio::read(AudioReader& reader) {
       close();
     }
     if (!connection_ && !open()) look_at_ = now + kReconnect;
-    if (connection_) keep_up(reader);
+    if (connection_ && (changed_.exchange(false) || now >= look_anyway_)) {
+      look_anyway_ = now + kLookAnyway;
+      keep_up(reader);
+      look_for_delays();
+      for (auto& [target, stream] : streams_) {
+        if (stream.mistaken && stream.number != 0) reader.on_end(std::exchange(stream.number, 0));
+      }
+    }
   }
   for (auto& [target, stream] : streams_) hand_over(reader, stream);
 }
 
 void PipeWireAudio::hand_over(AudioReader& reader, Stream& stream) {
-  while (const auto block = stream.sound->read()) {
+  if (stream.mistaken) {
+    while (stream.sound->read()) continue;
+    return;
+  }
+  if (!stream.delay) return;
+  while (auto block = stream.sound->read()) {
     if (stream.number == 0) reader.on_stream(stream.number = ++last_);
+    // A block is a cycle's.
+    const double samples =
+        static_cast<double>(block->samples.size()) / static_cast<double>(AudioFormat{.layout = layout_}.channels());
+    block->time += stream.delay->more + Nanoseconds(std::llround(stream.delay->cycles * samples * 1e9 / kAudioRate));
     reader.on_block(stream.number, *block);
   }
 }
@@ -170,13 +203,7 @@ std::map<std::string, bool> PipeWireAudio::wanted() {
   if (std::holds_alternative<DesktopAudio>(spec_)) {
     wanted.emplace("", true);
   } else if (std::holds_alternative<MicrophoneAudio>(spec_)) {
-    // Where there is none, the session manager takes what a sink plays for one.
-    const auto is_source = [](const auto& entry) {
-      const std::string_view kind = entry.second.property(PW_KEY_MEDIA_CLASS);
-      return kind.starts_with("Audio/Source") || kind == "Audio/Duplex";
-    };
-    const bool any = connection_->look([&](const auto& registry) { return std::ranges::any_of(registry, is_source); });
-    if (any) wanted.emplace("", false);
+    wanted.emplace("", false);
   } else if (const auto* node = std::get_if<NodeAudio>(&spec_)) {
     connection_->look([&](const PipeWireConnection::Registry& registry) {
       for (const auto& [id, object] : registry) {
@@ -215,7 +242,7 @@ void PipeWireAudio::look_for_applications(std::map<std::string, bool>& wanted) {
     });
     for (const RegistryObject& object : there) {
       auto& playback = playbacks_[object.id];
-      if (!playback) playback = std::make_unique<Playback>(connection_->registry(), object);
+      if (!playback) playback = std::make_unique<Playback>(connection_->registry(), object, changed_);
       if (!playback->known()) continue;
       if (only != nullptr ? playback->is(only->application)
                           : !playback->passes_on() && !playback->is(but->application)) {
@@ -247,6 +274,43 @@ void PipeWireAudio::keep_up(AudioReader& reader) {
     }
     streams_.emplace(target, Stream{.sound = std::move(*sound)});
   }
+}
+
+void PipeWireAudio::look_for_delays() {
+  connection_->run([&] {
+    std::map<std::uint32_t, std::unique_ptr<PortLatency>> used;
+    for (auto& [target, stream] : streams_) {
+      const auto way = connection_->look([&](const PipeWireConnection::Registry& registry) {
+        return loudspeaker_port(registry, stream.sound->node());
+      });
+      // Where there is no microphone, the session manager takes what a sink plays for one.
+      stream.mistaken = way && way->sink && std::holds_alternative<MicrophoneAudio>(spec_);
+      std::optional<AudioDelay> delay;
+      if (way && way->port == 0) {
+        delay.emplace();
+      } else if (way) {
+        auto& latency = used[way->port];
+        if (!latency) latency = std::move(latencies_[way->port]);
+        if (!latency)
+          latency = std::make_unique<PortLatency>(connection_->registry(), way->port, [this] { changed_ = true; });
+        delay = latency->value();
+        // A sink that drives the graph is done last, and what listens to it has that cycle's sound in the next one.
+        if (delay && way->sink == stream.sound->driver()) delay->cycles -= 1;
+      }
+      if (!delay && !stream.delay) {
+        if (!stream.sound->any()) {
+          stream.since = monotonic_now();
+        } else if (monotonic_now() > stream.since + kDelayKnown) {
+          delay.emplace();  // nobody says
+        }
+      }
+      if (!delay || delay == stream.delay) continue;
+      stream.delay = delay;
+      logger("capture").debug("sound of {}{}{} is heard {:+.1f} cycles and {} us after it comes", to_string(spec_),
+                              target.empty() ? "" : ", ", target, delay->cycles, delay->more.count() / 1000);
+    }
+    latencies_ = std::move(used);
+  });
 }
 
 constexpr std::string_view kApplication = "app:";

@@ -3,6 +3,7 @@
 #include "base/log.h"
 
 #include <pipewire/keys.h>
+#include <spa/node/io.h>
 #include <spa/param/audio/format-utils.h>
 #include <spa/param/param.h>
 
@@ -55,12 +56,18 @@ struct AudioStream::Callbacks {
     const pw_stream_state own = stream.stream_ ? pw_stream_get_state(stream.stream_.get(), nullptr) : state;
     if (own == PW_STREAM_STATE_ERROR || own == PW_STREAM_STATE_UNCONNECTED) stream.over_.store(true);
   }
+  static void io_changed(void* data, std::uint32_t id, void* area, std::uint32_t size) noexcept {
+    if (id != SPA_IO_Position) return;
+    const bool any = area != nullptr && size >= sizeof(spa_io_position);
+    self(data).driver_.store(any ? static_cast<const spa_io_position*>(area)->clock.id : SPA_ID_INVALID);
+  }
   static void process(void* data) noexcept { self(data).process(); }
 
   static constexpr pw_stream_events table() {
     pw_stream_events events{};
     events.version = PW_VERSION_STREAM_EVENTS;
     events.state_changed = state_changed;
+    events.io_changed = io_changed;
     events.process = process;
     return events;
   }
@@ -93,6 +100,8 @@ Result<void> AudioStream::open(pw_core* core, const Target& target) {
                                              PW_KEY_MEDIA_ROLE, "Production", "state.restore-target", "false",
                                              "state.restore-props", "false", nullptr));
   if (!properties) return fail_errno(ENOMEM, kOperation);
+  // An application would take being recorded for the way to its loudspeaker, and show its pictures too early.
+  pw_properties_set(properties.get(), PW_KEY_PORT_IGNORE_LATENCY, "true");
   if (target.monitor) pw_properties_set(properties.get(), PW_KEY_STREAM_CAPTURE_SINK, "true");
   if (!target.object.empty()) {
     pw_properties_set(properties.get(), PW_KEY_TARGET_OBJECT, target.object.c_str());
@@ -152,10 +161,16 @@ void AudioStream::write(Nanoseconds time, const void* samples, std::uint32_t byt
   spa_ringbuffer_write_update(&ring_, static_cast<std::int32_t>(index + bytes));
 }
 
+bool AudioStream::any() const {
+  std::uint32_t index = 0;
+  return spa_ringbuffer_get_read_index(&ring_, &index) >= static_cast<std::int32_t>(sizeof(Head));
+}
+
 std::optional<AudioBlock> AudioStream::read() {
+  if (!any()) return std::nullopt;
   const auto size = static_cast<std::uint32_t>(memory_.size());
   std::uint32_t index = 0;
-  if (spa_ringbuffer_get_read_index(&ring_, &index) < static_cast<std::int32_t>(sizeof(Head))) return std::nullopt;
+  spa_ringbuffer_get_read_index(&ring_, &index);
   Head head{};
   spa_ringbuffer_read_data(&ring_, memory_.data(), size, index & (size - 1), &head, sizeof head);
   index += sizeof head;

@@ -26,7 +26,7 @@ class AudioStream {
   struct Target {
     std::string
         object;  ///< object.serial or node.name for the session manager; empty: the default, followed as it changes
-    bool monitor = false;  ///< what a sink plays, not what a source gives; its time is when it was mixed
+    bool monitor = false;  ///< what a sink plays, not what a source gives
   };
 
   [[nodiscard]] static Result<std::unique_ptr<AudioStream>> connect(pw_core* core, const Target& target,
@@ -35,10 +35,17 @@ class AudioStream {
   AudioStream& operator=(const AudioStream&) = delete;
   ~AudioStream();
 
-  /// The next block, which holds until the next call.
+  /// The next block, which holds until the next call. Its time is when it was at the microphone; of what is played,
+  /// when the cycle was in which it came (audio_delay.h).
   [[nodiscard]] std::optional<AudioBlock> read();
+  /// A block is there.
+  [[nodiscard]] bool any() const;
   /// Blocks that nobody took in time.
   [[nodiscard]] std::uint64_t lost() const { return lost_.load(std::memory_order_relaxed); }
+  /// Its node, or SPA_ID_INVALID. The loop's thread.
+  [[nodiscard]] std::uint32_t node() const { return pw_stream_get_node_id(stream_.get()); }
+  /// The node whose clock drives it, or SPA_ID_INVALID.
+  [[nodiscard]] std::uint32_t driver() const { return driver_.load(std::memory_order_relaxed); }
   /// It gives nothing any more.
   [[nodiscard]] bool over() const { return over_.load(std::memory_order_relaxed); }
 
@@ -57,10 +64,11 @@ class AudioStream {
 
   const AudioFormat format_;
   std::vector<std::byte> memory_;
-  spa_ringbuffer ring_{};
+  mutable spa_ringbuffer ring_{};
   std::vector<float> block_;
   std::atomic<std::uint64_t> lost_ = 0;
   std::atomic<bool> over_ = false;
+  std::atomic<std::uint32_t> driver_ = SPA_ID_INVALID;
   StreamPtr stream_;
   Hook hook_;
 };

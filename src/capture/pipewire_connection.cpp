@@ -82,7 +82,7 @@ struct PipeWireConnection::Events {
   static void global(void* data, std::uint32_t id, std::uint32_t /*permissions*/, const char* type,
                      std::uint32_t version, const spa_dict* properties) noexcept {
     const std::string_view name(type);
-    if (name != PW_TYPE_INTERFACE_Node && name != PW_TYPE_INTERFACE_Port) return;
+    if (name != PW_TYPE_INTERFACE_Node && name != PW_TYPE_INTERFACE_Port && name != PW_TYPE_INTERFACE_Link) return;
     RegistryObject object{id, type, version, {}};
     for (std::uint32_t i = 0; properties != nullptr && i < properties->n_items; ++i) {
       const spa_dict_item& item = properties->items[i];
@@ -148,6 +148,7 @@ void PipeWireConnection::stop_thread() noexcept {
 
 void PipeWireConnection::object_appeared(RegistryObject object) {
   update([&] { objects_.insert_or_assign(object.id, std::move(object)); });
+  if (callbacks_.changed) callbacks_.changed();
 }
 
 void PipeWireConnection::object_removed(std::uint32_t id) {
@@ -160,7 +161,9 @@ void PipeWireConnection::object_removed(std::uint32_t id) {
     gone = std::move(found->second);
     objects_.erase(found);
   });
-  if (known && callbacks_.removed) callbacks_.removed(gone);
+  if (!known) return;
+  if (callbacks_.changed) callbacks_.changed();
+  if (callbacks_.removed) callbacks_.removed(gone);
 }
 
 void PipeWireConnection::core_error(std::uint32_t id, int result, const char* message) {

@@ -32,7 +32,7 @@ struct RegistryObject {
   [[nodiscard]] std::string_view property(std::string_view key) const;
 };
 
-/// A connection to a PipeWire daemon with its own thread, and the daemon's nodes and ports as they come and go.
+/// A connection to a PipeWire daemon with its own thread, and the daemon's nodes, ports and links as they come and go.
 /// One controlling thread opens, waits and closes; everything that touches PipeWire objects runs on the loop's thread.
 class PipeWireConnection {
  public:
@@ -41,6 +41,7 @@ class PipeWireConnection {
 
   /// Called on the loop's thread. Set before open(), constant after.
   struct Callbacks {
+    std::function<void()> changed;  ///< an object appeared, or is gone
     std::function<void(const RegistryObject&)> removed;
     std::function<void(const Error&)> lost;  ///< once: the daemon is gone
   };

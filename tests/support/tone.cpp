@@ -4,6 +4,7 @@
 
 #include <pipewire/pipewire.h>
 #include <spa/param/audio/format-utils.h>
+#include <spa/param/latency-utils.h>
 
 #include <array>
 #include <cstdint>
@@ -68,6 +69,67 @@ NullSink::~NullSink() {
   impl_->client.locked([&] { pw_proxy_destroy(impl_->node); });
 }
 
+namespace {
+
+pw_stream* connect_stream(pw_core* core, const char* name, pw_properties* properties, spa_hook& hook,
+                          const pw_stream_events& events, void* data, pw_direction direction, bool automatic) {
+  pw_stream* stream = pw_stream_new(core, name, properties);
+  pw_stream_add_listener(stream, &hook, &events, data);
+  std::array<std::byte, 512> memory{};
+  spa_pod_builder builder{};
+  spa_pod_builder_init(&builder, memory.data(), memory.size());
+  spa_audio_info_raw info{};
+  info.format = SPA_AUDIO_FORMAT_F32;
+  info.rate = kRate;
+  info.channels = 2;
+  info.position[0] = SPA_AUDIO_CHANNEL_FL;
+  info.position[1] = SPA_AUDIO_CHANNEL_FR;
+  const spa_pod* params[] = {spa_format_audio_raw_build(&builder, SPA_PARAM_EnumFormat, &info)};
+  const auto flags = static_cast<pw_stream_flags>((automatic ? PW_STREAM_FLAG_AUTOCONNECT : PW_STREAM_FLAG_NONE) |
+                                                  PW_STREAM_FLAG_MAP_BUFFERS | PW_STREAM_FLAG_RT_PROCESS);
+  pw_stream_connect(stream, direction, PW_ID_ANY, flags, params, 1);
+  return stream;
+}
+
+}  // namespace
+
+struct FarSink::Impl {
+  static void process(void* data) noexcept {
+    auto& self = *static_cast<Impl*>(data);
+    if (pw_buffer* buffer = pw_stream_dequeue_buffer(self.stream)) pw_stream_queue_buffer(self.stream, buffer);
+  }
+
+  Client client{"test-far-sink"};
+  pw_stream* stream = nullptr;
+  spa_hook hook{};
+};
+
+FarSink::FarSink(const std::string& name, std::int64_t nanoseconds) : impl_(std::make_unique<Impl>()) {
+  static constexpr pw_stream_events kEvents = [] {
+    pw_stream_events events{};
+    events.version = PW_VERSION_STREAM_EVENTS;
+    events.process = Impl::process;
+    return events;
+  }();
+  impl_->client.locked([&] {
+    pw_properties* properties = pw_properties_new(PW_KEY_MEDIA_CLASS, "Audio/Sink", PW_KEY_NODE_NAME, name.c_str(),
+                                                  PW_KEY_PRIORITY_SESSION, "1000", nullptr);
+    impl_->stream = connect_stream(impl_->client.core, name.c_str(), properties, impl_->hook, kEvents, impl_.get(),
+                                   PW_DIRECTION_INPUT, false);
+    std::array<std::byte, 512> memory{};
+    spa_pod_builder builder{};
+    spa_pod_builder_init(&builder, memory.data(), memory.size());
+    spa_latency_info latency{};
+    latency.direction = SPA_DIRECTION_INPUT;
+    latency.min_ns = latency.max_ns = static_cast<decltype(latency.max_ns)>(nanoseconds);
+    const spa_pod* params[] = {spa_latency_build(&builder, SPA_PARAM_Latency, &latency)};
+    pw_stream_update_params(impl_->stream, params, 1);
+  });
+}
+FarSink::~FarSink() {
+  impl_->client.locked([&] { pw_stream_destroy(impl_->stream); });
+}
+
 struct Tone::Impl {
   explicit Impl(ToneOptions wanted) : options(std::move(wanted)) {}
 
@@ -82,8 +144,10 @@ struct Tone::Impl {
     std::uint32_t frames = memory.maxsize / stride;
     if (buffer->requested != 0 && buffer->requested < frames) frames = static_cast<std::uint32_t>(buffer->requested);
     auto* samples = static_cast<float*>(memory.data);
-    // A player is asked for the cycle after this one (stream.c, impl_node_process_output).
-    const double start = static_cast<double>(time.now) / 1e9 + static_cast<double>(frames) / kRate;
+    // When it will be heard, as players reckon (pw_time).
+    const double tick = time.rate.denom == 0 ? 0.0 : static_cast<double>(time.rate.num) / time.rate.denom;
+    const double start = static_cast<double>(time.now) / 1e9 + static_cast<double>(time.delay) * tick +
+                         static_cast<double>(time.queued / stride + time.buffered) / kRate;
     for (std::uint32_t i = 0; i < frames; ++i) {
       const double at = start + static_cast<double>(i) / kRate;
       const double wave = self.options.hertz == 0
@@ -124,21 +188,8 @@ Tone::Tone(ToneOptions options) : impl_(std::make_unique<Impl>(std::move(options
       // Otherwise it follows the default when that was its target.
       pw_properties_set(properties, "node.dont-move", "true");
     }
-    impl_->stream = pw_stream_new(impl_->client.core, o.application.c_str(), properties);
-    pw_stream_add_listener(impl_->stream, &impl_->hook, &kEvents, impl_.get());
-    std::array<std::byte, 512> memory{};
-    spa_pod_builder builder{};
-    spa_pod_builder_init(&builder, memory.data(), memory.size());
-    spa_audio_info_raw info{};
-    info.format = SPA_AUDIO_FORMAT_F32;
-    info.rate = kRate;
-    info.channels = 2;
-    info.position[0] = SPA_AUDIO_CHANNEL_FL;
-    info.position[1] = SPA_AUDIO_CHANNEL_FR;
-    const spa_pod* params[] = {spa_format_audio_raw_build(&builder, SPA_PARAM_EnumFormat, &info)};
-    const auto flags = static_cast<pw_stream_flags>((o.microphone ? PW_STREAM_FLAG_NONE : PW_STREAM_FLAG_AUTOCONNECT) |
-                                                    PW_STREAM_FLAG_MAP_BUFFERS | PW_STREAM_FLAG_RT_PROCESS);
-    pw_stream_connect(impl_->stream, PW_DIRECTION_OUTPUT, PW_ID_ANY, flags, params, 1);
+    impl_->stream = connect_stream(impl_->client.core, o.application.c_str(), properties, impl_->hook, kEvents,
+                                   impl_.get(), PW_DIRECTION_OUTPUT, !o.microphone);
   });
 }
 Tone::~Tone() {

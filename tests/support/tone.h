@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <numbers>
 #include <span>
@@ -24,6 +25,19 @@ class NullSink {
   std::unique_ptr<Impl> impl_;
 };
 
+/// A sink whose loudspeaker is far: what it gets is heard so much later, as it says. It does not drive the graph.
+class FarSink {
+ public:
+  FarSink(const std::string& name, std::int64_t nanoseconds);
+  FarSink(const FarSink&) = delete;
+  FarSink& operator=(const FarSink&) = delete;
+  ~FarSink();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
 struct ToneOptions {
   std::string application = "Music";
   double hertz = 1000;  ///< 0: beeps that say when they are (media/test_sound.h), in the place of the sine
@@ -32,7 +46,7 @@ struct ToneOptions {
   bool microphone = false;  ///< it is a source that hears that sine, instead
 };
 
-/// An application that plays a sine: the sample of CLOCK_MONOTONIC t is amplitude * sin(2 pi hertz t).
+/// An application that plays a sine: the sample that is heard at CLOCK_MONOTONIC t is amplitude * sin(2 pi hertz t).
 class Tone {
  public:
   explicit Tone(ToneOptions options);
