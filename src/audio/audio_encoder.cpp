@@ -44,6 +44,9 @@ constexpr std::array kRows{
 
 const Row& row_of(AudioCodec codec) { return *std::ranges::find(kRows, codec, &Row::codec); }
 
+/// What failed.
+std::string encoding(AudioCodec codec) { return fmt::format("encode sound as {}", to_string(codec)); }
+
 /// Full scale is the type's; 24 of its bits count.
 std::int32_t to_s32(float sample) {
   constexpr float kFull = 8'388'608.0F;
@@ -80,7 +83,7 @@ Result<std::unique_ptr<AudioEncoder>> AudioEncoder::open(const AudioEncoderOptio
 
 Result<void> AudioEncoder::prepare(const AudioEncoderOptions& options) {
   const Row& row = row_of(options.codec);
-  const std::string operation = fmt::format("encode sound as {}", to_string(options.codec));
+  const std::string operation = encoding(options.codec);
   const AVCodec* codec = avcodec_find_encoder_by_name(row.encoder);
   if (codec == nullptr) {
     return fail(ErrorKind::Unsupported, operation, fmt::format("this FFmpeg has no encoder {}", row.encoder));
@@ -135,14 +138,13 @@ Result<void> AudioEncoder::prepare(const AudioEncoderOptions& options) {
 }
 
 Result<void> AudioEncoder::submit(std::int64_t position, std::span<const float> samples) {
-  const std::string operation = fmt::format("encode sound as {}", to_string(stream_.codec));
   const std::size_t count = samples.size() / static_cast<std::size_t>(context_->ch_layout.nb_channels);
   if (count == 0 || count > stream_.frame_samples) {
-    return fail(ErrorKind::Internal, operation, fmt::format("{} samples at once", count));
+    return fail(ErrorKind::Internal, encoding(stream_.codec), fmt::format("{} samples at once", count));
   }
   // The encoder may still hold the last one.
   if (const int result = av_frame_make_writable(frame_.get()); result < 0) {
-    return fail_ffmpeg(ErrorKind::Internal, result, operation);
+    return fail_ffmpeg(ErrorKind::Internal, result, encoding(stream_.codec));
   }
   // A last frame is filled up: what encoders make of a short one would have to be told to every container.
   std::span<const float> whole = samples;
@@ -154,7 +156,7 @@ Result<void> AudioEncoder::submit(std::int64_t position, std::span<const float> 
   fill(*frame_, whole);
   frame_->pts = position;
   if (const int result = avcodec_send_frame(context_.get(), frame_.get()); result < 0) {
-    return fail_ffmpeg(ErrorKind::Internal, result, operation);
+    return fail_ffmpeg(ErrorKind::Internal, result, encoding(stream_.codec));
   }
   return {};
 }
@@ -165,7 +167,7 @@ Result<std::optional<Packet>> AudioEncoder::receive() {
   if (result >= 0 && coded_->size == 0) result = avcodec_receive_packet(context_.get(), coded_.get());
   if (result == AVERROR(EAGAIN) || result == AVERROR_EOF) return std::nullopt;
   if (result < 0) {
-    return fail_ffmpeg(ErrorKind::Internal, result, fmt::format("encode sound as {}", to_string(stream_.codec)));
+    return fail_ffmpeg(ErrorKind::Internal, result, encoding(stream_.codec));
   }
   const auto* bytes = reinterpret_cast<const std::byte*>(coded_->data);
   AvBufferPtr buffer(av_buffer_ref(coded_->buf));
@@ -179,7 +181,7 @@ Result<std::optional<Packet>> AudioEncoder::receive() {
 
 Result<void> AudioEncoder::drain() {
   if (const int result = avcodec_send_frame(context_.get(), nullptr); result < 0) {
-    return fail_ffmpeg(ErrorKind::Internal, result, fmt::format("encode sound as {}", to_string(stream_.codec)));
+    return fail_ffmpeg(ErrorKind::Internal, result, encoding(stream_.codec));
   }
   return {};
 }

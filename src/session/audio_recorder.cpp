@@ -15,7 +15,7 @@
 namespace zc {
 namespace {
 
-constexpr std::chrono::milliseconds kTurn{10};
+constexpr std::chrono::milliseconds kTurn{20};
 constexpr std::chrono::seconds kBringOut{3};  // longer than the mixer's longest patience
 /// Minutes of sound, for a disk that stands still.
 constexpr QueueLimits kLimits{.packets = 16'384, .bytes = std::size_t{64} << 20U};
@@ -99,15 +99,15 @@ void AudioRecorder::listen(const std::stop_token& stop) {
 }
 
 bool AudioRecorder::turn() {
-  std::vector<Packet> ready;
-  const bool more = turn(ready);
+  const bool more = encode();
   // Not with the mutex held: a disk that stands still fills the queue.
-  for (const Packet& packet : ready) static_cast<void>(queue_.push(packet));
+  for (const Packet& packet : ready_) static_cast<void>(queue_.push(packet));
+  ready_.clear();
   return more;
 }
 
-bool AudioRecorder::turn(std::vector<Packet>& ready) {
-  const auto keep = [&](const Packet& packet) { ready.push_back(packet); };
+bool AudioRecorder::encode() {
+  const auto keep = [this](const Packet& packet) { ready_.push_back(packet); };
   const std::lock_guard lock(mutex_);
   bool more = !finishing_;
   for (std::size_t i = 0; i < tracks_.size(); ++i) {

@@ -48,7 +48,8 @@ class AudioRecorder {
   void listen(const std::stop_token& stop);
   /// False: all there is to come has been encoded.
   [[nodiscard]] bool turn();
-  [[nodiscard]] bool turn(std::vector<Packet>& ready);
+  /// What is encoded goes into ready_.
+  [[nodiscard]] bool encode();
   [[nodiscard]] bool handed_over(std::int64_t time) const;
   void hand_over(const std::function<void(const Packet&)>& on_packet);
 
@@ -59,6 +60,7 @@ class AudioRecorder {
   bool finishing_ = false;  ///< with the mutex held, as the next
   std::vector<std::unique_ptr<AudioTrack>> tracks_;
   std::vector<bool> failed_;
+  std::vector<Packet> ready_;
   std::vector<std::int64_t> handed_over_;  ///< by track: up to there, kPacketClock ticks
   std::jthread deliverer_;
   std::jthread listener_;  // last: these use everything above

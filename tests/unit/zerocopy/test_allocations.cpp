@@ -1,31 +1,10 @@
-// A program of its own: it replaces operator new to count what a frame costs.
+// A program of its own: it counts what a frame costs.
+#include "support/count_allocations.h"
 #include "unit/zerocopy/importer_support.h"
 
 #include <catch2/catch_test_macros.hpp>
 
-#include <atomic>
-#include <cstdlib>
-#include <deque>
-#include <new>
-
-namespace {
-// operator new has no other place to count.
-std::atomic<bool> counting = false;        // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
-std::atomic<std::size_t> allocations = 0;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
-
-void* counted(std::size_t bytes) {
-  if (counting.load(std::memory_order_relaxed)) allocations.fetch_add(1, std::memory_order_relaxed);
-  if (void* memory = std::malloc(bytes)) return memory;  // NOLINT(cppcoreguidelines-no-malloc)
-  throw std::bad_alloc();
-}
-}  // namespace
-
-void* operator new(std::size_t bytes) { return counted(bytes); }
-void* operator new[](std::size_t bytes) { return counted(bytes); }
-void operator delete(void* memory) noexcept { std::free(memory); }                           // NOLINT
-void operator delete[](void* memory) noexcept { std::free(memory); }                         // NOLINT
-void operator delete(void* memory, std::size_t /*bytes*/) noexcept { std::free(memory); }    // NOLINT
-void operator delete[](void* memory, std::size_t /*bytes*/) noexcept { std::free(memory); }  // NOLINT
+#include <array>
 
 using namespace zc;
 using namespace zc::test;
@@ -70,9 +49,9 @@ TEST_CASE("a hundred frames allocate nothing once the importer is warm") {
     };
     REQUIRE(run(40) == 0);
     allocations = 0;
-    counting = true;
+    counting_all = true;
     const std::size_t failures = run(100);
-    counting = false;
+    counting_all = false;
     CHECK(failures == 0);
     CHECK(allocations == 0);
   }
