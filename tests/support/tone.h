@@ -38,12 +38,30 @@ class FarSink {
   std::unique_ptr<Impl> impl_;
 };
 
+/// A microphone with a clock of its own, which drives the graph: what a sound card is. It hears beeps that say when
+/// they are (media/test_sound.h).
+class Device {
+ public:
+  /// `slow`: how much longer than it should its clock's second lasts, 0.0003 for 300 ppm.
+  Device(const std::string& name, double slow);
+  Device(const Device&) = delete;
+  Device& operator=(const Device&) = delete;
+  ~Device();
+  /// It misses so much.
+  void lose(std::int64_t nanoseconds);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
 struct ToneOptions {
   std::string application = "Music";
   double hertz = 1000;  ///< 0: beeps that say when they are (media/test_sound.h), in the place of the sine
   double amplitude = 0.25;
   std::string sink = {};    ///< node.name; empty: the default
   bool microphone = false;  ///< it is a source that hears that sine, instead
+  unsigned graph_rate = 0;  ///< samples a second that PipeWire's graph is to have; 0: as it likes
 };
 
 /// An application that plays a sine: the sample that is heard at CLOCK_MONOTONIC t is amplitude * sin(2 pi hertz t).
@@ -58,6 +76,9 @@ class Tone {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+/// How often a test does what is done often: `few`, or $ZEROCAST_ROUNDS.
+[[nodiscard]] int rounds(int few);
 
 /// Of a sine in samples of 48 kHz.
 inline double amplitude(std::span<const float> samples, double hertz) {

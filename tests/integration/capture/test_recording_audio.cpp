@@ -157,9 +157,14 @@ TEST_CASE("what an application plays is where its pictures are, whatever it is h
   const auto daemon = pipewire();
   std::optional<NullSink> speakers;
   std::optional<FarSink> headset;
+  unsigned graph_rate = 0;
   SECTION("a sink that drives the graph") { speakers.emplace("speakers"); }
   SECTION("a headset that says how late it is") { headset.emplace("headset", Nanoseconds(150ms).count()); }
-  const Tone beeps({.application = "Beeps", .hertz = 0});
+  SECTION("a graph of another rate") {
+    speakers.emplace("speakers");
+    graph_rate = 44'100;
+  }
+  const Tone beeps({.application = "Beeps", .hertz = 0, .graph_rate = graph_rate});
   const std::string file = daemon->folder() / "beeps.mkv";
   RecordingOptions o =
       options(file, {{.source = source_named("desktop")}, {.source = source_named("app:Beeps"), .track = 2}});
@@ -178,6 +183,89 @@ TEST_CASE("what an application plays is where its pictures are, whatever it is h
     REQUIRE(sound.sync);
     CAPTURE(sound.sync->p50_ms);
     CHECK(std::abs(sound.sync->p50_ms) < 3);
+  }
+}
+
+TEST_CASE("a device whose clock is another one does not drift, and what it misses is silence") {
+  const auto daemon = pipewire();
+  Device card("card", 0.0003);
+  const std::string file = daemon->folder() / "card.mkv";
+  RecordingOptions o = options(file, {{.source = source_named("mic")}});
+  o.source = parse_source("test:320x180@30").value();
+  const auto recording = start(std::move(o));
+  REQUIRE(eventually(*recording, [](const RecordingStatus& s) { return s.elapsed > 8s; }));
+  card.lose(Nanoseconds(500ms).count());
+  REQUIRE(finish(*recording, file).size() == 1);
+  const RecordingStatus status = recording->status();
+  CHECK(std::abs(status.audio[0].slowness_ppm - 300) < 100);
+  verify::VerifyOptions read;
+  read.input = file;
+  read.decoder = DecoderBackend::Software;
+  const auto report = verify::verify_stream(read);
+  REQUIRE(report);
+  REQUIRE(report->sound.size() == 1);
+  const verify::SoundReport& sound = report->sound[0];
+  CHECK(sound.gaps == 0);
+  CHECK(sound.missing_beeps >= 3);
+  CHECK(sound.missing_beeps <= 5);
+  REQUIRE(sound.sync);
+  CHECK(std::abs(sound.sync->p50_ms) < 2);
+  CHECK(sound.sync->p99_ms < 5);
+}
+
+TEST_CASE("an application that stops and starts is heard each time, and silence is between") {
+  const auto daemon = pipewire();
+  const NullSink speakers("speakers");
+  const std::string file = daemon->folder() / "often.mkv";
+  const auto recording = start(options(file, {{.source = source_named("app:Music")}}));
+  const int times = rounds(3);
+  const auto wait = [&](Nanoseconds time) {
+    const Nanoseconds now = recording->status().elapsed;
+    REQUIRE(eventually(*recording, [&](const RecordingStatus& s) { return s.elapsed > now + time; }));
+  };
+  for (int i = 0; i < times; ++i) {
+    {
+      const Tone music({.application = "Music", .hertz = 1000});
+      REQUIRE(eventually(*recording, all_heard));
+      wait(300ms);
+    }
+    REQUIRE(eventually(*recording, [](const RecordingStatus& s) { return !s.audio[0].sources[0].heard; }));
+    wait(300ms);
+  }
+  const std::vector<DecodedSound> sound = finish(*recording, file);
+  REQUIRE(sound.size() == 1);
+  const double length = std::chrono::duration<double>(recording->status().elapsed).count();
+  CHECK(std::abs(sound[0].start + static_cast<double>(sound[0].samples.size()) / kAudioRate - length) < 0.1);
+  CHECK(recording->status().audio[0].lost == 0);
+  int begun = 0;
+  constexpr std::size_t kWindow = 480;
+  constexpr int kSilence = 10;  // windows; a busy machine's graph may lack a cycle
+  int quiet = kSilence;
+  for (std::size_t i = 0; i + kWindow < sound[0].samples.size(); i += kWindow) {
+    const bool on = amplitude(std::span(sound[0].samples).subspan(i, kWindow), 1000) > 0.1;
+    begun += on && quiet >= kSilence ? 1 : 0;
+    quiet = on ? 0 : quiet + 1;
+  }
+  CHECK(begun == times);
+}
+
+TEST_CASE("eight recordings have the same sound at the same time") {
+  const auto daemon = pipewire();
+  const NullSink speakers("speakers");
+  const Tone music({.application = "Music", .hertz = 1000});
+  std::vector<std::unique_ptr<Recording>> recordings;
+  std::vector<std::string> files;
+  for (int i = 0; i < 8; ++i) {
+    files.push_back(daemon->folder() / (std::to_string(i) + ".mkv"));
+    recordings.push_back(start(options(files.back(), {{.source = source_named("desktop")}})));
+  }
+  for (const auto& recording : recordings) REQUIRE(eventually(*recording, all_heard));
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    CAPTURE(i);
+    const std::vector<DecodedSound> sound = finish(*recordings[i], files[i]);
+    REQUIRE(sound.size() == 1);
+    CHECK(std::abs(strength(sound[0], 1000) - 0.25) < 0.01);
+    CHECK(recordings[i]->status().audio[0].lost == 0);
   }
 }
 
