@@ -1,12 +1,14 @@
-// A sink without a device, and an application that plays to it, until it is told to end: what a desktop's sound is made
-// of where there is no sound card. What it plays says when it was heard (media/test_sound.h).
+// What a desktop's sound is made of where there is no sound card, until it is told to end: a sink without a device and
+// an application that plays to it; a microphone "card", whose clock is slow by as many ppm as the argument says. What
+// is played and heard says when it was (media/test_sound.h).
 #include "support/tone.h"
 
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <string>
 
-int main() {
+int main(int count, char** arguments) {
   // Before any thread is there, which would take the signal otherwise.
   sigset_t ending;
   sigemptyset(&ending);
@@ -16,6 +18,8 @@ int main() {
   try {
     const zc::test::NullSink speakers("speakers");
     const zc::test::Tone beeps({.application = "Beeps", .hertz = 0});
+    const double ppm = count > 1 ? std::stod(arguments[1]) : 0;
+    const zc::test::Device card("card", ppm / 1e6);
     std::puts("playing");
     std::fflush(stdout);
     int signal = 0;

@@ -85,17 +85,18 @@ memory() {
   tail -n 1 "$dir/memory.log" >"$dir/memory.json"
 }
 
-# Sound and pictures together, one recorder after the other; wf-recorder takes its sound from PulseAudio's interface.
-# All with Opus or AAC and preset ultrafast. Which recorder has sound is for `zerocast verify` to say.
+# sound ROUNDS PPM: sound and pictures together, one recorder after the other, from a microphone whose clock is so slow;
+# the peers take it from PulseAudio's interface. All with Opus or AAC and preset ultrafast. Which recorder has sound is for
+# `zerocast verify` to say.
 sound() {
   local round count=$1 sound=() recorder
   keep_portal_running
-  "$dir/zerocast-desktop-sound" >"$dir/sound.log" 2>&1 &
+  "$dir/zerocast-desktop-sound" "$2" >"$dir/sound.log" 2>&1 &
   sound+=($!)
   pipewire-pulse >"$dir/pulse.log" 2>&1 &
   sound+=($!)
   for ((round = 0; round < 100; round++)); do
-    pw-cli info speakers >/dev/null 2>&1 && [[ -S $XDG_RUNTIME_DIR/pulse/native ]] && break
+    pw-cli info card >/dev/null 2>&1 && [[ -S $XDG_RUNTIME_DIR/pulse/native ]] && break
     sleep 0.1
   done
   for ((round = 1; round <= count; round++)); do
@@ -107,13 +108,13 @@ sound() {
   kill "${sound[@]}"
 }
 sound_zerocast() {
-  measured "$1" "$dir/zerocast" record --source portal --audio desktop --encoder libx264 --preset low-latency --crf 23 \
+  measured "$1" "$dir/zerocast" record --source portal --audio card --encoder libx264 --preset low-latency --crf 23 \
     --encoder-option preset=ultrafast --encoder-option tune=zerolatency --seconds "$seconds" --json --overwrite "$1.mkv"
   tail -n 1 "$1.log" >"$1.json"
 }
 sound_wf_recorder() {
   measured "$1" timeout -s INT -k 5 "$seconds" wf-recorder -c libx264 -x yuv420p -p preset=ultrafast -p tune=zerolatency \
-    -p crf=23 -a speakers.monitor -f "$1.mkv"
+    -p crf=23 -a card -f "$1.mkv"
 }
 sound_gstreamer() {
   # shellcheck disable=SC2016 # the child's variables
@@ -123,7 +124,7 @@ sound_gstreamer() {
     measured "$1" timeout -s INT -k 5 "$2" gst-launch-1.0 -e matroskamux name=mux ! filesink "location=$1.mkv" \
       pipewiresrc "target-object=$serial" do-timestamp=true ! queue ! videoconvert ! video/x-raw,format=I420 \
       ! x264enc speed-preset=ultrafast tune=zerolatency pass=qual quantizer=23 ! mux. \
-      pulsesrc device=speakers.monitor ! queue ! audioconvert ! opusenc ! mux.' _ "$1" "$seconds" "${BASH_SOURCE[0]}" || true
+      pulsesrc device=card ! queue ! audioconvert ! opusenc ! mux.' _ "$1" "$seconds" "${BASH_SOURCE[0]}" || true
 }
 
 # Sourced for `measured`, or run.
