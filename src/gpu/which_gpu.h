@@ -1,11 +1,14 @@
 // Which of a machine's GPUs is to do the work.
 #pragma once
 
+#include "base/error.h"
 #include "gpu/gpu_address.h"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace zc {
@@ -33,5 +36,10 @@ struct GpuChoice {
 /// is known.
 [[nodiscard]] GpuChoice which_gpu(std::optional<GpuAddress> named, std::span<const GpuAddress> machine,
                                   std::optional<GpuAddress> compositor);
+
+/// which_gpu() of this machine. `named`: as the user names it, or empty; `compositor` is asked where there are several.
+/// Errors as find_gpu().
+[[nodiscard]] Result<GpuChoice> choose_gpu(const std::string& named,
+                                           const std::function<std::optional<GpuAddress>()>& compositor);
 
 }  // namespace zc

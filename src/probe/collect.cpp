@@ -77,17 +77,13 @@ class Collector {
  private:
   /// As a recording of the desktop does.
   Result<void> choose_gpu() {
-    std::optional<GpuAddress> named;
-    if (!options_.gpu.empty()) {
-      auto found = find_gpu(options_.gpu);
-      if (!found) return std::unexpected(std::move(found.error()));
-      named = std::move(*found);
-    }
     const std::vector<GpuAddress> machine = machine_gpus();
-    std::optional<GpuAddress> compositor;
-    const auto composes = std::ranges::find(machine, report_.compositor.render_node, &GpuAddress::render_node);
-    if (composes != machine.end()) compositor = *composes;
-    const GpuChoice choice = which_gpu(std::move(named), machine, std::move(compositor));
+    auto made = zc::choose_gpu(options_.gpu, [&]() -> std::optional<GpuAddress> {
+      const auto composes = std::ranges::find(machine, report_.compositor.render_node, &GpuAddress::render_node);
+      return composes == machine.end() ? std::nullopt : std::optional(*composes);
+    });
+    if (!made) return std::unexpected(std::move(made.error()));
+    const GpuChoice& choice = *made;
     const auto name = [](const GpuAddress& gpu) { return gpu.render_node.empty() ? gpu.pci : gpu.render_node; };
     report_.choice.reason = to_string(choice.reason);
     if (choice.gpu) {

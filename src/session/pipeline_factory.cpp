@@ -36,33 +36,20 @@ constexpr Nanoseconds kCompileLook = std::chrono::milliseconds(10);
 PipelineFactory::PipelineFactory(const RecordingOptions& options, FormatTable& formats)
     : options_(options), formats_(formats), encoders_(options.encoder, options.patience.open) {}
 
-Result<GpuChoice> PipelineFactory::choose_gpu() const {
-  std::optional<GpuAddress> named;
-  if (!options_.gpu.empty()) {
-    auto found = find_gpu(options_.gpu);
-    if (!found) return std::unexpected(std::move(found.error()));
-    named = std::move(*found);
-  }
-  const std::vector<GpuAddress> machine = machine_gpus();
-  std::optional<GpuAddress> compositor;
+std::optional<GpuAddress> PipelineFactory::compositor_gpu() const {
   // A camera's pictures come from nobody's GPU, and what is behind a PipeWire node is not known.
-  if (machine.size() > 1 && std::holds_alternative<PortalSpec>(options_.source)) {
-    const auto device = compositor_device(kCompositorPatience);
-    if (device) {
-      compositor = gpu_of_device(*device);
-    } else {
-      logger("session").debug("the compositor's GPU is not known: {}", device.error().message());
-    }
-  }
-  GpuChoice choice = which_gpu(std::move(named), machine, std::move(compositor));
-  if (choice.gpu) logger("session").debug("GPU: {} ({})", choice.gpu->text(), to_string(choice.reason));
-  return choice;
+  if (!std::holds_alternative<PortalSpec>(options_.source)) return std::nullopt;
+  const auto device = compositor_device(kCompositorPatience);
+  if (device) return gpu_of_device(*device);
+  logger("session").debug("the compositor's GPU is not known: {}", device.error().message());
+  return std::nullopt;
 }
 
 Result<void> PipelineFactory::open_importer() {
-  auto choice = choose_gpu();
+  auto choice = choose_gpu(options_.gpu, [this] { return compositor_gpu(); });
   if (!choice) return std::unexpected(std::move(choice.error()));
   gpu_ = std::move(*choice);
+  if (gpu_.gpu) logger("session").debug("GPU: {} ({})", gpu_.gpu->text(), to_string(gpu_.reason));
   // The route into the memory that the wanted encoder takes pictures from comes first.
   const EncoderRow* wanted = options_.encoder.encoder ? find_encoder_row(*options_.encoder.encoder) : nullptr;
   auto importer =

@@ -55,7 +55,7 @@ class PipelineFactory {
   void rehearse(Frame& first);
   [[nodiscard]] VideoParameters video_parameters(const Frame& first, const SourceInfo& source) const;
 
-  [[nodiscard]] Result<GpuChoice> choose_gpu() const;
+  [[nodiscard]] std::optional<GpuAddress> compositor_gpu() const;
 
   const RecordingOptions& options_;
   FormatTable& formats_;
