@@ -8,9 +8,9 @@
 
 namespace zc::test {
 // operator new has no other place to count.
-inline thread_local bool counting = false;                // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
-inline std::atomic<bool> counting_all = false;            // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
-inline std::atomic<std::size_t> allocations = 0;          // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
+inline thread_local bool counting = false;        // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
+inline std::atomic<bool> counting_all = false;    // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
+inline std::atomic<std::size_t> allocations = 0;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
 
 inline void* counted(std::size_t bytes) {
   if (counting || counting_all.load(std::memory_order_relaxed)) allocations.fetch_add(1, std::memory_order_relaxed);
