@@ -26,11 +26,11 @@ namespace {
 constexpr std::int64_t to_ticks(std::int64_t samples) { return samples * 15 / 8; }
 
 struct Row {
-  AudioCodec codec;
-  const char* encoder;  ///< libavcodec's name
-  AVSampleFormat format;
-  std::int64_t bits_per_channel;  ///< bit/s; 0: without loss
-  int frame_samples;              ///< 0: the encoder says
+  AudioCodec codec{};
+  const char* encoder = nullptr;  ///< libavcodec's name
+  AVSampleFormat format = AV_SAMPLE_FMT_NONE;
+  std::int64_t bits_per_channel = 0;  ///< bit/s; 0: without loss
+  int frame_samples = 0;              ///< 0: the encoder says
   const char* option = nullptr;
   const char* value = nullptr;
 };

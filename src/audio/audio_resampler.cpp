@@ -1,5 +1,6 @@
 #include "audio/audio_resampler.h"
 
+#include "base/log.h"
 #include "media/av_error.h"
 
 #include <algorithm>
@@ -108,7 +109,7 @@ Result<void> AudioResampler::begin_run(double time, std::size_t samples) {
 
 void AudioResampler::end_run() {
   if (!std::exchange(running_, false)) return;
-  static_cast<void>(convert(nullptr, 0));
+  if (const auto rest = convert(nullptr, 0); !rest) logger("audio").debug("{}", rest.error().message());
 }
 
 void AudioResampler::steer() {

@@ -33,6 +33,8 @@ class AudioResampler {
   /// Sound from `position` on. Unsupported: libswresample does not convert these.
   [[nodiscard]] static Result<AudioResampler> create(const AudioFormat& in, std::uint64_t layout, Nanoseconds start,
                                                      std::int64_t position = 0);
+  AudioResampler(const AudioResampler&) = delete;
+  AudioResampler& operator=(const AudioResampler&) = delete;
   AudioResampler(AudioResampler&&) noexcept = default;
   AudioResampler& operator=(AudioResampler&&) noexcept = default;
   ~AudioResampler() = default;

@@ -20,9 +20,9 @@ void set_quiet_logging();
 /// off the terminal, and "" when it is done. No effect on the journal. Thread-safe, after init_logging().
 void set_log_line_start(std::string_view start);
 
-/// The folder's logger: "capture", "zerocopy", "encode", "output", "session", "daemon", "cli", "ffmpeg". Made on first
-/// use; thread-safe. Keep the reference in a function-local static or ask again; the logger lives until the process
-/// ends.
+/// The folder's logger: "audio", "capture", "zerocopy", "encode", "output", "session", "daemon", "cli", "ffmpeg". Made
+/// on first use; thread-safe. Keep the reference in a function-local static or ask again; the logger lives until the
+/// process ends.
 [[nodiscard]] spdlog::logger& logger(std::string_view folder);
 
 }  // namespace zc

@@ -335,16 +335,16 @@ Result<AudioSourceSpec> parse_audio_source(std::string_view text) {
 
 std::string to_string(const AudioSourceSpec& spec) {
   struct Words {
-    std::string operator()(const DesktopAudio&) const { return "desktop"; }
+    std::string operator()(const DesktopAudio& /*one*/) const { return "desktop"; }
     std::string operator()(const DesktopAudioWithout& one) const {
       return fmt::format("{}{}", kWithout, one.application);
     }
-    std::string operator()(const MicrophoneAudio&) const { return "mic"; }
+    std::string operator()(const MicrophoneAudio& /*one*/) const { return "mic"; }
     std::string operator()(const ApplicationAudio& one) const {
       return fmt::format("{}{}", kApplication, one.application);
     }
     std::string operator()(const NodeAudio& one) const { return one.name; }
-    std::string operator()(const TestAudio&) const { return "test"; }
+    std::string operator()(const TestAudio& /*one*/) const { return "test"; }
   };
   return std::visit(Words{}, spec);
 }

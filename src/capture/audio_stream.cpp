@@ -118,8 +118,9 @@ Result<void> AudioStream::open(pw_core* core, const Target& target) {
   spa_pod_builder_init(&builder, memory.data(), memory.size());
   const spa_audio_info_raw info = spa_format(format_);
   const spa_pod* params[] = {spa_format_audio_raw_build(&builder, SPA_PARAM_EnumFormat, &info)};
-  const auto flags =
-      static_cast<pw_stream_flags>(PW_STREAM_FLAG_AUTOCONNECT | PW_STREAM_FLAG_MAP_BUFFERS | PW_STREAM_FLAG_RT_PROCESS);
+  constexpr int kFlags = PW_STREAM_FLAG_AUTOCONNECT | PW_STREAM_FLAG_MAP_BUFFERS | PW_STREAM_FLAG_RT_PROCESS;
+  // NOLINTNEXTLINE(clang-analyzer-optin.core.EnumCastOutOfRange): several of them
+  const auto flags = static_cast<pw_stream_flags>(kFlags);
   const int result = pw_stream_connect(stream_.get(), PW_DIRECTION_INPUT, PW_ID_ANY, flags, params, 1);
   if (result < 0) return fail_errno(-result, kOperation);
   return {};

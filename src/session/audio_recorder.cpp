@@ -50,6 +50,7 @@ Result<std::unique_ptr<AudioRecorder>> AudioRecorder::open(const AudioOptions& o
 
 std::vector<AudioStreamParameters> AudioRecorder::streams() const {
   std::vector<AudioStreamParameters> streams;
+  streams.reserve(tracks_.size());
   for (const auto& track : tracks_) streams.push_back(track->stream());
   return streams;
 }
@@ -152,6 +153,7 @@ Result<void> AudioRecorder::change(std::string_view source, const AudioChange& c
 std::vector<AudioTrackStatus> AudioRecorder::status() const {
   const std::lock_guard lock(mutex_);
   std::vector<AudioTrackStatus> all;
+  all.reserve(tracks_.size());
   for (const auto& track : tracks_) all.push_back(track->status());
   return all;
 }
