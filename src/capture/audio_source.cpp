@@ -104,6 +104,7 @@ class PipeWireAudio final : public AudioSource {
     std::optional<AudioDelay> delay = {};
     Nanoseconds since{};    ///< its sound waits to have a delay
     bool mistaken = false;  ///< it is not what was asked for
+    Nanoseconds from{};     ///< what came before was not
   };
 
   void close();
@@ -184,6 +185,7 @@ void PipeWireAudio::hand_over(AudioReader& reader, Stream& stream) {
   }
   if (!stream.delay) return;
   while (auto block = stream.sound->read()) {
+    if (block->time < stream.from) continue;
     if (stream.number == 0) reader.on_stream(stream.number = ++last_);
     // A block is a cycle's.
     const double samples =
@@ -203,7 +205,13 @@ std::map<std::string, bool> PipeWireAudio::wanted() {
   if (std::holds_alternative<DesktopAudio>(spec_)) {
     wanted.emplace("", true);
   } else if (std::holds_alternative<MicrophoneAudio>(spec_)) {
-    wanted.emplace("", false);
+    // Where there is none, the session manager takes what a sink plays for one.
+    const auto is_source = [](const auto& entry) {
+      const std::string_view kind = entry.second.property(PW_KEY_MEDIA_CLASS);
+      return kind.starts_with("Audio/Source") || kind == "Audio/Duplex";
+    };
+    const bool any = connection_->look([&](const auto& registry) { return std::ranges::any_of(registry, is_source); });
+    if (any) wanted.emplace("", false);
   } else if (const auto* node = std::get_if<NodeAudio>(&spec_)) {
     connection_->look([&](const PipeWireConnection::Registry& registry) {
       for (const auto& [id, object] : registry) {
@@ -283,8 +291,9 @@ void PipeWireAudio::look_for_delays() {
       const auto way = connection_->look([&](const PipeWireConnection::Registry& registry) {
         return loudspeaker_port(registry, stream.sound->node());
       });
-      // Where there is no microphone, the session manager takes what a sink plays for one.
-      stream.mistaken = way && way->sink && std::holds_alternative<MicrophoneAudio>(spec_);
+      // And where those there are give nothing, because nothing is plugged in.
+      const bool mistaken = way && way->sink && std::holds_alternative<MicrophoneAudio>(spec_);
+      if (std::exchange(stream.mistaken, mistaken) && !mistaken) stream.from = monotonic_now();
       std::optional<AudioDelay> delay;
       if (way && way->port == 0) {
         delay.emplace();
