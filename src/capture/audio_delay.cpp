@@ -7,6 +7,7 @@
 #include <spa/param/latency-utils.h>
 #include <spa/param/param.h>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <string>
@@ -23,6 +24,18 @@ const RegistryObject* find(const PipeWireConnection::Registry& registry, std::st
   return found == registry.end() ? nullptr : &found->second;
 }
 
+/// Of the longest way there is: of several, the loudspeaker's. What is beyond reason is nobody's loudspeaker.
+AudioDelay delay_of(const spa_latency_info& info) {
+  constexpr Nanoseconds kMost = std::chrono::seconds(5);
+  constexpr float kMostCycles = 64;
+  const Nanoseconds time =
+      std::clamp(Nanoseconds(info.max_ns), -kMost, kMost) + Nanoseconds(info.max_rate * std::nano::den / kAudioRate);
+  const bool good = info.max_quantum >= 0 && info.max_quantum <= kMostCycles && time >= -kMost && time <= kMost;
+  return good ? AudioDelay{.cycles = static_cast<double>(info.max_quantum), .more = time} : AudioDelay{};
+}
+
+std::string serial_of(const RegistryObject& port) { return std::string(port.property(PW_KEY_OBJECT_SERIAL)); }
+
 bool is_monitor(const RegistryObject& port) { return port.property(PW_KEY_PORT_MONITOR) == "true"; }
 
 }  // namespace
@@ -36,12 +49,12 @@ std::optional<LoudspeakerPort> loudspeaker_port(const PipeWireConnection::Regist
     if (port == nullptr || from == nullptr) continue;
     if (!is_monitor(*port)) {
       const bool plays = from->property(PW_KEY_MEDIA_CLASS) == "Stream/Output/Audio";
-      return LoudspeakerPort{.port = plays ? port->id : 0, .sink = std::nullopt};
+      return LoudspeakerPort{.port = plays ? port->id : 0, .serial = serial_of(*port), .sink = std::nullopt};
     }
     for (const auto& [other_id, other] : registry) {
       if (other.type == PW_TYPE_INTERFACE_Port && other.property(PW_KEY_PORT_DIRECTION) == "in" && !is_monitor(other) &&
           other.property(PW_KEY_NODE_ID) == link.property(PW_KEY_LINK_OUTPUT_NODE)) {
-        return LoudspeakerPort{.port = other_id, .sink = from->id};
+        return LoudspeakerPort{.port = other_id, .serial = serial_of(other), .sink = from->id};
       }
     }
   }
@@ -56,11 +69,7 @@ struct PortLatency::Events {
     if (id != SPA_PARAM_Latency || param == nullptr || spa_latency_parse(param, &info) < 0) return;
     if (info.direction != SPA_DIRECTION_INPUT) return;
     auto& self = *static_cast<PortLatency*>(data);
-    // The longest way there is: of several, the loudspeaker's.
-    self.value_ = AudioDelay{
-        .cycles = static_cast<double>(info.max_quantum),
-        .more = Nanoseconds(info.max_ns) + Nanoseconds(info.max_rate * std::nano::den / kAudioRate),
-    };
+    self.value_ = delay_of(info);
     self.changed_();
   }
   static constexpr pw_port_events table() {

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <string>
 
 namespace zc {
 
@@ -23,6 +24,7 @@ struct AudioDelay {
 /// Which port says how far the loudspeaker is from a stream that records what a sink or an application plays.
 struct LoudspeakerPort {
   std::uint32_t port = 0;
+  std::string serial;                 ///< the port's, which no other one has had
   std::optional<std::uint32_t> sink;  ///< the node whose monitor is recorded
 };
 /// `node`: the stream's own. Empty: it is not linked yet. Port 0: it records a microphone, whose delay its time has.

@@ -125,8 +125,8 @@ class PipeWireAudio final : public AudioSource {
   std::atomic<bool> changed_ = true;
   std::atomic<bool> gone_ = false;
   std::unique_ptr<PipeWireConnection> connection_;
-  std::map<std::uint32_t, std::unique_ptr<Playback>> playbacks_;     ///< by id; of the loop's thread
-  std::map<std::uint32_t, std::unique_ptr<PortLatency>> latencies_;  ///< by port; of the loop's thread
+  std::map<std::uint32_t, std::unique_ptr<Playback>> playbacks_;   ///< by id; of the loop's thread
+  std::map<std::string, std::unique_ptr<PortLatency>> latencies_;  ///< by port's serial; of the loop's thread
   std::map<std::string, Stream> streams_;
 };
 
@@ -286,7 +286,7 @@ void PipeWireAudio::keep_up(AudioReader& reader) {
 
 void PipeWireAudio::look_for_delays() {
   connection_->run([&] {
-    std::map<std::uint32_t, std::unique_ptr<PortLatency>> used;
+    std::map<std::string, std::unique_ptr<PortLatency>> used;
     for (auto& [target, stream] : streams_) {
       const auto way = connection_->look([&](const PipeWireConnection::Registry& registry) {
         return loudspeaker_port(registry, stream.sound->node());
@@ -298,10 +298,11 @@ void PipeWireAudio::look_for_delays() {
       if (way && way->port == 0) {
         delay.emplace();
       } else if (way) {
-        auto& latency = used[way->port];
-        if (!latency) latency = std::move(latencies_[way->port]);
-        if (!latency)
+        auto& latency = used[way->serial];
+        if (!latency) latency = std::move(latencies_[way->serial]);
+        if (!latency) {
           latency = std::make_unique<PortLatency>(connection_->registry(), way->port, [this] { changed_ = true; });
+        }
         delay = latency->value();
         // A sink that drives the graph is done last, and what listens to it has that cycle's sound in the next one.
         if (delay && way->sink == stream.sound->driver()) delay->cycles -= 1;
