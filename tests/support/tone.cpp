@@ -83,6 +83,15 @@ NullSink::~NullSink() {
 
 namespace {
 
+constexpr pw_stream_events events_of(decltype(pw_stream_events::process) process,
+                                     decltype(pw_stream_events::io_changed) io_changed = nullptr) {
+  pw_stream_events events{};
+  events.version = PW_VERSION_STREAM_EVENTS;
+  events.process = process;
+  events.io_changed = io_changed;
+  return events;
+}
+
 pw_stream* connect_stream(pw_core* core, const char* name, pw_properties* properties, spa_hook& hook,
                           const pw_stream_events& events, void* data, pw_direction direction, pw_stream_flags flags) {
   pw_stream* stream = pw_stream_new(core, name, properties);
@@ -116,12 +125,7 @@ struct FarSink::Impl {
 };
 
 FarSink::FarSink(const std::string& name, std::int64_t nanoseconds) : impl_(std::make_unique<Impl>()) {
-  static constexpr pw_stream_events kEvents = [] {
-    pw_stream_events events{};
-    events.version = PW_VERSION_STREAM_EVENTS;
-    events.process = Impl::process;
-    return events;
-  }();
+  static constexpr pw_stream_events kEvents = events_of(Impl::process);
   impl_->client.locked([&] {
     pw_properties* properties = pw_properties_new(PW_KEY_MEDIA_CLASS, "Audio/Sink", PW_KEY_NODE_NAME, name.c_str(),
                                                   PW_KEY_PRIORITY_SESSION, "1000", nullptr);
@@ -172,6 +176,7 @@ struct Device::Impl {
     memory.chunk->size = frames * 2 * static_cast<std::uint32_t>(sizeof(float));
     pw_stream_queue_buffer(self.stream, buffer);
     self.length = frames;
+    self.taken = true;
   }
   void run(const std::stop_token& stop) {
     time = std::chrono::duration<double>(monotonic_now()).count();
@@ -179,11 +184,15 @@ struct Device::Impl {
       time += static_cast<double>(length.load()) * (1 + slow) / kRate + static_cast<double>(lost.exchange(0)) / 1e9;
       std::this_thread::sleep_until(
           std::chrono::steady_clock::time_point(Nanoseconds(static_cast<std::int64_t>(time * 1e9))));
-      if (pw_stream_is_driving(stream)) pw_stream_trigger_process(stream);
+      if (!pw_stream_is_driving(stream)) continue;
+      if (!taken.exchange(false)) ++missed;
+      pw_stream_trigger_process(stream);
     }
   }
 
   const double slow;
+  std::atomic<bool> taken = true;
+  std::atomic<unsigned> missed = 0;
   std::atomic<std::int64_t> lost = 0;
   std::atomic<std::uint32_t> length = 1024;  ///< samples of a cycle
   std::atomic<double> time = 0;              ///< seconds, of a cycle's first sample
@@ -195,13 +204,7 @@ struct Device::Impl {
 };
 
 Device::Device(const std::string& name, double slow) : impl_(std::make_unique<Impl>(slow)) {
-  static constexpr pw_stream_events kEvents = [] {
-    pw_stream_events events{};
-    events.version = PW_VERSION_STREAM_EVENTS;
-    events.io_changed = Impl::io_changed;
-    events.process = Impl::process;
-    return events;
-  }();
+  static constexpr pw_stream_events kEvents = events_of(Impl::process, Impl::io_changed);
   impl_->client.locked([&] {
     pw_properties* properties =
         pw_properties_new(PW_KEY_MEDIA_CLASS, "Audio/Source", PW_KEY_NODE_NAME, name.c_str(), PW_KEY_PRIORITY_SESSION,
@@ -216,6 +219,7 @@ Device::~Device() {
   impl_->client.locked([&] { pw_stream_destroy(impl_->stream); });
 }
 void Device::lose(std::int64_t nanoseconds) { impl_->lost += nanoseconds; }
+unsigned Device::missed() const { return impl_->missed; }
 
 struct Tone::Impl {
   explicit Impl(ToneOptions wanted) : options(std::move(wanted)) {}
@@ -255,12 +259,7 @@ struct Tone::Impl {
 };
 
 Tone::Tone(ToneOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {
-  static constexpr pw_stream_events kEvents = [] {
-    pw_stream_events events{};
-    events.version = PW_VERSION_STREAM_EVENTS;
-    events.process = Impl::process;
-    return events;
-  }();
+  static constexpr pw_stream_events kEvents = events_of(Impl::process);
   impl_->client.locked([&] {
     const ToneOptions& o = impl_->options;
     pw_properties* properties =

@@ -49,6 +49,8 @@ class Device {
   ~Device();
   /// It misses so much.
   void lose(std::int64_t nanoseconds);
+  /// Cycles that the graph of a busy machine did not take in time, beside those.
+  [[nodiscard]] unsigned missed() const;
 
  private:
   struct Impl;
