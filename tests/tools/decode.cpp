@@ -1,5 +1,7 @@
 #include "tools/decode.h"
 
+#include "tools/av_ptr.h"
+
 #include <cerrno>
 #include <cmath>
 #include <cstring>
@@ -7,25 +9,11 @@
 #include <utility>
 
 extern "C" {
-#include <libavcodec/avcodec.h>
-#include <libavformat/avformat.h>
 #include <libavutil/pixdesc.h>
 }
 
 namespace zc::test {
 namespace {
-
-template <auto Free>
-struct FreeByAddress {
-  template <class T>
-  void operator()(T* object) const noexcept {
-    Free(&object);
-  }
-};
-using FormatPtr = std::unique_ptr<AVFormatContext, FreeByAddress<avformat_close_input>>;
-using CodecPtr = std::unique_ptr<AVCodecContext, FreeByAddress<avcodec_free_context>>;
-using FramePtr = std::unique_ptr<AVFrame, FreeByAddress<av_frame_free>>;
-using PacketPtr = std::unique_ptr<AVPacket, FreeByAddress<av_packet_free>>;
 
 std::unexpected<Error> failed(int averror, std::string operation) {
   std::array<char, AV_ERROR_MAX_STRING_SIZE> text{};

@@ -1,28 +1,13 @@
 #include "tools/decode_sound.h"
 
+#include "tools/av_ptr.h"
+
 #include <map>
 #include <memory>
 #include <utility>
 
-extern "C" {
-#include <libavcodec/avcodec.h>
-#include <libavformat/avformat.h>
-}
-
 namespace zc::test {
 namespace {
-
-template <auto Free>
-struct FreeByAddress {
-  template <class T>
-  void operator()(T* object) const noexcept {
-    Free(&object);
-  }
-};
-using FormatPtr = std::unique_ptr<AVFormatContext, FreeByAddress<avformat_close_input>>;
-using CodecPtr = std::unique_ptr<AVCodecContext, FreeByAddress<avcodec_free_context>>;
-using FramePtr = std::unique_ptr<AVFrame, FreeByAddress<av_frame_free>>;
-using PacketPtr = std::unique_ptr<AVPacket, FreeByAddress<av_packet_free>>;
 
 std::unexpected<Error> failed(const char* what) { return fail(ErrorKind::Internal, "decode sound", what); }
 
