@@ -58,7 +58,8 @@ Result<double> volume_value(std::string_view option, std::string_view text) {
   const auto [end, error] =
       std::from_chars(number.data(), number.data() + number.size(), decibels, std::chars_format::fixed);
   const bool whole = error == std::errc() && end == number.data() + number.size() && text.ends_with(kUnit);
-  if (!whole || !(decibels >= kQuietest && decibels <= kLoudest)) {
+  const bool within = decibels >= kQuietest && decibels <= kLoudest;  // "nan" is not
+  if (!whole || !within) {
     return fail(
         ErrorKind::Invalid, std::string(option),
         fmt::format("{} is not a volume from {}dB to {}dB, such as -6dB", in_quotes(text), kQuietest, kLoudest));

@@ -175,6 +175,7 @@ std::optional<SyncReport> SoundCheck::sync(const std::vector<PaintedPicture>& pi
   numbers.erase(first, last);
   report_.missing_beeps = static_cast<std::uint64_t>(numbers.back() - numbers.front() + 1) - numbers.size();
   std::vector<double> magnitude;
+  magnitude.reserve(late.size());
   for (const double one : late) magnitude.push_back(std::abs(one));
   return SyncReport{
       .p50_ms = quantile(late, 0.5), .p99_ms = quantile(magnitude, 0.99), .slope_ms_per_min = slope_of(times, late)};
