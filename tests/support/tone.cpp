@@ -169,14 +169,14 @@ struct Device::Impl {
     auto* samples = static_cast<float*>(memory.data);
     for (std::uint32_t i = 0; i < frames; ++i) {
       const double at = begin + static_cast<double>(i) * (1 + self.slow) / kRate;
-      samples[2 * i] = samples[2 * i + 1] = test_sound(Nanoseconds(static_cast<std::int64_t>(at * 1e9)));
+      const float heard = test_sound(Nanoseconds(static_cast<std::int64_t>(at * 1e9))) + kPresence;
+      samples[2 * i] = samples[2 * i + 1] = heard;
     }
     memory.chunk->offset = 0;
     memory.chunk->stride = 2 * sizeof(float);
     memory.chunk->size = frames * 2 * static_cast<std::uint32_t>(sizeof(float));
     pw_stream_queue_buffer(self.stream, buffer);
     self.length = frames;
-    self.taken = true;
   }
   void run(const std::stop_token& stop) {
     time = std::chrono::duration<double>(monotonic_now()).count();
@@ -185,14 +185,11 @@ struct Device::Impl {
       std::this_thread::sleep_until(
           std::chrono::steady_clock::time_point(Nanoseconds(static_cast<std::int64_t>(time * 1e9))));
       if (!pw_stream_is_driving(stream)) continue;
-      if (!taken.exchange(false)) ++missed;
       pw_stream_trigger_process(stream);
     }
   }
 
   const double slow;
-  std::atomic<bool> taken = true;
-  std::atomic<unsigned> missed = 0;
   std::atomic<std::int64_t> lost = 0;
   std::atomic<std::uint32_t> length = 1024;  ///< samples of a cycle
   std::atomic<double> time = 0;              ///< seconds, of a cycle's first sample
@@ -219,7 +216,6 @@ Device::~Device() {
   impl_->client.locked([&] { pw_stream_destroy(impl_->stream); });
 }
 void Device::lose(std::int64_t nanoseconds) { impl_->lost += nanoseconds; }
-unsigned Device::missed() const { return impl_->missed; }
 
 struct Tone::Impl {
   explicit Impl(ToneOptions wanted) : options(std::move(wanted)) {}

@@ -39,9 +39,11 @@ class FarSink {
 };
 
 /// A microphone with a clock of its own, which drives the graph: what a sound card is. It hears beeps that say when
-/// they are (media/test_sound.h).
+/// they are (media/test_sound.h), and kPresence beside, so that what it does not hear is told from silence.
 class Device {
  public:
+  static constexpr float kPresence = 0.005F;
+
   /// `slow`: how much longer than it should its clock's second lasts, 0.0003 for 300 ppm.
   Device(const std::string& name, double slow);
   Device(const Device&) = delete;
@@ -49,8 +51,6 @@ class Device {
   ~Device();
   /// It misses so much.
   void lose(std::int64_t nanoseconds);
-  /// Cycles that the graph of a busy machine did not take in time, beside those.
-  [[nodiscard]] unsigned missed() const;
 
  private:
   struct Impl;
