@@ -1,5 +1,6 @@
-// zerocast-desktop-client: a full-screen animated wl_shm client. Every picture carries zc::TestMark (frame number, time
-// of painting) in its top left corner. It is cheap on purpose: compositor and encoder share the machine with it.
+// zerocast-desktop-client: a full-screen animated wl_shm client. Every picture carries zc::TestMark (frame number, and
+// the time at which it will be shown) in its top left corner. It is cheap on purpose: compositor and encoder share the
+// machine with it.
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/unique_fd.h"
@@ -56,6 +57,7 @@ class Client {
   Result<void> start_beat();
   void on_global(std::uint32_t name, std::string_view interface);
   void on_configure(std::uint32_t serial);
+  void on_frame(std::uint32_t milliseconds);
   void draw();
   Result<void> dispatch(const UniqueFd& signals);
 
@@ -64,6 +66,7 @@ class Client {
   static const xdg_surface_listener kXdgSurface;
   static const xdg_toplevel_listener kToplevel;
   static const wl_callback_listener kFrame;
+  static const wl_output_listener kOutput;
 
   Mode mode_;
   std::uint32_t rate_hz_;
@@ -74,6 +77,7 @@ class Client {
   Owned<wl_subcompositor> subcompositor_;
   Owned<wl_shm> shm_;
   Owned<xdg_wm_base> wm_base_;
+  Owned<wl_output> output_;
   Owned<wl_surface> surface_;
   Owned<xdg_surface> xdg_surface_;
   Owned<xdg_toplevel> toplevel_;
@@ -87,6 +91,8 @@ class Client {
   bool running_ = true;
   std::optional<Error> failure_;
   std::uint32_t frames_ = 0;
+  Nanoseconds refresh_{};     ///< the output's
+  Nanoseconds next_frame_{};  ///< when the output can show another picture at the earliest
   Nanoseconds first_{};
   Nanoseconds last_{};
 };
@@ -114,11 +120,22 @@ const xdg_toplevel_listener Client::kToplevel = {
     .configure_bounds = [](void*, xdg_toplevel*, std::int32_t, std::int32_t) {},
     .wm_capabilities = [](void*, xdg_toplevel*, wl_array*) {}};
 
-const wl_callback_listener Client::kFrame = {.done = [](void* data, wl_callback*, std::uint32_t) {
-  auto* self = static_cast<Client*>(data);
-  self->frame_callback_.reset();
-  self->due_ = true;
+const wl_callback_listener Client::kFrame = {.done = [](void* self, wl_callback*, std::uint32_t milliseconds) {
+  static_cast<Client*>(self)->on_frame(milliseconds);
 }};
+
+const wl_output_listener Client::kOutput = {
+    .geometry = [](void*, wl_output*, std::int32_t, std::int32_t, std::int32_t, std::int32_t, std::int32_t, const char*,
+                   const char*, std::int32_t) {},
+    .mode =
+        [](void* self, wl_output*, std::uint32_t flags, std::int32_t, std::int32_t, std::int32_t millihertz) {
+          if ((flags & WL_OUTPUT_MODE_CURRENT) != 0 && millihertz > 0)
+            static_cast<Client*>(self)->refresh_ = Nanoseconds(1'000'000'000'000 / millihertz);
+        },
+    .done = [](void*, wl_output*) {},
+    .scale = [](void*, wl_output*, std::int32_t) {},
+    .name = [](void*, wl_output*, const char*) {},
+    .description = [](void*, wl_output*, const char*) {}};
 
 void Client::on_global(std::uint32_t name, std::string_view interface) {
   const auto bind = [&](const wl_interface& type, std::uint32_t version) {
@@ -132,6 +149,21 @@ void Client::on_global(std::uint32_t name, std::string_view interface) {
     shm_.reset(static_cast<wl_shm*>(bind(wl_shm_interface, 1)));
   else if (interface == xdg_wm_base_interface.name)
     wm_base_.reset(static_cast<xdg_wm_base*>(bind(xdg_wm_base_interface, 1)));
+  else if (interface == wl_output_interface.name && !output_) {
+    output_.reset(static_cast<wl_output*>(bind(wl_output_interface, 2)));
+    wl_output_add_listener(output_.get(), &kOutput, this);
+  }
+}
+
+/// The compositor has just begun a frame, whose time it tells in milliseconds of CLOCK_MONOTONIC, without the upper
+/// bits.
+void Client::on_frame(std::uint32_t milliseconds) {
+  frame_callback_.reset();
+  due_ = true;
+  const Nanoseconds now = monotonic_now();
+  const auto now_ms = static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+  const auto ago = std::chrono::milliseconds(static_cast<std::int32_t>(now_ms - milliseconds));
+  next_frame_ = now - ago + refresh_;
 }
 
 Result<void> Client::start_beat() {
@@ -181,7 +213,7 @@ void Client::on_configure(std::uint32_t serial) {
 
 void Client::draw() {
   const Nanoseconds now = monotonic_now();
-  if (!scene_ || !scene_->draw(*surface_, TestMark{frames_, now})) return;
+  if (!scene_ || !scene_->draw(*surface_, TestMark{frames_, std::max(now, next_frame_)})) return;
   due_ = false;
   on_beat_ = !beat_;
   if (frames_ == 0) first_ = now;

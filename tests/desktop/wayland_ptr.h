@@ -19,6 +19,7 @@ struct Destroy {
   void operator()(wl_shm* p) const noexcept { wl_shm_destroy(p); }
   void operator()(wl_shm_pool* p) const noexcept { wl_shm_pool_destroy(p); }
   void operator()(wl_buffer* p) const noexcept { wl_buffer_destroy(p); }
+  void operator()(wl_output* p) const noexcept { wl_output_destroy(p); }
   void operator()(wl_callback* p) const noexcept { wl_callback_destroy(p); }
   void operator()(wl_surface* p) const noexcept { wl_surface_destroy(p); }
   void operator()(wl_subsurface* p) const noexcept { wl_subsurface_destroy(p); }

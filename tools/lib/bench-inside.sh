@@ -107,10 +107,25 @@ sound() {
   done
   kill "${sound[@]}"
 }
+# One session: its file, what ffmpeg gets of it through SRT, and the replay of all of it.
 sound_zerocast() {
-  measured "$1" "$dir/zerocast" record --source portal --audio card --encoder libx264 --preset low-latency --crf 23 \
-    --encoder-option preset=ultrafast --encoder-option tune=zerolatency --seconds "$seconds" --json --overwrite "$1.mkv"
-  tail -n 1 "$1.log" >"$1.json"
+  local srt=${1/zerocast/zerocast_srt} replay=${1/zerocast/zerocast_replay} port=$((20000 + RANDOM % 10000)) daemon receiver
+  "$dir/zerocast-daemon" >"$1.daemon.log" 2>&1 &
+  daemon=$!
+  until "$dir/zerocast" session list >/dev/null 2>&1; do
+    kill -0 "$daemon" || return 1
+    sleep 0.1
+  done
+  ffmpeg -v error -i "srt://127.0.0.1:$port?mode=listener" -map 0 -c copy -y "$srt.mkv" </dev/null >"$srt.log" 2>&1 &
+  receiver=$!
+  "$dir/zerocast" session start --name bench --source portal --audio card --encoder libx264 --preset low-latency --crf 23 \
+    --encoder-option preset=ultrafast --encoder-option tune=zerolatency --replay-seconds "$((seconds + 60))" \
+    --sink "$1.mkv" --sink "srt://127.0.0.1:$port" >"$1.log" 2>&1
+  sleep "$seconds"
+  "$dir/zerocast" session save-replay bench "$replay.mkv" >>"$1.log" 2>&1
+  "$dir/zerocast" session stop --json bench >"$1.json"
+  kill "$daemon"
+  wait "$daemon" "$receiver" || true
 }
 sound_wf_recorder() {
   measured "$1" timeout -s INT -k 5 "$seconds" wf-recorder -c libx264 -x yuv420p -p preset=ultrafast -p tune=zerolatency \
