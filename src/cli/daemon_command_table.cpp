@@ -239,6 +239,11 @@ Result<void> keep_text(ActionOptions& options, Text /*option*/, Text text) {
 Result<void> keep_path(ActionOptions& options, Text /*option*/, Text text) {
   return store(absolute_sink(text), options.value);
 }
+/// One that there is: its number or its name.
+Result<void> keep_sink_there(ActionOptions& options, Text option, Text text) {
+  const bool number = !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+  return number ? keep_text(options, option, text) : keep_path(options, option, text);
+}
 
 /// A command that sends one order.
 struct ActionInfo {
@@ -248,37 +253,38 @@ struct ActionInfo {
   Text details;
   Text value;  ///< its second argument; empty: none
   Text value_help;
-  bool sink;  ///< the value is a file or a URL
+  Result<void> (*keep)(ActionOptions& options, Text option, Text text);  ///< its second argument
   Example example;
 };
 constexpr std::array kActions{
     ActionInfo{SessionAction::Stop, "session stop", "End a session and complete its files",
                "Returns when every file is complete, and tells what was recorded. Exit code 6: a sink failed, or its "
                "peer was never there.",
-               "", "", false, Example{"zerocast session stop meeting", "End the session 'meeting'."}},
+               "", "", nullptr, Example{"zerocast session stop meeting", "End the session 'meeting'."}},
     ActionInfo{SessionAction::Pause, "session pause", "Record nothing for a while",
-               "Stream time stands still: in the files the pause is a cut.", "", "", false,
+               "Stream time stands still: in the files the pause is a cut.", "", "", nullptr,
                Example{"zerocast session pause meeting", "Until 'zerocast session resume meeting'."}},
     ActionInfo{SessionAction::Resume, "session resume", "Go on after a pause", "The next picture is a keyframe.", "",
-               "", false, Example{"zerocast session resume meeting", "Go on recording."}},
+               "", nullptr, Example{"zerocast session resume meeting", "Go on recording."}},
     ActionInfo{SessionAction::Keyframe, "session keyframe", "Make the next picture a keyframe",
-               "For a viewer that has just joined.", "", "", false,
+               "For a viewer that has just joined.", "", "", nullptr,
                Example{"zerocast session keyframe show", "Right now."}},
     ActionInfo{SessionAction::Bitrate, "session bitrate", "Change the bit rate of a running session",
                "In place where the encoder can, else it is opened anew without losing a picture.", "RATE",
-               "In bit/s, such as 6M or 800k.", false,
+               "In bit/s, such as 6M or 800k.", keep_text,
                Example{"zerocast session bitrate show 2500k", "Less, from now on."}},
     ActionInfo{SessionAction::Framerate, "session framerate", "Change the constant frame rate of a running session",
-               "Of a session with --fps.", "FPS", "Such as 30 or 30000/1001.", false,
+               "Of a session with --fps.", "FPS", "Such as 30 or 30000/1001.", keep_text,
                Example{"zerocast session framerate show 30", "30 pictures per second from now on."}},
     ActionInfo{SessionAction::AddSink, "session add-sink", "Send a running session somewhere else too",
-               "From the next keyframe on, which is asked for.", "SINK", "A file or a URL.", true,
+               "From the next keyframe on, which is asked for.", "SINK", "A file or a URL.", keep_path,
                Example{"zerocast session add-sink meeting 'srt://192.0.2.7:9000'", "Let somebody else watch."}},
     ActionInfo{SessionAction::RemoveSink, "session remove-sink", "Complete one sink of a running session",
-               "The others go on.", "SINK", "The file or URL, as 'zerocast session list' has it.", true,
-               Example{"zerocast session remove-sink meeting 'srt://192.0.2.7:9000'", "Nobody watches any more."}},
+               "The others go on.", "SINK", "Its number or name, as 'zerocast session status NAME' has them.",
+               keep_sink_there, Example{"zerocast session remove-sink meeting 2", "Nobody watches any more."}},
     ActionInfo{SessionAction::SaveReplay, "session save-replay", "Save what a session has kept in memory",
-               "Of a session with --replay-seconds. The session goes on.", "FILE", "Where to; it must not exist.", true,
+               "Of a session with --replay-seconds. The session goes on.", "FILE", "Where to; it must not exist.",
+               keep_path,
                Example{"zerocast session save-replay games best-moment.mkv",
                        "Write the newest seconds of 'games' into a file."}},
 };
@@ -286,7 +292,7 @@ constexpr std::array kActions{
 std::unique_ptr<Command> action_command(const ActionInfo& action) {
   std::vector<ActionRow> rows{name_row()};
   if (!action.value.empty()) {
-    rows.push_back(value_row(action.value, action.value_help, action.sink, action.sink ? keep_path : keep_text));
+    rows.push_back(value_row(action.value, action.value_help, action.keep == keep_path, action.keep));
   }
   rows.push_back(json_row<ActionOptions>("Print one JSON object instead of text."));
   return std::make_unique<TableCommand<ActionOptions>>(

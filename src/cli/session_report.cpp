@@ -145,7 +145,8 @@ std::string session_text(const SessionView& session) {
     });
     const bool known = figures != session.sink_statistics.end();
     const std::string state = known ? sink_state(*figures) : std::string();
-    line("sink", state.empty() ? sink : fmt::format("{} {}", sink, state));
+    line(known ? fmt::format("sink {}", sink_value<std::int64_t>(*figures, "id")) : "sink",
+         state.empty() ? sink : fmt::format("{} {}", sink, state));
     if (known) line("watch", sink_value<std::string>(*figures, "watch"));
   }
   for (const auto& source : session.audio_sources) {

@@ -94,10 +94,20 @@ void Session::give_time_to_stop() {
   if (timer) kill_ = *std::move(timer);
 }
 
+std::optional<std::string> Session::sink_with_id(std::string_view text) const {
+  const auto found =
+      std::ranges::find(statistics_.sinks, text, [](const SinkStatistics& sink) { return std::to_string(sink.id); });
+  return found == statistics_.sinks.end() ? std::nullopt : std::optional(found->name);
+}
+
 void Session::request(RequestKind kind, std::vector<Setting> arguments, const Done& done) {
   if (!worker_ || !accepted_ || stopping_ || over()) {
     return done(
         fail(ErrorKind::Busy, fmt::format("reach session {}", name_), fmt::format("it is {}", to_string(state_))));
+  }
+  if (kind == RequestKind::RemoveSink) {
+    auto& sink = std::get<std::string>(arguments.front().value);
+    if (const auto name = sink_with_id(sink)) sink = *name;
   }
   const std::vector<Setting> kept = arguments;
   const std::size_t adds = kind == RequestKind::AddSink ? 1 : 0;

@@ -106,6 +106,8 @@ class Session {
   void set_state(SessionState state, const std::string& reason);
   void end(SessionState state, const std::string& reason);
   void answer_all(const Error& error);
+  /// The name of the sink that has this number.
+  [[nodiscard]] std::optional<std::string> sink_with_id(std::string_view text) const;
   /// Follows a successful request with what a new process must know.
   void remember(RequestKind kind, const std::vector<Setting>& arguments);
   [[nodiscard]] Setting& setting(std::string_view name, SettingValue otherwise);

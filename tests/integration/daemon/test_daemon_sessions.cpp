@@ -95,7 +95,8 @@ TEST_CASE("sinks come and go, a replay is saved, and a pause is a cut") {
   });
   REQUIRE(rig.client().reconfigure(name, {{"bitrate", std::int64_t{500'000}, {}}, {"fps", std::string("15"), {}}}));
   REQUIRE(rig.client().call(name, "RequestKeyframe"));
-  REQUIRE(rig.client().call(name, "RemoveSink", rig.path("second.mp4")));
+  CHECK(rig.client().call(name, "RemoveSink", "3").error().kind == ErrorKind::NotFound);
+  REQUIRE(rig.client().call(name, "RemoveSink", "2"));  // its number
   CHECK(check_file(rig.path("second.mp4")).frames >= 20);
   CHECK(rig.client().session(name)->sinks.size() == 1);
 

@@ -99,13 +99,16 @@ TEST_CASE("a peer that is not there is told by status and by stop's exit code") 
   for (const auto& [arguments, expected] :
        {std::pair{std::vector<std::string>{"status"}, fmt::format("\n{}: {}", name, note)},
         std::pair{std::vector<std::string>{"session", "status", name},
-                  fmt::format("\nsink                    {}", note)}}) {
+                  fmt::format("\nsink 2                  {}", note)}}) {
     const Answer status = run(rig, arguments);
     INFO(status.text);
     CHECK(status.exit_code == 0);
     CHECK(status.has(expected));
     CHECK_FALSE(status.has("beside.mkv is not"));
   }
+  const Answer removed = run(rig, {"session", "remove-sink", name, "3"});
+  CHECK(removed.exit_code != 0);
+  CHECK(removed.has("beside.mkv"));
   const Answer stopped = run(rig, {"stop", name});
   INFO(stopped.text);
   CHECK(stopped.exit_code == 6);

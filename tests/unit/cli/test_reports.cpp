@@ -186,11 +186,8 @@ namespace {
 
 std::vector<Setting> sink(const char* name, const char* state, const char* error = "", std::int64_t viewers = 0,
                           const char* watch = "") {
-  return {{"name", std::string(name), {}},
-          {"state", std::string(state), {}},
-          {"error", std::string(error), {}},
-          {"viewers", viewers, {}},
-          {"watch", std::string(watch), {}}};
+  return {{"name", std::string(name), {}}, {"state", std::string(state), {}}, {"error", std::string(error), {}},
+          {"viewers", viewers, {}},        {"watch", std::string(watch), {}}, {"id", std::int64_t{7}, {}}};
 }
 
 SessionView session_to(std::vector<std::vector<Setting>> sinks) {
@@ -222,9 +219,9 @@ TEST_CASE("a session whose peer is not there does not look as if it were") {
         "show: tcp://192.0.2.7:9 is not connected: connect to tcp://192.0.2.7:9: Connection refused\n"
         "show: /full.mkv has failed: write /full.mkv: No space left on device\n");
   const std::string all = session_text(dead);
-  CHECK(all.find("sink                    /show.mkv\n") != std::string::npos);
-  CHECK(all.find("sink                    srt://192.0.2.7:9 is not connected\n") != std::string::npos);
-  CHECK(all.find("sink                    /full.mkv has failed: write /full.mkv: No space") != std::string::npos);
+  CHECK(all.find("sink 7                  /show.mkv\n") != std::string::npos);
+  CHECK(all.find("sink 7                  srt://192.0.2.7:9 is not connected\n") != std::string::npos);
+  CHECK(all.find("sink 7                  /full.mkv has failed: write /full.mkv: No space") != std::string::npos);
 }
 
 TEST_CASE("a listener has viewers or waits for them, and says what they type") {
@@ -238,7 +235,7 @@ TEST_CASE("a listener has viewers or waits for them, and says what they type") {
   CHECK(notes(listener("running", 2)) == "show: srt://:9000 has 2 viewers" + how);
   CHECK(notes(listener("backing off", 0, "no address")) == "show: srt://:9000 is not connected: no address" + how);
   const std::string all = session_text(listener("running", 2));
-  CHECK(all.find("sink                    srt://:9000 has 2 viewers\n") != std::string::npos);
+  CHECK(all.find("sink 7                  srt://:9000 has 2 viewers\n") != std::string::npos);
   CHECK(all.find(std::string("watch                   ") + watch + "\n") != std::string::npos);
   CHECK(watch_text(listener("opening", 0)) == std::string("watch: ") + watch + "\n");
   CHECK(watch_text(session_to({sink("/show.mkv", "running")})).empty());
