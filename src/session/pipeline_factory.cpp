@@ -30,6 +30,7 @@ constexpr Nanoseconds kCompositorPatience = std::chrono::milliseconds(500);
 constexpr Nanoseconds kProducerPatience = std::chrono::milliseconds(500);
 constexpr Nanoseconds kCompilePatience = std::chrono::seconds(120);
 constexpr Nanoseconds kCompileLook = std::chrono::milliseconds(10);
+constexpr std::uint32_t kResized = 32;  // px less than the source's size, for a picture that has to be scaled
 
 }  // namespace
 
@@ -113,19 +114,32 @@ Result<std::unique_ptr<Encoder>> PipelineFactory::open_encoder(Frame& first, con
   auto encoder = encoders_.open(video);
   if (!encoder) return encoder;
   if (auto set = importer_->configure((*encoder)->input()); !set) return std::unexpected(std::move(set.error()));
-  rehearse(first);
+  // Later it would hold up the stream, for nothing.
+  if (!std::exchange(rehearsed_, true)) rehearse(first);
   return encoder;
 }
 
 void PipelineFactory::rehearse(Frame& first) {
-  const Nanoseconds until = monotonic_now() + kCompilePatience;
   if (!wait_for_producer(first, kProducerPatience)) return;
+  Rect crop;
+  cropped(first, [&] { crop = first.crop; });
+  make_once(first, crop);
+  // As after a change of the source's size: scaled.
+  if (crop.empty()) crop = {0, 0, first.buffer_size().width, first.buffer_size().height};
+  if (crop.width <= kResized || crop.height <= kResized) return;
+  crop.width -= kResized;
+  crop.height -= kResized;
+  make_once(first, crop);
+}
+
+void PipelineFactory::make_once(const Frame& first, const Rect& crop) {
+  const Nanoseconds until = monotonic_now() + kCompilePatience;
   while (true) {
     Frame twin;
     twin.image = first.image;
     twin.transform = first.transform;
     twin.colour = first.colour;
-    cropped(first, [&] { twin.crop = first.crop; });
+    twin.crop = crop;
     // What fails here fails for the picture itself, too, and is told then; but for a GPU that is still at work.
     const auto made = importer_->import(std::move(twin));
     if (made || made.error().kind != ErrorKind::Busy || monotonic_now() > until) return;

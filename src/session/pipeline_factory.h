@@ -50,9 +50,10 @@ class PipelineFactory {
   /// Looks at the frame as it will be shown.
   template <class Look>
   void cropped(Frame& frame, const Look& look) const;
-  /// Makes a picture like that and throws it away: drivers compile for each kind, on a cold cache for seconds, which is
-  /// to be over before the recording's time begins.
+  /// Makes a picture like that, and one like it of another size, and throws them away: drivers compile for each kind,
+  /// on a cold cache for seconds, which is to be over before the recording's time begins.
   void rehearse(Frame& first);
+  void make_once(const Frame& first, const Rect& crop);
   [[nodiscard]] VideoParameters video_parameters(const Frame& first, const SourceInfo& source) const;
 
   [[nodiscard]] std::optional<GpuAddress> compositor_gpu() const;
@@ -62,6 +63,7 @@ class PipelineFactory {
   GpuChoice gpu_;
   std::unique_ptr<Importer> importer_;
   EncoderChoice encoders_;
+  bool rehearsed_ = false;
 };
 
 }  // namespace zc
