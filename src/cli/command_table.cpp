@@ -32,6 +32,7 @@ constexpr std::array kStreamExamples{
     Example{"zerocast stream 'srt://192.0.2.7:9000?passphrase=correct-horse'", "Send over encrypted SRT."},
     Example{"zerocast stream --bitrate 4M --tee local.mkv 'srt://:9000?mode=listener'",
             "Wait for viewers, and keep a file."},
+    Example{"zerocast stream --key-file ~/.twitch-key --audio desktop twitch", "To a platform, with sound."},
     Example{"zerocast stream --codec h264 --fps 30 udp://239.1.2.3:5000", "Multicast H.264 at a constant rate."},
 };
 constexpr std::array kSourcesExamples{

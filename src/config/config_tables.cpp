@@ -173,13 +173,14 @@ Result<ConfigTables> read_config_tables() {
 
 std::optional<std::string> exposure_warning(const ConfigTables& config) {
   const auto exposed = [](const Setting& setting) {
-    if (const auto* text = std::get_if<std::string>(&setting.value)) return holds_passphrase(*text);
+    if (const auto* text = std::get_if<std::string>(&setting.value)) return holds_secret(*text);
     const auto* texts = std::get_if<std::vector<std::string>>(&setting.value);
-    return texts != nullptr && std::ranges::any_of(*texts, holds_passphrase);
+    return texts != nullptr && std::ranges::any_of(*texts, holds_secret);
   };
   const auto any = [&](const ConfigTable& table) { return std::ranges::any_of(table.settings, exposed); };
   if (!config.others_read || !std::ranges::any_of(config.tables, any)) return std::nullopt;
-  return fmt::format("{} holds a passphrase, and other users can read it: chmod 600 {}", config.path, config.path);
+  return fmt::format("{} holds a passphrase or key, and other users can read it: chmod 600 {}", config.path,
+                     config.path);
 }
 
 }  // namespace zc

@@ -36,8 +36,8 @@ struct ConfigTables {
 /// parse_config_tables(), and those of reading.
 [[nodiscard]] Result<ConfigTables> read_config_tables();
 
-/// One line for the owner of a file that holds a passphrase and that others can read, with what to do; nullopt: it is
-/// none.
+/// One line for the owner of a file that holds a passphrase or key and that others can read, with what to do; nullopt:
+/// it is none.
 [[nodiscard]] std::optional<std::string> exposure_warning(const ConfigTables& config);
 
 }  // namespace zc

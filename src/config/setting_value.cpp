@@ -11,11 +11,11 @@ std::string sink_name(std::string_view sink) {
   return std::string(is_url(sink) ? sink.substr(0, sink.find('?')) : sink);
 }
 
-bool holds_passphrase(std::string_view sink) {
-  constexpr std::string_view kOption = "passphrase=";
+bool holds_secret(std::string_view sink) {
   if (!is_url(sink)) return false;
   for (std::size_t at = sink.find('?'); at != std::string_view::npos; at = sink.find('&', at + 1)) {
-    if (sink.substr(at + 1).starts_with(kOption)) return true;
+    const std::string_view option = sink.substr(at + 1);
+    if (option.starts_with("passphrase=") || option.starts_with("key=")) return true;
   }
   return false;
 }

@@ -25,14 +25,14 @@ struct SessionDefaults {
 };
 
 /// As one would write it in the configuration file: true, 30, "hevc", ["a.mkv"]. The options of URLs, which may hold a
-/// passphrase, are left out.
+/// passphrase or key, are left out.
 [[nodiscard]] std::string setting_text(const SettingValue& value);
 
 /// Whether it names a network peer; a file otherwise.
 [[nodiscard]] bool is_url(std::string_view sink);
 /// A sink's name for logs and interfaces: without the options of URLs.
 [[nodiscard]] std::string sink_name(std::string_view sink);
-/// Whether it is a URL with a passphrase among its options.
-[[nodiscard]] bool holds_passphrase(std::string_view sink);
+/// Whether it is a URL with a passphrase or a key among its options.
+[[nodiscard]] bool holds_secret(std::string_view sink);
 
 }  // namespace zc

@@ -34,11 +34,16 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
+/// Of rtmpproto.c, among much else at the level "debug".
+bool holds_stream_key(std::string_view line) {
+  return line.find("Proto = ") != std::string_view::npos || line.find("publish command") != std::string_view::npos;
+}
+
 }  // namespace
 
 struct AvLogSink {
   static void take(int level, std::string_view line) {
-    if (line.empty()) return;
+    if (line.empty() || holds_stream_key(line)) return;
     if (current_capture != nullptr && level <= AV_LOG_WARNING) {
       // "[libx264 @ 0x55..] text": the address says nothing to a person.
       const std::size_t prefix = line.starts_with('[') ? line.find("] ") : std::string_view::npos;

@@ -4,6 +4,14 @@
 
 namespace zc {
 
+bool has_output_protocol(std::string_view name) {
+  void* cursor = nullptr;
+  while (const char* known = avio_enum_protocols(&cursor, 1)) {
+    if (name == known) return true;
+  }
+  return false;
+}
+
 int open_input(AvInputPtr& input, AVIOContext* io, AvOptions& options, const AVIOInterruptCB& interrupt) {
   AVFormatContext* context = avformat_alloc_context();
   if (context == nullptr) return AVERROR(ENOMEM);

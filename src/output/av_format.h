@@ -9,6 +9,7 @@ extern "C" {
 }
 
 #include <memory>
+#include <string_view>
 
 namespace zc {
 
@@ -34,6 +35,9 @@ using AvioConnection = std::unique_ptr<AVIOContext, AvioClose>;
 /// Dies before the AVIOContext that it reads from or writes to.
 using AvInputPtr = std::unique_ptr<AVFormatContext, AvInputClose>;
 using AvOutputPtr = std::unique_ptr<AVFormatContext, AvOutputFree>;
+
+/// Whether this libavformat can send by it.
+[[nodiscard]] bool has_output_protocol(std::string_view name);
 
 /// Opens what comes from `io` as Matroska, MP4 or MPEG-TS and as nothing else, whatever it says of further files.
 /// `options`: libavformat's further ones. An AVERROR, or 0.

@@ -1,6 +1,7 @@
 #include "output/container.h"
 
 #include "media/av_words.h"
+#include "media/packet.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -23,12 +24,15 @@ constexpr std::array kTsCodecs{Codec::H264, Codec::HEVC};
 
 constexpr std::array kMp4Audio{AudioCodec::Opus, AudioCodec::Aac, AudioCodec::Flac};
 constexpr std::array kTsAudio{AudioCodec::Opus, AudioCodec::Aac};
+constexpr std::array kFlvAudio{AudioCodec::Aac};
 
 constexpr std::array kContainers{
     ContainerInfo{Container::Mkv, "mkv", "Matroska", "matroska", kAllCodecs, kAudioCodecs, true, false},
     ContainerInfo{Container::Mp4, "mp4", "MP4", "mp4", kAllCodecs, kMp4Audio, false, false},
     ContainerInfo{Container::Ts, "ts", "MPEG-TS", "mpegts", kTsCodecs, kTsAudio, true, true},
 };
+// HEVC and AV1 ("enhanced RTMP") since FFmpeg 6.1.
+constexpr ContainerInfo kFlv{Container::Flv, "flv", "FLV", "flv", kAllCodecs, kFlvAudio, false, false, 1};
 
 bool listed(const ContainerInfo& row, Codec codec) { return std::ranges::find(row.codecs, codec) != row.codecs.end(); }
 bool listed(const ContainerInfo& row, AudioCodec codec) {
@@ -71,6 +75,7 @@ char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + '
 std::span<const ContainerInfo> containers() { return kContainers; }
 
 const ContainerInfo& info(Container container) {
+  if (container == Container::Flv) return kFlv;
   const auto* row = std::ranges::find(kContainers, container, &ContainerInfo::container);
   return row == kContainers.end() ? kContainers.front() : *row;
 }
@@ -91,5 +96,17 @@ std::string container_names() {
 
 Result<void> check_codec(Container container, Codec codec) { return check(container, codec, kAllCodecs); }
 Result<void> check_codec(Container container, AudioCodec codec) { return check(container, codec, kAudioCodecs); }
+
+Result<void> check_tracks(Container container, std::size_t tracks) {
+  const ContainerInfo& row = info(container);
+  if (tracks <= row.takes_tracks) return {};
+  return fail(ErrorKind::Unsupported, fmt::format("put {} tracks of sound into {}", tracks, row.title),
+              fmt::format("it takes {}; sources of one track are mixed", row.takes_tracks));
+}
+
+bool can_go_on(Container container, const StreamParameters& now, const StreamParameters& next) {
+  const ContainerInfo& row = info(container);
+  return (row.takes_new_headers || next.extradata == now.extradata) && (row.takes_new_size || next.size == now.size);
+}
 
 }  // namespace zc

@@ -4,6 +4,7 @@
 #include "media/audio_codec.h"
 #include "media/codec.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -12,7 +13,8 @@
 
 namespace zc {
 
-enum class Container : std::uint8_t { Mkv, Mp4, Ts };
+/// Flv is RTMP's, and no file's.
+enum class Container : std::uint8_t { Mkv, Mp4, Ts, Flv };
 
 /// One row per container.
 struct ContainerInfo {
@@ -28,8 +30,12 @@ struct ContainerInfo {
   /// The stream may go on in another size of picture when keyframes say which. The others state one in their head, and
   /// a file rolls over to a new one.
   bool takes_new_size;
+  std::size_t takes_tracks = SIZE_MAX;  ///< of sound, at most
 };
 
+struct StreamParameters;
+
+/// Those of files.
 [[nodiscard]] std::span<const ContainerInfo> containers();
 [[nodiscard]] const ContainerInfo& info(Container container);
 /// Case-insensitive; "mkv", "mp4", "ts".
@@ -41,5 +47,9 @@ struct ContainerInfo {
 /// that fit the container and the containers that fit the codec.
 [[nodiscard]] Result<void> check_codec(Container container, Codec codec);
 [[nodiscard]] Result<void> check_codec(Container container, AudioCodec codec);
+/// Unsupported: so many tracks of sound do not fit into it.
+[[nodiscard]] Result<void> check_tracks(Container container, std::size_t tracks);
+/// Whether what is `now` may become `next` within one file or connection.
+[[nodiscard]] bool can_go_on(Container container, const StreamParameters& now, const StreamParameters& next);
 
 }  // namespace zc

@@ -48,12 +48,6 @@ Result<void> FileSink::begin() {
   return {};
 }
 
-bool FileSink::takes(const StreamParameters& stream) const {
-  const ContainerInfo& container = info(container_);
-  return (container.takes_new_headers || stream.extradata == parameters_.extradata) &&
-         (container.takes_new_size || stream.size == parameters_.size);
-}
-
 bool FileSink::full(const Packet& packet) const {
   if (!has_packets_) return false;
   return (split_.time.count() > 0 && packet.pts - origin_ >= to_packet_clock(split_.time)) ||
@@ -103,7 +97,7 @@ Result<void> FileSink::write_rest() {
 Result<void> FileSink::write_next(const Packet& packet) {
   if (packet.track != 0 && (!has_packets_ || packet.pts < origin_)) return {};  // of before the first picture
   const bool due = full(packet);
-  if (packet.new_stream && !takes(*packet.new_stream)) {
+  if (packet.new_stream && !can_go_on(container_, parameters_, *packet.new_stream)) {
     if (auto rolled = roll_over(*packet.new_stream); !rolled) return rolled;
   } else {
     if (packet.new_stream) parameters_ = *packet.new_stream;

@@ -52,7 +52,6 @@ class FileSink final : public Sink {
   /// What waits for packets of other tracks.
   [[nodiscard]] Result<void> write_rest();
   /// Whether the file being written can go on with this stream.
-  [[nodiscard]] bool takes(const StreamParameters& stream) const;
   /// The file being written is as long or large as it may be.
   [[nodiscard]] bool full(const Packet& packet) const;
   /// Goes on in a new file, or in this one if it has no picture yet. Lost: it is no file.

@@ -66,6 +66,8 @@ constexpr std::array kMuxerOptions{
     // sets
     // with it.
     MuxerOption{Container::Ts, "pat_period", "0.2"},
+    // A peer cannot be told afterwards how long it was.
+    MuxerOption{Container::Flv, "flvflags", "no_duration_filesize"},
 };
 
 AVRational in_parts(std::uint32_t value, int parts) { return {static_cast<int>(value), parts}; }
@@ -309,6 +311,7 @@ Result<std::unique_ptr<Muxer>> Muxer::create(Container container, const StreamPa
   for (const AudioStreamParameters& track : stream.audio) {
     if (auto ok = check_codec(container, track.codec); !ok) return std::unexpected(ok.error());
   }
+  if (auto ok = check_tracks(container, stream.audio.size()); !ok) return std::unexpected(ok.error());
   constexpr std::size_t kMostExtradata = std::size_t{1} << 20U;
   if (stream.size.empty() || stream.size.width > INT16_MAX || stream.size.height > INT16_MAX ||
       stream.extradata.size() > kMostExtradata) {
@@ -365,7 +368,7 @@ Result<void> Muxer::Impl::close_when_due(const Packet& newest) {
 }
 
 Result<void> Muxer::Impl::close_fragment() {
-  if (container == Container::Ts || !open_since) return {};
+  if (container == Container::Ts || container == Container::Flv || !open_since) return {};
   open_since.reset();
   return check(av_write_frame(format.get(), nullptr), "write");
 }

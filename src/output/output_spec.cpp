@@ -16,9 +16,8 @@ namespace zc {
 namespace {
 
 constexpr std::string_view kOperation = "output";
-constexpr std::string_view kSchemes = "udp://HOST:PORT, tcp://HOST:PORT, srt://HOST:PORT, a file path or -";
-constexpr std::size_t kMinPassphrase = 10;  // libsrt: SRTO_PASSPHRASE
-constexpr std::size_t kMaxPassphrase = 79;
+constexpr std::string_view kSchemes =
+    "udp://HOST:PORT, tcp://HOST:PORT, srt://HOST:PORT, rtmp://HOST/APP, rtmps://HOST/APP, a file path or -";
 constexpr std::uint32_t kMaxLatencyMs = 60'000;
 
 std::unexpected<Error> invalid(std::string_view where, std::string detail) {
@@ -93,37 +92,89 @@ Result<void> set_max_viewers(SrtOutput& output, std::string_view where, const st
   return {};
 }
 
-Result<void> check_passphrase(std::string_view where, std::string_view value) {
-  if (value.size() >= kMinPassphrase && value.size() <= kMaxPassphrase) return {};
-  return invalid(where, fmt::format("passphrase must have {} to {} bytes", kMinPassphrase, kMaxPassphrase));
-}
+/// A kind of secret: its option, and those that say where it is.
+struct SecretKind {
+  std::string_view name;
+  std::string_view file_option;
+  std::string_view env_option;
+  std::size_t fewest;  ///< bytes
+  std::size_t most;
+  bool visible;  ///< no spaces and no control bytes
+};
+constexpr std::size_t kLongestSecret = 512;
+constexpr SecretKind kPassphrase{"passphrase", "passphrase-file", "passphrase-env", 10, 79, false};  // SRTO_PASSPHRASE
+constexpr SecretKind kKey{"key", "key-file", "key-env", 1, kLongestSecret, true};
 
-Result<void> check_one_passphrase(const SrtOutput& output, std::string_view where) {
-  if (output.passphrase.empty() && output.passphrase_file.empty() && output.passphrase_env.empty()) return {};
-  return invalid(where, "only one of passphrase, passphrase-file and passphrase-env can be given");
-}
-
-Result<void> set_passphrase(SrtOutput& output, std::string_view where, const std::string& value) {
-  if (auto only = check_one_passphrase(output, where); !only) return only;
-  if (auto good = check_passphrase(where, value); !good) return good;
-  output.passphrase = Secret(value);
-  return {};
-}
-
-Result<void> set_passphrase_file(SrtOutput& output, std::string_view where, const std::string& value) {
-  if (auto only = check_one_passphrase(output, where); !only) return only;
-  if (value.empty()) return invalid(where, "passphrase-file must be a path");
-  output.passphrase_file = value;
-  return {};
-}
-
-Result<void> set_passphrase_env(SrtOutput& output, std::string_view where, const std::string& value) {
-  if (auto only = check_one_passphrase(output, where); !only) return only;
-  if (value.empty() || value.find('=') != std::string::npos) {
-    return invalid(where, "passphrase-env must be the name of a variable");
+Result<void> check_secret(const SecretKind& kind, std::string_view where, std::string_view value) {
+  if (value.size() < kind.fewest || value.size() > kind.most) {
+    return invalid(where, fmt::format("{} must have {} to {} bytes", kind.name, kind.fewest, kind.most));
   }
-  output.passphrase_env = value;
+  if (kind.visible && std::ranges::any_of(value, [](char c) { return (c >= 0 && c <= 0x20) || c == 0x7f; })) {
+    return invalid(where, fmt::format("{} must have no spaces", kind.name));
+  }
   return {};
+}
+
+template <class Output>
+using SecretMember = SecretPlace Output::*;
+
+Result<void> check_one_secret(const SecretPlace& place, const SecretKind& kind, std::string_view where) {
+  if (place.empty()) return {};
+  return invalid(where,
+                 fmt::format("only one of {}, {} and {} can be given", kind.name, kind.file_option, kind.env_option));
+}
+
+template <class Output, SecretMember<Output> kMember, const SecretKind& kKind>
+Result<void> set_secret(Output& output, std::string_view where, const std::string& value) {
+  SecretPlace& place = output.*kMember;
+  if (auto only = check_one_secret(place, kKind, where); !only) return only;
+  if (auto good = check_secret(kKind, where, value); !good) return good;
+  place.value = Secret(value);
+  return {};
+}
+
+template <class Output, SecretMember<Output> kMember, const SecretKind& kKind>
+Result<void> set_secret_file(Output& output, std::string_view where, const std::string& value) {
+  SecretPlace& place = output.*kMember;
+  if (auto only = check_one_secret(place, kKind, where); !only) return only;
+  if (value.empty()) return invalid(where, fmt::format("{} must be a path", kKind.file_option));
+  place.file = value;
+  return {};
+}
+
+template <class Output, SecretMember<Output> kMember, const SecretKind& kKind>
+Result<void> set_secret_env(Output& output, std::string_view where, const std::string& value) {
+  SecretPlace& place = output.*kMember;
+  if (auto only = check_one_secret(place, kKind, where); !only) return only;
+  if (value.empty() || value.find('=') != std::string::npos) {
+    return invalid(where, fmt::format("{} must be the name of a variable", kKind.env_option));
+  }
+  place.env = value;
+  return {};
+}
+
+Result<Secret> read_secret(const SecretPlace& place, const SecretKind& kind, std::string_view where) {
+  if (place.file.empty() && place.env.empty()) return place.value;
+  std::string text;
+  if (!place.env.empty()) {
+    const char* value = std::getenv(place.env.c_str());
+    if (value == nullptr) return invalid(where, "the environment has no " + shown(place.env));
+    text = value;
+  } else {
+    // A FIFO might never end, nor a device's only line.
+    std::error_code unknown;
+    std::array<char, kLongestSecret + 3> line{};  // with "\r\n" and one byte too many
+    std::ifstream file;
+    if (std::filesystem::is_regular_file(place.file, unknown)) file.open(place.file);
+    if (!file.is_open() || file.read(line.data(), line.size()).gcount() == 0) {
+      return invalid(where, shown(place.file) + " is no file that can be read, or it is empty");
+    }
+    text.assign(line.data(), static_cast<std::size_t>(file.gcount()));
+    text.resize(std::min(text.size(), text.find('\n')));
+    if (text.ends_with('\r')) text.pop_back();
+  }
+  if (auto good = check_secret(kind, where, text); !good) return std::unexpected(std::move(good.error()));
+  return Secret(std::move(text));
 }
 
 Result<void> set_key_length(SrtOutput& output, std::string_view where, const std::string& value) {
@@ -175,14 +226,19 @@ struct Option {
 
 constexpr std::array<Option<TcpOutput>, 1> kTcpOptions{{{"listen", set_listen}}};
 constexpr std::array<Option<UdpOutput>, 2> kUdpOptions{{{"ttl", set_ttl}, {"interface", set_interface}}};
-constexpr std::array<Option<SrtOutput>, 8> kSrtOptions{{{"mode", set_mode},
-                                                        {"max-viewers", set_max_viewers},
-                                                        {"latency", set_latency},
-                                                        {"streamid", set_stream_id},
-                                                        {"pbkeylen", set_key_length},
-                                                        {"passphrase", set_passphrase},
-                                                        {"passphrase-file", set_passphrase_file},
-                                                        {"passphrase-env", set_passphrase_env}}};
+constexpr std::array<Option<SrtOutput>, 8> kSrtOptions{
+    {{"mode", set_mode},
+     {"max-viewers", set_max_viewers},
+     {"latency", set_latency},
+     {"streamid", set_stream_id},
+     {"pbkeylen", set_key_length},
+     {kPassphrase.name, set_secret<SrtOutput, &SrtOutput::passphrase, kPassphrase>},
+     {kPassphrase.file_option, set_secret_file<SrtOutput, &SrtOutput::passphrase, kPassphrase>},
+     {kPassphrase.env_option, set_secret_env<SrtOutput, &SrtOutput::passphrase, kPassphrase>}}};
+constexpr std::array<Option<RtmpOutput>, 3> kRtmpOptions{
+    {{kKey.name, set_secret<RtmpOutput, &RtmpOutput::key, kKey>},
+     {kKey.file_option, set_secret_file<RtmpOutput, &RtmpOutput::key, kKey>},
+     {kKey.env_option, set_secret_env<RtmpOutput, &RtmpOutput::key, kKey>}}};
 
 template <class Output>
 std::string option_names(std::span<const Option<Output>> table) {
@@ -226,30 +282,26 @@ bool plausible_host(std::string_view host, bool bracketed) {
   });
 }
 
-/// "host:port" or "[v6]:port". What does not parse is not repeated: it may hold "user:password@".
-Result<Endpoint> parse_endpoint(std::string_view scheme, std::string_view text) {
-  const std::string usage = fmt::format("expected {}://HOST:PORT", scheme);
+/// "host:port" or "[v6]:port"; without a port where there is a `usual` one. What does not parse is not repeated: it may
+/// hold "user:password@".
+Result<Endpoint> parse_endpoint(const std::string& usage, std::string_view text, std::optional<std::uint16_t> usual) {
   Endpoint endpoint;
   std::string_view port;
   const bool bracketed = text.starts_with('[');
-  if (bracketed) {
-    const std::size_t close = text.find(']');
-    if (close == std::string_view::npos || close == 1 || text.substr(close + 1, 1) != ":") {
-      return invalid(usage, "an IPv6 address is written [ADDRESS]:PORT");
-    }
-    endpoint.host = text.substr(1, close - 1);
-    port = text.substr(close + 2);
-  } else {
-    const std::size_t colon = text.find(':');
-    if (colon == std::string_view::npos) return invalid(usage, "the port is missing");
-    endpoint.host = text.substr(0, colon);
-    port = text.substr(colon + 1);
+  const std::size_t host_end = bracketed ? text.find(']') : std::min(text.size(), text.find(':'));
+  const std::string_view rest = text.substr(std::min(text.size(), host_end + (bracketed ? 1 : 0)));
+  const bool has_port = rest.starts_with(':');
+  if (bracketed && (host_end == std::string_view::npos || host_end == 1 || !(has_port || (rest.empty() && usual)))) {
+    return invalid(usage, "an IPv6 address is written [ADDRESS]:PORT");
   }
+  endpoint.host = text.substr(bracketed ? 1 : 0, host_end - (bracketed ? 1 : 0));
+  if (!has_port && !usual) return invalid(usage, "the port is missing");
+  if (has_port) port = rest.substr(1);
   constexpr std::size_t kLongestHost = 253;  // RFC 1035
   if (endpoint.host.size() > kLongestHost || !plausible_host(endpoint.host, bracketed)) {
     return invalid(usage, "the host is not a name or an address");
   }
-  const auto number = parse_number<std::uint16_t>(port);
+  const auto number = has_port ? parse_number<std::uint16_t>(port) : usual;
   if (!number || *number == 0) return invalid(usage, "the port must be 1 to 65535");
   endpoint.port = *number;
   return endpoint;
@@ -260,22 +312,59 @@ Result<void> require_host(const Endpoint& endpoint, std::string_view where, bool
   return invalid(where, "the host is missing; only a listener may leave it out");
 }
 
+Result<OutputSpec> parse_rtmp(std::string_view scheme, std::string_view rest, std::string_view query) {
+  constexpr std::uint16_t kRtmpPort = 1935;
+  constexpr std::uint16_t kRtmpsPort = 443;  // what platforms have; 1936 was never registered
+  constexpr std::size_t kLongestApp = 128;
+  const std::string usage = fmt::format("expected {}://HOST[:PORT]/APP", scheme);
+  const std::size_t slash = rest.find('/');
+  std::string_view app = slash == std::string_view::npos ? std::string_view{} : rest.substr(slash + 1);
+  if (app.ends_with('/')) app.remove_suffix(1);
+  RtmpOutput output;
+  output.tls = scheme == "rtmps";
+  auto endpoint = parse_endpoint(usage, rest.substr(0, slash), output.tls ? kRtmpsPort : kRtmpPort);
+  if (!endpoint) return std::unexpected(endpoint.error());
+  // Many write the key behind it. It would be shown.
+  if (app.find('/') != std::string_view::npos) {
+    return invalid(usage,
+                   "the stream's key does not go into the path, but into key-file=PATH, key-env=NAME or key=TEXT");
+  }
+  const bool plausible = !app.empty() && app.size() <= kLongestApp && std::ranges::all_of(app, [](char c) {
+    return is_alpha(c) || is_digit(c) || c == '-' || c == '_' || c == '.';
+  });
+  if (!plausible) return invalid(usage, "APP must be letters, digits, '-', '_' and '.', such as live");
+  output.endpoint = std::move(*endpoint);
+  output.app = app;
+  output.url = fmt::format("{}://{}", scheme, rest);
+  if (auto ok = apply_options<RtmpOutput>(output, output.url, query, kRtmpOptions); !ok)
+    return std::unexpected(ok.error());
+  if (auto ok = require_host(output.endpoint, output.url, false); !ok) return std::unexpected(ok.error());
+  if (output.key.empty()) {
+    return invalid(output.url, "the stream's key is missing: key-file=PATH, key-env=NAME or key=TEXT");
+  }
+  return OutputSpec{.container = Container::Flv, .target = std::move(output)};
+}
+
 Result<OutputSpec> parse_url(std::string_view scheme, std::string_view rest,
                              const std::optional<Container>& container) {
-  if (scheme != "udp" && scheme != "tcp" && scheme != "srt") {
+  constexpr std::array<std::string_view, 5> kKnown{"udp", "tcp", "srt", "rtmp", "rtmps"};
+  if (std::ranges::find(kKnown, scheme) == kKnown.end()) {
     return invalid("", fmt::format("unknown scheme '{}://'; valid: {}", shown(scheme), kSchemes));
   }
   const std::size_t question = rest.find('?');
   std::string_view authority = rest.substr(0, question);
   const std::string_view query = question == std::string_view::npos ? std::string_view{} : rest.substr(question + 1);
+  const bool rtmp = scheme.starts_with("rtmp");
+  if (container.value_or(Container::Ts) != Container::Ts || (rtmp && container)) {
+    return invalid(fmt::format("{}://", scheme),
+                   rtmp ? "RTMP carries FLV; leave --container out"
+                        : "network outputs carry MPEG-TS; leave --container out or pass ts");
+  }
+  if (rtmp) return parse_rtmp(scheme, authority, query);
   if (authority.ends_with('/')) authority.remove_suffix(1);
-  auto endpoint = parse_endpoint(scheme, authority);
+  auto endpoint = parse_endpoint(fmt::format("expected {}://HOST:PORT", scheme), authority, std::nullopt);
   if (!endpoint) return std::unexpected(endpoint.error());
   const std::string where = fmt::format("{}://{}", scheme, endpoint->text());
-  if (container.value_or(Container::Ts) != Container::Ts) {
-    return invalid(where, "network outputs carry MPEG-TS; leave --container out or pass ts");
-  }
-
   OutputSpec spec{.container = Container::Ts, .target = {}};
   if (scheme == "udp") {
     UdpOutput output{.peer = std::move(*endpoint), .ttl = {}, .interface = {}};
@@ -317,29 +406,10 @@ std::string_view extension_of(std::string_view path) {
 }  // namespace
 
 Result<Secret> read_passphrase(const SrtOutput& output) {
-  if (output.passphrase_file.empty() && output.passphrase_env.empty()) return output.passphrase;
-  const std::string where = "srt://" + output.endpoint.text();
-  std::string text;
-  if (!output.passphrase_env.empty()) {
-    const char* value = std::getenv(output.passphrase_env.c_str());
-    if (value == nullptr) return invalid(where, "the environment has no " + shown(output.passphrase_env));
-    text = value;
-  } else {
-    // A FIFO might never end, nor a device's only line.
-    std::error_code unknown;
-    std::array<char, kMaxPassphrase + 3> line{};  // with "\r\n" and one byte too many
-    std::ifstream file;
-    if (std::filesystem::is_regular_file(output.passphrase_file, unknown)) file.open(output.passphrase_file);
-    if (!file.is_open() || file.read(line.data(), line.size()).gcount() == 0) {
-      return invalid(where, shown(output.passphrase_file) + " is no file that can be read, or it is empty");
-    }
-    text.assign(line.data(), static_cast<std::size_t>(file.gcount()));
-    text.resize(std::min(text.size(), text.find('\n')));
-    if (text.ends_with('\r')) text.pop_back();
-  }
-  if (auto good = check_passphrase(where, text); !good) return std::unexpected(std::move(good.error()));
-  return Secret(std::move(text));
+  return read_secret(output.passphrase, kPassphrase, "srt://" + output.endpoint.text());
 }
+
+Result<Secret> read_key(const RtmpOutput& output) { return read_secret(output.key, kKey, output.url); }
 
 std::string Endpoint::text() const {
   return host.find(':') == std::string::npos ? fmt::format("{}:{}", host, port) : fmt::format("[{}]:{}", host, port);
@@ -354,6 +424,7 @@ std::string OutputSpec::name() const {
         if constexpr (std::is_same_v<Output, UdpOutput>) return "udp://" + output.peer.text();
         if constexpr (std::is_same_v<Output, TcpOutput>) return "tcp://" + output.endpoint.text();
         if constexpr (std::is_same_v<Output, SrtOutput>) return "srt://" + output.endpoint.text();
+        if constexpr (std::is_same_v<Output, RtmpOutput>) return output.url;
       },
       target);
 }

@@ -26,6 +26,14 @@ class Secret {
   std::string text_;
 };
 
+/// Where a secret is: in at most one of them.
+struct SecretPlace {
+  Secret value;
+  std::string file;  ///< its first line
+  std::string env;   ///< name of a variable of the environment
+  [[nodiscard]] bool empty() const { return value.empty() && file.empty() && env.empty(); }
+};
+
 struct Endpoint {
   std::string host;  ///< name or numeric address, IPv6 without brackets; empty: every local address (listeners only)
   std::uint16_t port = 0;
@@ -60,18 +68,24 @@ struct SrtOutput {
   Endpoint endpoint;
   bool listener = false;
   std::optional<unsigned> max_viewers;  ///< callers that a listener serves at a time; nullopt: kDefaultMaxViewers
-  Secret passphrase;                    ///< 10 to 79 bytes, or empty: not encrypted, or in one of the following
-  std::string passphrase_file;          ///< its first line
-  std::string passphrase_env;           ///< name of a variable of the environment
+  SecretPlace passphrase;               ///< 10 to 79 bytes; nowhere: not encrypted
   unsigned key_bytes = 0;               ///< 16, 24 or 32; 0: libsrt's own 16
   std::string stream_id;  ///< up to 512 bytes; which stream it is to a peer that serves several; of a listener:
                           ///< callers that ask for another one are refused
   std::optional<std::chrono::milliseconds> latency;  ///< nullopt: libsrt's own 120 ms
 };
+/// A platform or relay that streams are published to.
+struct RtmpOutput {
+  Endpoint endpoint;
+  bool tls = false;
+  std::string app;  ///< "live2": what platforms call it in their servers' URLs
+  std::string url;  ///< as it was typed, without options
+  SecretPlace key;  ///< 1 to 512 visible bytes
+};
 
 struct OutputSpec {
   Container container = Container::Mkv;
-  std::variant<FileOutput, StdoutOutput, UdpOutput, TcpOutput, SrtOutput> target;
+  std::variant<FileOutput, StdoutOutput, UdpOutput, TcpOutput, SrtOutput, RtmpOutput> target;
 
   /// For messages: the path, "stdout", or scheme://host:port. Never holds a passphrase.
   [[nodiscard]] std::string name() const;
@@ -81,6 +95,8 @@ struct OutputSpec {
 
 /// The passphrase, wherever it is. Invalid: it is not there, or of a wrong length.
 [[nodiscard]] Result<Secret> read_passphrase(const SrtOutput& output);
+/// Likewise the key of a stream.
+[[nodiscard]] Result<Secret> read_key(const RtmpOutput& output);
 
 /// Parses the FILE or URL of the command line:
 ///   PATH.mkv|.mp4|.ts, or any path with `container`     a file, FIFO or device
@@ -89,8 +105,10 @@ struct OutputSpec {
 ///   tcp://HOST:PORT[?listen=1]                          listen=1: HOST may be empty
 ///   srt://HOST:PORT[?mode=caller|listener&max-viewers=1..64&latency=MILLISECONDS&streamid=TEXT&pbkeylen=16|24|32&SECRET]
 ///     SECRET: passphrase=10..79 bytes, passphrase-file=PATH or passphrase-env=NAME, read when the output is opened
-/// The network ones carry MPEG-TS. Option values are percent-decoded. Invalid: one line that names the valid choices
-/// and never repeats an option's secret value.
+///   rtmp://HOST[:1935]/APP?KEY, rtmps://HOST[:443]/APP?KEY
+///     KEY: key=TEXT, key-file=PATH or key-env=NAME, likewise
+/// The network ones carry MPEG-TS, RTMP's FLV. Option values are percent-decoded. Invalid: one line that names the
+/// valid choices and never repeats an option's secret value.
 [[nodiscard]] Result<OutputSpec> parse_output(std::string_view text, const std::optional<std::string>& container,
                                               bool overwrite);
 

@@ -14,19 +14,27 @@ bool PacketQueue::full(std::size_t more_bytes) const {
 }
 
 void PacketQueue::clear() {
-  counters_.dropped += counters_.packets;
   while (counters_.packets > 0) {
-    ring_[head_] = Packet();
+    drop(std::exchange(ring_[head_], Packet()));
     head_ = (head_ + 1) % ring_.size();
     --counters_.packets;
   }
   counters_.bytes = 0;
 }
 
-void PacketQueue::enqueue(const Packet& packet) {
-  ring_[(head_ + counters_.packets) % ring_.size()] = packet;
-  ++counters_.packets;
+void PacketQueue::drop(const Packet& packet) {
+  ++counters_.dropped;
+  if (packet.new_stream) new_stream_ = packet.new_stream;
+}
+
+void PacketQueue::enqueue(Packet packet) {
+  if (packet.keyframe && new_stream_) {
+    if (!packet.new_stream) packet.new_stream = new_stream_;
+    new_stream_.reset();
+  }
   counters_.bytes += packet.bytes().size();
+  ring_[(head_ + counters_.packets) % ring_.size()] = std::move(packet);
+  ++counters_.packets;
   not_empty_.notify_one();
 }
 
@@ -66,7 +74,7 @@ PacketQueue::Push PacketQueue::push(const Packet& packet) {
     wait_for_keyframe_ = true;
   }
   if (wait_for_keyframe_ && !packet.keyframe) {
-    ++counters_.dropped;
+    drop(packet);
     return overflowed ? Push::KeyframeWanted : Push::Dropped;
   }
   wait_for_keyframe_ = false;

@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <vector>
 
@@ -62,10 +63,12 @@ class PacketQueue {
 
  private:
   [[nodiscard]] bool full(std::size_t more_bytes) const;
+  /// One that is not queued; what it says of the stream, the next keyframe says.
+  void drop(const Packet& packet);
   /// False: patience is over.
   [[nodiscard]] bool wait_for_room(std::unique_lock<std::mutex>& lock, std::size_t more_bytes);
   void clear();
-  void enqueue(const Packet& packet);
+  void enqueue(Packet packet);
 
   const QueuePolicy policy_;
   QueueLimits limits_;
@@ -76,6 +79,7 @@ class PacketQueue {
   std::size_t head_ = 0;  ///< index of the oldest
   Counters counters_;
   std::uint64_t popped_ = 0;
+  std::shared_ptr<const StreamParameters> new_stream_;  ///< of a packet that was dropped
   bool wait_for_keyframe_ = false;
   bool closed_ = false;
 };

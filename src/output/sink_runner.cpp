@@ -260,6 +260,7 @@ Result<void> SinkRunner::pump() {
         continue;
       case PacketQueue::Pop::Packet: break;
     }
+    if (packet.new_stream) stream_ = *packet.new_stream;
     const Nanoseconds begun = monotonic_now();
     if (auto written = sink_->write(packet); !written) {
       ++lost_;

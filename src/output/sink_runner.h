@@ -128,7 +128,7 @@ class SinkRunner {
   const SinkRunnerOptions options_;
   SinkEvents& events_;
   PacketQueue queue_;
-  StreamParameters stream_;
+  StreamParameters stream_;  ///< of the newest packet written, or tried
 
   std::atomic<std::uint64_t> packets_ = 0;
   std::atomic<std::uint64_t> bytes_ = 0;

@@ -8,20 +8,11 @@
 
 #include <cerrno>
 #include <string>
-#include <string_view>
 
 namespace zc {
 namespace {
 
 using std::chrono::microseconds;
-
-bool libavformat_has_srt() {
-  void* cursor = nullptr;
-  while (const char* name = avio_enum_protocols(&cursor, 1)) {
-    if (std::string_view(name) == "srt") return true;
-  }
-  return false;
-}
 
 class SrtCaller final : public PeerStream {
  public:
@@ -104,7 +95,7 @@ class SrtCaller final : public PeerStream {
 }  // namespace
 
 Result<std::unique_ptr<PeerStream>> make_srt_stream(const SrtOutput& output, const Interrupt& interrupt) {
-  if (!libavformat_has_srt()) {
+  if (!has_output_protocol("srt")) {
     return fail(ErrorKind::Unsupported, "open srt://" + output.endpoint.text(),
                 "this libavformat was built without SRT; udp:// and tcp:// work");
   }

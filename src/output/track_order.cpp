@@ -29,7 +29,7 @@ std::optional<Packet> TrackOrder::pop() {
   const bool all = std::ranges::none_of(waiting_, &std::deque<Packet>::empty);
   const std::deque<Packet>* next = first();
   if (next == nullptr || !begun_) return std::nullopt;
-  if (!all && newest_ - time_of(next->front()) < to_packet_clock(kPatience)) return std::nullopt;
+  if (!all && newest_ - time_of(next->front()) < to_packet_clock(patience_)) return std::nullopt;
   return pop_rest();
 }
 

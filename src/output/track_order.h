@@ -19,8 +19,8 @@ class TrackOrder {
   /// As long as an encoder keeps a picture that nothing follows, and then some.
   static constexpr Nanoseconds kPatience = std::chrono::seconds(8);
 
-  /// `audio`: tracks beside the pictures.
-  explicit TrackOrder(std::size_t audio) : waiting_(audio + 1) {}
+  /// `audio`: tracks beside the pictures. `patience`: for how long one that has nothing is waited for.
+  explicit TrackOrder(std::size_t audio, Nanoseconds patience = kPatience) : patience_(patience), waiting_(audio + 1) {}
 
   void push(Packet packet);
   /// The next one whose turn it is.
@@ -31,6 +31,7 @@ class TrackOrder {
  private:
   [[nodiscard]] std::deque<Packet>* first();
 
+  Nanoseconds patience_;
   std::vector<std::deque<Packet>> waiting_;  ///< by track
   bool begun_ = false;                       ///< there has been a picture
   std::int64_t newest_ = 0;                  ///< kPacketClock ticks

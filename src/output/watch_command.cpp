@@ -69,8 +69,7 @@ std::string watch_command(const OutputSpec& spec) {
   // As options: FFmpeg decodes no percent escapes in a URL.
   std::string command = "ffplay ";
   if (!srt->stream_id.empty()) command += "-streamid " + shell_word(srt->stream_id) + " ";
-  const bool secret = !srt->passphrase.empty() || !srt->passphrase_file.empty() || !srt->passphrase_env.empty();
-  if (secret) command += "-passphrase '...' ";
+  if (!srt->passphrase.empty()) command += "-passphrase '...' ";
   return command + shell_word("srt://" + in_reach(srt->endpoint));
 }
 

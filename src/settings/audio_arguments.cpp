@@ -113,6 +113,8 @@ Result<void> choose_audio_codec(RecordWords& words) {
   for (const OutputSpec& output : options.outputs) {
     if (options.audio.inputs.empty()) break;
     if (auto fits = check_codec(output.container, codec); !fits) return fits;
+    const unsigned tracks = std::ranges::max(options.audio.inputs, {}, &AudioInputOptions::track).track;
+    if (auto fits = check_tracks(output.container, tracks); !fits) return fits;
   }
   return {};
 }

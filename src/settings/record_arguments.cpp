@@ -5,6 +5,7 @@
 #include "encode/encoder_table.h"
 #include "settings/audio_arguments.h"
 #include "settings/encoding_arguments.h"
+#include "settings/platforms.h"
 #include "settings/values.h"
 
 #include <algorithm>
@@ -49,7 +50,7 @@ constexpr auto kPrimariesWords = words(kPrimaries);
 constexpr auto kTransferWords = words(kTransfers);
 constexpr std::array<std::string_view, 6> kSourceWords{"portal",         "portal:monitor", "portal:window",
                                                        "portal:virtual", "node:",          "test"};
-constexpr std::array<std::string_view, 3> kUrlWords{"srt://", "udp://", "tcp://"};
+constexpr std::array<std::string_view, 5> kSchemeWords{"srt://", "udp://", "tcp://", "rtmp://", "rtmps://"};
 
 constexpr std::string_view kSource = "Source";
 constexpr std::string_view kPicture = "Picture";
@@ -65,6 +66,15 @@ std::span<const std::string_view> container_words() {
     std::vector<std::string_view> names;
     for (const ContainerInfo& row : containers()) names.push_back(row.name);
     return names;
+  }();
+  return kWords;
+}
+
+std::span<const std::string_view> url_words() {
+  static const std::vector<std::string_view> kWords = [] {
+    std::vector<std::string_view> all(kSchemeWords.begin(), kSchemeWords.end());
+    std::ranges::copy(platform_words(), std::back_inserter(all));
+    return all;
   }();
   return kWords;
 }
@@ -252,14 +262,27 @@ std::vector<Row> destination_rows(bool live) {
     return {{{.name = "URL",
               .value = "URL",
               .group = kOutput,
-              .help = "Where to send MPEG-TS: srt://HOST:PORT (options mode=caller|listener, latency=MILLISECONDS, "
+              .help = "Where to: twitch, youtube or owncast:HOST, with --key-file; rtmp://HOST/APP or rtmps://HOST/APP "
+                      "(one of the options key-file=PATH, key-env=NAME and key=TEXT); or, as MPEG-TS, "
+                      "srt://HOST:PORT (options mode=caller|listener, latency=MILLISECONDS, "
                       "streamid=TEXT, pbkeylen=16|24|32, one of passphrase=..., passphrase-file=PATH and "
                       "passphrase-env=NAME, and of a listener max-viewers=1..64, else 8), udp://HOST:PORT (options "
                       "ttl=1..255, interface=NAME), tcp://HOST:PORT (option "
                       "listen=1). Options follow a '?' and are joined by '&'.",
               .fallback = "",
-              .suggestions = kUrlWords},
-             set}};
+              .suggestions = url_words()},
+             set},
+            {{.name = "--key-file",
+              .value = "FILE",
+              .group = kOutput,
+              .help = "The stream's key, as the platform or server gave it, is this file's first line. Keep the file "
+                      "from others: who has the key can stream in your name.",
+              .fallback = "",
+              .files = true},
+             [](Words& w, Text, Text text) -> Result<void> {
+               w.key_file = text;
+               return {};
+             }}};
   }
   return {
       {{.name = "FILE",
@@ -384,16 +407,46 @@ Result<OutputSpec> default_output(const RecordWords& words) {
   return spec;
 }
 
+/// RFC 3986 section 2.1, of what would not stand for itself in an option's value.
+std::string percent_encode(std::string_view text) {
+  std::string encoded;
+  for (const char c : text) {
+    const bool itself = c > ' ' && c != '%' && c != '&' && c != '#' && c != '?' && c != 0x7f;
+    encoded += itself ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return encoded;
+}
+
+/// `output`, a platform's name written out, with its key.
+Result<OutputSpec> parse_main_output(const RecordWords& words) {
+  const auto platform = words.options.live ? platform_url(words.output) : std::nullopt;
+  std::string text = platform.value_or(words.output);
+  if (!words.key_file.empty()) {
+    if (!text.starts_with("rtmp")) return invalid("--key-file", "only a platform or an rtmp:// URL has a stream key");
+    text += (text.find('?') == std::string::npos ? "?" : "&") + ("key-file=" + percent_encode(words.key_file));
+  } else if (platform) {
+    return invalid(in_quotes(words.output), "it needs the stream's key: --key-file FILE");
+  }
+  return parse_output(text, words.container, words.overwrite);
+}
+
+/// Whether any of them is what only FLV carries.
+bool publishes(const RecordWords& words) {
+  const auto is_rtmp = [](const std::string& text) { return text.starts_with("rtmp"); };
+  return is_rtmp(words.output) || (words.options.live && platform_url(words.output)) ||
+         std::ranges::any_of(words.tees, is_rtmp);
+}
+
 /// FILE or URL and every --tee, parsed and checked against each other.
 Result<std::vector<OutputSpec>> parse_outputs(const RecordWords& words) {
   const bool live = words.options.live;
   if (words.mixed_outputs && words.output.empty()) return std::vector<OutputSpec>{};
-  auto main = words.output.empty() && !live ? default_output(words)
-                                            : parse_output(words.output, words.container, words.overwrite);
+  auto main = words.output.empty() && !live ? default_output(words) : parse_main_output(words);
   if (!main) return std::unexpected(std::move(main.error()));
   if (!words.mixed_outputs && live && !main->live()) {
-    return invalid("URL", fmt::format("{} is not srt://, udp:// or tcp://HOST:PORT; 'zerocast record' writes files",
-                                      in_quotes(main->name())));
+    return invalid("URL",
+                   fmt::format("{} is no URL (srt://, rtmps://, ...) and no platform; 'zerocast record' writes files",
+                               in_quotes(main->name())));
   }
   if (!words.mixed_outputs && !live && main->live()) {
     return invalid("FILE", fmt::format("{} is a URL; use 'zerocast stream', or --tee for a further output",
@@ -484,6 +537,8 @@ Result<RecordOptions> finish_record(RecordWords words) {
   colour.range = words.range.value_or(colour.range);
   colour.primaries = words.primaries.value_or(colour.primaries);
   colour.transfer = words.transfer.value_or(colour.transfer);
+  // What every platform and relay takes.
+  if (publishes(words) && !wanted_codec(words.options.encoder)) words.options.encoder.codec = Codec::H264;
   const auto encodable = check_encoder(words.options);
   if (!encodable && encodable.error().kind == ErrorKind::Invalid) return std::unexpected(encodable.error());
   if (auto stored = store(parse_source(words.source), words.options.source); !stored) {

@@ -15,7 +15,8 @@ namespace zc {
 struct RecordWords {
   RecordOptions options;
   std::string source = "portal";
-  std::string output;  ///< FILE, URL or "-"
+  std::string output;    ///< FILE, URL, "-", or one of platform_words()
+  std::string key_file;  ///< of `output`
   std::vector<std::string> tees;
   std::optional<std::string> container;  ///< of `output`; nullopt: by its extension
   bool overwrite = false;

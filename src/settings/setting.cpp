@@ -52,7 +52,7 @@ constexpr std::array kSessionSettings{
 };
 constexpr std::string_view kNegation = "--no-";
 /// What only means something to who types it, or has another form here.
-constexpr std::array<std::string_view, 4> kNotSettings{"--output", "--tee", "--json", "--quiet"};
+constexpr std::array<std::string_view, 5> kNotSettings{"--output", "--tee", "--json", "--quiet", "--key-file"};
 
 using Row = ArgumentRow<RecordWords>;
 

@@ -148,6 +148,9 @@ Result<void> MediaInput::Impl::open_file(const std::string& path) {
 Result<void> MediaInput::Impl::open_peer(const OutputSpec& spec) {
   name = spec.name();
   live = true;
+  if (std::holds_alternative<RtmpOutput>(spec.target)) {
+    return fail(ErrorKind::Unsupported, fmt::format("open {}", name), "RTMP is published, not read");
+  }
   Endpoint endpoint;
   std::string scheme = "udp";
   AvOptions options;

@@ -227,6 +227,34 @@ TEST_CASE("stream has live defaults") {
   CHECK(options.outputs.front().container == Container::Ts);
 }
 
+TEST_CASE("platforms by name, with the key from a file") {
+  struct Row {
+    const char* word;
+    const char* name;
+  };
+  for (const Row& row :
+       {Row{"twitch", "rtmps://ingest.global-contribute.live-video.net:443/app"},
+        Row{"youtube", "rtmps://a.rtmps.youtube.com:443/live2"},
+        Row{"owncast:live.example", "rtmp://live.example/live"}, Row{"rtmp://h:1935/show", "rtmp://h:1935/show"}}) {
+    CAPTURE(row.word);
+    const auto result = parse({"stream", "--source", "test", "--key-file", "my key&more", row.word});
+    REQUIRE(result.has_value());
+    const auto& options = std::get<RecordOptions>(*result);
+    REQUIRE(options.outputs.size() == 1);
+    CHECK(options.outputs.front().name() == row.name);
+    CHECK(std::get<RtmpOutput>(options.outputs.front().target).key.file == "my key&more");
+    // What every platform takes.
+    CHECK(options.encoder.codec == Codec::H264);
+    CHECK(options.audio.encoder.codec == AudioCodec::Aac);
+  }
+  // A file beside it is what it was, and a codec that was asked for stays.
+  CHECK(record({"--tee", "rtmp://h/live?key=k", "a.mkv"}).encoder.codec == Codec::H264);
+  CHECK(record({"--tee", "rtmp://h/live?key=k", "--encoder", "libx264", "a.mkv"}).encoder.codec == std::nullopt);
+  CHECK(record({"twitch.mkv"}).outputs.front().name() == "twitch.mkv");
+  CHECK(error_of({"stream", "--source", "test", "--key-file", "k", "owncast:"}) ==
+        "output rtmp:///live: the host is missing; only a listener may leave it out");
+}
+
 TEST_CASE("sources, encoders and completion") {
   CHECK(std::get<SourcesOptions>(*parse({"sources", "--json"})).json);
   CHECK_FALSE(std::get<SourcesOptions>(*parse({"sources"})).json);
@@ -316,11 +344,17 @@ TEST_CASE("wrong words get one clear line") {
       {{"record", "--source", "test", "udp://127.0.0.1:5000"},
        "FILE: 'udp://127.0.0.1:5000' is a URL; use 'zerocast stream', or --tee for a further output"},
       {{"stream", "--source", "test", "a.ts"},
-       "URL: 'a.ts' is not srt://, udp:// or tcp://HOST:PORT; 'zerocast record' writes files"},
+       "URL: 'a.ts' is no URL (srt://, rtmps://, ...) and no platform; 'zerocast record' writes files"},
+      {{"stream", "--source", "test", "twitch"}, "'twitch': it needs the stream's key: --key-file FILE"},
+      {{"stream", "--source", "test", "--key-file", "k", "srt://h:1"},
+       "--key-file: only a platform or an rtmp:// URL has a stream key"},
+      {{"stream", "--source", "test", "rtmp://h/live"},
+       "output rtmp://h/live: the stream's key is missing: key-file=PATH, key-env=NAME or key=TEXT"},
       {{"record", "--source", "test", "--json", "-"}, "--json: stdout already carries the video"},
       {{"record", "--source", "test", "--tee", "-", "-"}, "--tee: only one output can be stdout"},
       {{"record", "--source", "test", ""},
-       "output: is empty; valid: udp://HOST:PORT, tcp://HOST:PORT, srt://HOST:PORT, a file path or -"},
+       "output: is empty; valid: udp://HOST:PORT, tcp://HOST:PORT, srt://HOST:PORT, rtmp://HOST/APP, "
+       "rtmps://HOST/APP, a file path or -"},
       {{"completion"}, "completion: SHELL is missing; see 'zerocast completion --help'"},
       {{"completion", "tcsh"}, "SHELL: 'tcsh' is not one of bash, zsh, fish"},
       {{"encoders", "--size", "1x1"}, "--size: 1x1 is outside 16x16 to 16384x16384"},
@@ -336,6 +370,10 @@ TEST_CASE("a codec that does not fit the container is refused on the command lin
   REQUIRE_FALSE(result.has_value());
   CHECK(result.error().message() == "put av1 into MPEG-TS: ts takes h264, hevc; av1 fits into mkv, mp4");
   CHECK(exit_code(result.error(), Stage::Arguments) == ExitCode::Usage);
+  const auto tracks =
+      parse({"stream", "--source", "test", "--audio", "test", "--audio", "mic,track=2", "rtmp://h/live?key=k"});
+  REQUIRE_FALSE(tracks.has_value());
+  CHECK(tracks.error().message() == "put 2 tracks of sound into FLV: it takes 1; sources of one track are mixed");
 }
 
 TEST_CASE("no message repeats a passphrase") {

@@ -55,13 +55,14 @@ TEST_CASE("settings are shown as one would write them, and no passphrase with th
         "[\"/a\", \"srt://h:1\"]");
 }
 
-TEST_CASE("a passphrase in a URL is seen, and nothing else is taken for one") {
-  CHECK(holds_passphrase("srt://h:1?passphrase=correct-horse"));
-  CHECK(holds_passphrase("srt://h:1?latency=120&passphrase=correct-horse"));
+TEST_CASE("a passphrase or key in a URL is seen, and nothing else is taken for one") {
+  CHECK(holds_secret("rtmp://h/live?key=hush"));
+  CHECK(holds_secret("srt://h:1?passphrase=correct-horse"));
+  CHECK(holds_secret("srt://h:1?latency=120&passphrase=correct-horse"));
   for (const char* none : {"srt://h:1", "srt://h:1?latency=120", "/tmp/a?passphrase=b.mkv", "srt://passphrase=x:1",
-                           "srt://h:1?mode=passphrase"}) {
+                           "srt://h:1?mode=passphrase", "rtmp://h/live?key-file=key=1", "rtmp://key=1/live"}) {
     CAPTURE(none);
-    CHECK_FALSE(holds_passphrase(none));
+    CHECK_FALSE(holds_secret(none));
   }
 }
 

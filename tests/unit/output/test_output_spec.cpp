@@ -1,5 +1,6 @@
 #include "output/output_spec.h"
 
+#include "media/packet.h"
 #include "output/watch_command.h"
 #include "support/temporary_folder.h"
 
@@ -84,12 +85,12 @@ TEST_CASE("network outputs") {
   const SrtOutput srt =
       std::get<SrtOutput>(parsed("srt://h:7000?mode=listener&passphrase=eleven%26char&latency=250").target);
   CHECK(srt.listener);
-  CHECK(srt.passphrase.reveal() == "eleven&char");
+  CHECK(srt.passphrase.value.reveal() == "eleven&char");
   CHECK(srt.latency == std::chrono::milliseconds(250));
 }
 
 TEST_CASE("network outputs that cannot be") {
-  CHECK(has(refused("rtmp://h/app"), "udp://HOST:PORT, tcp://HOST:PORT, srt://HOST:PORT"));
+  CHECK(has(refused("rtsp://h/app"), "udp://HOST:PORT, tcp://HOST:PORT, srt://HOST:PORT, rtmp://HOST/APP"));
   CHECK(has(refused("UDP://h:1"), "unknown scheme"));
   CHECK(has(refused("udp://h"), "port is missing"));
   for (const char* port : {"0", "65536", "-1", "1x", "", " 1", "+1"}) {
@@ -192,8 +193,8 @@ TEST_CASE("a passphrase comes from a file or the environment, too") {
 
 TEST_CASE("a passphrase has 10 to 79 bytes and is never shown") {
   const auto with = [](const std::string& passphrase) { return "srt://h:1?passphrase=" + passphrase; };
-  CHECK(std::get<SrtOutput>(parsed(with(std::string(10, 'p'))).target).passphrase.reveal().size() == 10);
-  CHECK(std::get<SrtOutput>(parsed(with(std::string(79, 'p'))).target).passphrase.reveal().size() == 79);
+  CHECK(std::get<SrtOutput>(parsed(with(std::string(10, 'p'))).target).passphrase.value.reveal().size() == 10);
+  CHECK(std::get<SrtOutput>(parsed(with(std::string(79, 'p'))).target).passphrase.value.reveal().size() == 79);
   CHECK(has(refused(with(std::string(9, 'p'))), "10 to 79 bytes"));
   CHECK(has(refused(with(std::string(80, 'p'))), "10 to 79 bytes"));
   CHECK(has(refused(with("")), "10 to 79 bytes"));
@@ -203,9 +204,75 @@ TEST_CASE("a passphrase has 10 to 79 bytes and is never shown") {
        {"srt://h:1?passphrase=hush-hush&mode=x", "srt://h:1?passphrase=hush-hush-hush&hush-more",
         "srt://h?passphrase=hush", "srt://user:hush@h:1", "srt://h:1?mode=hush-hush", "srt://h:1?passphrase=hush%zz",
         "srt://:1?passphrase=hush-hush-1", "srt://h:hush", "tcp://h:1?passphrase=hush",
-        "srt://h:1?passphrase=hush-hush-1&passphrase=hush", "srt://h:1?hush-hush", "rtmp://h:1?passphrase=hush"}) {
+        "srt://h:1?passphrase=hush-hush-1&passphrase=hush", "srt://h:1?hush-hush", "rtmp://h:1?passphrase=hush",
+        "rtmp://h/live/hush", "rtmps://h/live?key=hush%20hush", "rtmp://user:hush@h/live?key=k",
+        "rtmp://h:hush/live?key=k", "rtmp://h/live?key=hush&hush",
+        "rtmp://h/live?key=hush&key-env=HUSH_HUSH&key=hush"}) {
     CHECK_FALSE(has(refused(text), "hush"));
   }
+}
+
+TEST_CASE("RTMP has a server, an app and a key") {
+  const auto rtmp = [](std::string_view url) { return std::get<RtmpOutput>(parsed(url).target); };
+  const RtmpOutput plain = rtmp("rtmp://studio.example/live?key=cam%26one");
+  CHECK(plain.endpoint.text() == "studio.example:1935");
+  CHECK_FALSE(plain.tls);
+  CHECK(plain.app == "live");
+  CHECK(read_key(plain)->reveal() == "cam&one");
+  const RtmpOutput secure = rtmp("rtmps://[2001:db8::7]/live2/?key-env=ZEROCAST_TEST_KEY");
+  CHECK(secure.endpoint.text() == "[2001:db8::7]:443");
+  CHECK(secure.tls);
+  CHECK(secure.app == "live2");
+  CHECK(rtmp("rtmps://h:8443/a?key=k").endpoint.port == 8443);
+  CHECK(rtmp("rtmp://[::1]:1936/a?key=k").endpoint.port == 1936);
+  // As it was typed, so that the daemon knows it again, and without the key.
+  CHECK(parsed("rtmp://h/live?key=hush").name() == "rtmp://h/live");
+  CHECK(parsed("rtmp://h:1935/live/?key=hush").name() == "rtmp://h:1935/live/");
+  CHECK(parsed("rtmp://h/live?key=k").container == Container::Flv);
+  CHECK(parsed("rtmp://h/live?key=k").live());
+
+  CHECK(has(refused("rtmp://h/live"), "the stream's key is missing: key-file=PATH, key-env=NAME or key=TEXT"));
+  CHECK(has(refused("rtmp://h/live/cam1?key=k"), "does not go into the path"));
+  for (const char* no_app : {"rtmp://h?key=k", "rtmp://h/?key=k", "rtmp://h/a%20b?key=k", "rtmp://h/a b?key=k"}) {
+    CHECK(has(refused(no_app), "expected rtmp://HOST[:PORT]/APP: APP must be"));
+  }
+  CHECK(has(refused("rtmp:///live?key=k"), "the host is missing"));
+  CHECK(has(refused("rtmp://h:0/live?key=k"), "port must be 1 to 65535"));
+  CHECK(has(refused("rtmp://h/live?key="), "key must have 1 to 512 bytes"));
+  CHECK(has(refused("rtmp://h/live?key=" + std::string(513, 'k')), "key must have 1 to 512 bytes"));
+  CHECK(has(refused("rtmp://h/live?key=two%20words"), "key must have no spaces"));
+  CHECK(has(refused("rtmp://h/live?key=k&key-file=/k"), "only one of key, key-file and key-env"));
+  CHECK(has(refused("rtmp://h/live?stream=k"), "valid: key, key-file, key-env"));
+  CHECK(has(refused("rtmp://h/live?key=k", "ts"), "RTMP carries FLV"));
+
+  const test::TemporaryFolder folder;
+  std::ofstream(folder.file("key")) << "live_1_abc?bandwidthtest=true\n";
+  CHECK(read_key(rtmp("rtmp://h/live?key-file=" + folder.file("key")))->reveal() == "live_1_abc?bandwidthtest=true");
+  CHECK_FALSE(read_key(rtmp("rtmp://h/live?key-file=/nowhere/key")));
+  CHECK_FALSE(read_key(rtmp("rtmp://h/live?key-env=ZEROCAST_TEST_NO_KEY")));
+}
+
+TEST_CASE("FLV has one track of AAC, and goes on with no other stream") {
+  CHECK(check_codec(Container::Flv, Codec::H264));
+  CHECK(check_codec(Container::Flv, AudioCodec::Aac));
+  CHECK(check_codec(Container::Flv, AudioCodec::Opus).error().message() ==
+        "put opus into FLV: flv takes aac; opus fits into mkv, mp4, ts");
+  CHECK(check_tracks(Container::Flv, 1));
+  CHECK(check_tracks(Container::Flv, 2).error().message() ==
+        "put 2 tracks of sound into FLV: it takes 1; sources of one track are mixed");
+  CHECK(check_tracks(Container::Mkv, 16));
+  StreamParameters now;
+  StreamParameters other;
+  other.extradata = {std::byte{1}};
+  CHECK(can_go_on(Container::Flv, now, now));
+  CHECK_FALSE(can_go_on(Container::Flv, now, other));
+  CHECK_FALSE(can_go_on(Container::Mp4, now, other));
+  CHECK(can_go_on(Container::Mkv, now, other));
+  other = now;
+  other.size = {8, 8};
+  CHECK_FALSE(can_go_on(Container::Flv, now, other));
+  CHECK_FALSE(can_go_on(Container::Mkv, now, other));
+  CHECK(can_go_on(Container::Ts, now, other));
 }
 
 TEST_CASE("codecs and containers that do not fit say what does") {
@@ -235,9 +302,13 @@ void check_any_input(const std::string& text) {
       continue;
     }
     if (spec->name().empty()) FAIL("no name for '" << text << "'");
-    if (spec->live() && spec->container != Container::Ts) FAIL("not MPEG-TS: '" << text << "'");
-    if (const auto* srt = std::get_if<SrtOutput>(&spec->target); srt != nullptr && !srt->passphrase.empty()) {
-      const std::size_t length = srt->passphrase.reveal().size();
+    const auto* rtmp = std::get_if<RtmpOutput>(&spec->target);
+    if (spec->live() && spec->container != (rtmp != nullptr ? Container::Flv : Container::Ts)) {
+      FAIL("neither MPEG-TS nor RTMP's FLV: '" << text << "'");
+    }
+    if (rtmp != nullptr && (rtmp->key.empty() || rtmp->app.empty() || rtmp->endpoint.port == 0)) FAIL(text);
+    if (const auto* srt = std::get_if<SrtOutput>(&spec->target); srt != nullptr && !srt->passphrase.value.empty()) {
+      const std::size_t length = srt->passphrase.value.reveal().size();
       if (length < 10 || length > 79) FAIL("a passphrase of " << length << " bytes");
     }
   }

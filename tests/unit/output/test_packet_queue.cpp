@@ -139,3 +139,38 @@ TEST_CASE("restarting empties the queue and waits for a keyframe") {
   CHECK(queue.push(make_packet(2, true)) == Push::Queued);
   CHECK(queue.counters().packets == 1);
 }
+
+TEST_CASE("what a dropped packet says of the stream, the next keyframe says") {
+  PacketQueue queue(QueuePolicy::DropToKeyframe, {.packets = 2, .bytes = 1 << 20});
+  const auto stream = [](unsigned width) {
+    auto parameters = std::make_shared<StreamParameters>();
+    parameters->size = {width, 8};
+    return parameters;
+  };
+  Packet first = make_packet(0, true);
+  first.new_stream = stream(16);
+  CHECK(queue.push(first) == Push::Queued);
+  CHECK(queue.push(make_packet(1)) == Push::Queued);
+  CHECK(queue.push(make_packet(2)) == Push::KeyframeWanted);
+  CHECK(queue.push(make_packet(3, true)) == Push::Queued);
+  CHECK(queue.push(make_packet(4, true)) == Push::Queued);
+  Packet packet;
+  REQUIRE(queue.pop(packet, kLong) == Pop::Packet);
+  REQUIRE(packet.new_stream);
+  CHECK(packet.new_stream->size.width == 16);
+  REQUIRE(queue.pop(packet, kLong) == Pop::Packet);
+  CHECK_FALSE(packet.new_stream);
+
+  // Its own is newer.
+  CHECK(queue.push(first) == Push::Queued);
+  queue.restart_at_keyframe();
+  Packet second = make_packet(6, true);
+  second.new_stream = stream(32);
+  CHECK(queue.push(second) == Push::Queued);
+  CHECK(queue.push(make_packet(7, true)) == Push::Queued);
+  REQUIRE(queue.pop(packet, kLong) == Pop::Packet);
+  REQUIRE(packet.new_stream);
+  CHECK(packet.new_stream->size.width == 32);
+  REQUIRE(queue.pop(packet, kLong) == Pop::Packet);
+  CHECK_FALSE(packet.new_stream);
+}
