@@ -6,6 +6,9 @@
 #include "output/peer_stream.h"
 #include "output/resolver.h"
 
+#include <algorithm>
+#include <array>
+#include <cerrno>
 #include <chrono>
 #include <string>
 #include <string_view>
@@ -15,6 +18,9 @@ namespace {
 
 /// For taking leave, which nobody waits for.
 constexpr std::chrono::milliseconds kLeaveTimeout{500};
+
+/// rtmpproto.c returns -1 for much of what a server refuses.
+constexpr std::array kVagueCodes{-1, AVERROR(EIO), AVERROR_UNKNOWN, AVERROR_INVALIDDATA};
 
 std::string without(std::string text, std::string_view secret) {
   for (std::size_t at = text.find(secret); !secret.empty() && at != std::string::npos; at = text.find(secret, at)) {
@@ -62,10 +68,10 @@ class RtmpPublisher final : public PeerStream {
     }
     if (interrupt_->is_set()) return fail(ErrorKind::Cancelled, operation, "stopped");
     if (late()) return fail(ErrorKind::Timeout, operation, "it does not answer");
-    // What the server or TLS says; the code is often that of any failure.
-    const std::string said = without(log.text(), key->reveal());
-    if (!said.empty()) return fail(ErrorKind::Lost, operation, said);
-    return fail_ffmpeg(ErrorKind::Lost, code, operation);
+    // Where the code is that of any failure, what TLS or the server says.
+    const bool vague = std::ranges::find(kVagueCodes, code) != kVagueCodes.end();
+    return fail_ffmpeg(ErrorKind::Lost, code, operation,
+                       vague && !log.lines().empty() ? without(log.lines().front(), key->reveal()) : "");
   }
 
   Result<void> write(std::span<const std::byte> bytes) override {
