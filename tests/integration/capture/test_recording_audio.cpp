@@ -11,6 +11,8 @@
 #include <catch2/generators/catch_generators.hpp>
 #include <chrono>
 #include <cmath>
+#include <cstdio>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <span>
@@ -225,11 +227,18 @@ TEST_CASE("a device whose clock is another one does not drift, and what it misse
   REQUIRE(found.size() == outages.size());
   double unexplained = 0;
   for (const double length : outage) unexplained += length;
+  double shortest = 0;  // than the outage
+  double longest = 0;
   for (std::size_t i = 0; i < outages.size(); ++i) {
     CAPTURE(i, outages[i], found[i]);
     CHECK(found[i] > outages[i] - 0.02);
     CHECK(found[i] < outages[i] + 0.05);
+    shortest = std::min(shortest, found[i] - outages[i]);
+    longest = std::max(longest, found[i] - outages[i]);
   }
+  std::printf("%zu outages, their silence %.1f to %+.1f ms longer; %.1f ms of silence in %td places beside them\n",
+              outages.size(), shortest * 1000, longest * 1000, unexplained * 1000,
+              std::distance(outage.begin(), outage.end()));
   CHECK(unexplained < 0.1 * static_cast<double>(tracks[0].samples.size()) / kAudioRate);
   verify::VerifyOptions read;
   read.input = file;
