@@ -67,7 +67,11 @@ class HandShake {
     proven_ = true;
     first_ = true;
     formats_ = 0;
+    empty_ = 0;
   }
+  /// A buffer has come without memory. PipeWire hands such over when a format is taken back while its buffers are made,
+  /// and never puts it right. True: a new stream may do better.
+  [[nodiscard]] bool on_empty_buffer() { return empty_++ < kMostEmpty; }
   /// More than one format has come since the last picture: buffers may have been on their way for one that was void by
   /// then, see VideoStream::kick().
   [[nodiscard]] bool went_round() const { return went_round_; }
@@ -78,6 +82,8 @@ class HandShake {
   [[nodiscard]] const std::string& reason() const { return reason_; }
 
  private:
+  static constexpr unsigned kMostEmpty = 8;
+
   [[nodiscard]] Turn leave_out(PixelFormat format, std::vector<std::uint64_t> modifiers);
   void narrow();
   void count_anew() { rounds_ = under_way_ = formats_ = 0; }
@@ -103,6 +109,7 @@ class HandShake {
   bool proven_ = false;     ///< a picture came in it
   bool first_ = true;       ///< no format has come since the last picture
   bool went_round_ = false;
+  unsigned empty_ = 0;  ///< buffers without memory since the last picture, of as many streams
   std::string reason_;
 };
 

@@ -126,6 +126,7 @@ class PipeWireSource final : public Source, private VideoStream::Events {
   void stream_frame(Frame frame) override;
   void stream_negotiated(const NegotiatedFormat& format) override;
   void stream_state(pw_stream_state state, const char* message) override;
+  void stream_without_memory() override;
   void stream_failed(const Error& error) override { end(error); }
   void node_removed(const RegistryObject& object);
   /// A new stream to the same node, with the hand-shake's offer.
@@ -400,6 +401,13 @@ void PipeWireSource::stream_state(pw_stream_state state, const char* message) {
       break;
     case PW_STREAM_STATE_CONNECTING: break;
   }
+}
+
+void PipeWireSource::stream_without_memory() {
+  if (broken_ || over() || retry_ == nullptr || !hand_shake_.on_empty_buffer()) return;
+  broken_ = true;
+  logger("capture").warn("{}: PipeWire hands over buffers without memory: asking it for a new stream", what_);
+  pw_loop_signal_event(connection_->loop(), retry_);
 }
 
 void PipeWireSource::node_removed(const RegistryObject& object) {

@@ -161,6 +161,11 @@ void StreamBuffers::remove(pw_buffer* buffer) {
   slot->promised = slot->waiting = 0;
 }
 
+bool StreamBuffers::has_memory(const pw_buffer& buffer) {
+  return std::ranges::none_of(pixel_blocks(*buffer.buffer),
+                              [](const spa_data& data) { return data.type == SPA_ID_INVALID; });
+}
+
 BufferLease StreamBuffers::lend(pw_buffer* buffer) {
   Slot* slot = slot_of(buffer);
   slot->lent = true;

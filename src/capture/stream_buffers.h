@@ -34,6 +34,8 @@ class StreamBuffers {
   /// refused: the producer may do better with the others. A slot whose lease still lives is not used again before.
   void add(pw_buffer* buffer);
   void remove(pw_buffer* buffer);
+  /// Whether PipeWire says what its pixels are in.
+  [[nodiscard]] static bool has_memory(const pw_buffer& buffer);
 
   using Image = std::variant<HostImage, std::shared_ptr<const Dmabuf>>;
   /// The picture in a dequeued buffer; the error is a static text.

@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <atomic>
 #include <map>
+#include <span>
 #include <utility>
 
 namespace zc::test {
@@ -83,6 +84,7 @@ class TestProducer::Impl {
   std::size_t changes_done_ = 0;
   std::uint64_t changed_at_ = 0;  ///< pictures sent by the latest change
   std::uint64_t counter_ = 0;
+  unsigned sets_ = 0;  ///< of buffers, so far
   Nanoseconds first_time_{};
   RhythmClock clock_;      ///< of the buffer that the timer is set for, in a rhythm
   Nanoseconds due_pts_{};  ///< of the picture that is to be sent
@@ -254,6 +256,7 @@ void TestProducer::Impl::format_changed(const spa_pod& param) {
 }
 
 void TestProducer::Impl::agree() {
+  ++sets_;
   const auto blocks = block_layouts(options_, format_, agreed_size_, modifier_);
   const BuffersOffer buffers = offered_buffers(options_, modifier_.has_value(), blocks.size());
   const auto add_buffers = [&](std::vector<Pod>& params, std::uint32_t sync_blocks) {
@@ -275,6 +278,12 @@ void TestProducer::Impl::add_buffer(void* data, pw_buffer* buffer) noexcept {
   p.buffers_[buffer] =
       ProducerBuffer::create(p.options_, p.format_, p.agreed_size_, p.modifier_, p.drm_.get(), *buffer->buffer);
   if (!p.buffers_[buffer]) p.ended_ = true;
+  if (p.sets_ <= p.options_.empty_sets) {
+    for (spa_data& block : std::span(buffer->buffer->datas, buffer->buffer->n_datas)) {
+      block.type = SPA_ID_INVALID;
+      block.fd = -1;
+    }
+  }
   p.sent_shape_.reset();
 }
 

@@ -79,6 +79,7 @@ struct ProducerOptions {
   bool separate_blocks = false;      ///< one block of memory per plane
   bool zero_stride = false;          ///< the chunk's stride is left 0
   bool short_buffers = false;        ///< the fds hold half of what the block claims
+  unsigned empty_sets = 0;           ///< so many times its buffers are handed over without memory
   bool short_chunks = false;         ///< the chunks claim one byte less than the picture has
   Memory memory = Memory::MemFd;
   Fixation fixation = Fixation::Producer;

@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 #include <unistd.h>
+#include <catch2/generators/catch_generators.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -118,6 +119,23 @@ TEST_CASE("size and format change in mid-stream") {
     CHECK(log.sizes[i] == (n < 5 ? Size{320, 180} : n < 15 ? Size{641, 361} : Size{200, 100}));
     CHECK(log.formats[i] == (n < 10 ? PixelFormat::BGRx : n < 15 ? PixelFormat::RGBA : PixelFormat::NV12));
   }
+  CHECK(listener.error() == std::nullopt);
+}
+
+TEST_CASE("buffers that PipeWire hands over without memory are asked for again") {
+  const auto daemon = pipewire();
+  ProducerOptions options;
+  options.empty_sets = GENERATE(1U, 3U);
+  CAPTURE(options.empty_sets);
+  const auto producer = produce(options);
+  PictureLog log;
+  RecordingListener listener([&](Frame& f) { log.check(f); });
+  const auto src = source(target(*producer));
+  REQUIRE(src->start(offer_all(), listener));
+  REQUIRE(listener.wait_pictures(20));
+  src->stop();
+  CHECK(log.wrong == 0);
+  CHECK(rising(log.numbers));
   CHECK(listener.error() == std::nullopt);
 }
 

@@ -55,6 +55,17 @@ TEST_CASE("an open format is the producer's turn, one that is fixated is settled
   CHECK(chooser.on_format(settled(kTiled)) == Turn::Settled);
 }
 
+TEST_CASE("a producer whose buffers never have memory is not asked for new streams without end") {
+  HandShake shake = begun();
+  for (int round = 0; round < 2; ++round) {
+    int asked = 0;
+    while (shake.on_empty_buffer() && asked < 100) ++asked;
+    CHECK(asked == 8);
+    CHECK_FALSE(shake.on_empty_buffer());
+    shake.on_picture();
+  }
+}
+
 TEST_CASE("an open format is answered once until something else is known") {
   HandShake chooser = begun(offer(), true);
   const NegotiatedFormat open = open_format({kTiled, kLinear});
