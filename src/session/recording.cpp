@@ -210,7 +210,8 @@ void RecordingImpl::run_worker(const std::stop_token& stop) {
     if (end && *end == PictureWorker::End::Asleep) next = sleep(stop);
   }
   mailbox_.close();  // what the source still gives while the encoder is drained is not part of the recording
-  passed_over_at_end_.store(passed_over());
+  source_at_end_ = source_->stats();
+  passed_over_at_end_.store(mailbox_.overwritten() + source_at_end_.skipped);
   cpu_ = process_cpu_time() - cpu_start_;
   cpu_encoder_ += EncodeStage::encoder_cpu_time() - encoder_cpu_start_;
   if (const auto stage = stage_at_work()) stage->finish();
@@ -319,7 +320,7 @@ RecordingReport RecordingImpl::finish() {
   report.rss_kib_end = resident_kib();
   if (source_) {
     report.source = source_->info();
-    report.source_stats = source_->stats();
+    report.source_stats = begun_.load(std::memory_order_acquire) ? source_at_end_ : source_->stats();
   }
   close();
   report.stuck_threads = parked_threads();

@@ -147,6 +147,7 @@ class RecordingImpl final : public Recording, public SourceListener {
   static constexpr auto kUnderWay = std::numeric_limits<std::uint64_t>::max();
   std::uint64_t passed_over_before_ = 0;  ///< the first picture
   std::atomic<std::uint64_t> passed_over_at_end_ = kUnderWay;
+  SourceStats source_at_end_;  ///< of the worker, then of whoever has waited for it
   Nanoseconds cpu_start_{};
   Nanoseconds encoder_cpu_start_{};
   Nanoseconds cpu_{};
