@@ -109,7 +109,7 @@ sound() {
 }
 # One session: its file, what ffmpeg gets of it through SRT, and the replay of all of it.
 sound_zerocast() {
-  local srt=${1/zerocast/zerocast_srt} replay=${1/zerocast/zerocast_replay} port=$((20000 + RANDOM % 10000)) daemon receiver
+  local srt=${1%/*}/zerocast_srt-${1##*-} replay=${1%/*}/zerocast_replay-${1##*-} port=$((20000 + RANDOM % 10000)) daemon receiver
   "$dir/zerocast-daemon" >"$1.daemon.log" 2>&1 &
   daemon=$!
   until "$dir/zerocast" session list >/dev/null 2>&1; do
