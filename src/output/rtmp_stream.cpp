@@ -12,6 +12,7 @@
 #include <chrono>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace zc {
 namespace {
@@ -32,7 +33,7 @@ std::string without(std::string text, std::string_view secret) {
 
 class RtmpPublisher final : public PeerStream {
  public:
-  RtmpPublisher(const RtmpOutput& output, const Interrupt& interrupt) : output_(output), interrupt_(&interrupt) {}
+  RtmpPublisher(RtmpOutput output, const Interrupt& interrupt) : output_(std::move(output)), interrupt_(&interrupt) {}
   ~RtmpPublisher() override { RtmpPublisher::disconnect(); }
   RtmpPublisher(const RtmpPublisher&) = delete;
   RtmpPublisher& operator=(const RtmpPublisher&) = delete;
@@ -59,7 +60,7 @@ class RtmpPublisher final : public PeerStream {
         std::string(output_.tls ? "rtmps" : "rtmp") + "://" + output_.endpoint.text() + "/" + output_.app;
     const AVIOInterruptCB callback{&RtmpPublisher::interrupted, this};
     AVIOContext* io = nullptr;
-    AvLogCapture log;
+    const AvLogCapture log;
     begin(kConnectTimeout);
     const int code = avio_open2(&io, url.c_str(), AVIO_FLAG_WRITE, &callback, options.get());
     if (code >= 0) {

@@ -26,11 +26,10 @@ constexpr unsigned kRate = 48'000;
 /// A thread of PipeWire's and a connection.
 class Client {
  public:
-  explicit Client(const char* name) {
-    pw_init(nullptr, nullptr);
-    loop = pw_thread_loop_new(name, nullptr);
-    context = pw_context_new(pw_thread_loop_get_loop(loop), nullptr, 0);
-    core = pw_context_connect(context, nullptr, 0);
+  explicit Client(const char* name)
+      : loop(make_loop(name)),
+        context(pw_context_new(pw_thread_loop_get_loop(loop), nullptr, 0)),
+        core(pw_context_connect(context, nullptr, 0)) {
     if (core == nullptr) throw std::runtime_error("no PipeWire to play to");
     pw_thread_loop_start(loop);
   }
@@ -49,9 +48,15 @@ class Client {
     pw_thread_loop_unlock(loop);
   }
 
-  pw_thread_loop* loop = nullptr;
-  pw_context* context = nullptr;
-  pw_core* core = nullptr;
+  pw_thread_loop* loop;
+  pw_context* context;
+  pw_core* core;
+
+ private:
+  static pw_thread_loop* make_loop(const char* name) {
+    pw_init(nullptr, nullptr);
+    return pw_thread_loop_new(name, nullptr);
+  }
 };
 
 }  // namespace
@@ -233,8 +238,9 @@ struct Tone::Impl {
     auto* samples = static_cast<float*>(memory.data);
     // When it will be heard, as players reckon (pw_time).
     const double tick = time.rate.denom == 0 ? 0.0 : static_cast<double>(time.rate.num) / time.rate.denom;
+    const std::uint64_t waiting = time.queued / stride + time.buffered;  // frames
     const double start = static_cast<double>(time.now) / 1e9 + static_cast<double>(time.delay) * tick +
-                         static_cast<double>(time.queued / stride + time.buffered) / kRate;
+                         static_cast<double>(waiting) / kRate;
     for (std::uint32_t i = 0; i < frames; ++i) {
       const double at = start + static_cast<double>(i) / kRate;
       const double wave = self.options.hertz == 0
