@@ -19,9 +19,10 @@ inline void* counted(std::size_t bytes) {
 }
 }  // namespace zc::test
 
-void* operator new(std::size_t bytes) { return zc::test::counted(bytes); }
-void* operator new[](std::size_t bytes) { return zc::test::counted(bytes); }
-void operator delete(void* memory) noexcept { std::free(memory); }                           // NOLINT
-void operator delete[](void* memory) noexcept { std::free(memory); }                         // NOLINT
-void operator delete(void* memory, std::size_t /*bytes*/) noexcept { std::free(memory); }    // NOLINT
-void operator delete[](void* memory, std::size_t /*bytes*/) noexcept { std::free(memory); }  // NOLINT
+// Inlined, GCC 12 takes what they do for a mistake of their caller (-Wmismatched-new-delete).
+[[gnu::noinline]] void* operator new(std::size_t bytes) { return zc::test::counted(bytes); }
+[[gnu::noinline]] void* operator new[](std::size_t bytes) { return zc::test::counted(bytes); }
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }                           // NOLINT
+[[gnu::noinline]] void operator delete[](void* memory) noexcept { std::free(memory); }                         // NOLINT
+[[gnu::noinline]] void operator delete(void* memory, std::size_t /*bytes*/) noexcept { std::free(memory); }    // NOLINT
+[[gnu::noinline]] void operator delete[](void* memory, std::size_t /*bytes*/) noexcept { std::free(memory); }  // NOLINT
