@@ -6,6 +6,8 @@
 namespace zc::test {
 namespace {
 
+constexpr std::size_t kIllegibleShown = 10;
+
 double seconds(std::int64_t ticks) { return static_cast<double>(ticks) / static_cast<double>(kPacketClock); }
 
 /// Counts frame numbers.
@@ -61,6 +63,8 @@ Result<FrameReport> check_frames(Decoder decoder, Size painted) {
     ++report.frames;
     if (const auto mark = frame.mark(painted.empty() ? frame.size : painted)) {
       marks.add(*mark, seconds(frame.pts), report);
+    } else if (report.illegible.size() < kIllegibleShown) {
+      report.illegible.push_back(report.frames - 1);
     }
   }
   marks.finish(report);

@@ -15,13 +15,14 @@ struct FrameReport {
   MediaInfo media;
   ColourDescription colour;  ///< of the first picture
   unsigned bit_depth = 8;
-  std::uint64_t frames = 0;         ///< decoded pictures
-  std::uint64_t keyframes = 0;      ///< as the decoder saw them
-  std::uint64_t decode_errors = 0;  ///< damaged pictures and packets
-  std::uint64_t marked = 0;         ///< pictures with a legible mark
-  std::uint64_t distinct = 0;       ///< different frame numbers among them
-  std::uint64_t duplicates = 0;     ///< pictures with the frame number of the one before
-  std::uint64_t out_of_order = 0;   ///< pictures with a lower frame number than one before
+  std::uint64_t frames = 0;              ///< decoded pictures
+  std::uint64_t keyframes = 0;           ///< as the decoder saw them
+  std::uint64_t decode_errors = 0;       ///< damaged pictures and packets
+  std::uint64_t marked = 0;              ///< pictures with a legible mark
+  std::vector<std::uint64_t> illegible;  ///< the first ones without, counted from 0
+  std::uint64_t distinct = 0;            ///< different frame numbers among them
+  std::uint64_t duplicates = 0;          ///< pictures with the frame number of the one before
+  std::uint64_t out_of_order = 0;        ///< pictures with a lower frame number than one before
   /// A picture whose frame number is neither the one after the one before, nor that one.
   struct Jump {
     double seconds = 0;  ///< its time

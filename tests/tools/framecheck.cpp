@@ -72,6 +72,7 @@ nlohmann::json to_json(const FrameReport& r) {
       {"keyframes", r.keyframes},
       {"decode_errors", r.decode_errors},
       {"marked_frames", r.marked},
+      {"illegible", r.illegible},
       {"distinct_frames", r.distinct},
       {"duplicates", r.duplicates},
       {"out_of_order", r.out_of_order},
