@@ -186,7 +186,7 @@ std::expected<StreamBuffers::Image, std::string_view> StreamBuffers::image(pw_bu
   Slot* slot = slot_of(buffer);
   if (slot == nullptr) return std::unexpected("no slot for the buffer");
   const auto blocks = pixel_blocks(*buffer->buffer);
-  if (blocks.empty()) return std::unexpected("a buffer without memory");
+  if (blocks.empty() || !has_memory(*buffer)) return std::unexpected("a buffer without memory");
   std::array<ChunkView, kMaxBlocks> chunks;
   std::ranges::transform(blocks, chunks.begin(), read_chunk);
   const auto used = std::span(chunks).first(blocks.size());

@@ -213,9 +213,8 @@ void VideoStream::process() {
     requeue_returned();  // each time: what is spare is told with each frame
     pw_buffer* buffer = pw_stream_dequeue_buffer(stream_.get());
     if (buffer == nullptr) return;
-    const bool empty = agreed_ && !StreamBuffers::has_memory(*buffer);
-    if (empty) events_.stream_without_memory();
-    std::optional<Frame> frame = agreed_ && !empty ? reader_.read(buffer, arrival) : std::nullopt;
+    if (agreed_ && !StreamBuffers::has_memory(*buffer)) events_.stream_without_memory();
+    std::optional<Frame> frame = agreed_ ? reader_.read(buffer, arrival) : std::nullopt;
     if (!frame || !frame->has_image()) {
       buffers_->pass(buffer);
       pw_stream_queue_buffer(stream_.get(), buffer);

@@ -29,7 +29,7 @@ class VideoStream {
     virtual void stream_negotiated(const NegotiatedFormat& format) = 0;
     /// `message` is PipeWire's, set for PW_STREAM_STATE_ERROR only.
     virtual void stream_state(pw_stream_state state, const char* message) = 0;
-    /// A buffer has come without memory, and is given back.
+    /// A buffer has come without memory. Its picture is refused.
     virtual void stream_without_memory() = 0;
     /// The stream cannot go on for a reason of our own.
     virtual void stream_failed(const Error& error) = 0;

@@ -133,6 +133,7 @@ TEST_CASE("buffers that PipeWire hands over without memory are asked for again")
   const auto src = source(target(*producer));
   REQUIRE(src->start(offer_all(), listener));
   REQUIRE(listener.wait_pictures(20));
+  CHECK(src->stats().corrupt > 0);  // they are told
   src->stop();
   CHECK(log.wrong == 0);
   CHECK(rising(log.numbers));
