@@ -15,6 +15,7 @@ Packet::Packet(const Packet& other)
     : pts(other.pts),
       dts(other.dts),
       duration(other.duration),
+      times(other.times),
       keyframe(other.keyframe),
       track(other.track),
       new_stream(other.new_stream),

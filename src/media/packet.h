@@ -32,6 +32,13 @@ struct AvBufferUnref {
 };
 using AvBufferPtr = std::unique_ptr<AVBufferRef, AvBufferUnref>;
 
+/// When a picture was where, CLOCK_MONOTONIC; all zero: nobody knows, as of sound and of a picture that is repeated.
+struct PacketTimes {
+  Nanoseconds captured{};   ///< its producer's stamp
+  Nanoseconds submitted{};  ///< handed to the encoder
+  Nanoseconds encoded{};    ///< out of it
+};
+
 /// One coded picture, or a frame of sound. Copies share the same immutable bytes (libavutil reference counting), so
 /// fanning a packet out to many sinks copies nothing.
 class Packet {
@@ -51,6 +58,7 @@ class Packet {
   std::int64_t pts = 0;       ///< kPacketClock ticks since the stream's first frame
   std::int64_t dts = 0;       ///< kPacketClock ticks; strictly rising; may start below zero with B-frames
   std::int64_t duration = 0;  ///< kPacketClock ticks; 0 = unknown
+  PacketTimes times;
   bool keyframe = false;      ///< a decoder can start here; of pictures only
   std::uint32_t track = 0;    ///< 0: a picture; n: sound of StreamParameters::audio[n - 1]
   /// Of the first packet of another encoder or of another size: what the stream is from here on. Empty: what it was.

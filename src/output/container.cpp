@@ -33,6 +33,7 @@ constexpr std::array kContainers{
 };
 // HEVC and AV1 ("enhanced RTMP") since FFmpeg 6.1.
 constexpr ContainerInfo kFlv{Container::Flv, "flv", "FLV", "flv", kAllCodecs, kFlvAudio, false, false, 1};
+constexpr ContainerInfo kPackets{Container::Packets, "packets", "packets", nullptr, kAllCodecs, kAudioCodecs, true, true};
 
 bool listed(const ContainerInfo& row, Codec codec) { return std::ranges::find(row.codecs, codec) != row.codecs.end(); }
 bool listed(const ContainerInfo& row, AudioCodec codec) {
@@ -42,6 +43,7 @@ bool listed(const ContainerInfo& row, AudioCodec codec) {
 template <class Any>
 bool holds(const ContainerInfo& row, Any codec) {
   if (!listed(row, codec)) return false;
+  if (row.muxer == nullptr) return true;
   const AVOutputFormat* muxer = av_guess_format(row.muxer, nullptr, nullptr);
   // Negative: the muxer has no table of its own (mpegts), so ours decides.
   return muxer != nullptr && avformat_query_codec(muxer, av_codec_id(codec), FF_COMPLIANCE_NORMAL) != 0;
@@ -76,6 +78,7 @@ std::span<const ContainerInfo> containers() { return kContainers; }
 
 const ContainerInfo& info(Container container) {
   if (container == Container::Flv) return kFlv;
+  if (container == Container::Packets) return kPackets;
   const auto* row = std::ranges::find(kContainers, container, &ContainerInfo::container);
   return row == kContainers.end() ? kContainers.front() : *row;
 }

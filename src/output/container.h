@@ -13,15 +13,15 @@
 
 namespace zc {
 
-/// Flv is RTMP's, and no file's.
-enum class Container : std::uint8_t { Mkv, Mp4, Ts, Flv };
+/// Flv is RTMP's, and no file's; Packets is none: a program on this machine takes them as they are (packet_wire.h).
+enum class Container : std::uint8_t { Mkv, Mp4, Ts, Flv, Packets };
 
 /// One row per container.
 struct ContainerInfo {
   Container container;
   std::string_view name;          ///< the word of --container and the file extension: "mkv"
   std::string_view title;         ///< for messages: "Matroska"
-  const char* muxer;              ///< libavformat's name
+  const char* muxer;              ///< libavformat's name; nullptr: there is none
   std::span<const Codec> codecs;  ///< what our muxer settings can carry in it
   std::span<const AudioCodec> audio;
   /// The stream may go on with other parameter sets than it began with when keyframes bring them: another encoder takes

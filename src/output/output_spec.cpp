@@ -1,6 +1,7 @@
 #include "output/output_spec.h"
 
 #include <fmt/format.h>
+#include <sys/un.h>
 
 #include <algorithm>
 #include <array>
@@ -17,7 +18,7 @@ namespace {
 
 constexpr std::string_view kOperation = "output";
 constexpr std::string_view kSchemes =
-    "udp://HOST:PORT, tcp://HOST:PORT, srt://HOST:PORT, rtmp://HOST/APP, rtmps://HOST/APP, a file path or -";
+    "udp://HOST:PORT, tcp://HOST:PORT, srt://HOST:PORT, rtmp://HOST/APP, rtmps://HOST/APP, unix:///PATH, a file path or -";
 constexpr std::uint32_t kMaxLatencyMs = 60'000;
 
 std::unexpected<Error> invalid(std::string_view where, std::string detail) {
@@ -345,9 +346,17 @@ Result<OutputSpec> parse_rtmp(std::string_view scheme, std::string_view rest, st
   return OutputSpec{.container = Container::Flv, .target = std::move(output)};
 }
 
+Result<OutputSpec> parse_unix(std::string_view path) {
+  constexpr std::size_t kLongest = sizeof(sockaddr_un::sun_path) - 1;
+  if (!path.starts_with('/') || path.size() > kLongest) {
+    return invalid("expected unix:///PATH", fmt::format("the socket's path is absolute and has at most {} bytes", kLongest));
+  }
+  return OutputSpec{.container = Container::Packets, .target = UnixOutput{.path = std::string(path)}};
+}
+
 Result<OutputSpec> parse_url(std::string_view scheme, std::string_view rest,
                              const std::optional<Container>& container) {
-  constexpr std::array<std::string_view, 5> kKnown{"udp", "tcp", "srt", "rtmp", "rtmps"};
+  constexpr std::array<std::string_view, 6> kKnown{"udp", "tcp", "srt", "rtmp", "rtmps", "unix"};
   if (std::ranges::find(kKnown, scheme) == kKnown.end()) {
     return invalid("", fmt::format("unknown scheme '{}://'; valid: {}", shown(scheme), kSchemes));
   }
@@ -361,6 +370,7 @@ Result<OutputSpec> parse_url(std::string_view scheme, std::string_view rest,
                         : "network outputs carry MPEG-TS; leave --container out or pass ts");
   }
   if (rtmp) return parse_rtmp(scheme, authority, query);
+  if (scheme == "unix") return parse_unix(rest);
   if (authority.ends_with('/')) authority.remove_suffix(1);
   auto endpoint = parse_endpoint(fmt::format("expected {}://HOST:PORT", scheme), authority, std::nullopt);
   if (!endpoint) return std::unexpected(endpoint.error());
@@ -425,6 +435,7 @@ std::string OutputSpec::name() const {
         if constexpr (std::is_same_v<Output, TcpOutput>) return "tcp://" + output.endpoint.text();
         if constexpr (std::is_same_v<Output, SrtOutput>) return "srt://" + output.endpoint.text();
         if constexpr (std::is_same_v<Output, RtmpOutput>) return output.url;
+        if constexpr (std::is_same_v<Output, UnixOutput>) return "unix://" + output.path;
       },
       target);
 }

@@ -82,10 +82,14 @@ struct RtmpOutput {
   std::string url;  ///< as it was typed, without options
   SecretPlace key;  ///< 1 to 512 visible bytes
 };
+/// A program on this machine that takes packets as they are.
+struct UnixOutput {
+  std::string path;  ///< of its socket
+};
 
 struct OutputSpec {
   Container container = Container::Mkv;
-  std::variant<FileOutput, StdoutOutput, UdpOutput, TcpOutput, SrtOutput, RtmpOutput> target;
+  std::variant<FileOutput, StdoutOutput, UdpOutput, TcpOutput, SrtOutput, RtmpOutput, UnixOutput> target;
 
   /// For messages: the path, "stdout", or scheme://host:port. Never holds a passphrase.
   [[nodiscard]] std::string name() const;
@@ -107,6 +111,7 @@ struct OutputSpec {
 ///     SECRET: passphrase=10..79 bytes, passphrase-file=PATH or passphrase-env=NAME, read when the output is opened
 ///   rtmp://HOST[:1935]/APP?KEY, rtmps://HOST[:443]/APP?KEY
 ///     KEY: key=TEXT, key-file=PATH or key-env=NAME, likewise
+///   unix:///PATH                                        packets as they are (packet_wire.h)
 /// The network ones carry MPEG-TS, RTMP's FLV. Option values are percent-decoded. Invalid: one line that names the
 /// valid choices and never repeats an option's secret value.
 [[nodiscard]] Result<OutputSpec> parse_output(std::string_view text, const std::optional<std::string>& container,

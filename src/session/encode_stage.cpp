@@ -488,7 +488,7 @@ void EncodeStage::deliver(Packet& packet) {
   on_packet_(packet);
 }
 
-void EncodeStage::account(const Packet& packet) {
+void EncodeStage::account(Packet& packet) {
   metrics_.frames.fetch_add(1, std::memory_order_relaxed);
   metrics_.bytes.fetch_add(packet.bytes().size(), std::memory_order_relaxed);
   if (packet.keyframe) metrics_.keyframes.fetch_add(1, std::memory_order_relaxed);
@@ -498,6 +498,7 @@ void EncodeStage::account(const Packet& packet) {
     if (s.repeat) return;
     pictures_done_.fetch_add(1, std::memory_order_relaxed);
     const Nanoseconds now = monotonic_now();
+    packet.times = {.captured = s.captured, .submitted = s.handed_over, .encoded = now};
     metrics_.latency.record(now - s.captured);
     metrics_.encoding.record(now - s.handed_over);
     return;

@@ -215,7 +215,7 @@ class EncodeStage {
   /// The picture is gone with the device it lay on.
   void give_up(const EncodeJob& job);
   void deliver(Packet& packet);
-  void account(const Packet& packet);
+  void account(Packet& packet);
 
   const EncoderPatience patience_;
   EncoderSuccession* succession_;

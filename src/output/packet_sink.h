@@ -1,0 +1,38 @@
+#pragma once
+
+#include "base/unique_fd.h"
+#include "output/interrupt.h"
+#include "output/output_spec.h"
+#include "output/sink.h"
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+
+namespace zc {
+
+/// Packets as they are, to a program that listens on a Unix socket (packet_wire.h).
+class PacketSink final : public Sink {
+ public:
+  [[nodiscard]] static Result<std::unique_ptr<PacketSink>> create(const UnixOutput& output);
+
+  [[nodiscard]] const std::string& name() const override { return name_; }
+  [[nodiscard]] Result<void> open(const StreamParameters& stream) override;
+  [[nodiscard]] Result<void> write(const Packet& packet) override;
+  [[nodiscard]] Result<void> close() override;
+  [[nodiscard]] bool take_keyframe_wish() override;
+  void interrupt() noexcept override { interrupt_->set(); }
+
+ private:
+  PacketSink(const UnixOutput& output, std::unique_ptr<Interrupt> interrupt);
+  /// All of both, or Lost.
+  [[nodiscard]] Result<void> send(std::span<const std::byte> head, std::span<const std::byte> bytes);
+
+  std::string path_;
+  std::string name_;
+  std::unique_ptr<Interrupt> interrupt_;
+  UniqueFd fd_;
+};
+
+}  // namespace zc
