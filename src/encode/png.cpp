@@ -186,7 +186,8 @@ Result<std::vector<std::byte>> compressed(const AVFrame& rgb) {
   return std::vector<std::byte>(bytes, bytes + packet->size);
 }
 
-/// "Coding-independent code points" (PNG, third edition, 11.3.2.6), behind the header: FFmpeg writes it from 6.1 on only.
+/// "Coding-independent code points" (PNG, third edition, 11.3.2.6), behind the header: FFmpeg writes it from 6.1 on
+/// only.
 void add_cicp(std::vector<std::byte>& png, const ColourDescription& colour) {
   constexpr std::ptrdiff_t kHeaderEnd = 33;  // the signature and IHDR
   std::array<std::uint8_t, 16> chunk{0, 0, 0, 4, 'c', 'I', 'C', 'P', 0, 0, 0, 1};

@@ -38,7 +38,8 @@ class FirstPictures final : public SourceListener {
   void on_state(SourceState state, const Error* error) override {
     if (state != SourceState::Ended) return;
     const std::lock_guard lock(mutex_);
-    end_ = error == nullptr ? Error{.kind = ErrorKind::Lost, .operation = "capture", .detail = "the source ended"} : *error;
+    end_ = error == nullptr ? Error{.kind = ErrorKind::Lost, .operation = "capture", .detail = "the source ended"}
+                            : *error;
     if (!come_) ends_.request_stop();
   }
 

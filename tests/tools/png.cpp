@@ -10,7 +10,9 @@
 namespace zc::test {
 namespace {
 
-std::unexpected<Error> none(std::string detail) { return fail(ErrorKind::Invalid, "read a PNG file", std::move(detail)); }
+std::unexpected<Error> none(std::string detail) {
+  return fail(ErrorKind::Invalid, "read a PNG file", std::move(detail));
+}
 
 }  // namespace
 
