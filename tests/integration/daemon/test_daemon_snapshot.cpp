@@ -32,14 +32,25 @@ double likeness(const PngFile& file) {
 
 bool left_over(const DaemonRig& rig) {
   const std::filesystem::directory_iterator all(rig.path(""));
-  return std::ranges::any_of(all, [](const auto& entry) { return entry.path().native().find(".part") != std::string::npos; });
+  return std::ranges::any_of(
+      all, [](const auto& entry) { return entry.path().native().find(".part") != std::string::npos; });
+}
+
+/// What a command has written, which is a picture.
+std::uint32_t number_in(const Answer& answer) {
+  CAPTURE(answer.exit_code);
+  const auto file = PngFile::parse(std::as_bytes(std::span(answer.text)));
+  REQUIRE(file);
+  REQUIRE(file->mark());
+  return file->mark()->frame;
 }
 
 }  // namespace
 
 TEST_CASE("a session's newest picture, while it records and while it is paused; the stream does not notice") {
   DaemonRig rig("", {"env", "HOME={}"});
-  const std::string name = rig.start("main.mkv", {{"name", std::string("show"), {}}, {"gop", std::string("infinite"), {}}});
+  const std::string name =
+      rig.start("main.mkv", {{"name", std::string("show"), {}}, {"gop", std::string("infinite"), {}}});
   const auto snapshot = [&](const std::string& path) { return rig.client().call(name, "Snapshot", path); };
   const Nanoseconds asked = monotonic_now();
   const auto first = snapshot(rig.path("{name}-{n}.png"));
@@ -90,8 +101,45 @@ TEST_CASE("a session's newest picture, while it records and while it is paused; 
 
 TEST_CASE("a screen that stands still, and colours that nothing has been left out of") {
   DaemonRig rig;
-  const std::string still =
-      rig.start("still.mkv", {{"source", std::string("test:320x180@30,static"), {}}, {"chroma", std::string("rgb"), {}}});
+  const std::string still = rig.start(
+      "still.mkv", {{"source", std::string("test:320x180@30,static"), {}}, {"chroma", std::string("rgb"), {}}});
   REQUIRE(rig.client().call(still, "Snapshot", rig.path("still.png")));
   CHECK(std::isinf(likeness(picture(rig.path("still.png")))));
+}
+
+TEST_CASE("zerocast snapshot: the only session, one of several, a source, and none of them") {
+  DaemonRig rig;
+  const std::string path = rig.path("shot.png");
+  // No session: the desktop is asked, and there is none here.
+  const Answer nobody = run(rig, {"snapshot", path});
+  CHECK(nobody.exit_code == 3);
+  CHECK(nobody.has("portal"));
+  CHECK_FALSE(std::filesystem::exists(path));
+
+  const Answer source = run(rig, {"snapshot", "--source", "test:320x180@30", path});
+  CHECK(source.text.empty());
+  CHECK(source.exit_code == 0);
+  CHECK(std::isinf(likeness(picture(path))));
+
+  rig.start("a.mkv", {{"name", std::string("first"), {}}});
+  const Answer there = run(rig, {"snapshot", path});
+  CHECK(there.exit_code == 2);
+  CHECK(there.has("exists; pass --overwrite"));
+  const Answer only = run(rig, {"snapshot", "--overwrite", path});
+  CHECK(only.text.empty());
+  CHECK(only.exit_code == 0);
+  CHECK(likeness(picture(path)) < 50);  // the session's now
+  CHECK(number_in(run(rig, {"snapshot", "-"})) >= picture(path).mark()->frame);
+
+  rig.start("b.mkv", {{"name", std::string("second"), {}}});
+  const Answer which = run(rig, {"snapshot", rig.path("which.png")});
+  CHECK(which.exit_code == 2);
+  CHECK(which.has("first, second"));
+  const Answer named = run(rig, {"snapshot", "--session", "second", rig.path("{name}.png")});
+  CHECK(named.exit_code == 0);
+  picture(rig.path("second.png"));
+  CHECK(run(rig, {"snapshot", "--session", "third", rig.path("third.png")}).exit_code == 9);
+  CHECK(run(rig, {"snapshot", "--session", "first", rig.path("no/folder.png")}).exit_code == 6);
+  CHECK(run(rig, {"snapshot", "--source", "test:320x180@30", rig.path("no/folder.png")}).exit_code == 6);
+  CHECK_FALSE(left_over(rig));
 }
