@@ -83,8 +83,9 @@ std::vector<ArgumentRow<SnapshotWords>> rows() {
       {{.name = "--session",
         .value = "NAME",
         .group = kPicture,
-        .help = "The newest picture of this session, as 'zerocast session list' has it. Without it and --source, of the "
-                "only one that runs.",
+        .help =
+            "The newest picture of this session, as 'zerocast session list' has it. Without it and --source, of the "
+            "only one that runs.",
         .fallback = ""},
        [](SnapshotWords& w, Text, Text text) -> Result<void> {
          w.options.session = text;
@@ -220,7 +221,8 @@ std::unique_ptr<Command> make_snapshot_command() {
 int run_snapshot(const SnapshotOptions& options, const Toggles& toggles) {
   set_ffmpeg_logging(toggles.ffmpeg_debug);
   if (options.output.path.empty() && ::isatty(STDOUT_FILENO) == 1) {
-    const auto refused = fail(ErrorKind::Invalid, "write to stdout", "it is a terminal; pipe it into a program or a file");
+    const auto refused =
+        fail(ErrorKind::Invalid, "write to stdout", "it is a terminal; pipe it into a program or a file");
     return to_int(report_error(refused.error(), Stage::Output));
   }
   const auto session = choose(options);

@@ -22,7 +22,7 @@ class PngFile {
   [[nodiscard]] static Result<PngFile> parse(std::span<const std::byte> bytes);
   [[nodiscard]] static Result<PngFile> read(const std::string& path);
 
-  [[nodiscard]] const PictureView& view() const { return view_; }
+  [[nodiscard]] const zc::PictureView& view() const { return view_; }
   /// Of the test source's pattern.
   [[nodiscard]] std::optional<TestMark> mark() const;
   /// What a chunk holds, "sRGB" for one; nullopt: there is none.
@@ -31,7 +31,7 @@ class PngFile {
  private:
   std::vector<std::byte> bytes_;
   FramePtr frame_;
-  PictureView view_;
+  zc::PictureView view_;
 };
 
 }  // namespace zc::test
