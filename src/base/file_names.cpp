@@ -100,7 +100,7 @@ std::string free_path(const std::string& path) {
   return next;
 }
 
-Result<std::string> default_file(std::string_view extension) {
+Result<std::string> default_file(std::string_view extension, std::string_view session) {
   char* found = nullptr;
   static_cast<void>(::sd_path_lookup(SD_PATH_USER_VIDEOS, nullptr, &found));
   const std::unique_ptr<char, decltype(&std::free)> owned(found, &std::free);
@@ -112,7 +112,7 @@ Result<std::string> default_file(std::string_view extension) {
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) return fail_errno(error.value(), "make " + folder.string());
-  auto name = expand_file_name("%Y-%m-%d_%H-%M-%S", {});
+  auto name = expand_file_name(session.empty() ? "%Y-%m-%d_%H-%M-%S" : "{name}_%Y-%m-%d_%H-%M-%S", session);
   if (!name) return name;
   const std::string path = fmt::format("{}/{}.{}", folder.string(), *name, extension);
   return exists(path) ? free_path(path) : path;

@@ -21,8 +21,8 @@ namespace zc {
 /// "clip-2.mp4" after "clip.mp4", or the first number that no file has.
 [[nodiscard]] std::string free_path(const std::string& path);
 
-/// The file of a recording without a name: in the folder "zerocast" among the user's videos, which is made when it is
-/// missing, by the time. No file has it.
-[[nodiscard]] Result<std::string> default_file(std::string_view extension);
+/// The file of a recording, or of a session's picture, without a name: in the folder "zerocast" among the user's
+/// videos, which is made when it is missing, by the time, behind the session's name. No file has it.
+[[nodiscard]] Result<std::string> default_file(std::string_view extension, std::string_view session = {});
 
 }  // namespace zc

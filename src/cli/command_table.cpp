@@ -2,6 +2,7 @@
 
 #include "cli/daemon_command_table.h"
 #include "cli/remux_command.h"
+#include "cli/snapshot_command.h"
 #include "cli/table_command.h"
 #include "settings/record_arguments.h"
 #include "settings/values.h"
@@ -358,6 +359,7 @@ std::vector<std::unique_ptr<Command>> make_commands() {
   std::vector<std::unique_ptr<Command>> commands;
   commands.push_back(record_command(false));
   commands.push_back(record_command(true));
+  commands.push_back(make_snapshot_command());
   commands.push_back(sources_command());
   commands.push_back(encoders_command());
   commands.push_back(zerocopy_probe_command());

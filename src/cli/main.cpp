@@ -10,6 +10,8 @@
 #include "cli/remux_command.h"
 #include "cli/report.h"
 #include "cli/session_commands.h"
+#include "cli/signals.h"
+#include "cli/snapshot_command.h"
 #include "cli/sources_command.h"
 #include "cli/verify_command.h"
 #include "cli/zerocopy_probe_command.h"
@@ -31,14 +33,6 @@ using namespace zc;
 void ignore_write_signals() {
   static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
   static_cast<void>(std::signal(SIGXFSZ, SIG_IGN));
-}
-
-/// Before any thread starts, so that all inherit it: a recording takes these through a signalfd.
-void block_signals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1}) sigaddset(&signals, signal);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 }
 
 /// One overload per command.
@@ -63,6 +57,7 @@ struct Dispatch {
     block_signals();
     return run_remux(options, toggles);
   }
+  int operator()(const SnapshotOptions& options) const { return run_snapshot(options, toggles); }
   int operator()(const RecordOptions& options) const {
     if (const auto good = check_encoder(options); !good) return to_int(report_error(good.error(), Stage::Encoder));
     block_signals();

@@ -5,6 +5,7 @@
 #include "encode/settings.h"
 #include "media/geometry.h"
 #include "output/output_spec.h"
+#include "settings/record_options.h"
 #include "verify/verify.h"
 
 #include <chrono>
@@ -38,6 +39,13 @@ struct RemuxOptions {
   std::string input;
   FileOutput output;
   Container container = Container::Mkv;  ///< of the output
+};
+
+struct SnapshotOptions {
+  std::string session;   ///< whose newest picture; empty: by `source`, or the only session there is
+  bool source = false;   ///< one was named: its first picture, whichever sessions there are
+  RecordOptions record;  ///< how to capture the source
+  FileOutput output;     ///< empty path: stdout
 };
 
 enum class ConfigAction : std::uint8_t { Show, Path, Example, Check };

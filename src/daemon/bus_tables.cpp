@@ -213,17 +213,24 @@ int set_muted(Call* call, void* data, sd_bus_error* /*error*/) {
   return request(call, data, RequestKind::Audio, {{"source", std::string(source), {}}, {"muted", muted != 0, {}}});
 }
 
-int save_replay(Call* call, void* data, sd_bus_error* /*error*/) {
+/// Has the session write a file; `extension`: of one without a name.
+int save(Call* call, void* data, RequestKind kind, const char* extension) {
   const char* file = nullptr;
   if (const int r = sd_bus_message_read(call, "s", &file); r < 0) return r;
   return guarded(call, [&] {
-    const auto named = expand_file_name(file, session_of(data).name());
+    const std::string& session = session_of(data).name();
+    const auto named = *file == '\0' ? default_file(extension, session) : expand_file_name(file, session);
     if (!named) return reply_error(call, named.error());
-    session_of(data).request(RequestKind::SaveReplay, {{"file", *named, {}}},
+    session_of(data).request(kind, {{"file", *named, {}}},
                              [held = hold(call)](const Result<std::string>& path) { reply_text(held, path); });
     return 1;
   });
 }
+
+int save_replay(Call* call, void* data, sd_bus_error* /*error*/) {
+  return save(call, data, RequestKind::SaveReplay, "mkv");
+}
+int snapshot(Call* call, void* data, sd_bus_error* /*error*/) { return save(call, data, RequestKind::Snapshot, "png"); }
 
 int reconfigure(Call* call, void* data, sd_bus_error* /*error*/) {
   return guarded(call, [&] {
@@ -303,6 +310,7 @@ const sd_bus_vtable kSessionTable[] = {
     SD_BUS_METHOD_WITH_NAMES("SetVolume", "sd", SD_BUS_PARAM(source) SD_BUS_PARAM(volume), "", , set_volume, 0),
     SD_BUS_METHOD_WITH_NAMES("SetMuted", "sb", SD_BUS_PARAM(source) SD_BUS_PARAM(muted), "", , set_muted, 0),
     SD_BUS_METHOD_WITH_NAMES("SaveReplay", "s", SD_BUS_PARAM(file), "s", SD_BUS_PARAM(path), save_replay, 0),
+    SD_BUS_METHOD_WITH_NAMES("Snapshot", "s", SD_BUS_PARAM(file), "s", SD_BUS_PARAM(path), snapshot, 0),
     SD_BUS_METHOD_WITH_NAMES("Reconfigure", "a{sv}", SD_BUS_PARAM(options), "", , reconfigure, 0),
     SD_BUS_SIGNAL_WITH_NAMES("StateChanged", "sss", SD_BUS_PARAM(before) SD_BUS_PARAM(now) SD_BUS_PARAM(reason), 0),
     SD_BUS_SIGNAL_WITH_NAMES("RouteChanged", "sss", SD_BUS_PARAM(before) SD_BUS_PARAM(now) SD_BUS_PARAM(reason), 0),

@@ -47,7 +47,7 @@ class DaemonClient {
   [[nodiscard]] virtual Result<std::string> stop(const std::string& name) = 0;
   /// A method of the session without arguments: Pause, Resume, RequestKeyframe.
   [[nodiscard]] virtual Result<void> call(const std::string& name, const char* method) = 0;
-  /// One with a text: AddSink, RemoveSink, SaveReplay; what it answers, if that is text.
+  /// One with a text: AddSink, RemoveSink, SaveReplay, Snapshot; what it answers, if that is text.
   [[nodiscard]] virtual Result<std::string> call(const std::string& name, const char* method,
                                                  const std::string& text) = 0;
   /// Of one of its sources of sound; `volume` in dB.

@@ -26,6 +26,7 @@ NLOHMANN_JSON_SERIALIZE_ENUM(RequestKind, {{RequestKind::Start, "start"},
                                            {RequestKind::RemoveSink, "remove-sink"},
                                            {RequestKind::Audio, "audio"},
                                            {RequestKind::SaveReplay, "save-replay"},
+                                           {RequestKind::Snapshot, "snapshot"},
                                            {RequestKind::Sleep, "sleep"},
                                            {RequestKind::Wake, "wake"}})
 NLOHMANN_JSON_SERIALIZE_ENUM(SessionState, {{SessionState::Starting, "starting"},

@@ -28,6 +28,7 @@ enum class RequestKind : std::uint8_t {
   RemoveSink,    ///< "sink": its name; answered when it is complete
   Audio,         ///< "source", and "volume" in dB or "muted"
   SaveReplay,    ///< "file"; answered with the path when that is complete
+  Snapshot,      ///< likewise
   Sleep,         ///< the machine is about to sleep
   Wake,
 };

@@ -1,11 +1,11 @@
 #include "output/remux.h"
 
-#include "base/file_names.h"
 #include "base/unique_fd.h"
 #include "media/av_error.h"
 #include "media/av_words.h"
 #include "output/av_format.h"
 #include "output/mp4_boxes.h"
+#include "output/new_file.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -26,7 +26,6 @@ namespace zc {
 namespace {
 
 constexpr int kBuffer = 256 * 1024;
-constexpr mode_t kNewFileMode = 0666;                                       // the user's umask decides
 constexpr std::int64_t kNoTime = std::numeric_limits<std::int64_t>::min();  // AV_NOPTS_VALUE
 
 std::unexpected<Error> fail_av(int code, std::string operation) {
@@ -99,46 +98,6 @@ bool describe(const AVStream& from, Container container, AVStream& to) {
   return av_dict_copy(&to.metadata, from.metadata, 0) >= 0;
 }
 
-/// The new file, under another name until it is whole; removed when it never is.
-class NewFile {
- public:
-  static Result<NewFile> create(const FileOutput& output) {
-    NewFile file(output, free_path(output.path + ".part"));
-    file.fd_.reset(::open(file.partial_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, kNewFileMode));
-    if (!file.fd_) return fail_errno(errno, fmt::format("write {}", output.path));
-    return file;
-  }
-  NewFile(NewFile&&) noexcept = default;
-  NewFile& operator=(NewFile&&) = delete;
-  NewFile(const NewFile&) = delete;
-  NewFile& operator=(const NewFile&) = delete;
-  ~NewFile() {
-    if (fd_) ::unlink(partial_.c_str());
-  }
-
-  [[nodiscard]] const std::string& partial() const { return partial_; }
-  [[nodiscard]] Result<void> finish() {
-    const std::string operation = fmt::format("write {}", output_.path);
-    // Not every file system can sync a file.
-    if (::fdatasync(fd_.get()) != 0 && errno != EINVAL && errno != ENOSYS) return fail_errno(errno, operation);
-    const unsigned flags = output_.overwrite ? 0U : unsigned{RENAME_NOREPLACE};
-    int renamed = ::renameat2(AT_FDCWD, partial_.c_str(), AT_FDCWD, output_.path.c_str(), flags);
-    if (renamed != 0 && (errno == EINVAL || errno == ENOSYS) && ::access(output_.path.c_str(), F_OK) != 0) {
-      renamed = std::rename(partial_.c_str(), output_.path.c_str());  // a file system without that flag
-    }
-    if (renamed != 0) return fail_errno(errno, operation);
-    fd_.reset();
-    return {};
-  }
-
- private:
-  NewFile(FileOutput output, std::string partial) : output_(std::move(output)), partial_(std::move(partial)) {}
-
-  FileOutput output_;
-  std::string partial_;
-  UniqueFd fd_;  ///< empty once it has its name
-};
-
 }  // namespace
 
 struct RecordedFile::Impl {
@@ -210,18 +169,10 @@ Result<void> RecordedFile::Impl::open() {
 }
 
 Result<void> RecordedFile::Impl::check_output(const FileOutput& output) const {
-  const std::string operation = fmt::format("write {}", output.path);
   struct stat there{};
-  if (::stat(output.path.c_str(), &there) != 0) return {};  // or it cannot be had, which is told when it is made
-  if (there.st_dev == facts.st_dev && there.st_ino == facts.st_ino) {
-    return fail(ErrorKind::Invalid, operation, fmt::format("it is the same file as {}", path));
-  }
-  if (S_ISDIR(there.st_mode)) return fail(ErrorKind::Invalid, operation, "is a folder, not a file");
-  if (!S_ISREG(there.st_mode)) return fail(ErrorKind::Invalid, operation, "is no file that lies on a disk");
-  if (!output.overwrite) {
-    return fail(ErrorKind::Invalid, operation, fmt::format("{} exists; pass --overwrite", output.path));
-  }
-  return {};
+  if (::stat(output.path.c_str(), &there) != 0) return {};
+  if (there.st_dev != facts.st_dev || there.st_ino != facts.st_ino) return {};
+  return fail(ErrorKind::Invalid, fmt::format("write {}", output.path), fmt::format("it is the same file as {}", path));
 }
 
 namespace {

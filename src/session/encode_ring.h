@@ -27,9 +27,10 @@ enum class RingPolicy : std::uint8_t {
 inline constexpr std::size_t kMaxRingFrames = 32;
 
 /// The most surfaces a ring may hold of a pool of `surfaces` when the encoder holds `held` by design: one more that it
-/// is being given, the one shown last and the one being made need theirs. At least 1.
+/// is being given, the one shown last, the one being made and one that is being looked at (PictureWorker::newest())
+/// need theirs. At least 1.
 [[nodiscard]] constexpr std::size_t most_ring_frames(std::size_t surfaces, std::size_t held) {
-  constexpr std::size_t kBesides = 3;
+  constexpr std::size_t kBesides = 4;
   const std::size_t taken = held + kBesides;
   return surfaces > taken + 1 ? surfaces - taken : 1;
 }

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "encode/encoder_table.h"
+#include "session/follow_formats.h"
 #include "session/transfer_check.h"
 #include "zerocopy/picture_plan.h"
 #include "zerocopy/producer_wait.h"
@@ -151,7 +152,7 @@ Result<PictureWorker::End> PictureWorker::run(Frame first, Importer& importer, E
   }
   newest_ = {};  // of a slot beyond the end: its buffer goes back
   kept_.reset();
-  last_ = {};
+  show({});
   return end;
 }
 
@@ -351,8 +352,7 @@ Result<void> PictureWorker::import_newest(Nanoseconds time) {
   const Nanoseconds begun = monotonic_now();
   const Nanoseconds arrived = frame.arrived;
   const bool picture = frame.has_image();
-  const auto* dmabuf = std::get_if<std::shared_ptr<const Dmabuf>>(&frame.image);
-  const Came came{frame.format(), dmabuf != nullptr ? std::optional((*dmabuf)->modifier) : std::nullopt};
+  const Came came = Came::as(frame);
   const auto ready = wait_for_producer(frame, kProducerPatience);
   std::optional<Frame> again = keep(frame);
   if (picture) kept_.reset();
@@ -361,7 +361,10 @@ Result<void> PictureWorker::import_newest(Nanoseconds time) {
   import_times_.record(done - begun);
   if (arrived != Nanoseconds{}) hold_times_.record(done - arrived);
   note_route();
-  if (auto kept = follow_formats(came, surface ? nullptr : &surface.error()); !kept) return kept;
+  if (config_.renegotiate) {
+    const Error* refused = surface ? nullptr : &surface.error();
+    if (auto kept = follow_formats(*config_.formats, came, refused, config_.renegotiate); !kept) return kept;
+  }
   if (!surface) {
     const Error& error = surface.error();
     if (error.kind == ErrorKind::Lost) return std::unexpected(error);
@@ -373,7 +376,7 @@ Result<void> PictureWorker::import_newest(Nanoseconds time) {
     return {};
   }
   if (picture) damage_lost_ = false;  // the pointer's news say nothing of the picture
-  last_ = std::move(*surface);
+  show(std::move(*surface));
   if (picture && canvas_.due(last_.format().size)) kept_ = std::move(again);
   captured_ = captured;
   Surface job = last_.share();
@@ -385,38 +388,21 @@ Result<void> PictureWorker::import_newest(Nanoseconds time) {
   return {};
 }
 
-Result<void> PictureWorker::follow_formats(const Came& came, const Error* error) const {
-  if (!config_.renegotiate) return {};
-  FormatTable& table = *config_.formats;
-  const Nanoseconds now = monotonic_now();
-  if (came.format != PixelFormat::Unknown && error == nullptr) table.taken(came.format, came.modifier, now);
-  if (came.format != PixelFormat::Unknown && error != nullptr && error->kind == ErrorKind::Unsupported) {
-    if (came.modifier) {
-      table.refuse(came.format, *came.modifier, error->detail, now);
-    } else {
-      table.not_taken(error->detail, now);
-    }
-  }
-  const std::optional<FormatOffer> offer = table.next(now);
-  if (!offer) return {};
-  if (offer->nothing()) {
-    return fail(ErrorKind::Lost, "go on without a copy", "the GPU has refused everything the source can give");
-  }
-  // Another rate is nothing to worry about.
-  const auto bad_news = table.attempts() <= 2 ? spdlog::level::warn : spdlog::level::debug;
-  const auto level = error == nullptr ? spdlog::level::info : bad_news;
-  logger("session").log(level, "asking the source for {}: {}", describe(*offer), table.reason());
-  if (const auto asked = config_.renegotiate(*offer); !asked) {
-    logger("session").log(level, "the source does not change its format: {}", asked.error().message());
-  }
-  return {};
-}
-
 void PictureWorker::repeat_last(Nanoseconds time) {
   if (!last_) return;
   Surface job = last_.share();
   job.stream_time = time;
   if (stage_->push({std::move(job), captured_, true})) repeated_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void PictureWorker::show(Surface surface) {
+  const std::lock_guard lock(last_mutex_);
+  std::swap(last_, surface);
+}
+
+Surface PictureWorker::newest() const {
+  const std::lock_guard lock(last_mutex_);
+  return last_.share();
 }
 
 PictureWorker::Counters PictureWorker::counters() const {

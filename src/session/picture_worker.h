@@ -13,6 +13,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <mutex>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -59,6 +60,10 @@ class PictureWorker {
 
   [[nodiscard]] Counters counters() const;
 
+  /// Any thread: another reference to what was given to the stage last; empty before the first picture and while the
+  /// machine sleeps. Whoever has it lets go of it soon: the importer has only so many, one of them for this.
+  [[nodiscard]] Surface newest() const;
+
   /// Any thread: while it is on, pictures are only looked at for what has changed, and stream time stands still.
   void set_paused(bool on);
   /// Time from a picture's turn to its surface, the wait for its producer included.
@@ -83,14 +88,6 @@ class PictureWorker {
   void leave_out(Frame& frame);
   [[nodiscard]] Result<void> carry_out();
   [[nodiscard]] Result<void> import_newest(Nanoseconds time);
-  /// How a picture is made up that was given to the importer.
-  struct Came {
-    PixelFormat format = PixelFormat::Unknown;
-    std::optional<std::uint64_t> modifier;  ///< of a dmabuf
-  };
-  /// Keeps what the source gives in step with what the importer takes; `error`: why it took none, or null. An error: it
-  /// takes nothing any more.
-  [[nodiscard]] Result<void> follow_formats(const Came& came, const Error* error) const;
   void follow_rate();
   [[nodiscard]] Result<void> begin(Frame first);
   /// From here on the stream goes on, at that time of it.
@@ -119,6 +116,8 @@ class PictureWorker {
   [[nodiscard]] std::optional<Nanoseconds> again_at() const;
   [[nodiscard]] Result<void> make_again();
   void repeat_last(Nanoseconds time);
+  /// It is the newest now.
+  void show(Surface surface);
   /// Of the clock that pictures' times are of: one that is captured now is still on its way.
   [[nodiscard]] Nanoseconds stream_now() const { return monotonic_now() - config_.epoch; }
 
@@ -134,6 +133,7 @@ class PictureWorker {
   std::optional<Frame> kept_;                 // imported last
   std::optional<TransferFunction> transfer_;  // of the newest picture
   Frame newest_;                              // given to the pacer, not yet imported
+  mutable std::mutex last_mutex_;             // the worker writes `last_` with it, others read with it
   Surface last_;                              // encoded last
   Nanoseconds captured_{};                    // of `last_`
   bool outside_crop_ = false;                 // told already

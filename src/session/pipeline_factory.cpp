@@ -123,16 +123,34 @@ void PipelineFactory::rehearse(Frame& first) {
   if (!wait_for_producer(first, kProducerPatience)) return;
   Rect crop;
   cropped(first, [&] { crop = first.crop; });
-  make_once(first, crop);
+  [[maybe_unused]] const auto plain = make_once(first, crop);
   // As after a change of the source's size: scaled.
   if (crop.empty()) crop = {0, 0, first.buffer_size().width, first.buffer_size().height};
   if (crop.width <= kResized || crop.height <= kResized) return;
   crop.width -= kResized;
   crop.height -= kResized;
-  make_once(first, crop);
+  [[maybe_unused]] const auto scaled = make_once(first, crop);
 }
 
-void PipelineFactory::make_once(const Frame& first, const Rect& crop) {
+Result<Surface> PipelineFactory::make_still(Frame& first) {
+  SurfaceFormat still{PixelFormat::I444, {}, kRgbFull, MemoryKind::Host};
+  if (!check_transfer(first.colour.transfer, still.colour.transfer)) {
+    still.format = PixelFormat::I410;
+    still.colour.primaries = first.colour.primaries;
+    still.colour.transfer = first.colour.transfer;
+  }
+  Rect crop;
+  cropped(first, [&] {
+    crop = first.crop;
+    still.size = coded_size(first.visible_size());
+  });
+  if (auto set = importer_->configure(still); !set) return std::unexpected(std::move(set.error()));
+  if (auto ready = wait_for_producer(first, kProducerPatience); !ready)
+    return std::unexpected(std::move(ready.error()));
+  return make_once(first, crop);
+}
+
+Result<Surface> PipelineFactory::make_once(const Frame& first, const Rect& crop) {
   const Nanoseconds until = monotonic_now() + kCompilePatience;
   while (true) {
     Frame twin;
@@ -140,9 +158,10 @@ void PipelineFactory::make_once(const Frame& first, const Rect& crop) {
     twin.transform = first.transform;
     twin.colour = first.colour;
     twin.crop = crop;
+    twin.cursor = first.cursor;
     // What fails here fails for the picture itself, too, and is told then; but for a GPU that is still at work.
-    const auto made = importer_->import(std::move(twin));
-    if (made || made.error().kind != ErrorKind::Busy || monotonic_now() > until) return;
+    auto made = importer_->import(std::move(twin));
+    if (made || made.error().kind != ErrorKind::Busy || monotonic_now() > until) return made;
     std::this_thread::sleep_for(kCompileLook);
   }
 }

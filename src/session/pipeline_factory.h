@@ -38,6 +38,10 @@ class PipelineFactory {
   /// The encoder for pictures like `first`, or for the stream that there is already; the importer makes them for it
   /// from here on. Errors as EncoderChoice::open() and Importer::configure().
   [[nodiscard]] Result<std::unique_ptr<Encoder>> open_encoder(Frame& first, const SourceInfo& source);
+  /// Such a picture for itself, before the first open_encoder(): every sample of it, as RGB in host memory; HDR as an
+  /// SDR screen shows it (PQ), or with 10 bits as it is (HLG). Errors as Importer's; Timeout: its producer does not
+  /// finish it.
+  [[nodiscard]] Result<Surface> make_still(Frame& first);
   /// How many surfaces may wait for this encoder: as many as were asked for, or as the importer can spare.
   [[nodiscard]] std::size_t ring_frames(const Encoder& encoder) const;
   /// Pictures/s to expect: the constant rate, the source's where that is believable, or a usual one.
@@ -53,7 +57,7 @@ class PipelineFactory {
   /// Makes a picture like that, and one like it of another size, and throws them away: drivers compile for each kind,
   /// on a cold cache for seconds, which is to be over before the recording's time begins.
   void rehearse(Frame& first);
-  void make_once(const Frame& first, const Rect& crop);
+  Result<Surface> make_once(const Frame& first, const Rect& crop);
   [[nodiscard]] VideoParameters video_parameters(const Frame& first, const SourceInfo& source) const;
 
   [[nodiscard]] std::optional<GpuAddress> compositor_gpu() const;

@@ -197,6 +197,10 @@ class Recording {
   [[nodiscard]] virtual Result<void> set_replay_length(Nanoseconds length) = 0;
   /// Any thread; takes as long as writing does. Errors as OutputGroup's.
   [[nodiscard]] virtual Result<std::string> save_replay(const OutputSpec& spec) = 0;
+  /// Any thread: the newest picture that was encoded, as it was made for the encoder, into a PNG file; while the
+  /// recording is paused the last one before. The stream goes on as if nobody had looked. Takes as long as
+  /// compressing does, one after the other. Busy: there is none yet, or the machine is asleep. Errors as save_png()'s.
+  [[nodiscard]] virtual Result<void> save_picture(const FileOutput& output) = 0;
   /// Any thread: what the source is, as far as it is known.
   [[nodiscard]] virtual SourceInfo source() const = 0;
   /// Any thread; nullopt before the first picture.

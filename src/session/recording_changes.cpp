@@ -1,6 +1,7 @@
 // What changes of a recording while it runs, and how it does.
 #include "base/log.h"
 #include "session/recording_impl.h"
+#include "session/snapshot.h"
 
 #include <fmt/format.h>
 
@@ -52,6 +53,16 @@ Result<void> RecordingImpl::add_output(const OutputSpec& spec) {
     if (file != nullptr && one != nullptr) file->split = one->split;
   }
   return outputs_.add(as_the_others);
+}
+
+Result<void> RecordingImpl::save_picture(const FileOutput& output) {
+  const std::lock_guard one_at_a_time(picture_mutex_);
+  Surface newest = begun_.load(std::memory_order_acquire) ? pictures_->newest() : Surface();
+  if (!newest) {
+    return fail(ErrorKind::Busy, "take a snapshot",
+                intake_.asleep() ? "the machine is asleep" : "there is no picture yet");
+  }
+  return save_png(std::move(newest), output);
 }
 
 Result<void> RecordingImpl::set_bitrate(std::int64_t bits_per_second) {

@@ -67,6 +67,7 @@ class RecordingImpl final : public Recording, public SourceListener {
     if (audio_) audio_->bring_out();
     return outputs_.save_replay(spec);
   }
+  Result<void> save_picture(const FileOutput& output) override;
   SourceInfo source() const override { return source_->info(); }
   std::optional<Size> size() const override {
     return begun_.load(std::memory_order_acquire) ? std::optional(size_.load()) : std::nullopt;
@@ -162,6 +163,7 @@ class RecordingImpl final : public Recording, public SourceListener {
 
   mutable EngineLoadMeter engine_load_;
 
+  std::mutex picture_mutex_;  // of save_picture(), which may hold one surface
   std::mutex change_mutex_;   // of settings, until the encoder has answered
   mutable std::mutex mutex_;  // the end, the route and the stage
   std::condition_variable ended_;

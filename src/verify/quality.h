@@ -1,7 +1,7 @@
 // How far a decoded picture is from what it ought to be.
 #pragma once
 
-#include "verify/picture_view.h"
+#include "media/picture_view.h"
 #include "verify/reference_picture.h"
 
 #include <array>

@@ -3,8 +3,8 @@
 
 #include "capture/test_pattern.h"
 #include "media/colour.h"
+#include "media/picture_view.h"
 #include "media/test_mark.h"
-#include "verify/picture_view.h"
 
 #include <array>
 #include <cstddef>

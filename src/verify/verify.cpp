@@ -3,8 +3,8 @@
 #include "base/histogram.h"
 #include "media/av_handles.h"
 #include "media/hdr_side_data.h"
+#include "media/picture_view.h"
 #include "verify/media_input.h"
-#include "verify/picture_view.h"
 #include "verify/quality_check.h"
 
 extern "C" {

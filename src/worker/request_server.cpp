@@ -1,6 +1,8 @@
 #include "worker/request_server.h"
 
 #include "base/log.h"
+#include "base/quote.h"
+#include "session/snapshot.h"
 #include "settings/audio_arguments.h"
 #include "settings/setting.h"
 #include "settings/values.h"
@@ -17,7 +19,7 @@
 namespace zc {
 namespace {
 
-/// Replays and removals at a time.
+/// Replays, snapshots and removals at a time.
 constexpr std::size_t kMostAside = 8;
 /// The machine sleeps five seconds after it was told to, with or without an answer.
 constexpr Nanoseconds kLetGoLimit = std::chrono::seconds(3);
@@ -46,6 +48,19 @@ Result<std::string> done(const Result<void>& result) {
 Result<std::string> save_replay(Recording& recording, const Request& request) {
   const auto spec = sink_of(request, "file");
   return spec ? recording.save_replay(*spec) : Result<std::string>(std::unexpected(spec.error()));
+}
+
+Result<std::string> save_picture(Recording& recording, const Request& request) {
+  std::string path = text_of(request, "file");
+  if (auto good = check_png_name(path); !good) return std::unexpected(std::move(good.error()));
+  if (!path.starts_with('/')) return fail(ErrorKind::Invalid, "write " + in_quotes(path), "it is no absolute path");
+  const auto saved = recording.save_picture({.path = path});
+  return saved ? Result<std::string>(std::move(path)) : Result<std::string>(std::unexpected(saved.error()));
+}
+
+/// These may take as long as a disk does.
+bool takes_long(RequestKind kind) {
+  return kind == RequestKind::SaveReplay || kind == RequestKind::Snapshot || kind == RequestKind::RemoveSink;
 }
 
 }  // namespace
@@ -99,8 +114,7 @@ void RequestServer::carry_out(Request request) {
     reporter_.reply(request.id, std::string());
     return stop();
   }
-  if (request.kind == RequestKind::SaveReplay || request.kind == RequestKind::RemoveSink)
-    return do_aside(std::move(request));
+  if (takes_long(request.kind)) return do_aside(std::move(request));
   std::unique_lock lock(mutex_);
   const Result<std::string> now = do_now(request);
   if (request.kind != RequestKind::Sleep || recording_ == nullptr) return reporter_.reply(request.id, now);
@@ -184,6 +198,7 @@ Result<std::string> RequestServer::take_time(Recording& recording, const Request
   if (request.kind == RequestKind::RemoveSink)
     return done(recording.remove_output(sink_name(text_of(request, "sink"))));
   if (request.kind == RequestKind::SaveReplay) return save_replay(recording, request);
+  if (request.kind == RequestKind::Snapshot) return save_picture(recording, request);
   if (recording.wait_until_let_go(kLetGoLimit)) return std::string();
   return fail(
       ErrorKind::Timeout, "let go of the graphics card",

@@ -1,8 +1,10 @@
 // Dmabufs from a real PipeWire, recorded by the whole program on lavapipe and the software NVIDIA driver: every picture
 // is read back from the file.
 #include "integration/capture/rig.h"
+#include "integration/zerocopy/check_snapshot.h"
 #include "integration/zerocopy/run_program.h"
 #include "session/recording.h"
+#include "session/snapshot.h"
 #include "softgpu/control.h"
 #include "tools/decode.h"
 #include "tools/frame_report.h"
@@ -127,6 +129,30 @@ TEST_CASE("dmabufs go through one pass on the GPU into NVENC") {
   const FrameReport frames = check(file, !cursor);
   CHECK(frames.frames == report.counters.packets);
   if (!cursor) CHECK(frames.distinct >= 10);
+}
+
+TEST_CASE("one picture of dmabufs: of their source, every colour by the GPU, or out of NVENC's surfaces") {
+  set_faults("");
+  const auto daemon = private_pipewire();
+  const auto producer = produce(dmabufs());
+  RecordingOptions options;
+  options.source = NodeSpec{NodeSpec::Id{producer->node_id()}};
+  options.toggles.zerocopy = ZerocopyMode::Required;
+  const std::string first = daemon->folder() / "first.png";
+  auto picture = first_picture(options, {});
+  if (!picture) FAIL(picture.error().error.message());
+  REQUIRE(save_png(std::move(*picture), {.path = first}));
+  check_snapshot(first, {320, 180}, 0);
+
+  const std::string file = daemon->folder() / "snapshot.mkv";
+  options.outputs.push_back(parse_output(file, std::nullopt, false).value());
+  const auto recording = Recording::start(options, {});
+  if (!recording) FAIL(recording.error().error.message());
+  check_snapshot_of(**recording, daemon->folder() / "later.png", {320, 180}, 4);
+  const RecordingReport report = (*recording)->finish();
+  CHECK(report.route == "vulkan+cuda");
+  CHECK(report.failed_encoders.empty());
+  check(file);
 }
 
 TEST_CASE("an encoder on the GPU that dies is replaced, also when the device goes with it") {

@@ -1,6 +1,7 @@
 // Dmabufs from a real PipeWire, recorded by the whole program on the stand-in VA driver and lavapipe, which a layer
 // puts behind the same render node: every picture is read back from the file.
 #include "integration/capture/rig.h"
+#include "integration/zerocopy/check_snapshot.h"
 #include "integration/zerocopy/run_program.h"
 #include "session/recording.h"
 #include "softva/support.h"
@@ -115,6 +116,23 @@ TEST_CASE("dmabufs go through one pass into VA-API's encoder") {
   if (!cursor) CHECK(frames.distinct >= 10);
   // Each of the encoder's surfaces was exported once.
   CHECK(va_counts().exports - before.exports < 40);
+  check_nothing_left();
+}
+
+TEST_CASE("a picture is read from VA-API's surfaces while they are encoded") {
+  const auto daemon = pipewire();
+  const auto producer = produce(dmabufs());
+  const std::string file = daemon->folder() / "snapshot.mkv";
+  RecordingOptions options;
+  options.source = NodeSpec{NodeSpec::Id{producer->node_id()}};
+  options.outputs.push_back(parse_output(file, std::nullopt, false).value());
+  const auto recording = Recording::start(options, {});
+  if (!recording) FAIL(recording.error().error.message());
+  check_snapshot_of(**recording, daemon->folder() / "picture.png", {320, 180}, 4);
+  const RecordingReport report = (*recording)->finish();
+  CHECK(report.route == "vulkan+vaapi");
+  CHECK(report.failed_encoders.empty());
+  check(file);
   check_nothing_left();
 }
 

@@ -283,6 +283,38 @@ TEST_CASE("what 'remux' is asked") {
   CHECK(options.container == Container::Mkv);
 }
 
+TEST_CASE("what 'snapshot' is asked") {
+  const auto of = [](const std::vector<const char*>& words, const ConfigReader& config = nullptr) {
+    const auto result = parse_command_line(words, config);
+    REQUIRE(result);
+    return std::get<SnapshotOptions>(*result);
+  };
+  const SnapshotOptions plain = of({"snapshot", "a %F.PNG"});
+  CHECK(plain.output.path == "a %F.PNG");
+  CHECK_FALSE(plain.output.overwrite);
+  CHECK(plain.session.empty());
+  CHECK_FALSE(plain.source);
+  CHECK(plain.record.source == *parse_source("portal"));
+  CHECK(of({"snapshot", "-"}).output.path.empty());
+  CHECK(of({"snapshot", "--session", "meeting", "--overwrite", "a.png"}).session == "meeting");
+  const SnapshotOptions window =
+      of({"snapshot", "-s", "portal:window", "--cursor", "hidden", "--restore-slot", "second", "a.png"});
+  CHECK(window.source);
+  CHECK(window.record.source == *parse_source("portal:window"));
+  CHECK(window.record.cursor == CursorMode::Hidden);
+  CHECK(window.record.restore_slot == "second");
+  // The user's own defaults of 'record' are none of which session it is.
+  const auto config = [] { return parse_config("[record]\nsource = \"portal:monitor\"\ncodec = \"hevc\"\n", "c"); };
+  const SnapshotOptions own = of({"snapshot", "a.png"}, config);
+  CHECK(own.record.source == *parse_source("portal:monitor"));
+  CHECK_FALSE(own.source);
+
+  CHECK(error_of({"snapshot", "a.jpg"}) == "write 'a.jpg': a picture is a PNG file: its name ends in .png");
+  CHECK(error_of({"snapshot", "--session", "a", "--source", "test", "a.png"}) ==
+        "--session and --source: only one of them can be given: a session has its source");
+  CHECK(error_of({"snapshot", "--source", "screen", "a.png"}).find("'screen' is not a source") != std::string::npos);
+}
+
 TEST_CASE("wrong words get one clear line") {
   struct Row {
     std::vector<const char*> words;
@@ -290,8 +322,8 @@ TEST_CASE("wrong words get one clear line") {
   };
   const Row rows[] = {
       {{},
-       "no command: it is one of record, stream, sources, encoders, zerocopy-probe, verify, remux, daemon, session, "
-       "reload, config, completion; see 'zerocast --help'"},
+       "no command: it is one of record, stream, snapshot, sources, encoders, zerocopy-probe, verify, remux, daemon, "
+       "session, reload, config, completion; see 'zerocast --help'"},
       {{"session"},
        "session: no command: it is one of start, list, status, stop, pause, resume, keyframe, bitrate, framerate, "
        "add-sink, remove-sink, save-replay, audio; see 'zerocast session --help'"},
@@ -470,6 +502,7 @@ TEST_CASE("every default and choice that help promises is accepted") {
       if (!argument.positional()) continue;
       positionals.emplace_back(!argument.choices.empty() ? argument.choices.front() : "file.mkv");
       if (command.name == "stream") positionals.back() = "udp://127.0.0.1:5000";
+      if (command.name == "snapshot") positionals.back() = "file.png";
     }
     for (const Argument& argument : command.arguments) {
       if (argument.positional() || argument.name == "--source") continue;

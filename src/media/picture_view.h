@@ -13,7 +13,7 @@
 
 struct AVFrame;
 
-namespace zc::verify {
+namespace zc {
 
 /// One component: Y, U and V, or of an RGB picture G, B and R, which is the order both lie in.
 struct Component {
@@ -41,7 +41,7 @@ struct PictureView {
   unsigned chroma_shift_x = 0, chroma_shift_y = 0;
   std::array<Component, 3> components;
 
-  /// The number painted into it; `painted` as in zc::read_mark(), empty: the picture's own size.
+  /// The number painted into it; `painted` as in read_mark(), empty: the picture's own size.
   [[nodiscard]] std::optional<TestMark> mark(Size painted) const;
   /// Equal for pictures with equal samples.
   [[nodiscard]] std::uint64_t hash() const;
@@ -50,4 +50,4 @@ struct PictureView {
 /// Unsupported: not three components of 8 to 16 bits in planes of their own or interleaved.
 [[nodiscard]] Result<PictureView> view_of(const AVFrame& frame);
 
-}  // namespace zc::verify
+}  // namespace zc

@@ -1,4 +1,4 @@
-#include "verify/picture_view.h"
+#include "media/picture_view.h"
 
 extern "C" {
 #include <libavutil/frame.h>
@@ -9,7 +9,7 @@ extern "C" {
 
 #include <cstring>
 
-namespace zc::verify {
+namespace zc {
 
 std::optional<TestMark> PictureView::mark(Size painted) const {
   const Component& luma = components[0];
@@ -77,4 +77,4 @@ Result<PictureView> view_of(const AVFrame& frame) {
   return view;
 }
 
-}  // namespace zc::verify
+}  // namespace zc

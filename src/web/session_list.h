@@ -1,0 +1,40 @@
+// The daemon's sessions in the words of docs/viewing.md, and what a viewer may order of it.
+#pragma once
+
+#include "base/error.h"
+#include "config/setting_value.h"
+#include "ipc/daemon_client.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace zc::web {
+
+/// The JSON of the event "sessions".
+[[nodiscard]] std::string session_list(const std::vector<SessionView>& sessions,
+                                       const std::function<std::size_t(const std::string&)>& viewers);
+[[nodiscard]] bool is_over(const SessionView& session);
+
+enum class OrderKind : std::uint8_t { Start, Stop, Pause, Resume, SaveReplay, Change };
+struct Order {
+  OrderKind kind = OrderKind::Stop;
+  std::int64_t id = 0;
+  std::string session;
+  std::vector<Setting> options;
+};
+/// Invalid: it is no order. Takes any bytes.
+[[nodiscard]] Result<Order> parse_order(std::string_view text);
+/// Gives a session that is to be started a name if it has none, and says which.
+[[nodiscard]] std::string name_start(Order& order);
+void add_sink_setting(Order& order, const std::string& sink);
+/// May take long. What it answers for a person.
+[[nodiscard]] Result<std::string> carry_out(DaemonClient& daemon, const Order& order);
+
+/// Makes the session send to `sink`.
+[[nodiscard]] Result<void> attach(DaemonClient& daemon, const std::string& session, const std::string& sink);
+
+}  // namespace zc::web
