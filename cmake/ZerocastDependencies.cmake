@@ -41,6 +41,13 @@ find_path(LIBVA_INCLUDE_DIR va/va_vpp.h REQUIRED)
 add_library(LibvaHeaders INTERFACE IMPORTED)
 target_include_directories(LibvaHeaders SYSTEM INTERFACE ${LIBVA_INCLUDE_DIR})
 
+# Headers only: HTTP and WebSockets, and the tests' way to drive a browser.
+find_path(BOOST_INCLUDE_DIR boost/beast.hpp REQUIRED)
+add_library(BoostHeaders INTERFACE IMPORTED)
+target_include_directories(BoostHeaders SYSTEM INTERFACE ${BOOST_INCLUDE_DIR})
+find_package(OpenSSL 3 REQUIRED)
+pkg_check_modules(QRENCODE REQUIRED IMPORTED_TARGET libqrencode)
+
 pkg_check_modules(WAYLAND_CLIENT REQUIRED IMPORTED_TARGET wayland-client>=1.20)
 pkg_get_variable(WAYLAND_PROTOCOLS_DIR wayland-protocols pkgdatadir)
 find_program(WAYLAND_SCANNER wayland-scanner REQUIRED)

@@ -26,7 +26,7 @@ struct ShowText {
 /// What to do. RecordOptions::live tells `stream` from `record`.
 using Invocation = std::variant<ShowText, RecordOptions, SourcesOptions, EncodersOptions, ZerocopyProbeOptions,
                                 VerifyCommandOptions, RemuxOptions, SnapshotOptions, CompletionOptions, ConfigOptions,
-                                DaemonOptions, StartOptions, StatusOptions, ActionOptions>;
+                                DaemonOptions, StartOptions, StatusOptions, ActionOptions, ViewOptions>;
 
 /// Asked for the defaults of a command, and only for a command that has any.
 using ConfigReader = std::function<Result<Config>()>;

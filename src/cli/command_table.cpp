@@ -3,6 +3,7 @@
 #include "cli/daemon_command_table.h"
 #include "cli/remux_command.h"
 #include "cli/snapshot_command.h"
+#include "cli/view_command.h"
 #include "cli/table_command.h"
 #include "settings/record_arguments.h"
 #include "settings/values.h"
@@ -359,6 +360,7 @@ std::vector<std::unique_ptr<Command>> make_commands() {
   std::vector<std::unique_ptr<Command>> commands;
   commands.push_back(record_command(false));
   commands.push_back(record_command(true));
+  commands.push_back(make_view_command());
   commands.push_back(make_snapshot_command());
   commands.push_back(sources_command());
   commands.push_back(encoders_command());

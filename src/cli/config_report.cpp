@@ -2,6 +2,7 @@
 
 #include "cli/help.h"
 #include "config/daemon_settings.h"
+#include "config/web_settings.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -72,6 +73,15 @@ std::string explained_plainly(const Info& setting) {
          fmt::format("#{} ={}{}\n\n", setting.name, setting.fallback.empty() ? "" : " ", setting.fallback);
 }
 
+/// Of settings that no option of the command line is.
+struct PlainSection {
+  std::string_view name;
+  std::span<const TableSettingInfo> (*infos)();
+  std::vector<Setting> Config::* settings;
+};
+constexpr std::array kPlainSections{PlainSection{"daemon", daemon_setting_infos, &Config::daemon},
+                                    PlainSection{"web", web_setting_infos, &Config::web}};
+
 std::string_view zerocopy_text(ZerocopyMode mode) {
   switch (mode) {
     case ZerocopyMode::Off: return "0";
@@ -95,9 +105,11 @@ std::string config_text(const Config& config, std::string_view path, const Toggl
       text += in_force(setting.name, default_text(setting), config.*(section.settings));
     }
   }
-  text += "\n[daemon]\n";
-  for (const DaemonSettingInfo& setting : daemon_setting_infos()) {
-    text += in_force(setting.name, std::string(setting.fallback), config.daemon);
+  for (const PlainSection& section : kPlainSections) {
+    text += fmt::format("\n[{}]\n", section.name);
+    for (const TableSettingInfo& setting : section.infos()) {
+      text += in_force(setting.name, std::string(setting.fallback), config.*(section.settings));
+    }
   }
   for (const SessionTemplate& session : config.sessions) {
     text += fmt::format("\n[sessions.{}]\n", session.name);
@@ -116,8 +128,10 @@ std::string config_example() {
     text += fmt::format("\n[{}]\n\n", section.name);
     for (const SettingInfo& setting : setting_infos(section.scope)) text += explained(setting);
   }
-  text += "\n[daemon]\n\n";
-  for (const DaemonSettingInfo& setting : daemon_setting_infos()) text += explained_plainly(setting);
+  for (const PlainSection& section : kPlainSections) {
+    text += fmt::format("\n[{}]\n\n", section.name);
+    for (const TableSettingInfo& setting : section.infos()) text += explained_plainly(setting);
+  }
   text += "\n" +
           comment(
               "A session that the daemon starts by its name: 'zerocast session start --template meeting'. Each has a "

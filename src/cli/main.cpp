@@ -14,6 +14,7 @@
 #include "cli/snapshot_command.h"
 #include "cli/sources_command.h"
 #include "cli/verify_command.h"
+#include "cli/view_command.h"
 #include "cli/zerocopy_probe_command.h"
 #include "settings/record_arguments.h"
 #include "worker/session_process.h"
@@ -49,6 +50,7 @@ struct Dispatch {
   int operator()(const SourcesOptions& options) const { return run_sources(options); }
   int operator()(const EncodersOptions& options) const { return run_encoders(options, toggles); }
   int operator()(const ZerocopyProbeOptions& options) const { return run_zerocopy_probe(options, toggles); }
+  int operator()(const ViewOptions& options) const { return run_view(options); }
   int operator()(const VerifyCommandOptions& options) const {
     block_signals();
     return run_verify(options, toggles);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "config/web_settings.h"
 #include "encode/settings.h"
 #include "media/geometry.h"
 #include "output/output_spec.h"
@@ -11,6 +12,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace zc {
 
@@ -46,6 +48,16 @@ struct SnapshotOptions {
   bool source = false;   ///< one was named: its first picture, whichever sessions there are
   RecordOptions record;  ///< how to capture the source
   FileOutput output;     ///< empty path: stdout
+};
+
+struct ViewOptions {
+  WebSettings web;
+  std::vector<std::string> templates;  ///< of the configuration, that the page offers
+  std::string source;                  ///< to be shown by a session of its own; empty: none
+  bool link_only = false;
+  bool read_only = false;
+  unsigned hours = 720;  ///< that the link works
+  bool quiet = false;    ///< prints no link: the daemon serves
 };
 
 enum class ConfigAction : std::uint8_t { Show, Path, Example, Check };

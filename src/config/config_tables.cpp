@@ -22,7 +22,7 @@ namespace zc {
 namespace {
 
 constexpr std::size_t kMaxFileBytes = std::size_t{256} * 1024;
-constexpr std::array<std::string_view, 3> kTables{"record", "stream", "daemon"};
+constexpr std::array<std::string_view, 4> kTables{"record", "stream", "daemon", "web"};
 constexpr std::string_view kSessions = "sessions";
 
 std::unexpected<Error> invalid(std::string where, std::string detail) {

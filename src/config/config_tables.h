@@ -28,7 +28,7 @@ struct ConfigTables {
 [[nodiscard]] std::optional<std::string> config_path();
 
 /// `text` as TOML 1.0; `name` opens messages, with line and column. Invalid: it is none, it has a table that zerocast
-/// does not know (those there are: record, stream, daemon, sessions.NAME), or a value of a type that no setting has.
+/// does not know (those there are: record, stream, daemon, web, sessions.NAME), or a value of a type that no setting has.
 /// Takes any bytes.
 [[nodiscard]] Result<std::vector<ConfigTable>> parse_config_tables(std::string_view text, std::string_view name);
 

@@ -121,14 +121,14 @@ Result<void> Daemon::apply(const ConfigTables& tables) {
   return {};
 }
 
-void Daemon::serve_metrics(const std::optional<MetricsAddress>& wanted) {
+void Daemon::serve_metrics(const std::optional<ListenAddress>& wanted) {
   if (wanted == settings_.metrics) return;
   metrics_.reset();
   metrics_retry_ = {};
   if (wanted) try_metrics(*wanted, false);
 }
 
-void Daemon::try_metrics(const MetricsAddress& address, bool again) {
+void Daemon::try_metrics(const ListenAddress& address, bool again) {
   auto server = MetricsServer::start(address);
   if (server) {
     metrics_ = *std::move(server);

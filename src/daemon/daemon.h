@@ -65,8 +65,8 @@ class Daemon final : private Operations, private SessionObserver {
 
   /// Takes what the checked file says; changes what runs where that is possible without a break.
   [[nodiscard]] Result<void> apply(const ConfigTables& tables);
-  void serve_metrics(const std::optional<MetricsAddress>& wanted);
-  void try_metrics(const MetricsAddress& address, bool again);
+  void serve_metrics(const std::optional<ListenAddress>& wanted);
+  void try_metrics(const ListenAddress& address, bool again);
   void follow_template(const Template& now, const Template& before);
   void follow_template(Session& session, const Setting& setting);
   void start_autostarts();

@@ -191,7 +191,7 @@ class PrometheusServer final : public MetricsServer {
 
 }  // namespace
 
-Result<std::unique_ptr<MetricsServer>> MetricsServer::start(const MetricsAddress& address) {
+Result<std::unique_ptr<MetricsServer>> MetricsServer::start(const ListenAddress& address) {
   const bool six = address.host.find(':') != std::string::npos;
   const std::string text = fmt::format("{}{}{}:{}", six ? "[" : "", address.host, six ? "]" : "", address.port);
   try {

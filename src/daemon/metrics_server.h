@@ -25,7 +25,7 @@ struct SessionSample {
 class MetricsServer {
  public:
   /// Busy: the address is taken. Invalid: it is none of this machine's.
-  [[nodiscard]] static Result<std::unique_ptr<MetricsServer>> start(const MetricsAddress& address);
+  [[nodiscard]] static Result<std::unique_ptr<MetricsServer>> start(const ListenAddress& address);
   virtual ~MetricsServer() = default;
   MetricsServer(const MetricsServer&) = delete;
   MetricsServer& operator=(const MetricsServer&) = delete;

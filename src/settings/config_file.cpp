@@ -2,6 +2,7 @@
 #include "base/file_names.h"
 
 #include "config/daemon_settings.h"
+#include "config/web_settings.h"
 
 #include <fmt/format.h>
 
@@ -27,6 +28,10 @@ Result<void> check_table(const ConfigTable& table, const Config& config) {
   if (table.name == "daemon") {
     const auto daemon = daemon_settings_from(table.settings);
     return daemon ? Result<void>{} : std::unexpected(daemon.error());
+  }
+  if (table.name == "web") {
+    const auto web = web_settings_from(table.settings);
+    return web ? Result<void>{} : std::unexpected(web.error());
   }
   // What only shows when the settings are put together: an unknown source, a container that cannot hold the codec.
   if (table.name == "record") return of_table(table, check_defaults(table.settings, SettingScope::Record));
@@ -56,6 +61,8 @@ void keep_table(ConfigTable table, Config& config) {
     config.record = std::move(table.settings);
   } else if (table.name == "stream") {
     config.stream = std::move(table.settings);
+  } else if (table.name == "web") {
+    config.web = std::move(table.settings);
   } else {
     config.daemon = std::move(table.settings);
   }

@@ -23,6 +23,7 @@ struct Config {
   std::vector<Setting> record;            ///< of its table [record]: defaults of `zerocast record`
   std::vector<Setting> stream;            ///< of its table [stream]
   std::vector<Setting> daemon;            ///< of its table [daemon]
+  std::vector<Setting> web;               ///< of its table [web]
   std::vector<SessionTemplate> sessions;  ///< of its tables [sessions.NAME]
 };
 

@@ -30,7 +30,8 @@ struct Order {
 [[nodiscard]] Result<Order> parse_order(std::string_view text);
 /// Gives a session that is to be started a name if it has none, and says which.
 [[nodiscard]] std::string name_start(Order& order);
-void add_sink_setting(Order& order, const std::string& sink);
+/// Makes `sink` the only one of a session that is to be started without any. False: it has others, as by its template.
+[[nodiscard]] bool add_sink_setting(Order& order, const std::string& sink);
 /// May take long. What it answers for a person.
 [[nodiscard]] Result<std::string> carry_out(DaemonClient& daemon, const Order& order);
 

@@ -189,9 +189,9 @@ class Server final : public WebServer, public Site {
     if (!order) return refuse(order.error().detail);
     if (viewer->role() != Role::Control) return refuse("This link is for watching only.");
     if (order->kind == OrderKind::Start) {
-      auto sink = sink_for(name_start(*order));
-      if (!sink) return refuse(sink.error().detail);
-      add_sink_setting(*order, *sink);
+      auto entry = entry_of(name_start(*order));
+      if (!entry) return refuse(entry.error().detail);
+      (*entry)->keep = (*entry)->asked = add_sink_setting(*order, (*entry)->feed->sink());
     }
     const bool posted = orders_.post([this, viewer, order = *order](Result<DaemonClient*> daemon) {
       auto done = daemon ? carry_out(**daemon, order) : std::unexpected(daemon.error());
@@ -303,7 +303,7 @@ class Server final : public WebServer, public Site {
       if (found == sessions.end() && !seen_.contains(name)) continue;
       viewer->end(found == sessions.end() || found->error.empty() ? "the session has ended" : found->error);
     }
-    std::erase_if(entries_, [&](auto& entry) {
+    std::erase_if(entries_, [&](const auto& entry) {
       const auto found = std::ranges::find(sessions, entry.first, &SessionView::name);
       const bool over = found != sessions.end() ? is_over(*found) : seen_.contains(entry.first);
       if (over) entry.second.feed->close();
@@ -314,12 +314,14 @@ class Server final : public WebServer, public Site {
 
   void drop_idle() {
     const auto time = std::chrono::steady_clock::now();
-    std::erase_if(entries_, [&](auto& item) {
-      Entry& entry = item.second;
+    for (auto& [name, entry] : entries_) {
       if (!entry.feed->empty() || entry.keep) entry.watched_last = time;
+    }
+    std::erase_if(entries_, [&](const auto& item) {
+      const auto& [name, entry] = item;
       if (time - entry.watched_last < kIdle) return false;
       entry.feed->close();
-      if (entry.asked) remove_sink(item.first, entry.feed->sink());
+      if (entry.asked) remove_sink(name, entry.feed->sink());
       return true;
     });
   }

@@ -26,8 +26,8 @@ TEST_CASE("nothing listens unless it is configured") {
 }
 
 TEST_CASE("addresses of metrics are numeric and have a port") {
-  CHECK(with("metrics", std::string("127.0.0.1:9464"))->metrics == MetricsAddress{"127.0.0.1", 9464});
-  CHECK(with("metrics", std::string("[::1]:9464"))->metrics == MetricsAddress{"::1", 9464});
+  CHECK(with("metrics", std::string("127.0.0.1:9464"))->metrics == ListenAddress{"127.0.0.1", 9464});
+  CHECK(with("metrics", std::string("[::1]:9464"))->metrics == ListenAddress{"::1", 9464});
   CHECK_FALSE(with("metrics", std::string())->metrics);
   for (const char* bad : {"localhost:9464", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:99999", ":9464", "127.0.0.1:94x"}) {
     CAPTURE(bad);
@@ -45,5 +45,5 @@ TEST_CASE("what is wrong is named with its place and what is valid") {
 }
 
 TEST_CASE("every setting has its words and its default is valid") {
-  for (const DaemonSettingInfo& info : daemon_setting_infos()) CHECK(info.help.ends_with('.'));
+  for (const TableSettingInfo& info : daemon_setting_infos()) CHECK(info.help.ends_with('.'));
 }

@@ -1,0 +1,26 @@
+# cmake -DFOLDER=... -DOUT=... -P EmbedAssets.cmake: every file of FOLDER as an array of bytes in the C++ source OUT.
+set(types html "text/html; charset=utf-8" js "text/javascript; charset=utf-8" css "text/css; charset=utf-8"
+    svg "image/svg+xml" webmanifest "application/manifest+json")
+file(GLOB files RELATIVE ${FOLDER} ${FOLDER}/*)
+list(SORT files)
+set(arrays "")
+set(rows "")
+set(number 0)
+foreach(name ${files})
+  cmake_path(GET name EXTENSION LAST_ONLY extension)
+  string(SUBSTRING ${extension} 1 -1 extension)
+  list(FIND types ${extension} place)
+  if(place EQUAL -1)
+    message(FATAL_ERROR "${name}: no type is known for it")
+  endif()
+  math(EXPR place "${place} + 1")
+  list(GET types ${place} type)
+  file(READ ${FOLDER}/${name} hex HEX)
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "'\\\\x\\1'," bytes "${hex}")
+  string(APPEND arrays "constexpr char kFile${number}[] = {${bytes}'\\0'};\n")
+  string(APPEND rows "    Asset{\"/${name}\", \"${type}\", {kFile${number}, sizeof kFile${number} - 1}},\n")
+  math(EXPR number "${number} + 1")
+endforeach()
+file(WRITE ${OUT} "#include \"web/assets.h\"\n\n#include <array>\n\nnamespace zc::web {\nnamespace {\n\n${arrays}
+constexpr std::array kAssets{\n${rows}};\n\n}  // namespace\n
+std::span<const Asset> assets() { return kAssets; }\n\n}  // namespace zc::web\n")

@@ -1,0 +1,286 @@
+#include "web/fragmenter.h"
+
+#include "media/av_handles.h"
+#include "media/av_words.h"
+#include "output/av_format.h"
+#include "output/mp4_boxes.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <span>
+#include <utility>
+
+extern "C" {
+#include <libavcodec/codec_par.h>
+#include <libavformat/avformat.h>
+}
+
+namespace zc::web {
+namespace {
+
+using Bytes = std::vector<std::byte>;
+using mp4::box_type;
+
+constexpr int kAudioRate = 48'000;  // of all our sound
+constexpr std::size_t kFullBox = 4;
+
+// ---- What the header says of the codec
+
+unsigned at(std::span<const std::byte> bytes, std::size_t i) {
+  return i < bytes.size() ? std::to_integer<unsigned>(bytes[i]) : 0;
+}
+
+/// ISO/IEC 14496-15 section 5.3.3.1: 'avcC' begins with version, profile, constraints and level.
+std::string avc_string(std::span<const std::byte> c) {
+  return fmt::format("avc1.{:02X}{:02X}{:02X}", at(c, 1), at(c, 2), at(c, 3));
+}
+
+/// Section 8.3.3.1, and annex E.3 for the text.
+std::string hevc_string(std::span<const std::byte> c) {
+  constexpr std::array<std::string_view, 4> kSpaces{"", "A", "B", "C"};
+  std::uint32_t compatibility = 0;
+  for (std::size_t i = 0; i < 32; ++i) {
+    if ((at(c, 2 + i / 8) >> (7 - i % 8) & 1U) != 0) compatibility |= 1U << i;  // written in reverse
+  }
+  std::string text = fmt::format("hvc1.{}{}.{:X}.{}{}", kSpaces.at(at(c, 1) >> 6U), at(c, 1) & 0x1fU, compatibility,
+                                 (at(c, 1) & 0x20U) != 0 ? 'H' : 'L', at(c, 12));
+  std::size_t constraints = 6;
+  while (constraints > 0 && at(c, 5 + constraints) == 0) --constraints;
+  for (std::size_t i = 0; i < constraints; ++i) text += fmt::format(".{:X}", at(c, 6 + i));
+  return text;
+}
+
+/// AV1 Codec ISO Media File Format Binding, sections 2.3.3 and 5.
+std::string av1_string(std::span<const std::byte> c) {
+  const bool high = (at(c, 2) & 0x40U) != 0;
+  const bool twelve = (at(c, 2) & 0x20U) != 0;
+  return fmt::format("av01.{}.{:02}{}.{:02}", at(c, 1) >> 5U, at(c, 1) & 0x1fU, (at(c, 2) & 0x80U) != 0 ? 'H' : 'M',
+                     high ? (twelve ? 12 : 10) : 8);
+}
+
+struct CodecBox {
+  Codec codec;
+  mp4::BoxType type;
+  std::string (*text)(std::span<const std::byte>);
+};
+constexpr std::array kCodecBoxes{CodecBox{Codec::H264, box_type("avcC"), avc_string},
+                                 CodecBox{Codec::HEVC, box_type("hvcC"), hevc_string},
+                                 CodecBox{Codec::AV1, box_type("av1C"), av1_string}};
+
+/// The first track's: libavformat puts the pictures there.
+std::string video_codec(std::span<const std::byte> header, Codec codec) {
+  constexpr std::size_t kSampleEntry = 78;  // of pictures, before its boxes: ISO/IEC 14496-12 section 12.1.3
+  std::span<const std::byte> inner = mp4::find_box(header, box_type("moov")).body;
+  for (const mp4::BoxType type :
+       {box_type("trak"), box_type("mdia"), box_type("minf"), box_type("stbl"), box_type("stsd")}) {
+    inner = mp4::find_box(inner, type).body;
+  }
+  if (inner.size() < kFullBox + 4) return {};
+  mp4::BoxReader entries(inner.subspan(kFullBox + 4));
+  const auto entry = entries.box();
+  if (!entry || entry->body.size() < kSampleEntry) return {};
+  const auto* const row = std::ranges::find(kCodecBoxes, codec, &CodecBox::codec);
+  const mp4::Box box = mp4::find_box(entry->body.subspan(kSampleEntry), row->type);
+  return box.body.empty() ? std::string() : row->text(box.body);
+}
+
+// ---- libavformat's header
+
+int keep_bytes(void* opaque, const std::uint8_t* bytes, int count) noexcept {
+  auto& out = *static_cast<Bytes*>(opaque);
+  const auto more = std::as_bytes(std::span(bytes, static_cast<std::size_t>(count)));
+  out.insert(out.end(), more.begin(), more.end());
+  return count;
+}
+int keep_bytes_old(void* opaque, std::uint8_t* bytes, int count) noexcept { return keep_bytes(opaque, bytes, count); }
+
+bool add_headers(AVCodecParameters& to, const Bytes& headers) {
+  if (headers.empty()) return true;
+  to.extradata = static_cast<std::uint8_t*>(av_mallocz(headers.size() + AV_INPUT_BUFFER_PADDING_SIZE));
+  if (to.extradata == nullptr) return false;
+  std::ranges::transform(headers, to.extradata, [](std::byte b) { return std::to_integer<std::uint8_t>(b); });
+  to.extradata_size = static_cast<int>(headers.size());
+  return true;
+}
+
+bool add_pictures(AVFormatContext& context, const StreamParameters& stream) {
+  AVStream* track = avformat_new_stream(&context, nullptr);
+  if (track == nullptr) return false;
+  AVCodecParameters& to = *track->codecpar;
+  track->time_base = {1, static_cast<int>(kPacketClock)};
+  to.codec_type = AVMEDIA_TYPE_VIDEO;
+  to.codec_id = av_codec_id(stream.codec);
+  to.codec_tag = stream.codec == Codec::HEVC ? MKTAG('h', 'v', 'c', '1') : 0;
+  to.width = static_cast<int>(stream.size.width);
+  to.height = static_cast<int>(stream.size.height);
+  to.profile = stream.profile;
+  to.level = stream.level;
+  to.color_space = av_matrix(stream.colour.matrix);
+  to.color_range = av_range(stream.colour.range);
+  to.color_primaries = av_primaries(stream.colour.primaries);
+  to.color_trc = av_transfer(stream.colour.transfer);
+  return add_headers(to, stream.extradata);
+}
+
+bool add_sound(AVFormatContext& context, const AudioStreamParameters& sound) {
+  AVStream* track = avformat_new_stream(&context, nullptr);
+  if (track == nullptr) return false;
+  AVCodecParameters& to = *track->codecpar;
+  track->time_base = {1, kAudioRate};
+  to.codec_type = AVMEDIA_TYPE_AUDIO;
+  to.codec_id = av_codec_id(sound.codec);
+  to.sample_rate = kAudioRate;
+  to.frame_size = static_cast<int>(sound.frame_samples);
+  to.initial_padding = static_cast<int>(sound.priming);
+  if (av_channel_layout_from_mask(&to.ch_layout, sound.layout) < 0) return false;
+  return add_headers(to, sound.extradata);
+}
+
+Result<Bytes> make_header(const StreamParameters& stream) {
+  const auto failed = [](std::string why) {
+    return fail(ErrorKind::Unsupported, "put the stream into MP4", std::move(why));
+  };
+  Bytes header;
+  constexpr int kBuffer = 4096;
+  AVFormatContext* raw = nullptr;
+  if (avformat_alloc_output_context2(&raw, nullptr, "mp4", nullptr) < 0) return failed("libavformat has no MP4");
+  const AvOutputPtr context(raw);
+  auto* buffer = static_cast<std::uint8_t*>(av_malloc(kBuffer));
+#if LIBAVFORMAT_VERSION_MAJOR >= 61
+  const AvioPtr io(avio_alloc_context(buffer, kBuffer, 1, &header, nullptr, keep_bytes, nullptr));
+#else
+  const AvioPtr io(avio_alloc_context(buffer, kBuffer, 1, &header, nullptr, keep_bytes_old, nullptr));
+#endif
+  if (!io) return failed("there is no memory");
+  context->pb = io.get();
+  bool good = add_pictures(*context, stream);
+  for (const AudioStreamParameters& track : stream.audio) good = good && add_sound(*context, track);
+  AvOptions options;
+  options.set("movflags", "empty_moov+default_base_moof+frag_custom");
+  options.set("use_editlist", "0");
+  if (!good || avformat_write_header(context.get(), options.get()) < 0) {
+    return failed("libavformat's MP4 does not take it");
+  }
+  avio_flush(io.get());
+  return header;
+}
+
+// ---- Fragments
+
+void put(Bytes& out, std::uint64_t number, std::size_t bytes) {
+  for (std::size_t i = bytes; i-- > 0;) out.push_back(static_cast<std::byte>(number >> (8 * i) & 0xffU));
+}
+void replace(Bytes& out, std::size_t place, std::uint64_t number) {
+  for (std::size_t i = 0; i < 4; ++i) out.at(place + i) = static_cast<std::byte>(number >> (8 * (3 - i)) & 0xffU);
+}
+/// Where it begins, for end().
+std::size_t begin(Bytes& out, mp4::BoxType type) {
+  put(out, 0, 4);
+  put(out, type, 4);
+  return out.size() - 8;
+}
+void end(Bytes& out, std::size_t box) { replace(out, box, out.size() - box); }
+
+/// Annex B (ITU-T H.264, B.1) with lengths in the start codes' place.
+void put_with_lengths(Bytes& out, std::span<const std::byte> bytes) {
+  constexpr std::byte kZero{0};
+  constexpr std::byte kOne{1};
+  const auto start_code = [&](std::size_t from) {
+    while (from + 2 < bytes.size() && (bytes[from] != kZero || bytes[from + 1] != kZero || bytes[from + 2] != kOne)) {
+      ++from;
+    }
+    return from + 2 < bytes.size() ? from : bytes.size();
+  };
+  std::size_t code = start_code(0);
+  while (code < bytes.size()) {
+    const std::size_t unit = code + 3;
+    code = start_code(unit);
+    std::size_t last = code;
+    while (last > unit && bytes[last - 1] == kZero) --last;  // of a code with four bytes, or trailing ones
+    put(out, last - unit, 4);
+    out.insert(out.end(), bytes.begin() + static_cast<std::ptrdiff_t>(unit),
+               bytes.begin() + static_cast<std::ptrdiff_t>(last));
+  }
+}
+
+}  // namespace
+
+std::string codec_string(AudioCodec codec) {
+  if (codec == AudioCodec::Aac) return "mp4a.40.2";
+  return std::string(to_string(codec));
+}
+
+Result<Fragmenter> Fragmenter::create(const StreamParameters& stream) {
+  auto header = make_header(stream);
+  if (!header) return std::unexpected(std::move(header.error()));
+  Fragmenter fragmenter;
+  fragmenter.video_ = stream.codec;
+  fragmenter.codec_ = video_codec(*header, stream.codec);
+  for (const AudioStreamParameters& track : stream.audio) fragmenter.audio_.push_back(codec_string(track.codec));
+  fragmenter.header_ = *std::move(header);
+  if (fragmenter.codec_.empty()) {
+    return fail(ErrorKind::Unsupported, "put the stream into MP4", "its header does not say what it is");
+  }
+  return fragmenter;
+}
+
+std::string Fragmenter::codecs() const {
+  std::string all = codec_;
+  for (const std::string& one : audio_) {
+    if (all.find(one) == std::string::npos) all += "," + one;
+  }
+  return all;
+}
+
+std::vector<std::byte> Fragmenter::fragment(const WirePacket& packet, std::int64_t duration) {
+  const bool pictures = packet.track == 0;
+  // libavformat's time scales: the stream's own, and the rate of sound.
+  const auto scaled = [&](std::int64_t ticks) { return pictures ? ticks : ticks * kAudioRate / kPacketClock; };
+  constexpr std::uint64_t kDefaultBaseIsMoof = 0x020000;
+  constexpr std::uint64_t kHasAll = 0x000001 | 0x000100 | 0x000200 | 0x000400 | 0x000800;  // offset, and per sample
+  constexpr std::uint64_t kSync = 0x02000000;
+  constexpr std::uint64_t kNotSync = 0x01010000;
+  Bytes out;
+  out.reserve(packet.bytes.size() + 160);
+  const std::size_t moof = begin(out, box_type("moof"));
+  const std::size_t mfhd = begin(out, box_type("mfhd"));
+  put(out, 0, 4);
+  put(out, ++sequence_, 4);
+  end(out, mfhd);
+  const std::size_t traf = begin(out, box_type("traf"));
+  const std::size_t tfhd = begin(out, box_type("tfhd"));
+  put(out, kDefaultBaseIsMoof, 4);
+  put(out, packet.track + 1U, 4);
+  end(out, tfhd);
+  const std::size_t tfdt = begin(out, box_type("tfdt"));
+  put(out, 0x01000000, 4);
+  put(out, static_cast<std::uint64_t>(std::max<std::int64_t>(0, scaled(packet.dts))), 8);
+  end(out, tfdt);
+  const std::size_t trun = begin(out, box_type("trun"));
+  put(out, kHasAll, 4);
+  put(out, 1, 4);
+  const std::size_t offset = out.size();
+  put(out, 0, 4);
+  put(out, static_cast<std::uint64_t>(scaled(packet.duration > 0 ? packet.duration : duration)), 4);
+  const std::size_t size = out.size();
+  put(out, 0, 4);
+  put(out, packet.keyframe || !pictures ? kSync : kNotSync, 4);
+  put(out, static_cast<std::uint64_t>(scaled(packet.pts - packet.dts)), 4);
+  end(out, trun);
+  end(out, traf);
+  end(out, moof);
+  replace(out, offset, out.size() - moof + 8);
+  const std::size_t mdat = begin(out, box_type("mdat"));
+  if (pictures && video_ != Codec::AV1) {
+    put_with_lengths(out, packet.bytes);
+  } else {
+    out.insert(out.end(), packet.bytes.begin(), packet.bytes.end());
+  }
+  end(out, mdat);
+  replace(out, size, out.size() - mdat - 8);
+  return out;
+}
+
+}  // namespace zc::web
