@@ -1,6 +1,6 @@
 /// The page: who comes in, what the keys and buttons do, and what is said where there is no picture.
 
-import {Connection, log_in, log_out, probe, token_of} from './net.js';
+import {Connection, log_in, log_out, token_of} from './net.js';
 import {Viewer} from './viewer.js';
 import {Panel, state_title} from './panel.js';
 import {Overlay} from './overlay.js';
@@ -26,11 +26,15 @@ const stage = by_id('stage');
 const notice = new Notice();
 const message = new Message();
 let lock = null;
+let was_in = false;
 
 const net = new Connection({
   open: () => {
+    was_in = true;
+    body.dataset.state = 'in';
     notice.clear();
     viewer.connected();
+    changed();
   },
   event: (told) => {
     if (told.event === 'hello') panel.greeted(told);
@@ -39,10 +43,10 @@ const net = new Connection({
   packet: (buffer) => viewer.packet(buffer),
   lost: () => {
     viewer.lost();
-    notice.say('The connection is lost. Trying again …', 0);
+    notice.say('There is no connection to the server. Trying again …', 0);
     changed();
   },
-  refused: (why) => show_login(why, 'That token is no longer valid.'),
+  refused: (why) => show_login(why, was_in ? 'That token is no longer valid.' : ''),
 });
 const viewer = new Viewer(net, by_id('canvas'), by_id('video'), {
   changed: () => changed(),
@@ -77,7 +81,7 @@ function changed() {
 
 function show_state() {
   const {session, stream, sound, sessions} = viewer;
-  set_text(by_id('title'), session?.name ?? 'Sessions');
+  set_text(by_id('title'), session?.name || viewer.chosen || 'Sessions');
   document.title = session ? `${session.name} – zerocast` : 'zerocast';
   const badge = by_id('badge');
   const state = viewer.held ? 'view paused' : session ? state_title(session.state) : '';
@@ -218,7 +222,6 @@ function show_login(why, wrong_text) {
 }
 
 function enter() {
-  body.dataset.state = 'in';
   set_hidden(by_id('login'), true);
   net.connect();
   changed();
@@ -233,13 +236,8 @@ async function present(token) {
 async function begin() {
   const token = token_of(location.hash);
   if (location.hash) history.replaceState(null, '', location.pathname + location.search);
-  if (token) {
-    await present(token);
-    return;
-  }
-  const said = await probe();
-  if (said === 'in' || said === 'away') enter();
-  else show_login(said, '');
+  if (token) await present(token);
+  else enter();  // the cookie of another time may be enough
 }
 
 by_id('login-form').onsubmit = async (event) => {
@@ -249,6 +247,7 @@ by_id('login-form').onsubmit = async (event) => {
 };
 by_id('logout-button').onclick = async () => {
   await log_out();
+  was_in = false;
   show_login('wrong', '');
 };
 by_id('hold-button').onclick = () => viewer.hold(!viewer.held);

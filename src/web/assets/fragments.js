@@ -5,10 +5,12 @@
 import {MediaSourceHere} from './codecs.js';
 import {kHeader} from './net.js';
 
-const kNear = 0.12;      ///< seconds behind the live edge that are fine
-const kFar = 0.3;        ///< played a little faster from here on
+const kNear = 0.1;       ///< seconds behind the live edge that are fine, to begin with
+const kFurther = 0.04;   ///< more of them after each time that the player ran dry
+const kNearMost = 0.4;
+const kFar = 0.1;        ///< beyond those: played a little faster
 const kLost = 1.5;       ///< jumped from here on
-const kFaster = 1.08;
+const kFaster = 1.1;
 const kKeep = 4;         ///< seconds kept behind what is played
 const kQueue = 120;      ///< fragments that may wait while the buffer is busy
 const kSlackUs = 4_000;  ///< between a fragment's pts and the media time of its picture
@@ -25,6 +27,8 @@ export class FragmentPlayer {
   #type = '';
   #timer = 0;
   #key_needed = true;
+  #near = kNear;
+  #playing = false;
 
   /// `on`: {keyframe(), unusable(reason), size(width, height), sound_refused()}.
   constructor(video, stats, clock, on) {
@@ -34,6 +38,11 @@ export class FragmentPlayer {
     this.#on = on;
     video.addEventListener('error', () => {
       if (this.#source) this.#fail(video.error?.message || 'its player failed');
+    });
+    video.addEventListener('playing', () => { this.#playing = true; });
+    video.addEventListener('waiting', () => {
+      if (this.#playing && !video.seeking) this.#near = Math.min(kNearMost, this.#near + kFurther);
+      this.#playing = false;
     });
     video.addEventListener('resize', () => {
       if (video.videoWidth) this.#on.size(video.videoWidth, video.videoHeight);
@@ -45,6 +54,8 @@ export class FragmentPlayer {
     this.stop();
     this.#type = stream.type;
     this.#key_needed = true;
+    this.#near = kNear;
+    this.#playing = false;
     const source = new MediaSourceHere();
     this.#source = source;
     source.addEventListener('sourceopen', () => this.#opened(source), {once: true});
@@ -121,7 +132,7 @@ export class FragmentPlayer {
     if (buffered.length === 0) return;
     const end = buffered.end(buffered.length - 1);
     const start = buffered.start(buffered.length - 1);
-    if (this.#video.currentTime < start) this.#video.currentTime = Math.max(start, end - kNear);
+    if (this.#video.currentTime < start) this.#video.currentTime = Math.max(start, end - this.#near);
     if (this.#video.paused) this.#play();
   }
 
@@ -142,9 +153,9 @@ export class FragmentPlayer {
     if (!this.#buffer || buffered.length === 0) return;
     const end = buffered.end(buffered.length - 1);
     const behind = end - this.#video.currentTime;
-    if (behind > kLost) this.#video.currentTime = end - kNear;
-    else if (behind > kFar) this.#video.playbackRate = kFaster;
-    else if (behind < kNear) this.#video.playbackRate = 1;
+    if (behind > kLost) this.#video.currentTime = end - this.#near;
+    else if (behind > this.#near + kFar) this.#video.playbackRate = kFaster;
+    else if (behind < this.#near) this.#video.playbackRate = 1;
     this.#trim(kKeep);
   }
 

@@ -49,9 +49,9 @@ export async function log_in(token) {
   }
 }
 
-/// Whether the cookie that is here already is enough. A browser does not tell a page why a WebSocket was refused;
-/// a plain request to the same path says it.
-export async function probe() {
+/// Why a WebSocket was refused: a browser does not tell a page, but a plain request to
+/// the same path is answered in the same way. 'in': not for lack of a token.
+async function probe() {
   try {
     const answer = await fetch('ws', {cache: 'no-store'});
     return {401: 'wrong', 429: 'wait', 403: 'refused'}[answer.status] ?? 'in';
@@ -64,7 +64,7 @@ export async function log_out() {
   try { await fetch('logout', {method: 'POST'}); } catch { /* It is gone: so is the cookie's use. */ }
 }
 
-/// `on`: {event(message), packet(buffer), open(), lost(again_in_ms), refused(why)}.
+/// `on`: {event(message), packet(buffer), open(), lost(), refused(why)}.
 export class Connection {
   #on;
   #socket = null;
@@ -185,9 +185,6 @@ export class Connection {
     clearInterval(this.#ping_timer);
     this.#forget_orders();
     if (!this.#wanted) return;
-    const wait = this.#wait * (0.8 + 0.4 * Math.random());
-    this.#wait = Math.min(this.#wait * 1.8, kLongestWaitMs);
-    this.#on.lost(wait);
     if (!was_open) {
       const why = await probe();
       if (!this.#wanted || this.#socket) return;
@@ -197,6 +194,9 @@ export class Connection {
         return;
       }
     }
+    const wait = this.#wait * (0.8 + 0.4 * Math.random());
+    this.#wait = Math.min(this.#wait * 1.8, kLongestWaitMs);
+    this.#on.lost();
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.connect(), wait);
   }

@@ -61,11 +61,10 @@ export class Overlay {
     this.#say('pictures', `${this.#painted.of(stats.painted).toFixed(0)} a second`);
     this.#say('rate', bits(this.#bytes.of(stats.bytes) * 8));
     this.#say('left out', `${stats.skipped} here, ${stats.server_skipped + (session?.dropped ?? 0)} before`);
-    this.#say('picture', stream ?
-      `${stream.width}×${stream.height} ${stream.codec_string}${as === 'fragments' ? ', browser’s player' : ''}` : '–');
+    this.#say('picture', stream ? `${stream.width}×${stream.height} ${stream.codec_string}` : '–');
     this.#say('route', session?.route || '–');
     this.#say('encoder', session?.encoder || '–');
-    this.#say('sound', sound_line(sound));
+    this.#say('sound', as === 'fragments' ? 'the browser’s player' : sound_line(sound));
     this.#say('clock', this.#net.clock.known ? `± ${(this.#net.clock.trip_ms / 2).toFixed(1)} ms` : '–');
   }
 
@@ -79,5 +78,5 @@ function sound_line(sound) {
   if (sound.muted) return 'muted';
   if (sound.blocked) return 'waits for a click';
   const {delay_ms, fill_ms, empties} = sound.state;
-  return `${delay_ms.toFixed(0)} ms, ${fill_ms.toFixed(0)} of them here${empties ? `, ${empties} gaps` : ''}`;
+  return `${delay_ms.toFixed(0)} ms, ${fill_ms.toFixed(0)} in the buffer${empties ? `, ${empties} gaps` : ''}`;
 }

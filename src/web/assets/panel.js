@@ -20,6 +20,7 @@ export class Panel {
   #box = by_id('panel');
   #rows = new Map();
   #controls = false;
+  #before = null;    ///< what had the keyboard before the list was opened
   #quality_of = '';  ///< the session that the choices of quality show
 
   constructor(viewer, net, notice) {
@@ -46,8 +47,13 @@ export class Panel {
     if (shown === this.shown) return;
     this.#box.hidden = !shown;
     by_id('panel-button').setAttribute('aria-expanded', String(shown));
-    if (shown) this.update();
-    (shown ? by_id('panel-close') : by_id('panel-button')).focus({preventScroll: true});
+    if (shown) {
+      this.update();
+      this.#before = document.activeElement;
+      by_id('panel-close').focus({preventScroll: true});
+    } else {
+      this.#before?.focus?.({preventScroll: true});
+    }
   }
 
   /// The server's first word.
@@ -181,5 +187,5 @@ function facts({width, height, fps, codec, bits_per_second, viewers}) {
   if (codec) all.push(codec_title(codec));
   if (bits_per_second) all.push(bits(bits_per_second));
   if (viewers !== undefined) all.push(viewers === 1 ? '1 viewer' : `${viewers} viewers`);
-  return all.join(' · ');
+  return all.map((fact) => fact.replace(' ', '\u00a0')).join(' · ');
 }

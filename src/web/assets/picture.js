@@ -23,7 +23,10 @@ export class PicturePlayer {
   #waiting = null;   ///< the newest decoded VideoFrame that is not painted yet
   #request = 0;
   #window = window;  ///< whose animation frames: the canvas may be in a small window of its own
-  #paint = () => this.#paint_now();
+  #tick = () => {
+    this.#request = 0;
+    if (this.#waiting !== null) this.#paint();
+  };
 
   /// `on`: {keyframe(), unusable(reason), size(width, height)}.
   constructor(canvas, stats, clock, on) {
@@ -81,6 +84,9 @@ export class PicturePlayer {
     this.#drop_waiting();
     this.#key_needed = true;
   }
+
+  /// What was shown is no longer what is watched.
+  clear() { this.#canvas.width = this.#canvas.width; }
 
   /// A window that the canvas was moved to (or back from).
   move_to(other) {
@@ -143,14 +149,15 @@ export class PicturePlayer {
       ++this.#stats.skipped;
     }
     this.#waiting = frame;
-    if (this.#request === 0) this.#request = this.#window.requestAnimationFrame(this.#paint);
+    // The first picture between two animation frames is painted as it comes: on a canvas that is desynchronized it is
+    // seen at once, on others no later than one that waited. Of those that follow only the newest is painted.
+    if (this.#request === 0) this.#paint();
   }
 
-  #paint_now() {
-    this.#request = 0;
+  #paint() {
     const frame = this.#waiting;
-    if (frame === null) return;
     this.#waiting = null;
+    this.#request = this.#window.requestAnimationFrame(this.#tick);
     const {displayWidth: width, displayHeight: height, timestamp} = frame;
     // A canvas whose size is set is cleared and its memory made anew, even if it is the same size.
     if (this.#canvas.width !== width || this.#canvas.height !== height) {

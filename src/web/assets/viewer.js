@@ -67,6 +67,8 @@ export class Viewer {
     if (name) sessionStorage.setItem(kRemembered, name);
     else sessionStorage.removeItem(kRemembered);
     this.#held = false;
+    this.canvas.hidden = this.video.hidden = true;
+    this.picture.clear();
     this.#unwatchable = '';
     this.#not_before = 0;
     this.#settle();
