@@ -1,5 +1,5 @@
 # cmake -DFOLDER=... -DOUT=... -P EmbedAssets.cmake: every file of FOLDER as an array of bytes in the C++ source OUT.
-set(types html "text/html; charset=utf-8" js "text/javascript; charset=utf-8" css "text/css; charset=utf-8"
+set(types html "text/html" js "text/javascript" css "text/css"
     svg "image/svg+xml" webmanifest "application/manifest+json")
 file(GLOB files RELATIVE ${FOLDER} ${FOLDER}/*)
 list(SORT files)

@@ -134,7 +134,7 @@ class Server final : public WebServer, public Site {
     const std::string_view path = question.path == "/" ? "/index.html" : std::string_view(question.path);
     const auto files = assets();
     if (const auto file = std::ranges::find(files, path, &Asset::path); file != files.end()) {
-      return answer({.type = std::string(file->type), .body = std::string(file->bytes)});
+      return answer({.type = std::string(file->type) + "; charset=utf-8", .body = std::string(file->bytes)});
     }
     constexpr std::string_view kSnapshot = "/snapshot/";
     constexpr std::string_view kPng = ".png";

@@ -5,11 +5,11 @@
 import {MediaSourceHere} from './codecs.js';
 import {kHeader} from './net.js';
 
-const kNear = 0.14;      ///< seconds behind the live edge that are fine, to begin with
+const kNear = 0.1;       ///< seconds behind the live edge that are fine, to begin with
 const kFurther = 0.04;   ///< more of them after each time that the player ran dry
 const kNearMost = 0.4;
 const kFar = 0.1;        ///< beyond those: played a little faster
-const kLost = 0.8;       ///< jumped from here on
+const kLost = 1.5;       ///< jumped from here on
 const kFaster = 1.1;
 const kKeep = 4;         ///< seconds kept behind what is played
 const kQueue = 120;      ///< fragments that may wait while the buffer is busy
