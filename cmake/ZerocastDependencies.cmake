@@ -46,4 +46,8 @@ pkg_get_variable(WAYLAND_PROTOCOLS_DIR wayland-protocols pkgdatadir)
 find_program(WAYLAND_SCANNER wayland-scanner REQUIRED)
 if(ZEROCAST_TESTS)
   pkg_check_modules(WAYLAND_SERVER REQUIRED IMPORTED_TARGET wayland-server>=1.20)
+  # Headers only: tests drive a browser by its WebSocket.
+  find_path(BOOST_INCLUDE_DIR boost/beast.hpp REQUIRED)
+  add_library(BoostHeaders INTERFACE IMPORTED)
+  target_include_directories(BoostHeaders SYSTEM INTERFACE ${BOOST_INCLUDE_DIR})
 endif()
