@@ -13,8 +13,8 @@
 
 namespace zc {
 
-/// Flv is RTMP's, and no file's.
-enum class Container : std::uint8_t { Mkv, Mp4, Ts, Flv };
+/// Flv is RTMP's, and no file's. Rtp is none at all: packets, which RTSP carries, too.
+enum class Container : std::uint8_t { Mkv, Mp4, Ts, Flv, Rtp };
 
 /// One row per container.
 struct ContainerInfo {

@@ -1,5 +1,6 @@
 #include "output/file_sink.h"
 #include "output/network_sink.h"
+#include "output/rtp_sink.h"
 #include "output/sink_runner.h"
 
 namespace zc {
@@ -13,6 +14,7 @@ constexpr QueueLimits kLiveLimits{.packets = 256, .bytes = std::size_t{16} << 20
 }  // namespace
 
 Result<std::unique_ptr<Sink>> make_sink(const OutputSpec& spec) {
+  if (spec.container == Container::Rtp) return RtpSink::create(spec);
   if (spec.live()) return NetworkSink::create(spec);
   return FileSink::create(spec);
 }

@@ -4,13 +4,13 @@
 #include "support/child_process.h"
 #include "support/temporary_folder.h"
 
+#include <fmt/format.h>
+#include <unistd.h>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/beast/websocket.hpp>
-#include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -61,15 +61,20 @@ std::string find_program() {
 std::vector<std::string> command_line(const std::string& program, const std::filesystem::path& folder,
                                       const ChromiumOptions& options) {
   // A session of its own, so that all its processes have one group; what it makes beside its profile stays in there.
-  std::vector<std::string> argv{"setsid", "env", "TMPDIR=" + folder.native(), "HOME=" + folder.native(),
-                                "XDG_CONFIG_HOME=" + folder.native(), "XDG_CACHE_HOME=" + folder.native(), program};
-  constexpr std::array kFlags{
-      "--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0", "--no-first-run",
-      "--disable-dev-shm-usage", "--disable-breakpad", "--disable-extensions", "--disable-component-update",
-      "--disable-background-networking", "--no-default-browser-check", "--no-proxy-server", "--window-size=1280,720",
-      // Tabs that are behind others play on.
-      "--disable-background-timer-throttling", "--disable-renderer-backgrounding",
-      "--disable-backgrounding-occluded-windows"};
+  std::vector<std::string> argv{"setsid",
+                                "env",
+                                "TMPDIR=" + folder.native(),
+                                "HOME=" + folder.native(),
+                                "XDG_CONFIG_HOME=" + folder.native(),
+                                "XDG_CACHE_HOME=" + folder.native(),
+                                program};
+  constexpr std::array kFlags{"--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0",
+                              "--no-first-run", "--disable-dev-shm-usage", "--disable-breakpad", "--disable-extensions",
+                              "--disable-component-update", "--disable-background-networking",
+                              "--no-default-browser-check", "--no-proxy-server", "--window-size=1280,720",
+                              // Tabs that are behind others play on.
+                              "--disable-background-timer-throttling", "--disable-renderer-backgrounding",
+                              "--disable-backgrounding-occluded-windows"};
   argv.insert(argv.end(), kFlags.begin(), kFlags.end());
   argv.push_back("--user-data-dir=" + (folder / "profile").native());
   if (options.autoplay) argv.emplace_back("--autoplay-policy=no-user-gesture-required");
@@ -267,9 +272,9 @@ Result<void> Page::go_to(std::string_view url) {
 }
 
 Result<json> Page::evaluate(std::string_view expression, std::chrono::milliseconds limit) {
-  auto answer = command("Runtime.evaluate",
-                        {{"expression", expression}, {"awaitPromise", true}, {"returnByValue", true}, {"userGesture", true}},
-                        limit);
+  auto answer = command(
+      "Runtime.evaluate",
+      {{"expression", expression}, {"awaitPromise", true}, {"returnByValue", true}, {"userGesture", true}}, limit);
   if (!answer) return std::unexpected(std::move(answer.error()));
   if (answer->contains("exceptionDetails")) {
     return fail(ErrorKind::Invalid, "evaluate " + std::string(expression),

@@ -18,9 +18,9 @@ namespace zc::test {
 inline constexpr std::chrono::milliseconds kPageTimeout{60'000};
 
 struct ChromiumOptions {
-  bool autoplay = true;                     ///< pages may play sound before anybody has clicked
-  bool ignore_certificate_errors = false;   ///< of servers with a certificate that nobody vouches for
-  std::vector<std::string> flags = {};      ///< further ones of its command line
+  bool autoplay = true;                    ///< pages may play sound before anybody has clicked
+  bool ignore_certificate_errors = false;  ///< of servers with a certificate that nobody vouches for
+  std::vector<std::string> flags = {};     ///< further ones of its command line
 };
 
 /// One tab. One thread makes every call; ends with its object, before its Chromium.
