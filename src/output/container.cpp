@@ -1,7 +1,9 @@
 #include "output/container.h"
 
+#include "media/av_log.h"
 #include "media/av_words.h"
 #include "media/packet.h"
+#include "output/av_format.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -34,16 +36,47 @@ constexpr std::array kContainers{
 // HEVC and AV1 ("enhanced RTMP") since FFmpeg 6.1.
 constexpr ContainerInfo kFlv{Container::Flv, "flv", "FLV", "flv", kAllCodecs, kFlvAudio, false, false, 1};
 constexpr ContainerInfo kPackets{Container::Packets, "packets", "packets", nullptr, kAllCodecs, kAudioCodecs, true, true};
+// A keyframe brings its parameter sets, so a receiver goes on with another encoder and size.
+constexpr ContainerInfo kRtp{Container::Rtp, "rtp", "RTP", "rtp", kAllCodecs, kTsAudio, true, true, 1};
 
 bool listed(const ContainerInfo& row, Codec codec) { return std::ranges::find(row.codecs, codec) != row.codecs.end(); }
 bool listed(const ContainerInfo& row, AudioCodec codec) {
   return std::ranges::find(row.audio, codec) != row.audio.end();
 }
 
+/// Whether libavformat makes packets of RTP of it, which it tells nobody who does not try: of AV1 newer ones do.
+bool makes_packets(AVMediaType type, AVCodecID codec) {
+  constexpr int kPacketBytes = 1200;
+  const AvLogCapture quiet;
+  AVFormatContext* raw = nullptr;
+  if (avformat_alloc_output_context2(&raw, nullptr, "rtp", nullptr) < 0) return false;
+  const AvOutputPtr format(raw);
+  AVStream* stream = avformat_new_stream(raw, nullptr);
+  if (stream == nullptr || avio_open_dyn_buf(&raw->pb) < 0) return false;
+  raw->pb->max_packet_size = kPacketBytes;
+  raw->strict_std_compliance = FF_COMPLIANCE_EXPERIMENTAL;
+  stream->codecpar->codec_type = type;
+  stream->codecpar->codec_id = codec;
+  stream->codecpar->width = stream->codecpar->height = 16;
+  const bool begun = avformat_write_header(raw, nullptr) >= 0;
+  if (begun) av_write_trailer(raw);
+  std::uint8_t* bytes = nullptr;
+  avio_close_dyn_buf(raw->pb, &bytes);
+  av_free(bytes);
+  return begun;
+}
+
+bool fits(const ContainerInfo& row, Codec codec) {
+  static const bool av1 = makes_packets(AVMEDIA_TYPE_VIDEO, AV_CODEC_ID_AV1);
+  return row.container != Container::Rtp || codec != Codec::AV1 || av1;
+}
+bool fits(const ContainerInfo& /*row*/, AudioCodec /*codec*/) { return true; }
+
 template <class Any>
 bool holds(const ContainerInfo& row, Any codec) {
   if (!listed(row, codec)) return false;
   if (row.muxer == nullptr) return true;
+  if (!fits(row, codec)) return false;
   const AVOutputFormat* muxer = av_guess_format(row.muxer, nullptr, nullptr);
   // Negative: the muxer has no table of its own (mpegts), so ours decides.
   return muxer != nullptr && avformat_query_codec(muxer, av_codec_id(codec), FF_COMPLIANCE_NORMAL) != 0;
@@ -79,6 +112,7 @@ std::span<const ContainerInfo> containers() { return kContainers; }
 const ContainerInfo& info(Container container) {
   if (container == Container::Flv) return kFlv;
   if (container == Container::Packets) return kPackets;
+  if (container == Container::Rtp) return kRtp;
   const auto* row = std::ranges::find(kContainers, container, &ContainerInfo::container);
   return row == kContainers.end() ? kContainers.front() : *row;
 }

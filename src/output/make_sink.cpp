@@ -1,6 +1,7 @@
 #include "output/file_sink.h"
 #include "output/network_sink.h"
 #include "output/packet_sink.h"
+#include "output/rtp_sink.h"
 #include "output/sink_runner.h"
 
 namespace zc {
@@ -15,6 +16,7 @@ constexpr QueueLimits kLiveLimits{.packets = 256, .bytes = std::size_t{16} << 20
 
 Result<std::unique_ptr<Sink>> make_sink(const OutputSpec& spec) {
   if (const auto* local = std::get_if<UnixOutput>(&spec.target)) return PacketSink::create(*local);
+  if (spec.container == Container::Rtp) return RtpSink::create(spec);
   if (spec.live()) return NetworkSink::create(spec);
   return FileSink::create(spec);
 }

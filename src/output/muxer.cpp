@@ -3,6 +3,7 @@
 #include "media/av_error.h"
 #include "media/av_words.h"
 #include "output/av_format.h"
+#include "output/av_streams.h"
 #include "output/mp4_index.h"
 
 #include <fmt/format.h>
@@ -34,8 +35,7 @@ namespace {
 using WriteBuffer = std::conditional_t<(LIBAVFORMAT_VERSION_MAJOR >= 61), const std::uint8_t*, std::uint8_t*>;
 
 constexpr int kStreamBuffer = 256 * 1024;  // bytes; a fragment at 8 Mbit/s goes out in one write()
-constexpr AVRational kTimeBase{1, static_cast<int>(kPacketClock)};
-constexpr int kSoundLag = 300'000;  // microseconds
+constexpr int kSoundLag = 300'000;         // microseconds
 
 std::unexpected<Error> fail_av(int code, const std::string& operation) {
   const ErrorKind kind = code == AVERROR(EINVAL) || code == AVERROR_INVALIDDATA || code == AVERROR_PATCHWELCOME
@@ -69,30 +69,6 @@ constexpr std::array kMuxerOptions{
     // A peer cannot be told afterwards how long it was.
     MuxerOption{Container::Flv, "flvflags", "no_duration_filesize"},
 };
-
-AVRational in_parts(std::uint32_t value, int parts) { return {static_cast<int>(value), parts}; }
-
-bool set_extradata(AVCodecParameters& codec, const std::vector<std::byte>& bytes) {
-  if (bytes.empty()) return true;
-  codec.extradata = static_cast<std::uint8_t*>(av_mallocz(bytes.size() + AV_INPUT_BUFFER_PADDING_SIZE));
-  if (codec.extradata == nullptr) return false;
-  std::memcpy(codec.extradata, bytes.data(), bytes.size());
-  codec.extradata_size = static_cast<int>(bytes.size());
-  return true;
-}
-
-/// The stream takes over `data`, also when it fails.
-bool add_side_data(AVStream& stream, AVPacketSideDataType type, void* data, std::size_t bytes) {
-#if LIBAVFORMAT_VERSION_INT >= AV_VERSION_INT(60, 15, 100)
-  AVCodecParameters& codec = *stream.codecpar;
-  const bool added =
-      av_packet_side_data_add(&codec.coded_side_data, &codec.nb_coded_side_data, type, data, bytes, 0) != nullptr;
-#else
-  const bool added = av_stream_add_side_data(&stream, type, static_cast<std::uint8_t*>(data), bytes) >= 0;
-#endif
-  if (!added) av_free(data);
-  return added;
-}
 
 }  // namespace
 
@@ -157,9 +133,6 @@ struct Muxer::Impl {
     return {};
   }
 
-  [[nodiscard]] bool describe(const StreamParameters& stream) const;
-  [[nodiscard]] bool describe_hdr(const HdrMetadata& hdr) const;
-  [[nodiscard]] bool describe(const AudioStreamParameters& track, AVStream& stream) const;
   [[nodiscard]] Result<void> open(const StreamParameters& stream);
   /// `duration` in kPacketClock ticks.
   [[nodiscard]] Result<void> write(const Packet& picture, std::int64_t duration);
@@ -171,88 +144,6 @@ struct Muxer::Impl {
     return picture.duration > 0 ? picture.duration : frame_duration;
   }
 };
-
-/// Fills the stream's codec parameters; false when out of memory.
-bool Muxer::Impl::describe(const StreamParameters& stream) const {
-  AVCodecParameters& codec = *video->codecpar;
-  codec.codec_type = AVMEDIA_TYPE_VIDEO;
-  codec.codec_id = av_codec_id(stream.codec);
-  codec.width = static_cast<int>(stream.size.width);
-  codec.height = static_cast<int>(stream.size.height);
-  codec.profile = stream.profile;
-  codec.level = stream.level;
-  codec.bit_rate = stream.bit_rate;
-  codec.bits_per_raw_sample = static_cast<int>(stream.bit_depth);
-  codec.video_delay = stream.has_b_frames ? 1 : 0;
-  codec.field_order = AV_FIELD_PROGRESSIVE;
-  codec.sample_aspect_ratio = {1, 1};
-  codec.color_space = av_matrix(stream.colour.matrix);
-  codec.color_primaries = av_primaries(stream.colour.primaries);
-  codec.color_trc = av_transfer(stream.colour.transfer);
-  codec.color_range = av_range(stream.colour.range);
-  codec.chroma_location = AVCHROMA_LOC_LEFT;
-  // Apple's players refuse the default 'hev1'; our parameter sets are in the sample entry, as 'hvc1' asks.
-  if (container == Container::Mp4 && stream.codec == Codec::HEVC) codec.codec_tag = MKTAG('h', 'v', 'c', '1');
-  if (!set_extradata(codec, stream.extradata)) return false;
-  if (!describe_hdr(stream.hdr)) return false;
-  video->time_base = kTimeBase;
-  video->sample_aspect_ratio = {1, 1};
-  if (!stream.nominal_rate.zero()) {
-    video->avg_frame_rate = {static_cast<int>(stream.nominal_rate.num), static_cast<int>(stream.nominal_rate.den)};
-    if (!stream.variable_rate) video->r_frame_rate = video->avg_frame_rate;
-  }
-  return true;
-}
-
-bool Muxer::Impl::describe(const AudioStreamParameters& track, AVStream& stream) const {
-  AVCodecParameters& codec = *stream.codecpar;
-  codec.codec_type = AVMEDIA_TYPE_AUDIO;
-  codec.codec_id = av_codec_id(track.codec);
-  codec.sample_rate = static_cast<int>(kAudioRate);
-  codec.bit_rate = track.bit_rate;
-  codec.bits_per_raw_sample = static_cast<int>(track.bit_depth);
-  codec.bits_per_coded_sample = track.codec == AudioCodec::Pcm ? static_cast<int>(track.bit_depth) : 0;
-  codec.frame_size = static_cast<int>(track.frame_samples);
-  codec.block_align =
-      track.codec == AudioCodec::Pcm
-          ? codec.bits_per_coded_sample / 8 * static_cast<int>(AudioFormat{.layout = track.layout}.channels())
-          : 0;
-  codec.initial_padding = static_cast<int>(track.priming);
-  if (av_channel_layout_from_mask(&codec.ch_layout, track.layout) < 0) return false;
-  stream.time_base = {1, static_cast<int>(kAudioRate)};
-  if (!track.title.empty()) av_dict_set(&stream.metadata, "title", track.title.c_str(), 0);
-  if (stream.index > 1) stream.disposition = 0;
-  return set_extradata(codec, track.extradata);
-}
-
-bool Muxer::Impl::describe_hdr(const HdrMetadata& hdr) const {
-  if (hdr.mastering) {
-    AVMasteringDisplayMetadata* data = av_mastering_display_metadata_alloc();
-    if (data == nullptr) return false;
-    const MasteringDisplay& m = *hdr.mastering;
-    const std::array<Chromaticity, 3> primaries{m.red, m.green, m.blue};
-    for (std::size_t i = 0; i < primaries.size(); ++i) {
-      data->display_primaries[i][0] = in_parts(primaries.at(i).x, 50'000);
-      data->display_primaries[i][1] = in_parts(primaries.at(i).y, 50'000);
-    }
-    data->white_point[0] = in_parts(m.white.x, 50'000);
-    data->white_point[1] = in_parts(m.white.y, 50'000);
-    data->max_luminance = in_parts(m.max_luminance, 10'000);
-    data->min_luminance = in_parts(m.min_luminance, 10'000);
-    data->has_primaries = data->has_luminance = 1;
-    if (!add_side_data(*video, AV_PKT_DATA_MASTERING_DISPLAY_METADATA, data, sizeof(AVMasteringDisplayMetadata)))
-      return false;
-  }
-  if (hdr.light) {
-    std::size_t bytes = 0;
-    AVContentLightMetadata* data = av_content_light_metadata_alloc(&bytes);
-    if (data == nullptr) return false;
-    data->MaxCLL = hdr.light->max_content;
-    data->MaxFALL = hdr.light->max_frame_average;
-    if (!add_side_data(*video, AV_PKT_DATA_CONTENT_LIGHT_LEVEL, data, bytes)) return false;
-  }
-  return true;
-}
 
 Result<void> Muxer::Impl::open(const StreamParameters& stream) {
   const auto no_memory = [] { return fail(ErrorKind::Internal, "set up the muxer", "out of memory"); };
@@ -282,7 +173,11 @@ Result<void> Muxer::Impl::open(const StreamParameters& stream) {
   if (container == Container::Mp4) format->strict_std_compliance = FF_COMPLIANCE_EXPERIMENTAL;
   packet.reset(av_packet_alloc());
   video = avformat_new_stream(format.get(), nullptr);
-  if (packet == nullptr || video == nullptr || !describe(stream)) return no_memory();
+  if (packet == nullptr || video == nullptr || !describe(stream, *video)) return no_memory();
+  // Apple's players refuse the default 'hev1'; our parameter sets are in the sample entry, as 'hvc1' asks.
+  if (container == Container::Mp4 && stream.codec == Codec::HEVC) {
+    video->codecpar->codec_tag = MKTAG('h', 'v', 'c', '1');
+  }
   for (const AudioStreamParameters& track : stream.audio) {
     audio.push_back(avformat_new_stream(format.get(), nullptr));
     if (audio.back() == nullptr || !describe(track, *audio.back())) return no_memory();
@@ -337,19 +232,7 @@ Result<void> Muxer::Impl::write(const Packet& picture, std::int64_t duration) {
 }
 
 Result<void> Muxer::Impl::hand_over(const Packet& coded, std::int64_t duration, AVStream& stream) {
-  packet->buf = coded.buffer() != nullptr ? av_buffer_ref(coded.buffer()) : nullptr;
-  // libavformat never writes to what it is given here; its interface is not const.
-  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast): see the line above
-  packet->data = reinterpret_cast<std::uint8_t*>(const_cast<std::byte*>(coded.bytes().data()));
-  packet->size = static_cast<int>(coded.bytes().size());
-  packet->pts = coded.pts;
-  packet->dts = coded.dts;
-  packet->duration = duration;
-  packet->flags = coded.keyframe || coded.track != 0 ? AV_PKT_FLAG_KEY : 0;
-  packet->stream_index = stream.index;
-  av_packet_rescale_ts(packet.get(), kTimeBase, stream.time_base);
-  const int code = av_write_frame(format.get(), packet.get());
-  av_packet_unref(packet.get());
+  const int code = write_frame(*format, *packet, stream, coded, duration);
   if (!open_since) open_since = coded.dts;
   return check(code, "write");
 }

@@ -18,7 +18,8 @@ namespace {
 
 constexpr std::string_view kOperation = "output";
 constexpr std::string_view kSchemes =
-    "udp://HOST:PORT, tcp://HOST:PORT, srt://HOST:PORT, rtmp://HOST/APP, rtmps://HOST/APP, unix:///PATH, a file path or -";
+    "udp://HOST:PORT, tcp://HOST:PORT, srt://HOST:PORT, rtmp://HOST/APP, rtmps://HOST/APP, rtp://HOST:PORT, "
+    "rtsp://HOST/PATH, unix:///PATH, a file path or -";
 constexpr std::uint32_t kMaxLatencyMs = 60'000;
 
 std::unexpected<Error> invalid(std::string_view where, std::string detail) {
@@ -219,6 +220,28 @@ Result<void> set_latency(SrtOutput& output, std::string_view where, const std::s
   return {};
 }
 
+Result<void> set_audio_port(RtpOutput& output, std::string_view where, const std::string& value) {
+  const auto port = parse_number<std::uint16_t>(value);
+  if (!port || *port == 0 || *port == UINT16_MAX) return invalid(where, "audio-port must be 1 to 65534");
+  output.audio_port = port;
+  return {};
+}
+
+/// RFC 3551: the dynamic ones.
+template <std::uint8_t RtpOutput::* kMember>
+Result<void> set_payload(RtpOutput& output, std::string_view where, const std::string& value) {
+  const auto number = parse_number<std::uint8_t>(value);
+  if (!number || *number < 96 || *number > 127) return invalid(where, "a payload's number must be 96 to 127");
+  output.*kMember = *number;
+  return {};
+}
+
+Result<void> set_sdp(RtpOutput& output, std::string_view where, const std::string& value) {
+  if (value.empty()) return invalid(where, "sdp must be a path");
+  output.sdp = value;
+  return {};
+}
+
 template <class Output>
 struct Option {
   std::string_view name;
@@ -240,6 +263,14 @@ constexpr std::array<Option<RtmpOutput>, 3> kRtmpOptions{
     {{kKey.name, set_secret<RtmpOutput, &RtmpOutput::key, kKey>},
      {kKey.file_option, set_secret_file<RtmpOutput, &RtmpOutput::key, kKey>},
      {kKey.env_option, set_secret_env<RtmpOutput, &RtmpOutput::key, kKey>}}};
+constexpr std::array<Option<RtpOutput>, 6> kRtpOptions{
+    {{"audio-port", set_audio_port},
+     {"payload", set_payload<&RtpOutput::payload>},
+     {"audio-payload", set_payload<&RtpOutput::audio_payload>},
+     {"sdp", set_sdp},
+     {"ttl", [](RtpOutput& o, std::string_view where, const std::string& v) { return set_ttl(o.pictures, where, v); }},
+     {"interface",
+      [](RtpOutput& o, std::string_view where, const std::string& v) { return set_interface(o.pictures, where, v); }}}};
 
 template <class Output>
 std::string option_names(std::span<const Option<Output>> table) {
@@ -354,27 +385,71 @@ Result<OutputSpec> parse_unix(std::string_view path) {
   return OutputSpec{.container = Container::Packets, .target = UnixOutput{.path = std::string(path)}};
 }
 
+Result<OutputSpec> parse_rtp(const std::string& where, Endpoint endpoint, std::string_view query) {
+  RtpOutput output{.pictures = {.peer = std::move(endpoint), .ttl = {}, .interface = {}}, .audio_port = {}, .sdp = {}};
+  if (auto ok = apply_options<RtpOutput>(output, where, query, kRtpOptions); !ok) return std::unexpected(ok.error());
+  if (auto ok = require_host(output.pictures.peer, where, false); !ok) return std::unexpected(ok.error());
+  const int pictures = output.pictures.peer.port;
+  const int sound = output.audio_port.value_or(static_cast<std::uint16_t>(std::min(pictures + 2, int{UINT16_MAX})));
+  if (pictures == UINT16_MAX || sound == UINT16_MAX || std::abs(pictures - sound) < 2) {
+    return invalid(where, "pictures and sound need two ports each, one after the other");
+  }
+  if (output.payload == output.audio_payload) return invalid(where, "payload and audio-payload must differ");
+  return OutputSpec{.container = Container::Rtp, .target = std::move(output)};
+}
+
+Result<OutputSpec> parse_rtsp(std::string_view rest, std::string_view query) {
+  constexpr std::uint16_t kRtspPort = 554;
+  constexpr std::size_t kLongestPath = 256;
+  const std::string usage = "expected rtsp://HOST[:PORT]/PATH";
+  const std::size_t slash = rest.find('/');
+  const std::string_view path = slash == std::string_view::npos ? std::string_view{} : rest.substr(slash + 1);
+  auto endpoint = parse_endpoint(usage, rest.substr(0, slash), kRtspPort);
+  if (!endpoint) return std::unexpected(endpoint.error());
+  const bool plausible = !path.empty() && path.size() <= kLongestPath && std::ranges::all_of(path, [](char c) {
+    return is_alpha(c) || is_digit(c) || c == '-' || c == '_' || c == '.' || c == '/';
+  });
+  if (!plausible) return invalid(usage, "PATH must be letters, digits, '-', '_', '.' and '/', such as live");
+  RtspOutput output{.endpoint = std::move(*endpoint), .url = fmt::format("rtsp://{}", rest)};
+  if (!query.empty()) return invalid(output.url, "it has no options");
+  if (auto ok = require_host(output.endpoint, output.url, false); !ok) return std::unexpected(ok.error());
+  return OutputSpec{.container = Container::Rtp, .target = std::move(output)};
+}
+
+/// What carries no MPEG-TS, and what to say to somebody who asks for a container.
+struct OwnContainer {
+  std::string_view scheme;
+  std::string_view refusal;
+};
+constexpr std::array kOwnContainers{OwnContainer{"rtmp", "RTMP carries FLV; leave --container out"},
+                                    OwnContainer{"rtmps", "RTMP carries FLV; leave --container out"},
+                                    OwnContainer{"rtp", "RTP has no container; leave --container out"},
+                                    OwnContainer{"rtsp", "RTSP has no container; leave --container out"}};
+
 Result<OutputSpec> parse_url(std::string_view scheme, std::string_view rest,
                              const std::optional<Container>& container) {
-  constexpr std::array<std::string_view, 6> kKnown{"udp", "tcp", "srt", "rtmp", "rtmps", "unix"};
+  constexpr std::array<std::string_view, 8> kKnown{"udp", "tcp", "srt", "rtmp", "rtmps", "rtp", "rtsp", "unix"};
   if (std::ranges::find(kKnown, scheme) == kKnown.end()) {
     return invalid("", fmt::format("unknown scheme '{}://'; valid: {}", shown(scheme), kSchemes));
   }
   const std::size_t question = rest.find('?');
   std::string_view authority = rest.substr(0, question);
   const std::string_view query = question == std::string_view::npos ? std::string_view{} : rest.substr(question + 1);
-  const bool rtmp = scheme.starts_with("rtmp");
-  if (container.value_or(Container::Ts) != Container::Ts || (rtmp && container)) {
-    return invalid(fmt::format("{}://", scheme),
-                   rtmp ? "RTMP carries FLV; leave --container out"
-                        : "network outputs carry MPEG-TS; leave --container out or pass ts");
+  const auto* own = std::ranges::find(kOwnContainers, scheme, &OwnContainer::scheme);
+  const bool has_own = own != kOwnContainers.end();
+  if (container.value_or(Container::Ts) != Container::Ts || (has_own && container)) {
+    return invalid(
+        fmt::format("{}://", scheme),
+        has_own ? std::string(own->refusal) : "network outputs carry MPEG-TS; leave --container out or pass ts");
   }
-  if (rtmp) return parse_rtmp(scheme, authority, query);
   if (scheme == "unix") return parse_unix(rest);
+  if (scheme.starts_with("rtmp")) return parse_rtmp(scheme, authority, query);
+  if (scheme == "rtsp") return parse_rtsp(authority, query);
   if (authority.ends_with('/')) authority.remove_suffix(1);
   auto endpoint = parse_endpoint(fmt::format("expected {}://HOST:PORT", scheme), authority, std::nullopt);
   if (!endpoint) return std::unexpected(endpoint.error());
   const std::string where = fmt::format("{}://{}", scheme, endpoint->text());
+  if (scheme == "rtp") return parse_rtp(where, std::move(*endpoint), query);
   OutputSpec spec{.container = Container::Ts, .target = {}};
   if (scheme == "udp") {
     UdpOutput output{.peer = std::move(*endpoint), .ttl = {}, .interface = {}};
@@ -436,6 +511,8 @@ std::string OutputSpec::name() const {
         if constexpr (std::is_same_v<Output, SrtOutput>) return "srt://" + output.endpoint.text();
         if constexpr (std::is_same_v<Output, RtmpOutput>) return output.url;
         if constexpr (std::is_same_v<Output, UnixOutput>) return "unix://" + output.path;
+        if constexpr (std::is_same_v<Output, RtpOutput>) return "rtp://" + output.pictures.peer.text();
+        if constexpr (std::is_same_v<Output, RtspOutput>) return output.url;
       },
       target);
 }

@@ -74,6 +74,19 @@ struct SrtOutput {
                           ///< callers that ask for another one are refused
   std::optional<std::chrono::milliseconds> latency;  ///< nullopt: libsrt's own 120 ms
 };
+/// Datagrams of RTP (RFC 3550), pictures and sound each to a port of their own, with RTCP one above it.
+struct RtpOutput {
+  UdpOutput pictures;
+  std::optional<std::uint16_t> audio_port;  ///< nullopt: two above that of the pictures
+  std::uint8_t payload = 96;                ///< number of the pictures' packets, which the receiver is told
+  std::uint8_t audio_payload = 97;
+  std::string sdp;  ///< file for what a receiver has to be told; empty: none
+};
+/// A server that RTP is published to by RTSP, in its one connection.
+struct RtspOutput {
+  Endpoint endpoint;
+  std::string url;  ///< as it was typed
+};
 /// A platform or relay that streams are published to.
 struct RtmpOutput {
   Endpoint endpoint;
@@ -89,7 +102,9 @@ struct UnixOutput {
 
 struct OutputSpec {
   Container container = Container::Mkv;
-  std::variant<FileOutput, StdoutOutput, UdpOutput, TcpOutput, SrtOutput, RtmpOutput, UnixOutput> target;
+  std::variant<FileOutput, StdoutOutput, UdpOutput, TcpOutput, SrtOutput, RtmpOutput, RtpOutput, RtspOutput,
+               UnixOutput>
+      target;
 
   /// For messages: the path, "stdout", or scheme://host:port. Never holds a passphrase.
   [[nodiscard]] std::string name() const;
@@ -112,8 +127,10 @@ struct OutputSpec {
 ///   rtmp://HOST[:1935]/APP?KEY, rtmps://HOST[:443]/APP?KEY
 ///     KEY: key=TEXT, key-file=PATH or key-env=NAME, likewise
 ///   unix:///PATH                                        packets as they are (packet_wire.h)
-/// The network ones carry MPEG-TS, RTMP's FLV. Option values are percent-decoded. Invalid: one line that names the
-/// valid choices and never repeats an option's secret value.
+///   rtp://HOST:PORT[?audio-port=PORT&payload=96..127&audio-payload=96..127&sdp=PATH&ttl=1..255&interface=NAME]
+///   rtsp://HOST[:554]/PATH
+/// The network ones carry MPEG-TS, RTMP's FLV, and the last three packets without a container. Option values are
+/// percent-decoded. Invalid: one line that names the valid choices and never repeats an option's secret value.
 [[nodiscard]] Result<OutputSpec> parse_output(std::string_view text, const std::optional<std::string>& container,
                                               bool overwrite);
 

@@ -64,6 +64,9 @@ std::string watch_command(const OutputSpec& spec) {
   if (const auto* tcp = std::get_if<TcpOutput>(&spec.target); tcp != nullptr && tcp->listen) {
     return "ffplay " + shell_word("tcp://" + in_reach(tcp->endpoint));
   }
+  if (const auto* rtp = std::get_if<RtpOutput>(&spec.target); rtp != nullptr && !rtp->sdp.empty()) {
+    return "ffplay -protocol_whitelist file,rtp,udp " + shell_word(rtp->sdp);
+  }
   const auto* srt = std::get_if<SrtOutput>(&spec.target);
   if (srt == nullptr || !srt->listener) return {};
   // As options: FFmpeg decodes no percent escapes in a URL.

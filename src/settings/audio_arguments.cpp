@@ -105,11 +105,12 @@ Result<void> choose_audio_codec(RecordWords& words) {
   if (words.silent && !options.audio.inputs.empty()) {
     return fail(ErrorKind::Invalid, "--audio", "'none' excludes any other source");
   }
-  const bool matroska = !words.mixed_outputs && std::ranges::all_of(options.outputs, [](const OutputSpec& output) {
-    return output.container == Container::Mkv;
+  // Packets are made for browsers by their relays, which have no AAC.
+  const bool opus = !words.mixed_outputs && std::ranges::all_of(options.outputs, [](const OutputSpec& output) {
+    return output.container == Container::Mkv || output.container == Container::Rtp;
   });
   AudioCodec& codec = options.audio.encoder.codec;
-  codec = words.audio_codec.value_or(matroska ? AudioCodec::Opus : AudioCodec::Aac);
+  codec = words.audio_codec.value_or(opus ? AudioCodec::Opus : AudioCodec::Aac);
   for (const OutputSpec& output : options.outputs) {
     if (options.audio.inputs.empty()) break;
     if (auto fits = check_codec(output.container, codec); !fits) return fits;

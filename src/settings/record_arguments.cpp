@@ -50,7 +50,8 @@ constexpr auto kPrimariesWords = words(kPrimaries);
 constexpr auto kTransferWords = words(kTransfers);
 constexpr std::array<std::string_view, 6> kSourceWords{"portal",         "portal:monitor", "portal:window",
                                                        "portal:virtual", "node:",          "test"};
-constexpr std::array<std::string_view, 5> kSchemeWords{"srt://", "udp://", "tcp://", "rtmp://", "rtmps://"};
+constexpr std::array<std::string_view, 7> kSchemeWords{"srt://",   "udp://", "tcp://", "rtmp://",
+                                                       "rtmps://", "rtp://", "rtsp://"};
 
 constexpr std::string_view kSource = "Source";
 constexpr std::string_view kPicture = "Picture";
@@ -268,7 +269,10 @@ std::vector<Row> destination_rows(bool live) {
                       "streamid=TEXT, pbkeylen=16|24|32, one of passphrase=..., passphrase-file=PATH and "
                       "passphrase-env=NAME, and of a listener max-viewers=1..64, else 8), udp://HOST:PORT (options "
                       "ttl=1..255, interface=NAME), tcp://HOST:PORT (option "
-                      "listen=1). Options follow a '?' and are joined by '&'.",
+                      "listen=1); or as bare packets, rtp://HOST:PORT (pictures there and sound two ports above; "
+                      "options audio-port=PORT, payload=96..127, audio-payload=96..127, sdp=FILE for what receivers "
+                      "have to be told, ttl and interface as above) and rtsp://HOST/PATH. Options follow a '?' and are "
+                      "joined by '&'.",
               .fallback = "",
               .suggestions = url_words()},
              set},
@@ -430,11 +434,14 @@ Result<OutputSpec> parse_main_output(const RecordWords& words) {
   return parse_output(text, words.container, words.overwrite);
 }
 
-/// Whether any of them is what only FLV carries.
+/// Whether any of them goes to platforms and relays, as FLV or in packets.
 bool publishes(const RecordWords& words) {
-  const auto is_rtmp = [](const std::string& text) { return text.starts_with("rtmp"); };
-  return is_rtmp(words.output) || (words.options.live && platform_url(words.output)) ||
-         std::ranges::any_of(words.tees, is_rtmp);
+  const auto to_relay = [](const std::string& text) {
+    return std::ranges::any_of(std::array{"rtmp:", "rtmps:", "rtp:", "rtsp:"},
+                               [&](const char* scheme) { return text.starts_with(scheme); });
+  };
+  return to_relay(words.output) || (words.options.live && platform_url(words.output)) ||
+         std::ranges::any_of(words.tees, to_relay);
 }
 
 /// FILE or URL and every --tee, parsed and checked against each other.

@@ -1,8 +1,8 @@
 #include "web/fragmenter.h"
 
 #include "media/av_handles.h"
-#include "media/av_words.h"
 #include "output/av_format.h"
+#include "output/av_streams.h"
 #include "output/mp4_boxes.h"
 
 #include <fmt/format.h>
@@ -13,7 +13,6 @@
 #include <utility>
 
 extern "C" {
-#include <libavcodec/codec_par.h>
 #include <libavformat/avformat.h>
 }
 
@@ -96,48 +95,6 @@ int keep_bytes(void* opaque, const std::uint8_t* bytes, int count) noexcept {
 }
 int keep_bytes_old(void* opaque, std::uint8_t* bytes, int count) noexcept { return keep_bytes(opaque, bytes, count); }
 
-bool add_headers(AVCodecParameters& to, const Bytes& headers) {
-  if (headers.empty()) return true;
-  to.extradata = static_cast<std::uint8_t*>(av_mallocz(headers.size() + AV_INPUT_BUFFER_PADDING_SIZE));
-  if (to.extradata == nullptr) return false;
-  std::ranges::transform(headers, to.extradata, [](std::byte b) { return std::to_integer<std::uint8_t>(b); });
-  to.extradata_size = static_cast<int>(headers.size());
-  return true;
-}
-
-bool add_pictures(AVFormatContext& context, const StreamParameters& stream) {
-  AVStream* track = avformat_new_stream(&context, nullptr);
-  if (track == nullptr) return false;
-  AVCodecParameters& to = *track->codecpar;
-  track->time_base = {1, static_cast<int>(kPacketClock)};
-  to.codec_type = AVMEDIA_TYPE_VIDEO;
-  to.codec_id = av_codec_id(stream.codec);
-  to.codec_tag = stream.codec == Codec::HEVC ? MKTAG('h', 'v', 'c', '1') : 0;
-  to.width = static_cast<int>(stream.size.width);
-  to.height = static_cast<int>(stream.size.height);
-  to.profile = stream.profile;
-  to.level = stream.level;
-  to.color_space = av_matrix(stream.colour.matrix);
-  to.color_range = av_range(stream.colour.range);
-  to.color_primaries = av_primaries(stream.colour.primaries);
-  to.color_trc = av_transfer(stream.colour.transfer);
-  return add_headers(to, stream.extradata);
-}
-
-bool add_sound(AVFormatContext& context, const AudioStreamParameters& sound) {
-  AVStream* track = avformat_new_stream(&context, nullptr);
-  if (track == nullptr) return false;
-  AVCodecParameters& to = *track->codecpar;
-  track->time_base = {1, kAudioRate};
-  to.codec_type = AVMEDIA_TYPE_AUDIO;
-  to.codec_id = av_codec_id(sound.codec);
-  to.sample_rate = kAudioRate;
-  to.frame_size = static_cast<int>(sound.frame_samples);
-  to.initial_padding = static_cast<int>(sound.priming);
-  if (av_channel_layout_from_mask(&to.ch_layout, sound.layout) < 0) return false;
-  return add_headers(to, sound.extradata);
-}
-
 Result<Bytes> make_header(const StreamParameters& stream) {
   const auto failed = [](std::string why) {
     return fail(ErrorKind::Unsupported, "put the stream into MP4", std::move(why));
@@ -155,8 +112,16 @@ Result<Bytes> make_header(const StreamParameters& stream) {
 #endif
   if (!io) return failed("there is no memory");
   context->pb = io.get();
-  bool good = add_pictures(*context, stream);
-  for (const AudioStreamParameters& track : stream.audio) good = good && add_sound(*context, track);
+  AVStream* pictures = avformat_new_stream(context.get(), nullptr);
+  bool good = pictures != nullptr && describe(stream, *pictures);
+  // Parameter sets are in the header, as 'hvc1' asks.
+  if (good && stream.codec == Codec::HEVC) pictures->codecpar->codec_tag = MKTAG('h', 'v', 'c', '1');
+  if (good) pictures->time_base = {1, static_cast<int>(kPacketClock)};
+  for (const AudioStreamParameters& track : stream.audio) {
+    AVStream* sound = avformat_new_stream(context.get(), nullptr);
+    good = good && sound != nullptr && describe(track, *sound);
+    if (good) sound->time_base = {1, kAudioRate};
+  }
   AvOptions options;
   options.set("movflags", "empty_moov+default_base_moof+frag_custom");
   options.set("use_editlist", "0");

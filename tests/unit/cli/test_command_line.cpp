@@ -249,6 +249,8 @@ TEST_CASE("platforms by name, with the key from a file") {
   }
   // A file beside it is what it was, and a codec that was asked for stays.
   CHECK(record({"--tee", "rtmp://h/live?key=k", "a.mkv"}).encoder.codec == Codec::H264);
+  CHECK(record({"--tee", "rtp://h:5004", "a.mkv"}).encoder.codec == Codec::H264);
+  CHECK(record({"--tee", "rtp://h:5004", "--audio", "test", "a.mkv"}).audio.encoder.codec == AudioCodec::Opus);
   CHECK(record({"--tee", "rtmp://h/live?key=k", "--encoder", "libx264", "a.mkv"}).encoder.codec == std::nullopt);
   CHECK(record({"twitch.mkv"}).outputs.front().name() == "twitch.mkv");
   CHECK(error_of({"stream", "--source", "test", "--key-file", "k", "owncast:"}) ==
@@ -386,7 +388,7 @@ TEST_CASE("wrong words get one clear line") {
       {{"record", "--source", "test", "--tee", "-", "-"}, "--tee: only one output can be stdout"},
       {{"record", "--source", "test", ""},
        "output: is empty; valid: udp://HOST:PORT, tcp://HOST:PORT, srt://HOST:PORT, rtmp://HOST/APP, "
-       "rtmps://HOST/APP, a file path or -"},
+       "rtmps://HOST/APP, rtp://HOST:PORT, rtsp://HOST/PATH, a file path or -"},
       {{"completion"}, "completion: SHELL is missing; see 'zerocast completion --help'"},
       {{"completion", "tcsh"}, "SHELL: 'tcsh' is not one of bash, zsh, fish"},
       {{"encoders", "--size", "1x1"}, "--size: 1x1 is outside 16x16 to 16384x16384"},

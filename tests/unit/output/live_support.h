@@ -96,7 +96,7 @@ class Reader {
   Reader(const std::string& url, std::size_t packets, UrlOptions options = {}) {
     ReadOptions read_options;
     read_options.options = url.starts_with("srt:") ? patient(std::move(options)) : std::move(options);
-    read_options.format = url.starts_with("rtmp:") ? "flv" : "mpegts";
+    read_options.format = url.starts_with("rtmp:") ? "flv" : url.starts_with("rtsp:") ? "rtsp" : "mpegts";
     read_options.max_packets = packets;
     read_options.stop = &stop_;
     read_options.read = &read_;

@@ -90,7 +90,7 @@ TEST_CASE("network outputs") {
 }
 
 TEST_CASE("network outputs that cannot be") {
-  CHECK(has(refused("rtsp://h/app"), "udp://HOST:PORT, tcp://HOST:PORT, srt://HOST:PORT, rtmp://HOST/APP"));
+  CHECK(has(refused("whip://h/app"), "udp://HOST:PORT, tcp://HOST:PORT, srt://HOST:PORT, rtmp://HOST/APP"));
   CHECK(has(refused("UDP://h:1"), "unknown scheme"));
   CHECK(has(refused("udp://h"), "port is missing"));
   for (const char* port : {"0", "65536", "-1", "1x", "", " 1", "+1"}) {
@@ -288,6 +288,54 @@ TEST_CASE("codecs and containers that do not fit say what does") {
   CHECK(refusal.error().message() == "put av1 into MPEG-TS: ts takes h264, hevc; av1 fits into mkv, mp4");
 }
 
+TEST_CASE("RTP has ports for pictures and for sound, RTSP a path") {
+  const auto rtp = [](std::string_view url) { return std::get<RtpOutput>(parsed(url).target); };
+  const RtpOutput plain = rtp("rtp://relay.example:5004");
+  CHECK(plain.pictures.peer.text() == "relay.example:5004");
+  CHECK_FALSE(plain.audio_port);
+  CHECK(plain.payload == 96);
+  CHECK(plain.audio_payload == 97);
+  const RtpOutput all =
+      rtp("rtp://[ff02::1]:5004/?audio-port=6000&payload=100&audio-payload=111&sdp=/run/live.sdp&ttl=2&interface=eth0");
+  CHECK(all.audio_port == 6000);
+  CHECK(all.payload == 100);
+  CHECK(all.audio_payload == 111);
+  CHECK(all.sdp == "/run/live.sdp");
+  CHECK(all.pictures.ttl == 2);
+  CHECK(all.pictures.interface == "eth0");
+  CHECK(parsed("rtp://h:5004").container == Container::Rtp);
+  CHECK(parsed("rtp://h:5004").live());
+  CHECK(parsed("rtp://h:5004?ttl=3").name() == "rtp://h:5004");
+  CHECK(has(refused("rtp://h"), "port is missing"));
+  CHECK(has(refused("rtp://h:65535"), "two ports each"));
+  CHECK(has(refused("rtp://h:65533"), "two ports each"));
+  CHECK(has(refused("rtp://h:5004?audio-port=5005"), "two ports each"));
+  CHECK(has(refused("rtp://h:5004?audio-port=65535"), "audio-port must be 1 to 65534"));
+  CHECK(has(refused("rtp://h:5004?payload=95"), "96 to 127"));
+  CHECK(has(refused("rtp://h:5004?payload=97"), "must differ"));
+  CHECK(has(refused("rtp://h:5004?sdp="), "sdp must be a path"));
+  CHECK(has(refused("rtp://h:5004?mode=caller"), "valid: audio-port, payload, audio-payload, sdp, ttl, interface"));
+  CHECK(has(refused("rtp://h:5004", "ts"), "RTP has no container"));
+
+  const auto rtsp = std::get<RtspOutput>(parsed("rtsp://h/live/cam1").target);
+  CHECK(rtsp.endpoint.text() == "h:554");
+  CHECK(rtsp.url == "rtsp://h/live/cam1");
+  CHECK(parsed("rtsp://h:8554/cam").name() == "rtsp://h:8554/cam");
+  CHECK(has(refused("rtsp://h"), "PATH must be letters"));
+  CHECK(has(refused("rtsp://user:hush@h/cam"), "expected rtsp://HOST[:PORT]/PATH"));
+  CHECK(has(refused("rtsp://h/cam?transport=udp"), "it has no options"));
+  CHECK(watch_command(parsed("rtp://h:5004?sdp=/run/live.sdp")) ==
+        "ffplay -protocol_whitelist file,rtp,udp '/run/live.sdp'");
+  CHECK(watch_command(parsed("rtp://h:5004")).empty());
+
+  CHECK(info(Container::Rtp).takes_new_headers);  // so keyframes bring them
+  CHECK(check_codec(Container::Rtp, Codec::H264));
+  CHECK(check_codec(Container::Rtp, Codec::HEVC));
+  CHECK(check_codec(Container::Rtp, AudioCodec::Opus));
+  CHECK_FALSE(check_codec(Container::Rtp, AudioCodec::Flac));
+  CHECK_FALSE(check_tracks(Container::Rtp, 2));
+}
+
 namespace {
 
 /// Whatever comes in: no crash, and what comes out keeps its promises.
@@ -303,8 +351,8 @@ void check_any_input(const std::string& text) {
     }
     if (spec->name().empty()) FAIL("no name for '" << text << "'");
     const auto* rtmp = std::get_if<RtmpOutput>(&spec->target);
-    if (spec->live() && spec->container != (rtmp != nullptr ? Container::Flv : Container::Ts)) {
-      FAIL("neither MPEG-TS nor RTMP's FLV: '" << text << "'");
+    if (spec->live() && spec->container == Container::Mkv) {
+      FAIL("a file's container: '" << text << "'");
     }
     if (rtmp != nullptr && (rtmp->key.empty() || rtmp->app.empty() || rtmp->endpoint.port == 0)) FAIL(text);
     if (const auto* srt = std::get_if<SrtOutput>(&spec->target); srt != nullptr && !srt->passphrase.value.empty()) {
