@@ -1,6 +1,7 @@
 #pragma once
 
 #include "output/byte_stream.h"
+#include "output/congestion.h"
 #include "output/interrupt.h"
 #include "output/output_spec.h"
 
@@ -8,6 +9,7 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <vector>
 
 namespace zc {
 
@@ -38,6 +40,8 @@ class PeerStream : public ByteStream {
   [[nodiscard]] virtual bool take_keyframe_wish() { return false; }
   /// As Sink::viewers(). Any thread.
   [[nodiscard]] virtual std::optional<std::size_t> viewers() const { return std::nullopt; }
+  /// As Sink::congestion(). Any thread.
+  [[nodiscard]] virtual std::optional<std::vector<Congestion>> congestion() const { return std::nullopt; }
   /// Hangs up; what was written before still goes out where the protocol does that.
   virtual void disconnect() noexcept = 0;
 };

@@ -10,9 +10,11 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace zc {
 namespace {
@@ -86,6 +88,10 @@ class RtmpPublisher final : public PeerStream {
     return fail_ffmpeg(ErrorKind::Lost, io_->error, operation);
   }
 
+  /// libavformat has the socket: what does not go through is seen by what waits before write().
+  [[nodiscard]] std::optional<std::vector<Congestion>> congestion() const override {
+    return std::vector<Congestion>(1);
+  }
   void disconnect() noexcept override {
     begin(kLeaveTimeout);
     leaving_ = true;
