@@ -51,6 +51,8 @@ class PeerStream : public ByteStream {
 [[nodiscard]] Result<std::unique_ptr<PeerStream>> make_tcp_stream(const TcpOutput& output, const Interrupt& interrupt);
 /// Unsupported: this libavformat was built without SRT. A listener's port is bound here (Busy: somebody else has it).
 [[nodiscard]] Result<std::unique_ptr<PeerStream>> make_srt_stream(const SrtOutput& output, const Interrupt& interrupt);
+/// The part of make_srt_stream() for callers; null: libsrt is out of reach.
+[[nodiscard]] std::unique_ptr<PeerStream> make_srt_caller(const SrtOutput& output, const Interrupt& interrupt);
 /// Unsupported: this libavformat was built without RTMP or TLS. A server that refuses the key, or whose certificate
 /// nobody vouches for, is called again like one that is not there.
 [[nodiscard]] Result<std::unique_ptr<PeerStream>> make_rtmp_stream(const RtmpOutput& output,

@@ -1,9 +1,11 @@
 #include "output/srt_library.h"
 
 #include <dlfcn.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 namespace zc {
 namespace {
@@ -32,6 +34,28 @@ std::optional<LibSrt> load_libsrt() {
       find("srt_sendmsg2", srt.sendmsg2) && find("srt_getlasterror", srt.getlasterror) &&
       find("srt_getlasterror_str", srt.getlasterror_str);
   return complete ? std::optional(srt) : std::nullopt;
+}
+
+bool set_srt_options(const SrtStarted& srt, SRTSOCKET socket, const SrtOutput& output, const Secret& passphrase,
+                     int family) {
+  const auto set = [&](SRT_SOCKOPT option, int value) {
+    return srt->setsockflag(socket, option, &value, sizeof value) != SRT_ERROR;
+  };
+  bool done = set(SRTO_RCVSYN, 0) && set(SRTO_SNDSYN, 0);
+  if (family == AF_INET6) done = done && set(SRTO_IPV6ONLY, 0);
+  if (output.latency) done = done && set(SRTO_LATENCY, static_cast<int>(output.latency->count()));
+  if (output.key_bytes != 0) done = done && set(SRTO_PBKEYLEN, static_cast<int>(output.key_bytes));
+  if (passphrase.empty()) return done;
+  const std::string& secret = passphrase.reveal();
+  return done && srt->setsockflag(socket, SRTO_PASSPHRASE, secret.data(), static_cast<int>(secret.size())) != SRT_ERROR;
+}
+
+std::unexpected<Error> srt_failure(const SrtStarted& srt, std::string operation) {
+  int system = 0;
+  const int code = srt->getlasterror(&system);
+  if (system != 0) return fail_errno(system, std::move(operation));
+  return fail(code == SRT_EDUPLISTEN ? ErrorKind::Busy : ErrorKind::Lost, std::move(operation),
+              srt->getlasterror_str());
 }
 
 void SrtLink::look(const SrtStarted& srt, SRTSOCKET socket) {

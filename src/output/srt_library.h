@@ -2,7 +2,9 @@
 // docs/decisions/0048-viewers-who-come-by-themselves.md says why it is looked up at run time.
 #pragma once
 
+#include "base/error.h"
 #include "output/congestion.h"
+#include "output/output_spec.h"
 
 #include <srt/srt.h>
 #include <syslog.h>
@@ -10,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <utility>
 
 namespace zc {
@@ -87,6 +90,12 @@ class SrtSocket {
   const SrtStarted* srt_ = nullptr;
   SRTSOCKET handle_ = SRT_INVALID_SOCK;
 };
+
+/// What a socket begins with that listens or calls: nothing on it waits. False: srt_failure() says why.
+[[nodiscard]] bool set_srt_options(const SrtStarted& srt, SRTSOCKET socket, const SrtOutput& output,
+                                   const Secret& passphrase, int family);
+/// What failed last on this thread.
+[[nodiscard]] std::unexpected<Error> srt_failure(const SrtStarted& srt, std::string operation);
 
 /// How one connection keeps up. Of one thread.
 class SrtLink {

@@ -134,7 +134,7 @@ class SrtListener final : public PeerStream {
     Result<void> result = fail(ErrorKind::NotFound, operation, "the host has no address");
     for (const SocketAddress& address : *addresses) {
       SrtSocket socket(srt_, srt_->create_socket());
-      const bool listening = socket && set_options(socket, address.family()) &&
+      const bool listening = socket && set_srt_options(srt_, socket.get(), output_, passphrase_, address.family()) &&
                              srt_->listen_callback(socket.get(), &SrtListener::on_caller, this) != SRT_ERROR &&
                              srt_->bind(socket.get(), address.get(), static_cast<int>(address.length)) != SRT_ERROR &&
                              srt_->listen(socket.get(), static_cast<int>(max_viewers())) != SRT_ERROR &&
@@ -146,21 +146,6 @@ class SrtListener final : public PeerStream {
       result = failed(operation);
     }
     return result;
-  }
-
-  /// What every caller's socket begins with.
-  [[nodiscard]] bool set_options(const SrtSocket& socket, int family) const {
-    const auto set = [&](SRT_SOCKOPT option, int value) {
-      return srt_->setsockflag(socket.get(), option, &value, sizeof value) != SRT_ERROR;
-    };
-    bool done = set(SRTO_RCVSYN, 0) && set(SRTO_SNDSYN, 0);  // nothing waits
-    if (family == AF_INET6) done = done && set(SRTO_IPV6ONLY, 0);
-    if (output_.latency) done = done && set(SRTO_LATENCY, static_cast<int>(output_.latency->count()));
-    if (output_.key_bytes != 0) done = done && set(SRTO_PBKEYLEN, static_cast<int>(output_.key_bytes));
-    if (passphrase_.empty()) return done;
-    const std::string& secret = passphrase_.reveal();
-    return done && srt_->setsockflag(socket.get(), SRTO_PASSPHRASE, secret.data(), static_cast<int>(secret.size())) !=
-                       SRT_ERROR;
   }
 
   /// On a thread of libsrt's, before a caller's passphrase is looked at. Less than 0: it is refused.
@@ -230,11 +215,7 @@ class SrtListener final : public PeerStream {
   }
 
   [[nodiscard]] std::unexpected<Error> failed(std::string operation) const {
-    int system = 0;
-    const int code = srt_->getlasterror(&system);
-    if (system != 0) return fail_errno(system, std::move(operation));
-    return fail(code == SRT_EDUPLISTEN ? ErrorKind::Busy : ErrorKind::Lost, std::move(operation),
-                srt_->getlasterror_str());
+    return srt_failure(srt_, std::move(operation));
   }
 
   SrtOutput output_;
