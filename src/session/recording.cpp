@@ -132,6 +132,9 @@ std::expected<std::unique_ptr<Encoder>, Failure> RecordingImpl::begin_stream(Fra
   if (auto started = outputs_.start(stream); !started) return failed(Part::Output, std::move(started.error()));
   size_ = stream.size;
   codec_ = stream.codec;
+  if (controller_ && outputs_.congestion().empty()) {
+    logger("session").warn("the bit rate follows no network: none of the outputs tells how it keeps up");
+  }
   const auto live = [](const OutputSpec& output) { return output.live(); };
   if (controller_ && std::ranges::any_of(options_.outputs, live) && !std::ranges::all_of(options_.outputs, live)) {
     logger("session").warn(

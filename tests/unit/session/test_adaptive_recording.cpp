@@ -3,11 +3,11 @@
 #include "session/recording.h"
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <catch2/catch_test_macros.hpp>
-#include <fmt/format.h>
 
 #include <atomic>
 #include <chrono>
