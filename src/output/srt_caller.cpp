@@ -79,12 +79,11 @@ class SrtDirectCaller final : public PeerStream {
     SrtSocket socket(srt_, srt_->create_socket());
     const int timeout = static_cast<int>(kConnectTimeout.count());
     const std::string& stream = output_.stream_id;
-    const bool ready =
-        socket && set_srt_options(srt_, socket.get(), output_, passphrase, address.family()) &&
-        srt_->setsockflag(socket.get(), SRTO_CONNTIMEO, &timeout, sizeof timeout) != SRT_ERROR &&
-        (stream.empty() || srt_->setsockflag(socket.get(), SRTO_STREAMID, stream.data(),
-                                             static_cast<int>(stream.size())) != SRT_ERROR) &&
-        srt_->connect(socket.get(), address.get(), static_cast<int>(address.length)) != SRT_ERROR;
+    const bool ready = socket && set_srt_options(srt_, socket.get(), output_, passphrase, address.family()) &&
+                       srt_->setsockflag(socket.get(), SRTO_CONNTIMEO, &timeout, sizeof timeout) != SRT_ERROR &&
+                       (stream.empty() || srt_->setsockflag(socket.get(), SRTO_STREAMID, stream.data(),
+                                                            static_cast<int>(stream.size())) != SRT_ERROR) &&
+                       srt_->connect(socket.get(), address.get(), static_cast<int>(address.length)) != SRT_ERROR;
     if (!ready) return lost(operation);
     SRT_SOCKSTATUS state = SRTS_CONNECTING;
     while ((state = srt_->getsockstate(socket.get())) == SRTS_CONNECTING) {
