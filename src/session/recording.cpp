@@ -100,7 +100,8 @@ std::expected<void, Failure> RecordingImpl::open(std::stop_token stop) {
     if (auto fits = audible ? check_codec(spec.container, options_.audio.encoder.codec) : Result<void>(); !fits) {
       return failed(Part::Output, std::move(fits.error()));
     }
-    if (auto claimed = outputs_.claim(spec); !claimed) return failed(Part::Output, std::move(claimed.error()));
+    if (auto claimed = outputs_.claim(for_following(spec)); !claimed)
+      return failed(Part::Output, std::move(claimed.error()));
   }
   source_ = std::move(*source);
   intake_.set_source(*source_);

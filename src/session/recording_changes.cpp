@@ -44,8 +44,13 @@ void RecordingImpl::pace(Rational rate) {
   pictures_->set_rate(rate);
 }
 
+OutputSpec RecordingImpl::for_following(OutputSpec spec) const {
+  if (auto* rtmp = std::get_if<RtmpOutput>(&spec.target)) rtmp->short_buffer = options_.adaptive.has_value();
+  return spec;
+}
+
 Result<void> RecordingImpl::add_output(const OutputSpec& spec) {
-  OutputSpec as_the_others = spec;
+  OutputSpec as_the_others = for_following(spec);
   auto* file = std::get_if<FileOutput>(&as_the_others.target);
   for (const OutputSpec& other : options_.outputs) {
     const auto* one = std::get_if<FileOutput>(&other.target);

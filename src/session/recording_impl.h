@@ -127,6 +127,8 @@ class RecordingImpl final : public Recording, public SourceListener {
   void pace(Rational rate);
   /// With change_mutex_ held: an encoder that does not take it goes on as it was.
   [[nodiscard]] Result<void> change_bitrate(std::int64_t bits_per_second);
+  /// With what it needs to tell soon how it keeps up, where that matters.
+  [[nodiscard]] OutputSpec for_following(OutputSpec spec) const;
   /// The bit rate follows the network. Controlling thread.
   void follow_network();
   [[nodiscard]] bool wait_for_end(Nanoseconds timeout);
