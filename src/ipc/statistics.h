@@ -72,6 +72,8 @@ struct Statistics {
   std::uint64_t keyframes = 0;
   std::uint64_t encoder_reopens = 0;
   std::uint64_t encoder_failovers = 0;
+  std::uint64_t bitrate_target = 0;  ///< bit/s; 0: constant quality
+  std::uint64_t bitrate_reductions = 0;
   std::uint64_t route_changes = 0;
   std::uint64_t source_reconnects = 0;
   std::uint64_t worker_restarts = 0;  ///< counted by the daemon

@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace zc {
 
@@ -29,6 +30,7 @@ class NetworkSink final : public Sink {
   [[nodiscard]] Result<void> close() override;
   [[nodiscard]] bool take_keyframe_wish() override { return peer_->take_keyframe_wish(); }
   [[nodiscard]] std::optional<std::size_t> viewers() const override { return peer_->viewers(); }
+  [[nodiscard]] std::optional<std::vector<Congestion>> congestion() const override { return peer_->congestion(); }
   void interrupt() noexcept override { interrupt_->set(); }
 
  private:

@@ -94,6 +94,9 @@ struct RtmpOutput {
   std::string app;  ///< "live2": what platforms call it in their servers' URLs
   std::string url;  ///< as it was typed, without options
   SecretPlace key;  ///< 1 to 512 visible bytes
+  /// The kernel keeps no more than a few hundred kilobytes that the server has not taken, so that what does not go
+  /// through is soon seen; else as many as it likes, which suits a fast and distant server better.
+  bool short_buffer = false;
 };
 /// A program on this machine that takes packets as they are.
 struct UnixOutput {

@@ -15,7 +15,7 @@ bool PacketQueue::full(std::size_t more_bytes) const {
 
 void PacketQueue::clear() {
   while (counters_.packets > 0) {
-    drop(std::exchange(ring_[head_], Packet()));
+    drop(std::exchange(ring_[head_], Entry()).packet);
     head_ = (head_ + 1) % ring_.size();
     --counters_.packets;
   }
@@ -33,7 +33,7 @@ void PacketQueue::enqueue(Packet packet) {
     new_stream_.reset();
   }
   counters_.bytes += packet.bytes().size();
-  ring_[(head_ + counters_.packets) % ring_.size()] = std::move(packet);
+  ring_[(head_ + counters_.packets) % ring_.size()] = {.packet = std::move(packet), .pushed = monotonic_now()};
   ++counters_.packets;
   not_empty_.notify_one();
 }
@@ -84,9 +84,12 @@ PacketQueue::Push PacketQueue::push(const Packet& packet) {
 
 PacketQueue::Pop PacketQueue::pop(Packet& packet, std::chrono::milliseconds timeout) {
   std::unique_lock lock(mutex_);
+  in_hand_.reset();
   if (!not_empty_.wait_for(lock, timeout, [&] { return closed_ || counters_.packets > 0; })) return Pop::TimedOut;
   if (counters_.packets == 0) return Pop::Closed;
-  packet = std::exchange(ring_[head_], Packet());
+  Entry entry = std::exchange(ring_[head_], Entry());
+  packet = std::move(entry.packet);
+  in_hand_ = entry.pushed;
   head_ = (head_ + 1) % ring_.size();
   --counters_.packets;
   ++popped_;
@@ -98,6 +101,7 @@ PacketQueue::Pop PacketQueue::pop(Packet& packet, std::chrono::milliseconds time
 void PacketQueue::restart_at_keyframe() {
   const std::scoped_lock lock(mutex_);
   clear();
+  in_hand_.reset();
   wait_for_keyframe_ = true;
   not_full_.notify_all();
 }
@@ -122,6 +126,12 @@ std::size_t PacketQueue::abort() {
 PacketQueue::Counters PacketQueue::counters() const {
   const std::scoped_lock lock(mutex_);
   return counters_;
+}
+
+std::optional<Nanoseconds> PacketQueue::oldest() const {
+  const std::scoped_lock lock(mutex_);
+  if (in_hand_ || counters_.packets == 0) return in_hand_;
+  return ring_[head_].pushed;
 }
 
 }  // namespace zc

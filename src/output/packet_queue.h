@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/clock.h"
 #include "media/packet.h"
 
 #include <chrono>
@@ -8,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 namespace zc {
@@ -60,8 +62,15 @@ class PacketQueue {
     std::size_t bytes = 0;      ///< queued now
   };
   [[nodiscard]] Counters counters() const;
+  /// When the oldest packet was pushed that has not been dealt with: the one popped last counts until the next pop()
+  /// or restart_at_keyframe(). nullopt: there is none.
+  [[nodiscard]] std::optional<Nanoseconds> oldest() const;
 
  private:
+  struct Entry {
+    Packet packet;
+    Nanoseconds pushed{};
+  };
   [[nodiscard]] bool full(std::size_t more_bytes) const;
   /// One that is not queued; what it says of the stream, the next keyframe says.
   void drop(const Packet& packet);
@@ -75,8 +84,9 @@ class PacketQueue {
   mutable std::mutex mutex_;
   std::condition_variable not_empty_;
   std::condition_variable not_full_;
-  std::vector<Packet> ring_;
-  std::size_t head_ = 0;  ///< index of the oldest
+  std::vector<Entry> ring_;
+  std::optional<Nanoseconds> in_hand_;  ///< push of the packet popped last
+  std::size_t head_ = 0;                ///< index of the oldest
   Counters counters_;
   std::uint64_t popped_ = 0;
   std::shared_ptr<const StreamParameters> new_stream_;  ///< of a packet that was dropped

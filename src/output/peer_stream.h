@@ -1,6 +1,7 @@
 #pragma once
 
 #include "output/byte_stream.h"
+#include "output/congestion.h"
 #include "output/interrupt.h"
 #include "output/output_spec.h"
 
@@ -8,6 +9,7 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <vector>
 
 namespace zc {
 
@@ -38,6 +40,8 @@ class PeerStream : public ByteStream {
   [[nodiscard]] virtual bool take_keyframe_wish() { return false; }
   /// As Sink::viewers(). Any thread.
   [[nodiscard]] virtual std::optional<std::size_t> viewers() const { return std::nullopt; }
+  /// As Sink::congestion(). Any thread.
+  [[nodiscard]] virtual std::optional<std::vector<Congestion>> congestion() const { return std::nullopt; }
   /// Hangs up; what was written before still goes out where the protocol does that.
   virtual void disconnect() noexcept = 0;
 };
@@ -47,6 +51,8 @@ class PeerStream : public ByteStream {
 [[nodiscard]] Result<std::unique_ptr<PeerStream>> make_tcp_stream(const TcpOutput& output, const Interrupt& interrupt);
 /// Unsupported: this libavformat was built without SRT. A listener's port is bound here (Busy: somebody else has it).
 [[nodiscard]] Result<std::unique_ptr<PeerStream>> make_srt_stream(const SrtOutput& output, const Interrupt& interrupt);
+/// The part of make_srt_stream() for callers; null: libsrt is out of reach.
+[[nodiscard]] std::unique_ptr<PeerStream> make_srt_caller(const SrtOutput& output, const Interrupt& interrupt);
 /// Unsupported: this libavformat was built without RTMP or TLS. A server that refuses the key, or whose certificate
 /// nobody vouches for, is called again like one that is not there.
 [[nodiscard]] Result<std::unique_ptr<PeerStream>> make_rtmp_stream(const RtmpOutput& output,

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "media/packet.h"
+#include "output/congestion.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -44,6 +45,9 @@ class Sink {
   [[nodiscard]] virtual bool has_reader() const { return false; }
   /// How many peers a sink that waits for them serves now; nullopt: it waits for none. Any thread.
   [[nodiscard]] virtual std::optional<std::size_t> viewers() const { return std::nullopt; }
+  /// How each peer that is there keeps up, as far as its connection tells; what backs up before write() is seen without
+  /// it. nullopt: nothing can be told of such a sink, ever (a file, UDP). Any thread.
+  [[nodiscard]] virtual std::optional<std::vector<Congestion>> congestion() const { return std::nullopt; }
   /// Any thread may call it, at any time: every wait for a peer or reader, running or to come, gives up
   /// at once (Cancelled). There is no way back.
   virtual void interrupt() noexcept = 0;

@@ -148,6 +148,21 @@ SinkStats SinkRunner::stats() const {
   return stats;
 }
 
+std::optional<SinkCongestion> SinkRunner::congestion() const {
+  auto peers = sink_->congestion();
+  if (!peers) return std::nullopt;
+  if (stats().state != SinkState::Running) return SinkCongestion{.sink = 0, .away = !sink_->viewers()};
+  const auto oldest = queue_.oldest();
+  const Nanoseconds waited = oldest ? monotonic_now() - *oldest : Nanoseconds{};
+  const std::uint64_t dropped = queue_.counters().dropped;
+  for (Congestion& peer : *peers) {
+    peer.waiting = std::max(peer.waiting, waited);
+    if (peer.delivered == 0) peer.delivered = bytes_;
+    peer.late += dropped;
+  }
+  return SinkCongestion{.sink = 0, .peers = *std::move(peers)};
+}
+
 void SinkRunner::set_state(SinkState state) {
   const std::scoped_lock lock(mutex_);
   state_ = state;

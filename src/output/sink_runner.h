@@ -101,6 +101,8 @@ class SinkRunner {
 
   /// Any thread.
   [[nodiscard]] SinkStats stats() const;
+  /// The sink's, with what backs up before it; nullopt as the sink's. Any thread.
+  [[nodiscard]] std::optional<SinkCongestion> congestion() const;
   /// The sink's; after stop().
   [[nodiscard]] std::vector<std::string> further_files() const { return sink_->further_files(); }
 

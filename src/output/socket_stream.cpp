@@ -1,6 +1,7 @@
 // UDP and TCP on plain sockets: every wait is a poll() that the Interrupt ends at once.
 #include "output/peer_stream.h"
 #include "output/resolver.h"
+#include "output/tcp_congestion.h"
 
 #include "base/unique_fd.h"
 
@@ -14,7 +15,10 @@
 #include <atomic>
 #include <cerrno>
 #include <cstddef>
+#include <mutex>
 #include <optional>
+#include <utility>
+#include <vector>
 
 namespace zc {
 namespace {
@@ -152,9 +156,11 @@ class TcpStream final : public PeerStream {
 
   Result<void> connect() override {
     auto connected = listener_ ? accept() : call();
-    if (connected) set_option(fd_, IPPROTO_TCP, TCP_NODELAY, 1);
-    connected_ = connected.has_value();
-    return connected;
+    if (!connected) return std::unexpected(std::move(connected.error()));
+    set_option(*connected, IPPROTO_TCP, TCP_NODELAY, 1);
+    set_fd(*std::move(connected));
+    connected_ = true;
+    return {};
   }
 
   Result<void> write(std::span<const std::byte> bytes) override {
@@ -176,7 +182,11 @@ class TcpStream final : public PeerStream {
   /// The kernel goes on sending what it has.
   void disconnect() noexcept override {
     connected_ = false;
-    fd_.reset();
+    set_fd({});
+  }
+  [[nodiscard]] std::optional<std::vector<Congestion>> congestion() const override {
+    const std::lock_guard lock(mutex_);
+    return fd_ ? std::vector{tcp_congestion(fd_.get())} : std::vector<Congestion>{};
   }
   [[nodiscard]] std::optional<std::size_t> viewers() const override {
     return listener_ ? std::optional<std::size_t>(connected_ ? 1 : 0) : std::nullopt;
@@ -204,23 +214,30 @@ class TcpStream final : public PeerStream {
     return result;
   }
 
-  Result<void> accept() {
+  void set_fd(UniqueFd fd) {
+    const std::lock_guard lock(mutex_);
+    fd_ = std::move(fd);
+  }
+
+  Result<UniqueFd> accept() {
     const std::string operation = "accept on " + name_;
     while (true) {
-      if (auto ready = wait_ready(*interrupt_, listener_.get(), POLLIN, std::nullopt, operation); !ready) return ready;
+      if (auto ready = wait_ready(*interrupt_, listener_.get(), POLLIN, std::nullopt, operation); !ready) {
+        return std::unexpected(std::move(ready.error()));
+      }
       if (interrupt_->is_set()) return cancelled(operation);
-      fd_.reset(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-      if (fd_) return {};
+      UniqueFd fd(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+      if (fd) return fd;
       // accept(2): the peer may be gone again already.
       if (errno != EINTR && errno != EAGAIN && errno != ECONNABORTED) return lost(errno, operation);
     }
   }
 
-  Result<void> call() {
+  Result<UniqueFd> call() {
     const auto addresses = resolver_.resolve(endpoint_, *interrupt_, kConnectTimeout);
     if (!addresses) return std::unexpected(addresses.error());
     const std::string operation = "connect to " + name_;
-    Result<void> result = fail(ErrorKind::NotFound, operation, "the host has no address");
+    Result<UniqueFd> result = fail(ErrorKind::NotFound, operation, "the host has no address");
     for (const SocketAddress& address : *addresses) {
       auto fd = make_socket(address.family(), SOCK_STREAM);
       if (!fd) return std::unexpected(fd.error());
@@ -228,9 +245,10 @@ class TcpStream final : public PeerStream {
         result = lost(errno, operation);
         continue;
       }
-      result = finish_connect(*fd, *interrupt_, operation);
-      if (result) fd_ = std::move(*fd);
-      if (result || result.error().kind == ErrorKind::Cancelled) return result;
+      auto connected = finish_connect(*fd, *interrupt_, operation);
+      if (connected) return fd;
+      result = std::unexpected(std::move(connected.error()));
+      if (result.error().kind == ErrorKind::Cancelled) return result;
     }
     return result;
   }
@@ -240,7 +258,8 @@ class TcpStream final : public PeerStream {
   const Interrupt* interrupt_;
   Resolver resolver_;
   UniqueFd listener_;  ///< since before there were threads
-  UniqueFd fd_;
+  mutable std::mutex mutex_;
+  UniqueFd fd_;  ///< changed with the mutex, read with it by other threads
   std::atomic<bool> connected_ = false;
 };
 

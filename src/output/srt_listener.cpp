@@ -2,18 +2,19 @@
 // its port. docs/decisions/0048-viewers-who-come-by-themselves.md says why it is looked up at run time.
 #include "output/peer_stream.h"
 #include "output/resolver.h"
+#include "output/srt_library.h"
 
-#include <dlfcn.h>
 #include <fmt/format.h>
 #include <srt/access_control.h>
 #include <srt/srt.h>
 #include <sys/socket.h>
-#include <syslog.h>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,100 +27,11 @@ namespace {
 /// How often a listener without viewers looks for one, and one that hangs up for what they have acknowledged.
 constexpr std::chrono::milliseconds kLookOut{50};
 
-/// libsrt's functions, in the copy that libavformat is linked to.
-struct LibSrt {
-  decltype(&::srt_startup) startup = nullptr;
-  decltype(&::srt_cleanup) cleanup = nullptr;
-  decltype(&::srt_create_socket) create_socket = nullptr;
-  decltype(&::srt_close) close = nullptr;
-  decltype(&::srt_setsockflag) setsockflag = nullptr;
-  decltype(&::srt_bind) bind = nullptr;
-  decltype(&::srt_listen) listen = nullptr;
-  decltype(&::srt_listen_callback) listen_callback = nullptr;
-  decltype(&::srt_setrejectreason) setrejectreason = nullptr;
-  decltype(&::srt_epoll_create) epoll_create = nullptr;
-  decltype(&::srt_epoll_add_usock) epoll_add_usock = nullptr;
-  decltype(&::srt_epoll_uwait) epoll_uwait = nullptr;
-  decltype(&::srt_epoll_release) epoll_release = nullptr;
-  decltype(&::srt_accept) accept = nullptr;
-  decltype(&::srt_getsockstate) getsockstate = nullptr;
-  decltype(&::srt_getsndbuffer) getsndbuffer = nullptr;
-  decltype(&::srt_sendmsg2) sendmsg2 = nullptr;
-  decltype(&::srt_setloglevel) setloglevel = nullptr;
-  decltype(&::srt_getlasterror) getlasterror = nullptr;
-  decltype(&::srt_getlasterror_str) getlasterror_str = nullptr;
-};
-
-template <class Function>
-bool find(const char* name, Function& function) {
-  function = reinterpret_cast<Function>(::dlsym(RTLD_DEFAULT, name));
-  return function != nullptr;
-}
-
-std::optional<LibSrt> load_libsrt() {
-  LibSrt srt;
-  const bool complete =
-      find("srt_startup", srt.startup) && find("srt_cleanup", srt.cleanup) &&
-      find("srt_setloglevel", srt.setloglevel) && find("srt_create_socket", srt.create_socket) &&
-      find("srt_close", srt.close) && find("srt_setsockflag", srt.setsockflag) && find("srt_bind", srt.bind) &&
-      find("srt_listen", srt.listen) && find("srt_listen_callback", srt.listen_callback) &&
-      find("srt_setrejectreason", srt.setrejectreason) && find("srt_epoll_create", srt.epoll_create) &&
-      find("srt_epoll_add_usock", srt.epoll_add_usock) && find("srt_epoll_uwait", srt.epoll_uwait) &&
-      find("srt_epoll_release", srt.epoll_release) && find("srt_accept", srt.accept) &&
-      find("srt_getsockstate", srt.getsockstate) && find("srt_getsndbuffer", srt.getsndbuffer) &&
-      find("srt_sendmsg2", srt.sendmsg2) && find("srt_getlasterror", srt.getlasterror) &&
-      find("srt_getlasterror_str", srt.getlasterror_str);
-  return complete ? std::optional(srt) : std::nullopt;
-}
-
-/// libsrt's threads, which every user of it starts and ends once.
-class Started {
- public:
-  explicit Started(const LibSrt& srt) : srt_(srt) {
-    srt_.startup();
-    // Otherwise it writes several lines to stderr for each caller that is refused.
-    srt_.setloglevel(LOG_CRIT);
-  }
-  Started(const Started&) = delete;
-  Started& operator=(const Started&) = delete;
-  Started(Started&&) = delete;
-  Started& operator=(Started&&) = delete;
-  ~Started() { srt_.cleanup(); }
-  const LibSrt* operator->() const { return &srt_; }
-
- private:
-  LibSrt srt_;
-};
-
-/// Owns an SRT socket.
-class SrtSocket {
- public:
-  SrtSocket() = default;
-  SrtSocket(const Started& srt, SRTSOCKET handle) : srt_(&srt), handle_(handle) {}
-  SrtSocket(const SrtSocket&) = delete;
-  SrtSocket& operator=(const SrtSocket&) = delete;
-  SrtSocket(SrtSocket&& other) noexcept : srt_(other.srt_), handle_(std::exchange(other.handle_, SRT_INVALID_SOCK)) {}
-  SrtSocket& operator=(SrtSocket&& other) noexcept {
-    std::swap(srt_, other.srt_);
-    std::swap(handle_, other.handle_);
-    return *this;
-  }
-  ~SrtSocket() {
-    if (handle_ != SRT_INVALID_SOCK) (*srt_)->close(handle_);
-  }
-  explicit operator bool() const { return handle_ != SRT_INVALID_SOCK; }
-  [[nodiscard]] SRTSOCKET get() const { return handle_; }
-
- private:
-  const Started* srt_ = nullptr;
-  SRTSOCKET handle_ = SRT_INVALID_SOCK;
-};
-
 /// Which sockets there is news of; those that are closed leave it by themselves. accept() alone would not do: without a
 /// caller libsrt takes it for an error and writes that to its log.
 class Epoll {
  public:
-  explicit Epoll(const Started& srt) : srt_(srt), id_(srt->epoll_create()) {}
+  explicit Epoll(const SrtStarted& srt) : srt_(srt), id_(srt->epoll_create()) {}
   Epoll(const Epoll&) = delete;
   Epoll& operator=(const Epoll&) = delete;
   Epoll(Epoll&&) = delete;
@@ -135,7 +47,7 @@ class Epoll {
   }
 
  private:
-  const Started& srt_;
+  const SrtStarted& srt_;
   int id_;
 };
 
@@ -174,10 +86,14 @@ class SrtListener final : public PeerStream {
       viewer.watching = keyframe;
       if (!keyframe && !std::exchange(viewer.has_asked, true)) keyframe_wish_ = true;
     }
+    note_congestion();
     return check_viewers();
   }
 
   Result<void> write(std::span<const std::byte> bytes) override {
+    for (Viewer& viewer : viewers_) {
+      if (viewer.watching) viewer.link.add(bytes.size());
+    }
     drop_if([&](const Viewer& viewer) { return viewer.watching && !send(viewer, bytes); });
     return check_viewers();
   }
@@ -190,15 +106,21 @@ class SrtListener final : public PeerStream {
     if (!viewers_.empty()) static_cast<void>(interrupt_->sleep(srt_tail(output_)));
     viewers_.clear();
     viewer_count_ = 0;
+    note_congestion();
   }
 
   bool take_keyframe_wish() override { return std::exchange(keyframe_wish_, false); }
   [[nodiscard]] std::optional<std::size_t> viewers() const override { return viewer_count_; }
+  [[nodiscard]] std::optional<std::vector<Congestion>> congestion() const override {
+    const std::lock_guard lock(mutex_);
+    return congestion_;
+  }
   [[nodiscard]] std::size_t message_bytes() const override { return kTsMessageBytes; }
 
  private:
   struct Viewer {
     SrtSocket socket;
+    SrtLink link;
     bool watching = false;   ///< gets what is written; else waits for a keyframe
     bool has_asked = false;  ///< for that keyframe
   };
@@ -212,7 +134,7 @@ class SrtListener final : public PeerStream {
     Result<void> result = fail(ErrorKind::NotFound, operation, "the host has no address");
     for (const SocketAddress& address : *addresses) {
       SrtSocket socket(srt_, srt_->create_socket());
-      const bool listening = socket && set_options(socket, address.family()) &&
+      const bool listening = socket && set_srt_options(srt_, socket.get(), output_, passphrase_, address.family()) &&
                              srt_->listen_callback(socket.get(), &SrtListener::on_caller, this) != SRT_ERROR &&
                              srt_->bind(socket.get(), address.get(), static_cast<int>(address.length)) != SRT_ERROR &&
                              srt_->listen(socket.get(), static_cast<int>(max_viewers())) != SRT_ERROR &&
@@ -224,21 +146,6 @@ class SrtListener final : public PeerStream {
       result = failed(operation);
     }
     return result;
-  }
-
-  /// What every caller's socket begins with.
-  [[nodiscard]] bool set_options(const SrtSocket& socket, int family) const {
-    const auto set = [&](SRT_SOCKOPT option, int value) {
-      return srt_->setsockflag(socket.get(), option, &value, sizeof value) != SRT_ERROR;
-    };
-    bool done = set(SRTO_RCVSYN, 0) && set(SRTO_SNDSYN, 0);  // nothing waits
-    if (family == AF_INET6) done = done && set(SRTO_IPV6ONLY, 0);
-    if (output_.latency) done = done && set(SRTO_LATENCY, static_cast<int>(output_.latency->count()));
-    if (output_.key_bytes != 0) done = done && set(SRTO_PBKEYLEN, static_cast<int>(output_.key_bytes));
-    if (passphrase_.empty()) return done;
-    const std::string& secret = passphrase_.reveal();
-    return done && srt_->setsockflag(socket.get(), SRTO_PASSPHRASE, secret.data(), static_cast<int>(secret.size())) !=
-                       SRT_ERROR;
   }
 
   /// On a thread of libsrt's, before a caller's passphrase is looked at. Less than 0: it is refused.
@@ -264,10 +171,23 @@ class SrtListener final : public PeerStream {
         return broken;
       }
       // Several may have called at the same moment.
-      if (viewers_.size() < max_viewers()) viewers_.push_back({.socket = std::move(socket)});
+      if (viewers_.size() < max_viewers()) {
+        viewers_.push_back({.socket = std::move(socket), .link = SrtLink(++calls_so_far_)});
+      }
     }
     viewer_count_ = viewers_.size();
     return {};
+  }
+
+  void note_congestion() {
+    std::vector<Congestion> all;
+    for (Viewer& viewer : viewers_) {
+      if (!viewer.watching) continue;
+      viewer.link.look(srt_, viewer.socket.get());
+      all.push_back(viewer.link.now());
+    }
+    const std::lock_guard lock(mutex_);
+    congestion_ = std::move(all);
   }
 
   /// False: the viewer is gone, or has to go. libsrt rids its buffer of what is too late; who fills it all the same
@@ -295,11 +215,7 @@ class SrtListener final : public PeerStream {
   }
 
   [[nodiscard]] std::unexpected<Error> failed(std::string operation) const {
-    int system = 0;
-    const int code = srt_->getlasterror(&system);
-    if (system != 0) return fail_errno(system, std::move(operation));
-    return fail(code == SRT_EDUPLISTEN ? ErrorKind::Busy : ErrorKind::Lost, std::move(operation),
-                srt_->getlasterror_str());
+    return srt_failure(srt_, std::move(operation));
   }
 
   SrtOutput output_;
@@ -309,7 +225,10 @@ class SrtListener final : public PeerStream {
   Secret passphrase_;
   std::atomic<std::size_t> viewer_count_ = 0;
   bool keyframe_wish_ = false;
-  Started srt_;  // its sockets end before it
+  std::uint64_t calls_so_far_ = 0;  ///< that were taken
+  mutable std::mutex mutex_;
+  std::vector<Congestion> congestion_;  ///< with mutex_ held; of viewers_
+  SrtStarted srt_;                      // its sockets end before it
   Epoll calls_{srt_};
   std::vector<Viewer> viewers_;
   SrtSocket listener_;  // first of all to end: it calls back

@@ -1,4 +1,5 @@
-// An SRT caller through libavformat's own protocol, so that libsrt stays an option of the distribution's FFmpeg.
+// SRT outputs, and where libsrt is out of reach a caller through libavformat's own protocol, which tells nothing of how
+// it keeps up.
 #include "media/av_error.h"
 #include "output/av_format.h"
 #include "output/peer_stream.h"
@@ -102,6 +103,7 @@ Result<std::unique_ptr<PeerStream>> make_srt_stream(const SrtOutput& output, con
   if (output.listener) return make_srt_listener(output, interrupt);
   // Now, and again at each connection: it may change.
   if (const auto passphrase = read_passphrase(output); !passphrase) return std::unexpected(passphrase.error());
+  if (auto direct = make_srt_caller(output, interrupt)) return direct;
   return std::make_unique<SrtCaller>(output, interrupt);
 }
 

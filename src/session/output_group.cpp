@@ -269,6 +269,17 @@ std::vector<OutputReport> OutputGroup::reports() const {
   return all;
 }
 
+std::vector<SinkCongestion> OutputGroup::congestion() const {
+  std::vector<SinkCongestion> all;
+  for (const OutputPtr& output : *outputs()) {
+    auto one = output->runner->congestion();
+    if (!one) continue;
+    one->sink = output->id;
+    all.push_back(*std::move(one));
+  }
+  return all;
+}
+
 Nanoseconds OutputGroup::replay_held() const { return replay_ ? replay_->held() : Nanoseconds{}; }
 
 }  // namespace zc

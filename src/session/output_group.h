@@ -87,6 +87,8 @@ class OutputGroup final : private SinkEvents {
   /// Those that were removed too; after close().
   [[nodiscard]] std::vector<OutputReport> reports() const;
   [[nodiscard]] Nanoseconds replay_held() const;
+  /// Of the live outputs that can tell.
+  [[nodiscard]] std::vector<SinkCongestion> congestion() const;
   /// Muxing and writing a packet, of all outputs.
   [[nodiscard]] const DurationHistogram& write_times() const { return write_times_; }
 

@@ -20,6 +20,9 @@ constexpr Nanoseconds kWarmUp = std::chrono::seconds(2);
 /// After this long every driver has painted a picture that it handed over too early.
 constexpr Nanoseconds kLatch = std::chrono::milliseconds(50);
 
+/// How often the outputs are asked how they keep up.
+constexpr Nanoseconds kNetworkTick = std::chrono::milliseconds(100);
+
 Nanoseconds interval_of(Rational rate) { return Nanoseconds(static_cast<std::int64_t>(1e9 / rate.value())); }
 
 RingPolicy ring_policy(const RecordingOptions& options) {
@@ -39,6 +42,7 @@ RecordingImpl::RecordingImpl(RecordingOptions options)
       factory_(options_, formats_),
       intake_(mailbox_, factory_, formats_) {
   if (options_.encoder.bit_depth > 8) formats_.prefer_deep();
+  if (options_.adaptive && options_.encoder.bit_rate) controller_.emplace(*options_.adaptive);
   formats_.limit_rate(options_.constant_rate ? options_.constant_rate : options_.max_rate);
 }
 
@@ -96,7 +100,8 @@ std::expected<void, Failure> RecordingImpl::open(std::stop_token stop) {
     if (auto fits = audible ? check_codec(spec.container, options_.audio.encoder.codec) : Result<void>(); !fits) {
       return failed(Part::Output, std::move(fits.error()));
     }
-    if (auto claimed = outputs_.claim(spec); !claimed) return failed(Part::Output, std::move(claimed.error()));
+    if (auto claimed = outputs_.claim(for_following(spec)); !claimed)
+      return failed(Part::Output, std::move(claimed.error()));
   }
   source_ = std::move(*source);
   intake_.set_source(*source_);
@@ -128,6 +133,14 @@ std::expected<std::unique_ptr<Encoder>, Failure> RecordingImpl::begin_stream(Fra
   if (auto started = outputs_.start(stream); !started) return failed(Part::Output, std::move(started.error()));
   size_ = stream.size;
   codec_ = stream.codec;
+  if (controller_ && outputs_.congestion().empty()) {
+    logger("session").warn("the bit rate follows no network: none of the outputs tells how it keeps up");
+  }
+  const auto live = [](const OutputSpec& output) { return output.live(); };
+  if (controller_ && std::ranges::any_of(options_.outputs, live) && !std::ranges::all_of(options_.outputs, live)) {
+    logger("session").warn(
+        "the bit rate follows the network: the file beside it has the same encoder, and gets less, too");
+  }
   logger("session").info("{} -> {} ({}) {}x{}", source_->info().description, (*encoder)->name(),
                          factory_.importer().route(), stream.size.width, stream.size.height);
   return std::move(*encoder);
@@ -298,6 +311,20 @@ void RecordingImpl::end_with(EndReason reason, std::optional<Failure> failure) {
 }
 
 bool RecordingImpl::wait(Nanoseconds timeout) {
+  if (!options_.adaptive) return wait_for_end(timeout);
+  const Nanoseconds until = monotonic_now() + timeout;
+  while (true) {
+    const Nanoseconds left = until - monotonic_now();
+    if (wait_for_end(std::clamp(left, Nanoseconds{}, kNetworkTick))) return true;
+    if (const Nanoseconds now = monotonic_now(); now - followed_at_ >= kNetworkTick) {
+      followed_at_ = now;
+      follow_network();
+    }
+    if (left <= kNetworkTick) return false;
+  }
+}
+
+bool RecordingImpl::wait_for_end(Nanoseconds timeout) {
   std::unique_lock lock(mutex_);
   const bool over = ended_.wait_for(lock, timeout, [this] { return end_ != EndReason::Running; });
   if (rss_start_ == 0 && begun_.load(std::memory_order_acquire) && pictures_->counters().elapsed >= kWarmUp) {

@@ -10,6 +10,7 @@
 #include "output/output_spec.h"
 #include "session/audio_options.h"
 #include "session/audio_track.h"
+#include "session/bitrate_controller.h"
 #include "session/encode_metrics.h"
 #include "session/encode_ring.h"
 #include "session/encoder_choice.h"
@@ -68,6 +69,8 @@ struct RecordingOptions {
   bool reconnect = false;             ///< a source that is lost is waited for, and the outputs go on when it is back
   Nanoseconds silence{};              ///< with `reconnect`, as ReconnectingOptions'; zero: never asked
   std::optional<Nanoseconds> replay;  ///< keep so much of the newest in memory
+  /// The bit rate follows the live outputs' network within these, as long as somebody wait()s. With a bit rate only.
+  std::optional<BitrateController::Limits> adaptive;
   bool outputs_change = false;        ///< add_output() will be used: the stream suits every container
   RecordingEvents* events = nullptr;  ///< outlives the recording
   Toggles toggles;
@@ -93,21 +96,23 @@ struct Failure {
 
 /// Counters at one moment; rates are for the reader to take from two of them.
 struct RecordingStatus {
-  bool first_picture = false;    ///< false: still waiting for a first picture, or opening what it wants
-  bool opening = false;          ///< the first picture is there; drivers and encoders are opened for it
-  Nanoseconds elapsed{};         ///< of stream time
-  std::uint64_t captured = 0;    ///< pictures the source delivered since the first encoded one
-  std::uint64_t taken = 0;       ///< pictures that the encoder was given, repeats included
-  std::uint64_t packets = 0;     ///< coded pictures, likewise
-  std::uint64_t repeated = 0;    ///< pictures encoded again: static screen, constant rate, the end
-  std::uint64_t dropped = 0;     ///< pictures lost because something was too slow or failed
-  std::uint64_t thinned = 0;     ///< pictures left out because the source is faster than the constant rate asked for
-  std::uint64_t bytes = 0;       ///< coded
-  std::string encoder;           ///< at work now
-  std::uint64_t keyframes = 0;   ///< coded
-  std::uint64_t reopens = 0;     ///< an encoder was opened anew for another setting
-  std::uint64_t failovers = 0;   ///< another encoder took a failed one's place
-  std::size_t encode_queue = 0;  ///< surfaces in the ring
+  bool first_picture = false;       ///< false: still waiting for a first picture, or opening what it wants
+  bool opening = false;             ///< the first picture is there; drivers and encoders are opened for it
+  Nanoseconds elapsed{};            ///< of stream time
+  std::uint64_t captured = 0;       ///< pictures the source delivered since the first encoded one
+  std::uint64_t taken = 0;          ///< pictures that the encoder was given, repeats included
+  std::uint64_t packets = 0;        ///< coded pictures, likewise
+  std::uint64_t repeated = 0;       ///< pictures encoded again: static screen, constant rate, the end
+  std::uint64_t dropped = 0;        ///< pictures lost because something was too slow or failed
+  std::uint64_t thinned = 0;        ///< pictures left out because the source is faster than the constant rate asked for
+  std::uint64_t bytes = 0;          ///< coded
+  std::string encoder;              ///< at work now
+  std::uint64_t keyframes = 0;      ///< coded
+  std::uint64_t reopens = 0;        ///< an encoder was opened anew for another setting
+  std::int64_t bitrate_target = 0;  ///< bit/s that the encoder is asked for; 0: constant quality
+  std::uint64_t bitrate_reductions = 0;    ///< times that the network took less
+  std::uint64_t failovers = 0;             ///< another encoder took a failed one's place
+  std::size_t encode_queue = 0;            ///< surfaces in the ring
   std::size_t encode_queue_size = 0;       ///< it has room for
   std::uint64_t ring_dropped = 0;          ///< of `dropped`, by a full ring that does not block
   std::optional<double> gpu_encoder_load;  ///< 0..1, of the GPU's encoding engines; unset where nobody tells
@@ -161,7 +166,8 @@ class Recording {
   Recording(const Recording&) = delete;
   Recording& operator=(const Recording&) = delete;
 
-  /// True as soon as the recording has ended by itself or was asked to; false after `timeout`.
+  /// True as soon as the recording has ended by itself or was asked to; false after `timeout`. Meanwhile it looks after
+  /// RecordingOptions::adaptive.
   [[nodiscard]] virtual bool wait(Nanoseconds timeout) = 0;
   virtual void request_stop() = 0;                           ///< any thread
   [[nodiscard]] virtual RecordingStatus status() const = 0;  ///< any thread
@@ -173,7 +179,7 @@ class Recording {
   /// Any thread: another bit rate from the next picture on, in place where the encoder can, else by opening it anew
   /// without losing a picture. Also before the first picture. The answer is the encoder's. Unsupported: the recording
   /// runs at constant quality, or it would take other parameter sets than an output's container does. Invalid: out of
-  /// range. Timeout: the encoder stands in a call.
+  /// range. Timeout: the encoder stands in a call. An adaptive recording goes on from there, and never above it.
   [[nodiscard]] virtual Result<void> set_bitrate(std::int64_t bits_per_second) = 0;
   /// Any thread: another constant rate, likewise. Unsupported: the rate is variable.
   [[nodiscard]] virtual Result<void> set_rate(Rational rate) = 0;

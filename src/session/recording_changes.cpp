@@ -45,8 +45,13 @@ void RecordingImpl::pace(Rational rate) {
   pictures_->set_rate(rate);
 }
 
+OutputSpec RecordingImpl::for_following(OutputSpec spec) const {
+  if (auto* rtmp = std::get_if<RtmpOutput>(&spec.target)) rtmp->short_buffer = options_.adaptive.has_value();
+  return spec;
+}
+
 Result<void> RecordingImpl::add_output(const OutputSpec& spec) {
-  OutputSpec as_the_others = spec;
+  OutputSpec as_the_others = for_following(spec);
   auto* file = std::get_if<FileOutput>(&as_the_others.target);
   for (const OutputSpec& other : options_.outputs) {
     const auto* one = std::get_if<FileOutput>(&other.target);
@@ -66,14 +71,50 @@ Result<void> RecordingImpl::save_picture(const FileOutput& output) {
 }
 
 Result<void> RecordingImpl::set_bitrate(std::int64_t bits_per_second) {
-  EncoderChoice& encoders = factory_.encoders();
   const std::lock_guard lock(change_mutex_);
+  auto changed = change_bitrate(bits_per_second);
+  if (changed && controller_) {
+    const BitrateController::Limits limits = controller_->limits();
+    controller_->set_limits({.most = bits_per_second, .least = std::min(limits.least, bits_per_second)});
+  }
+  return changed;
+}
+
+Result<void> RecordingImpl::change_bitrate(std::int64_t bits_per_second) {
+  EncoderChoice& encoders = factory_.encoders();
   const auto before = encoders.bit_rate();
   const auto stage = stage_at_work();
   if (auto ok = encoders.set_bitrate(bits_per_second); !ok || !stage) return ok;
   auto changed = stage->set_bitrate(bits_per_second, outputs_.takes_new_headers());
   if (!changed && changed.error().kind != ErrorKind::Timeout) encoders.restore_bitrate(before);
   return changed;
+}
+
+void RecordingImpl::follow_network() {
+  if (!begun_.load() || paused_.load() || intake_.asleep()) return;
+  const std::lock_guard lock(change_mutex_);
+  if (!controller_) return;
+  const std::int64_t before = controller_->target();
+  const auto rate = controller_->step(monotonic_now(), outputs_.congestion());
+  if (!rate) return;
+  const std::uint64_t reopens = stream_.metrics.reopens.load(std::memory_order_relaxed);
+  if (const auto changed = change_bitrate(*rate); !changed) {
+    const ErrorKind kind = changed.error().kind;
+    if (kind == ErrorKind::Busy || kind == ErrorKind::Timeout || kind == ErrorKind::Lost) {
+      controller_->take_back(before);
+      return;
+    }
+    logger("session").warn("the bit rate does not follow the network: {}", changed.error().message());
+    controller_.reset();
+    return;
+  }
+  controller_->set_costly(stream_.metrics.reopens.load(std::memory_order_relaxed) != reopens);
+  bitrate_reductions_.store(controller_->reductions(), std::memory_order_relaxed);
+  if (*rate < before) {
+    logger("session").info("the network takes less than {} bit/s: {} bit/s from here on", before, *rate);
+  } else {
+    logger("session").debug("{} bit/s again", *rate);
+  }
 }
 
 Result<void> RecordingImpl::change_audio(std::string_view source, const AudioChange& change) {
@@ -125,6 +166,8 @@ RecordingStatus RecordingImpl::status() const {
   status.least_rate = constant                 ? constant->value()
                       : options_.constant_rate ? options_.constant_rate->value()
                                                : min_rate_.load();
+  status.bitrate_target = factory_.encoders().bit_rate().value_or(options_.encoder.bit_rate.value_or(0));
+  status.bitrate_reductions = bitrate_reductions_.load(std::memory_order_relaxed);
   status.paused = paused_.load() || intake_.asleep();
   status.source_reconnects = source_reconnects_.load(std::memory_order_relaxed);
   status.route_changes = route_changes_.load(std::memory_order_relaxed);

@@ -5,6 +5,7 @@
 #include "capture/source.h"
 #include "media/format_table.h"
 #include "session/audio_recorder.h"
+#include "session/bitrate_controller.h"
 #include "session/encode_stage.h"
 #include "session/frame_mailbox.h"
 #include "session/output_group.h"
@@ -125,6 +126,13 @@ class RecordingImpl final : public Recording, public SourceListener {
   /// What was asked for before there was an encoder to change.
   void make_early_changes();
   void pace(Rational rate);
+  /// With change_mutex_ held: an encoder that does not take it goes on as it was.
+  [[nodiscard]] Result<void> change_bitrate(std::int64_t bits_per_second);
+  /// With what it needs to tell soon how it keeps up, where that matters.
+  [[nodiscard]] OutputSpec for_following(OutputSpec spec) const;
+  /// The bit rate follows the network. Controlling thread.
+  void follow_network();
+  [[nodiscard]] bool wait_for_end(Nanoseconds timeout);
   void on_source_change(const Error* lost);
   void on_route_change(std::string_view now, std::string_view reason);
   void close();
@@ -164,6 +172,9 @@ class RecordingImpl final : public Recording, public SourceListener {
   mutable EngineLoadMeter engine_load_;
 
   std::mutex picture_mutex_;  // of save_picture(), which may hold one surface
+  Nanoseconds followed_at_{};                    // of the controlling thread
+  std::optional<BitrateController> controller_;  // with change_mutex_ held
+  std::atomic<std::uint64_t> bitrate_reductions_{0};
   std::mutex change_mutex_;   // of settings, until the encoder has answered
   mutable std::mutex mutex_;  // the end, the route and the stage
   std::condition_variable ended_;

@@ -75,6 +75,10 @@ std::string report_json(const RecordingReport& report) {
   json["thinned"] = report.counters.thinned;
   json["keyframes"] = report.counters.keyframes;
   json["reopens"] = report.counters.reopens;
+  if (report.counters.bitrate_target > 0) {
+    json["bitrate_target"] = report.counters.bitrate_target;
+    json["bitrate_reductions"] = report.counters.bitrate_reductions;
+  }
   if (report.counters.gpu_encoder_load) json["gpu_encoder_load"] = rounded(*report.counters.gpu_encoder_load);
   json["fps"] = rounded(new_pictures_per_second(report));
   json["duration_s"] = rounded(seconds(report.duration));

@@ -161,6 +161,24 @@ std::vector<Row> common_rows(bool live) {
        [](Words& w, Text option, Text text) {
          return store(bit_rate_value(option, text), w.options.encoder.bit_rate);
        }},
+      {{.name = "--adaptive",
+        .value = "",
+        .group = kEncoding,
+        .help = "The bit rate follows the network of live outputs (SRT, TCP, RTMP; UDP tells nothing): down within a "
+                "second when the slowest of them falls behind, up again slowly, between --min-bitrate and --bitrate, "
+                "which it needs. All outputs have one encoder: a file beside them gets the lower rate, too. An encoder "
+                "that has to be opened anew for another rate is changed rarely.",
+        .fallback = ""},
+       [](Words& w, Text, Text) -> Result<void> {
+         w.options.adaptive = true;
+         return {};
+       }},
+      {{.name = "--min-bitrate",
+        .value = "RATE",
+        .group = kEncoding,
+        .help = "With --adaptive: the rate that it never goes below. Without it, a fifth of --bitrate.",
+        .fallback = ""},
+       [](Words& w, Text option, Text text) { return store(bit_rate_value(option, text), w.options.min_bit_rate); }},
       {{.name = "--gop",
         .value = "SECONDS",
         .group = kEncoding,

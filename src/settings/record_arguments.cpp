@@ -83,6 +83,7 @@ std::span<const std::string_view> url_words() {
 constexpr std::array kConflicts{
     Conflict{"--size", "--resize", "a size that was asked for stays"},
     Conflict{"--crf", "--bitrate", "both set the rate control"},
+    Conflict{"--crf", "--adaptive", "a constant quality has no bit rate to change"},
     Conflict{"--fps", "--min-fps", "a constant rate repeats pictures already"},
     Conflict{"--fps", "--max-fps", "no more than a constant rate is asked for"},
     Conflict{"--no-restore", "--restore-slot", "one turns off what the other names"},
@@ -500,6 +501,19 @@ Result<std::vector<OutputSpec>> parse_outputs(const RecordWords& words) {
   return outputs;
 }
 
+/// --adaptive has a bit rate to change.
+Result<void> check_adaptive(const RecordOptions& options) {
+  if (!options.adaptive) return {};
+  const EncoderSettings& encoder = options.encoder;
+  if (!encoder.bit_rate || encoder.rate_control == RateControl::Quality) {
+    return invalid("--adaptive", "it needs --bitrate RATE, the most that is sent, such as --bitrate 6M");
+  }
+  if (options.min_bit_rate && *options.min_bit_rate > *encoder.bit_rate) {
+    return invalid("--min-bitrate", "it is above --bitrate");
+  }
+  return {};
+}
+
 }  // namespace
 
 std::vector<ArgumentRow<RecordWords>> record_arguments(bool live) {
@@ -534,6 +548,7 @@ Result<void> check_encoder(const RecordOptions& options) {
 }
 
 Result<RecordOptions> finish_record(RecordWords words) {
+  if (auto adaptable = check_adaptive(words.options); !adaptable) return std::unexpected(std::move(adaptable.error()));
   ColourDescription& colour = words.options.encoder.colour;
   if (words.rgb) {
     if (words.matrix) return invalid("--matrix", "--chroma rgb has none");

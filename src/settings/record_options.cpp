@@ -1,6 +1,21 @@
 #include "settings/record_options.h"
 
+#include <algorithm>
+
 namespace zc {
+
+namespace {
+
+constexpr std::int64_t kLeastShare = 5;
+
+std::optional<BitrateController::Limits> adaptive_limits(const RecordOptions& options) {
+  if (!options.adaptive || !options.encoder.bit_rate) return std::nullopt;
+  const std::int64_t most = *options.encoder.bit_rate;
+  return BitrateController::Limits{.most = most,
+                                   .least = options.min_bit_rate.value_or(std::max(most / kLeastShare, kMinBitRate))};
+}
+
+}  // namespace
 
 RecordingOptions recording_options(const RecordOptions& options, const Toggles& toggles) {
   RecordingOptions recording;
@@ -25,6 +40,7 @@ RecordingOptions recording_options(const RecordOptions& options, const Toggles& 
   recording.reconnect = options.reconnect;
   recording.silence = options.silence;
   recording.replay = options.replay;
+  recording.adaptive = adaptive_limits(options);
   recording.toggles = toggles;
   return recording;
 }

@@ -28,18 +28,20 @@ struct RecordOptions {
   std::string gpu;                      ///< as RecordingOptions'
   EncoderSettings encoder;
   AudioOptions audio;
-  std::optional<Size> size;                ///< px of the coded picture; nullopt: the source's
-  bool follow_size = false;                ///< a source of another size: the coded size becomes that, too
-  std::optional<Rect> crop;                ///< px of the source's picture
-  std::optional<Rational> constant_rate;   ///< nullopt: variable rate, true timestamps
-  std::optional<Rational> max_rate;        ///< nullopt: all that the source has
-  Rational min_rate{1, 1};                 ///< a static picture is repeated at least this often; zero: never
-  std::optional<Nanoseconds> duration;     ///< nullopt: until stopped
-  std::optional<std::size_t> ring_frames;  ///< as RecordingOptions'
-  std::optional<RingPolicy> ring_policy;   ///< likewise
-  bool reconnect = false;                  ///< as RecordingOptions'
-  Nanoseconds silence{};                   ///< likewise
-  std::optional<Nanoseconds> replay;       ///< likewise
+  std::optional<Size> size;                  ///< px of the coded picture; nullopt: the source's
+  bool follow_size = false;                  ///< a source of another size: the coded size becomes that, too
+  std::optional<Rect> crop;                  ///< px of the source's picture
+  std::optional<Rational> constant_rate;     ///< nullopt: variable rate, true timestamps
+  std::optional<Rational> max_rate;          ///< nullopt: all that the source has
+  Rational min_rate{1, 1};                   ///< a static picture is repeated at least this often; zero: never
+  std::optional<Nanoseconds> duration;       ///< nullopt: until stopped
+  std::optional<std::size_t> ring_frames;    ///< as RecordingOptions'
+  std::optional<RingPolicy> ring_policy;     ///< likewise
+  bool reconnect = false;                    ///< as RecordingOptions'
+  Nanoseconds silence{};                     ///< likewise
+  std::optional<Nanoseconds> replay;         ///< likewise
+  bool adaptive = false;                     ///< the bit rate follows the live outputs' network
+  std::optional<std::int64_t> min_bit_rate;  ///< with it, bit/s; nullopt: a fifth of the bit rate
 
   bool json = false;   ///< one JSON object as the last line of stdout
   bool quiet = false;  ///< no status line, no closing report

@@ -71,6 +71,8 @@ Statistics make_statistics(const Recording& recording, const RecordingStatus& no
   statistics.keyframes = now.keyframes;
   statistics.encoder_reopens = now.reopens;
   statistics.encoder_failovers = now.failovers;
+  statistics.bitrate_target = static_cast<std::uint64_t>(now.bitrate_target);
+  statistics.bitrate_reductions = now.bitrate_reductions;
   statistics.route_changes = now.route_changes;
   statistics.source_reconnects = now.source_reconnects;
   statistics.encode_queue = now.encode_queue;

@@ -407,3 +407,35 @@ TEST_CASE("a killed SRT peer is found again and starts at a keyframe") {
   CHECK(file->stats().packets == feed.count());
   CHECK(read_media(dir.file("beside.mp4")).packets.size() == feed.count());
 }
+
+TEST_CASE("live sinks tell how their peers keep up; a file and UDP have nothing to tell") {
+  const TemporaryFolder dir;
+  Events events;
+  for (const std::string& silent : {dir.file("one.mkv"), fmt::format("udp://127.0.0.1:{}", free_port(SOCK_DGRAM))}) {
+    CHECK_FALSE(make_runner(silent, events)->congestion());
+  }
+  for (const std::string scheme : {"tcp", "srt"}) {
+    CAPTURE(scheme);
+    const std::uint16_t port = free_port(scheme == "tcp" ? SOCK_STREAM : SOCK_DGRAM);
+    const std::string url = fmt::format("{}://127.0.0.1:{}", scheme, port);
+    const auto runner = make_runner(url, events);
+    const auto before = runner->congestion();
+    REQUIRE(before);
+    CHECK(before->away);
+    CHECK(before->peers.empty());
+    Feed feed;
+    REQUIRE(runner->start(feed.parameters()));
+    const UrlOptions listens{{scheme == "tcp" ? "listen" : "mode", scheme == "tcp" ? "1" : "listener"}};
+    Reader reader(url, 120, listens);
+    REQUIRE(feed.until({runner.get()}, [&] { return reader.read() >= 60; }));
+    std::uint64_t delivered = 0;
+    CHECK(feed.until({runner.get()}, [&] {
+      const auto now = runner->congestion();
+      if (now && now->peers.size() == 1) delivered = now->peers.front().delivered;
+      return delivered > 0 || reader.done();
+    }));
+    CHECK(delivered > 0);
+    REQUIRE(feed.until({runner.get()}, [&] { return reader.done(); }));
+    [[maybe_unused]] const auto stopped = runner->stop();
+  }
+}

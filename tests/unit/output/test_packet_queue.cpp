@@ -174,3 +174,25 @@ TEST_CASE("what a dropped packet says of the stream, the next keyframe says") {
   REQUIRE(queue.pop(packet, kLong) == Pop::Packet);
   CHECK_FALSE(packet.new_stream);
 }
+
+TEST_CASE("the oldest packet counts until the next one is asked for") {
+  PacketQueue queue(QueuePolicy::DropToKeyframe, {.packets = 4, .bytes = 1000});
+  CHECK_FALSE(queue.oldest());
+  const Nanoseconds before = monotonic_now();
+  CHECK(queue.push(make_packet(0, true)) == Push::Queued);
+  const Nanoseconds between = monotonic_now();
+  CHECK(queue.push(make_packet(1)) == Push::Queued);
+  const auto first = queue.oldest();
+  REQUIRE(first);
+  CHECK(*first >= before);
+  CHECK(*first <= between);
+  Packet packet;
+  CHECK(queue.pop(packet, kLong) == Pop::Packet);
+  CHECK(queue.oldest() == first);  // in hand
+  CHECK(queue.pop(packet, kLong) == Pop::Packet);
+  const auto second = queue.oldest();
+  REQUIRE(second);
+  CHECK(*second >= between);
+  queue.restart_at_keyframe();
+  CHECK_FALSE(queue.oldest());
+}

@@ -177,3 +177,27 @@ TEST_CASE("every name there is belongs to one setting") {
   CHECK(std::ranges::find(names, "json") == names.end());
   CHECK(std::ranges::find(names, "restore") != names.end());
 }
+
+TEST_CASE("a rate that follows the network has a rate to change, and a floor below it") {
+  const Setting sink = setting("sinks", "tcp://127.0.0.1:5000");
+  const Setting adaptive = setting("adaptive", true);
+  CHECK_THAT(refusal({sink, adaptive}), ContainsSubstring("--bitrate"));
+  CHECK_THAT(refusal({sink, adaptive, setting("crf", std::int64_t{20})}), ContainsSubstring("constant quality"));
+  CHECK_THAT(refusal({sink, adaptive, setting("bitrate", "2M"), setting("min-bitrate", "3M")}),
+             ContainsSubstring("above"));
+
+  const auto limits = [&](const std::vector<Setting>& settings) {
+    const auto options = record_options_from(settings);
+    REQUIRE(options);
+    return recording_options(*options, {}).adaptive;
+  };
+  const auto usual = limits({sink, adaptive, setting("bitrate", "2M")});
+  REQUIRE(usual);
+  CHECK(usual->most == 2'000'000);
+  CHECK(usual->least == 400'000);
+  const auto chosen = limits({sink, adaptive, setting("bitrate", "2M"), setting("min-bitrate", "1M")});
+  REQUIRE(chosen);
+  CHECK(chosen->least == 1'000'000);
+  CHECK_FALSE(limits({sink, setting("bitrate", "2M")}));
+  CHECK_FALSE(limits({sink, setting("adaptive", false), setting("crf", std::int64_t{20})}));
+}
