@@ -3,8 +3,8 @@
 #include "cli/daemon_command_table.h"
 #include "cli/remux_command.h"
 #include "cli/snapshot_command.h"
-#include "cli/view_command.h"
 #include "cli/table_command.h"
+#include "cli/view_command.h"
 #include "settings/record_arguments.h"
 #include "settings/values.h"
 

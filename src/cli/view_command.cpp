@@ -111,11 +111,7 @@ std::vector<Row> view_rows() {
          o.read_only = true;
          return {};
        }},
-      {{.name = "--hours",
-        .value = "N",
-        .group = kLinks,
-        .help = "How long the link works.",
-        .fallback = "720"},
+      {{.name = "--hours", .value = "N", .group = kLinks, .help = "How long the link works.", .fallback = "720"},
        [](ViewOptions& o, Text option, Text text) {
          return store(number_value(option, text, 1, kMostHours), o.hours);
        }},
@@ -145,8 +141,8 @@ Result<web::ServerOptions> server_options(const ViewOptions& options) {
 
 /// For a phone's camera: two modules to a character, dark on light whatever the terminal's colours.
 std::string qr_code(const std::string& text) {
-  const std::unique_ptr<QRcode, decltype(&QRcode_free)> code(QRcode_encodeString(text.c_str(), 0, QR_ECLEVEL_L, QR_MODE_8, 1),
-                                                             QRcode_free);
+  const std::unique_ptr<QRcode, decltype(&QRcode_free)> code(
+      QRcode_encodeString(text.c_str(), 0, QR_ECLEVEL_L, QR_MODE_8, 1), QRcode_free);
   if (!code) return {};
   constexpr int kMargin = 2;
   const auto dark = [&](int x, int y) {
@@ -236,7 +232,8 @@ int run_view(const ViewOptions& options) {
   auto daemon = DaemonClient::connect();
   const auto stopped = daemon ? (*daemon)->stop(session) : std::unexpected(daemon.error());
   // It may have come to its end before.
-  return stopped || stopped.error().kind == ErrorKind::NotFound ? 0 : to_int(report_error(stopped.error(), Stage::Daemon));
+  return stopped || stopped.error().kind == ErrorKind::NotFound ? 0
+                                                                : to_int(report_error(stopped.error(), Stage::Daemon));
 }
 
 }  // namespace zc

@@ -14,9 +14,9 @@ namespace zc {
 
 struct DaemonSettings {
   std::optional<ListenAddress> metrics;  ///< unset: no metrics over HTTP
-  bool notify = true;                     ///< a desktop notification when a session starts to capture
-  std::size_t max_sessions = 16;          ///< at a time
-  std::size_t max_sinks = 8;              ///< of one session
+  bool notify = true;                    ///< a desktop notification when a session starts to capture
+  std::size_t max_sessions = 16;         ///< at a time
+  std::size_t max_sinks = 8;             ///< of one session
 };
 
 /// In the order the documentation shows them.

@@ -46,8 +46,8 @@ constexpr std::array<TableSettingInfo, 4> kInfos{{
      .fallback = ""},
     {.name = "key", .help = "PEM file of its key, if that is not in the same file.", .fallback = ""},
 }};
-constexpr std::array<Setter<WebSettings>, kInfos.size()> kSetters{set_listen, set_hosts, set_file<&WebSettings::certificate>,
-                                                                  set_file<&WebSettings::key>};
+constexpr std::array<Setter<WebSettings>, kInfos.size()> kSetters{
+    set_listen, set_hosts, set_file<&WebSettings::certificate>, set_file<&WebSettings::key>};
 
 }  // namespace
 

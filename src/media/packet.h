@@ -59,8 +59,8 @@ class Packet {
   std::int64_t dts = 0;       ///< kPacketClock ticks; strictly rising; may start below zero with B-frames
   std::int64_t duration = 0;  ///< kPacketClock ticks; 0 = unknown
   PacketTimes times;
-  bool keyframe = false;      ///< a decoder can start here; of pictures only
-  std::uint32_t track = 0;    ///< 0: a picture; n: sound of StreamParameters::audio[n - 1]
+  bool keyframe = false;    ///< a decoder can start here; of pictures only
+  std::uint32_t track = 0;  ///< 0: a picture; n: sound of StreamParameters::audio[n - 1]
   /// Of the first packet of another encoder or of another size: what the stream is from here on. Empty: what it was.
   std::shared_ptr<const StreamParameters> new_stream;
 

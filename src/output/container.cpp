@@ -35,7 +35,8 @@ constexpr std::array kContainers{
 };
 // HEVC and AV1 ("enhanced RTMP") since FFmpeg 6.1.
 constexpr ContainerInfo kFlv{Container::Flv, "flv", "FLV", "flv", kAllCodecs, kFlvAudio, false, false, 1};
-constexpr ContainerInfo kPackets{Container::Packets, "packets", "packets", nullptr, kAllCodecs, kAudioCodecs, true, true};
+constexpr ContainerInfo kPackets{Container::Packets, "packets",    "packets", nullptr,
+                                 kAllCodecs,         kAudioCodecs, true,      true};
 // A keyframe brings its parameter sets, so a receiver goes on with another encoder and size.
 constexpr ContainerInfo kRtp{Container::Rtp, "rtp", "RTP", "rtp", kAllCodecs, kTsAudio, true, true, 1};
 

@@ -380,7 +380,8 @@ Result<OutputSpec> parse_rtmp(std::string_view scheme, std::string_view rest, st
 Result<OutputSpec> parse_unix(std::string_view path) {
   constexpr std::size_t kLongest = sizeof(sockaddr_un::sun_path) - 1;
   if (!path.starts_with('/') || path.size() > kLongest) {
-    return invalid("expected unix:///PATH", fmt::format("the socket's path is absolute and has at most {} bytes", kLongest));
+    return invalid("expected unix:///PATH",
+                   fmt::format("the socket's path is absolute and has at most {} bytes", kLongest));
   }
   return OutputSpec{.container = Container::Packets, .target = UnixOutput{.path = std::string(path)}};
 }

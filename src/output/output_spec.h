@@ -105,8 +105,7 @@ struct UnixOutput {
 
 struct OutputSpec {
   Container container = Container::Mkv;
-  std::variant<FileOutput, StdoutOutput, UdpOutput, TcpOutput, SrtOutput, RtmpOutput, RtpOutput, RtspOutput,
-               UnixOutput>
+  std::variant<FileOutput, StdoutOutput, UdpOutput, TcpOutput, SrtOutput, RtmpOutput, RtpOutput, RtspOutput, UnixOutput>
       target;
 
   /// For messages: the path, "stdout", or scheme://host:port. Never holds a passphrase.

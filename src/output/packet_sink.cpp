@@ -63,8 +63,8 @@ Result<void> PacketSink::send(std::span<const std::byte> head, std::span<const s
   if (!fd_) return fail(ErrorKind::Lost, "write to " + name_, "not connected");
   while (!head.empty() || !bytes.empty()) {
     // sendmsg() does not change what is sent.
-    std::array<iovec, 2> parts{{{const_cast<std::byte*>(head.data()), head.size()},
-                                {const_cast<std::byte*>(bytes.data()), bytes.size()}}};
+    std::array<iovec, 2> parts{
+        {{const_cast<std::byte*>(head.data()), head.size()}, {const_cast<std::byte*>(bytes.data()), bytes.size()}}};
     msghdr message{};
     message.msg_iov = parts.data();
     message.msg_iovlen = parts.size();

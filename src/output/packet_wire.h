@@ -15,7 +15,8 @@
 
 namespace zc {
 
-/// Every message: the length of what follows the kind (u32), the kind (u8), then by kind. All numbers are little-endian.
+/// Every message: the length of what follows the kind (u32), the kind (u8), then by kind. All numbers are
+/// little-endian.
 enum class WireKind : std::uint8_t {
   Stream = 1,  ///< JSON: StreamParameters; first, and before the first packet that has other ones
   Packet = 2,  ///< WirePacket's numbers, then the coded bytes
@@ -33,8 +34,8 @@ struct WirePacket {
   std::span<const std::byte> bytes;
 };
 
-inline constexpr std::size_t kWirePrefixBytes = 5;                ///< length and kind
-inline constexpr std::size_t kWirePacketBytes = 1 + 2 + 6 * 8;    ///< before the coded bytes
+inline constexpr std::size_t kWirePrefixBytes = 5;                     ///< length and kind
+inline constexpr std::size_t kWirePacketBytes = 1 + 2 + 6 * 8;         ///< before the coded bytes
 inline constexpr std::size_t kMostWireBytes = std::size_t{64} << 20U;  ///< of one message
 
 using WireHead = std::array<std::byte, kWirePrefixBytes + kWirePacketBytes>;

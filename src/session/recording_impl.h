@@ -171,7 +171,7 @@ class RecordingImpl final : public Recording, public SourceListener {
 
   mutable EngineLoadMeter engine_load_;
 
-  std::mutex picture_mutex_;  // of save_picture(), which may hold one surface
+  std::mutex picture_mutex_;                     // of save_picture(), which may hold one surface
   Nanoseconds followed_at_{};                    // of the controlling thread
   std::optional<BitrateController> controller_;  // with change_mutex_ held
   std::atomic<std::uint64_t> bitrate_reductions_{0};

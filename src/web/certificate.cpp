@@ -35,8 +35,7 @@ constexpr long kYears = 10L * 365 * 24 * 3600;
 constexpr std::size_t kMostPem = 65536;
 
 bool is_address(const std::string& name) {
-  return name.find(':') != std::string::npos ||
-         name.find_first_not_of("0123456789.") == std::string::npos;
+  return name.find(':') != std::string::npos || name.find_first_not_of("0123456789.") == std::string::npos;
 }
 
 bool add_extension(X509* certificate, int kind, const std::string& value) {
@@ -62,7 +61,8 @@ std::string make_pem(std::span<const std::string> names) {
   X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, kName.data(), 8, -1, 0);
   X509_set_issuer_name(certificate.get(), name);
   std::string all;
-  for (const std::string& one : names) all += fmt::format("{}{}:{}", all.empty() ? "" : ",", is_address(one) ? "IP" : "DNS", one);
+  for (const std::string& one : names)
+    all += fmt::format("{}{}:{}", all.empty() ? "" : ",", is_address(one) ? "IP" : "DNS", one);
   const bool good = add_extension(certificate.get(), NID_subject_alt_name, all) &&
                     add_extension(certificate.get(), NID_basic_constraints, "critical,CA:FALSE") &&
                     add_extension(certificate.get(), NID_ext_key_usage, "serverAuth") &&
@@ -102,7 +102,8 @@ Result<std::string> fingerprint(const std::filesystem::path& file) {
     return fail(ErrorKind::Invalid, file.string(), "there is no certificate in it");
   }
   std::string shown;
-  for (unsigned i = 0; i < length; ++i) fmt::format_to(std::back_inserter(shown), "{}{:02X}", i == 0 ? "" : ":", digest.at(i));
+  for (unsigned i = 0; i < length; ++i)
+    fmt::format_to(std::back_inserter(shown), "{}{:02X}", i == 0 ? "" : ":", digest.at(i));
   return shown;
 }
 

@@ -215,10 +215,11 @@ class HttpConnection final : public std::enable_shared_from_this<HttpConnection<
     parser_->header_limit(kMostHeader);
     parser_->body_limit(kMostBody);
     beast::get_lowest_layer(stream_).expires_after(kPatience);
-    http::async_read(stream_, buffer_, *parser_, [self = this->shared_from_this()](const Failure& failure, std::size_t) {
-      if (failure) return self->refuse(failure);
-      self->handle();
-    });
+    http::async_read(stream_, buffer_, *parser_,
+                     [self = this->shared_from_this()](const Failure& failure, std::size_t) {
+                       if (failure) return self->refuse(failure);
+                       self->handle();
+                     });
   }
 
   void refuse(const Failure& failure) {
@@ -295,16 +296,18 @@ class Doorman final : public std::enable_shared_from_this<Doorman> {
  private:
   void lead_to_tls() {
     parser_.header_limit(kMostHeader);
-    http::async_read_header(stream_, buffer_, parser_, [self = shared_from_this()](const Failure& failure, std::size_t) {
-      if (failure) return;
-      const auto& request = self->parser_.get();
-      Request none;
-      none.version(11);
-      none.keep_alive(false);
-      self->response_ = make_response(
-          none, {.status = 301, .location = "https://" + text(request[http::field::host]) + text(request.target())});
-      http::async_write(self->stream_, self->response_, [self](const Failure&, std::size_t) {});
-    });
+    http::async_read_header(
+        stream_, buffer_, parser_, [self = shared_from_this()](const Failure& failure, std::size_t) {
+          if (failure) return;
+          const auto& request = self->parser_.get();
+          Request none;
+          none.version(11);
+          none.keep_alive(false);
+          self->response_ = make_response(
+              none,
+              {.status = 301, .location = "https://" + text(request[http::field::host]) + text(request.target())});
+          http::async_write(self->stream_, self->response_, [self](const Failure&, std::size_t) {});
+        });
   }
 
   Plain stream_;

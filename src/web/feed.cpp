@@ -77,17 +77,14 @@ std::vector<std::byte> with_headers(const WirePacket& packet, const StreamParame
 }  // namespace
 
 Feed::Feed(asio::io_context& io, std::string session, std::string socket_path)
-    : session_(std::move(session)),
-      path_(std::move(socket_path)),
-      acceptor_(io),
-      socket_(io),
-      keyframe_timer_(io) {}
+    : session_(std::move(session)), path_(std::move(socket_path)), acceptor_(io), socket_(io), keyframe_timer_(io) {}
 
 Feed::~Feed() { ::unlink(path_.c_str()); }
 
 Result<std::shared_ptr<Feed>> Feed::create(asio::io_context& io, std::string session, std::string socket_path) {
   constexpr std::size_t kLongest = 107;  // sockaddr_un
-  if (socket_path.size() > kLongest) return fail(ErrorKind::Invalid, socket_path, "a socket's path has 107 bytes at most");
+  if (socket_path.size() > kLongest)
+    return fail(ErrorKind::Invalid, socket_path, "a socket's path has 107 bytes at most");
   ::unlink(socket_path.c_str());
   std::shared_ptr<Feed> feed(new Feed(io, std::move(session), socket_path));
   const asio::local::stream_protocol::endpoint endpoint(socket_path);
@@ -228,9 +225,14 @@ void Feed::give_start(Watcher& watcher) {
 }
 
 MessagePtr Feed::fragment(const Message& message) {
-  auto piece = std::make_shared<Message>(
-      Message{MessageKind::Fragment, message.keyframe, message.track, message.pts, message.dts, message.duration,
-              message.times, {}});
+  auto piece = std::make_shared<Message>(Message{MessageKind::Fragment,
+                                                 message.keyframe,
+                                                 message.track,
+                                                 message.pts,
+                                                 message.dts,
+                                                 message.duration,
+                                                 message.times,
+                                                 {}});
   const std::int64_t usual = stream_->nominal_rate.zero()
                                  ? kPacketClock / 30
                                  : kPacketClock * stream_->nominal_rate.den / stream_->nominal_rate.num;

@@ -1,4 +1,5 @@
-// Packets as fragmented MP4 (ISO/IEC 14496-12 section 8.8), each one a fragment of its own, so that none waits for the next.
+// Packets as fragmented MP4 (ISO/IEC 14496-12 section 8.8), each one a fragment of its own, so that none waits for the
+// next.
 #pragma once
 
 #include "base/error.h"

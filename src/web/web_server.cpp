@@ -12,15 +12,15 @@
 #include "web/orders.h"
 #include "web/session_list.h"
 
+#include <fmt/format.h>
+#include <unistd.h>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -390,7 +390,9 @@ class Server final : public WebServer, public Site {
     if (!posted) (*shared)({.status = 503, .body = "Too much is going on; try again.\n"});
   }
 
-  static Answer stranger() { return {.status = 403, .body = "This server has another name, or another site sent you.\n"}; }
+  static Answer stranger() {
+    return {.status = 403, .body = "This server has another name, or another site sent you.\n"};
+  }
 
   std::expected<Role, Answer> check(std::string_view token, const std::string& address) {
     const auto time = LoginLimit::Clock::now();
@@ -446,7 +448,9 @@ Result<std::unique_ptr<WebServer>> WebServer::create(const ServerOptions& option
   return server;
 }
 
-Result<Access> open_access(const std::filesystem::path& state_folder) { return Access::open(state_folder / "view.key"); }
+Result<Access> open_access(const std::filesystem::path& state_folder) {
+  return Access::open(state_folder / "view.key");
+}
 
 std::string link(const ServerOptions& options, const std::string& token) {
   std::string host = options.hosts.empty() ? options.address : options.hosts.front();

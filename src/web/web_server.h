@@ -19,12 +19,12 @@ namespace zc::web {
 struct ServerOptions {
   std::string address = "127.0.0.1";  ///< numeric
   std::uint16_t port = 8990;
-  std::vector<std::string> hosts;          ///< further names that lead here, as of a reverse proxy
-  std::string certificate;                 ///< PEM; empty: one is made where TLS is needed
-  std::string private_key;                 ///< PEM; empty: it is in the certificate's file
-  std::vector<std::string> templates;      ///< that the page offers to start
-  std::filesystem::path state_folder;      ///< of key and certificate
-  std::filesystem::path runtime_folder;    ///< of sockets
+  std::vector<std::string> hosts;        ///< further names that lead here, as of a reverse proxy
+  std::string certificate;               ///< PEM; empty: one is made where TLS is needed
+  std::string private_key;               ///< PEM; empty: it is in the certificate's file
+  std::vector<std::string> templates;    ///< that the page offers to start
+  std::filesystem::path state_folder;    ///< of key and certificate
+  std::filesystem::path runtime_folder;  ///< of sockets
 
   [[nodiscard]] bool loopback() const;
   /// Beyond loopback always.
