@@ -100,7 +100,8 @@ bool describe(const StreamParameters& parameters, AVStream& stream) {
   stream.time_base = kTimeBase;
   stream.sample_aspect_ratio = {1, 1};
   if (!parameters.nominal_rate.zero()) {
-    stream.avg_frame_rate = {static_cast<int>(parameters.nominal_rate.num), static_cast<int>(parameters.nominal_rate.den)};
+    stream.avg_frame_rate = {static_cast<int>(parameters.nominal_rate.num),
+                             static_cast<int>(parameters.nominal_rate.den)};
     if (!parameters.variable_rate) stream.r_frame_rate = stream.avg_frame_rate;
   }
   return true;

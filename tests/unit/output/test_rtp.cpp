@@ -68,7 +68,7 @@ TEST_CASE("RTP's packets are short and numbered, with reports beside them and a 
     CAPTURE(i);
     REQUIRE(packet.size() > 12);
     CHECK(packet.size() <= 1200);
-    CHECK(packet[0] == 0x80);            // version 2 and nothing else
+    CHECK(packet[0] == 0x80);  // version 2 and nothing else
     CHECK((packet[1] & 0x7f) == 100);
     if (i > 0) CHECK(sequence(packet) == (sequence(packets[i - 1]) + 1) % 65536);
   }
