@@ -430,6 +430,9 @@ constexpr std::array kOwnContainers{OwnContainer{"rtmp", "RTMP carries FLV; leav
 Result<OutputSpec> parse_url(std::string_view scheme, std::string_view rest,
                              const std::optional<Container>& container) {
   constexpr std::array<std::string_view, 8> kKnown{"udp", "tcp", "srt", "rtmp", "rtmps", "rtp", "rtsp", "unix"};
+  if (scheme.starts_with("whip")) {
+    return invalid("", "WHIP is not spoken here; send rtp:// to Janus (tools/relay janus), or rtsp:// to MediaMTX");
+  }
   if (std::ranges::find(kKnown, scheme) == kKnown.end()) {
     return invalid("", fmt::format("unknown scheme '{}://'; valid: {}", shown(scheme), kSchemes));
   }

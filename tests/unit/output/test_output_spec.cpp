@@ -90,8 +90,9 @@ TEST_CASE("network outputs") {
 }
 
 TEST_CASE("network outputs that cannot be") {
-  CHECK(has(refused("whip://h/app"), "udp://HOST:PORT, tcp://HOST:PORT, srt://HOST:PORT, rtmp://HOST/APP"));
+  CHECK(has(refused("gopher://h/app"), "udp://HOST:PORT, tcp://HOST:PORT, srt://HOST:PORT, rtmp://HOST/APP"));
   CHECK(has(refused("UDP://h:1"), "unknown scheme"));
+  CHECK(has(refused("whip://h/app"), "rtp:// to Janus"));
   CHECK(has(refused("udp://h"), "port is missing"));
   for (const char* port : {"0", "65536", "-1", "1x", "", " 1", "+1"}) {
     CHECK(has(refused(fmt::format("udp://h:{}", port)), "port must be 1 to 65535"));
