@@ -391,7 +391,7 @@ Result<OutputSpec> parse_rtp(const std::string& where, Endpoint endpoint, std::s
   if (auto ok = apply_options<RtpOutput>(output, where, query, kRtpOptions); !ok) return std::unexpected(ok.error());
   if (auto ok = require_host(output.pictures.peer, where, false); !ok) return std::unexpected(ok.error());
   const int pictures = output.pictures.peer.port;
-  const int sound = output.audio_port.value_or(static_cast<std::uint16_t>(std::min(pictures + 2, int{UINT16_MAX})));
+  const int sound = output.audio_port.value_or(static_cast<std::uint16_t>(std::min(pictures + 2, UINT16_MAX)));
   if (pictures == UINT16_MAX || sound == UINT16_MAX || std::abs(pictures - sound) < 2) {
     return invalid(where, "pictures and sound need two ports each, one after the other");
   }

@@ -190,6 +190,7 @@ class RtpSender final : public RtpSink {
   /// Replaced in one step: a receiver may be reading it.
   [[nodiscard]] Result<void> describe_to_receivers() const {
     std::vector<AVFormatContext*> formats;
+    formats.reserve(channels_.size());
     for (const auto& channel : channels_) formats.push_back(channel->format.get());
     std::array<char, 16384> text{};
     const int code = av_sdp_create(formats.data(), static_cast<int>(formats.size()), text.data(), text.size());
@@ -233,7 +234,8 @@ Result<void> RtpSink::open(const StreamParameters& stream) {
   tracks_ = stream.audio.size();
   origin_.reset();
   auto begun = begin(stream);
-  if (!begun) static_cast<void>(close());
+  if (!begun) [[maybe_unused]]
+    const auto closed = close();
   return begun;
 }
 

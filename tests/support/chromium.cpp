@@ -18,6 +18,7 @@
 #include <csignal>
 #include <cstddef>
 #include <cstdlib>
+#include <exception>
 #include <fstream>
 #include <optional>
 #include <sstream>
@@ -144,9 +145,12 @@ struct Page::Impl {
   explicit Impl(std::uint16_t browser) : port(browser), socket(io) {}
   ~Impl() {
     if (target.empty()) return;
-    boost::system::error_code ignored;
-    beast::get_lowest_layer(socket).socket().close(ignored);
-    static_cast<void>(ask(port, http::verb::get, "/json/close/" + target));
+    try {
+      boost::system::error_code ignored;
+      beast::get_lowest_layer(socket).socket().close(ignored);
+      static_cast<void>(ask(port, http::verb::get, "/json/close/" + target));
+    } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): the tab ends with its browser at the latest
+    }
   }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
