@@ -57,7 +57,6 @@ struct ViewOptions {
   bool link_only = false;
   bool read_only = false;
   unsigned hours = 720;  ///< that the link works
-  bool quiet = false;    ///< prints no link: the daemon serves
 };
 
 enum class ConfigAction : std::uint8_t { Show, Path, Example, Check };

@@ -219,7 +219,7 @@ int run_view(const ViewOptions& options) {
 
   auto server = web::WebServer::create(*server_settings);
   if (!server) return refuse(server.error());
-  if (!options.quiet && print_out(text) != ExitCode::Ok) return to_int(ExitCode::Output);
+  if (print_out(text) != ExitCode::Ok) return to_int(ExitCode::Output);
   std::fflush(stdout);
   std::string session;
   if (!options.source.empty()) {

@@ -93,6 +93,7 @@ Result<void> Daemon::run() {
 
 Result<void> Daemon::apply(const ConfigTables& tables) {
   DaemonSettings settings;
+  WebSettings web;
   std::vector<Template> templates;
   SessionDefaults defaults;
   for (const ConfigTable& table : tables.tables) {
@@ -102,6 +103,10 @@ Result<void> Daemon::apply(const ConfigTables& tables) {
       auto read = daemon_settings_from(table.settings);
       if (!read) return std::unexpected(std::move(read.error()));
       settings = *std::move(read);
+    } else if (table.name == "web") {
+      auto read = web_settings_from(table.settings);
+      if (!read) return std::unexpected(std::move(read.error()));
+      web = *std::move(read);
     } else if (table.name.starts_with(kSessionPrefix)) {
       templates.push_back({.name = table.name.substr(kSessionPrefix.size()),
                            .settings = table.settings,
@@ -117,6 +122,13 @@ Result<void> Daemon::apply(const ConfigTables& tables) {
     const auto old = std::ranges::find(before, now.name, &Template::name);
     if (old != before.end()) follow_template(now, *old);
   }
+  // Its page offers the templates, too.
+  std::vector<std::string> names_before;
+  for (const Template& one : before) names_before.push_back(one.name);
+  if (web != web_settings_ || this->templates() != names_before) web_.reset();
+  web_settings_ = std::move(web);
+  if (!web_settings_.listen) web_.reset();
+  if (web_settings_.listen && !web_) web_ = std::make_unique<WebProcess>(loop_, program_);
   bus_.templates_changed();
   return {};
 }
@@ -203,6 +215,7 @@ void Daemon::sleep_or_wake(bool sleeping) {
 void Daemon::shut_down() {
   if (shutting_down_) return;
   shutting_down_ = true;
+  web_.reset();
   sd_notify(0, "STOPPING=1\nSTATUS=Completing files");
   ask_for_time();
   for (Session* session : sessions()) {

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "config/config_tables.h"
 #include "config/daemon_settings.h"
+#include "config/web_settings.h"
 #include "daemon/bus_service.h"
 #include "daemon/child_job.h"
 #include "daemon/config_watch.h"
@@ -12,6 +13,7 @@
 #include "daemon/operations.h"
 #include "daemon/session.h"
 #include "daemon/sleep_monitor.h"
+#include "daemon/web_process.h"
 
 #include <functional>
 #include <map>
@@ -98,6 +100,8 @@ class Daemon final : private Operations, private SessionObserver {
   EventSource burial_;
   BusService bus_;
   std::unique_ptr<SleepMonitor> sleep_;
+  WebSettings web_settings_;
+  std::unique_ptr<WebProcess> web_;
   std::unique_ptr<MetricsServer> metrics_;
   EventSource metrics_retry_;  ///< its address is taken
   std::unique_ptr<ConfigWatch> watch_;

@@ -39,7 +39,8 @@ void wait_until(Page& page, const std::string& expression) {
 /// The canvas as it is now: red, green and blue of each pixel, top left first.
 std::vector<int> pixels(Page& page) {
   const auto value = page.evaluate(
-      "(() => { const c = document.createElement('canvas'); c.width = 320; c.height = 180; const x = c.getContext('2d');"
+      "(() => { const c = document.createElement('canvas'); c.width = 320; c.height = 180; const x = "
+      "c.getContext('2d');"
       " x.drawImage(window.zerocast.canvas, 0, 0, 320, 180);"
       " return Array.from(x.getImageData(0, 0, 320, 180).data).filter((_, i) => i % 4 !== 3); })()");
   if (!value) FAIL(value.error().message());
@@ -129,7 +130,8 @@ TEST_CASE("a server that is gone is called again, and the same session is shown"
   Page page = open(*chromium, rig.link());
   wait_until(page, "window.zerocast.stats().painted > 10");
   rig.process().end(true);
-  auto again = ChildProcess::start({ZEROCAST_PROGRAM, "view", "--listen", rig.address()}, rig.daemon().path("again.log"));
+  auto again =
+      ChildProcess::start({ZEROCAST_PROGRAM, "view", "--listen", rig.address()}, rig.daemon().path("again.log"));
   REQUIRE(again);
   const auto painted = page.evaluate("window.zerocast.stats().painted");
   REQUIRE(painted);
@@ -151,7 +153,8 @@ TEST_CASE("twenty pages watch and none loses a picture") {
 TEST_CASE("Media Source shows it where there is no WebCodecs") {
   const auto chromium = browser();
   WebRig rig;
-  const std::string session = rig.daemon().start("one.mkv", {{"live", true, {}}, {"audio", std::vector<std::string>{"test"}, {}}});
+  const std::string session =
+      rig.daemon().start("one.mkv", {{"live", true, {}}, {"audio", std::vector<std::string>{"test"}, {}}});
   Page page = open(*chromium, "about:blank");
   REQUIRE(page.command("Page.addScriptToEvaluateOnNewDocument",
                        {{"source", "delete globalThis.VideoDecoder; delete globalThis.AudioDecoder;"}}));

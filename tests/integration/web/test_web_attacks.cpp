@@ -15,8 +15,9 @@ namespace {
 std::string status_of(const std::string& answer) { return answer.substr(0, answer.find("\r\n")); }
 
 std::string login(WebRig& rig, const std::string& token) {
-  return rig.request(fmt::format("POST /login HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{}",
-                                 rig.address(), token.size(), token));
+  return rig.request(
+      fmt::format("POST /login HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{}",
+                  rig.address(), token.size(), token));
 }
 
 std::string upgrade(WebRig& rig, const std::string& path, const std::string& more) {
@@ -75,12 +76,12 @@ TEST_CASE("after ten wrong tokens none is looked at for a while") {
 
 TEST_CASE("no path leads out of the page") {
   WebRig rig;
-  for (const char* path : {"/../etc/passwd", "/..%2f..%2fetc/passwd", "//etc/passwd", "/snapshot/../../x.png", "/app.js/../x",
-                           "/index.html%00", "/hls/../../x"}) {
+  for (const char* path : {"/../etc/passwd", "/..%2f..%2fetc/passwd", "//etc/passwd", "/snapshot/../../x.png",
+                           "/app.js/../x", "/index.html%00", "/hls/../../x"}) {
     const std::string answer = rig.get(path);
     INFO(path << ": " << answer);
-    CHECK((answer.contains("404 Not Found") || answer.contains("401 Unauthorized") || answer.contains("400 Bad Request") ||
-           answer.empty()));
+    CHECK((answer.contains("404 Not Found") || answer.contains("401 Unauthorized") ||
+           answer.contains("400 Bad Request") || answer.empty()));
     CHECK_FALSE(answer.contains("root:"));
   }
 }
@@ -123,4 +124,21 @@ TEST_CASE("beyond loopback there is TLS alone, with a certificate of its own") {
   const std::string said{std::istreambuf_iterator<char>(log), {}};
   CHECK(said.contains("https://"));
   CHECK(said.contains("certificate, SHA-256: "));
+}
+
+TEST_CASE("the daemon serves the page as long as the configuration says so") {
+  DaemonRig rig;
+  const OwnFolders folders(rig.path("own"));
+  const auto port = free_port();
+  // The daemon has its folders from the environment it was started in.
+  rig.process().end();
+  rig.write_config(fmt::format("[web]\nlisten = \"127.0.0.1:{}\"\n", port));
+  rig.start_daemon();
+  REQUIRE(eventually([&] { return is_listening(port); }));
+  const Answer link = run(rig, {"view", "--link"});
+  CHECK(link.text.starts_with(fmt::format("http://127.0.0.1:{}/#c", port)));
+  CHECK_FALSE(rig.log().contains(link.text.substr(link.text.find('#') + 1, 8)));  // no token in a log
+  rig.write_config("");
+  REQUIRE(rig.client().reload());
+  CHECK(eventually([&] { return !is_listening(port); }));
 }
