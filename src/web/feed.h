@@ -62,7 +62,6 @@ class Feed : public std::enable_shared_from_this<Feed> {
   /// What the session takes as a sink.
   [[nodiscard]] std::string sink() const { return "unix://" + path_; }
   [[nodiscard]] bool empty() const { return watchers_.empty(); }
-  [[nodiscard]] std::size_t watchers() const { return watchers_.size(); }
 
   /// It gets the stream from the newest keyframe on, or from one that is asked for.
   void join(Watcher& watcher);

@@ -64,9 +64,10 @@ Result<std::string> empty(const Result<void>& result) {
 bool is_over(const SessionView& session) { return session.state == "ended" || session.state == "failed"; }
 
 std::string session_list(const std::vector<SessionView>& sessions,
-                         const std::function<std::size_t(const std::string&)>& viewers) {
+                         const std::function<Audience(const std::string& session)>& audience) {
   json list = json::array();
   for (const SessionView& one : sessions) {
+    const Audience seen_by = audience(one.name);
     const auto count = [&](std::string_view name) { return number(one.statistics, name); };
     list.push_back({{"name", one.name},
                     {"state", one.state},
@@ -82,7 +83,8 @@ std::string session_list(const std::vector<SessionView>& sessions,
                     {"dropped", count("frames_dropped_slow") + count("frames_dropped_ring")},
                     {"replay_seconds", count("replay_seconds")},
                     {"sinks", one.sinks},
-                    {"viewers", viewers(one.name)}});
+                    {"viewers", seen_by.viewers},
+                    {"viewer_delay_ms", seen_by.delay_ms}});
   }
   return json({{"event", "sessions"}, {"sessions", list}}).dump(-1, ' ', false, json::error_handler_t::replace);
 }

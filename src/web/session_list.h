@@ -14,9 +14,15 @@
 
 namespace zc::web {
 
+/// Who watches a session.
+struct Audience {
+  std::size_t viewers = 0;
+  double delay_ms = 0;  ///< the longest that one of them has told
+};
+
 /// The JSON of the event "sessions".
 [[nodiscard]] std::string session_list(const std::vector<SessionView>& sessions,
-                                       const std::function<std::size_t(const std::string&)>& viewers);
+                                       const std::function<Audience(const std::string& session)>& audience);
 [[nodiscard]] bool is_over(const SessionView& session);
 
 enum class OrderKind : std::uint8_t { Start, Stop, Pause, Resume, SaveReplay, Change };

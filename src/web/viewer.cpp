@@ -118,6 +118,7 @@ void Viewer::end(const std::string& reason) {
 void Viewer::unwatch() {
   packets_.clear();
   packet_bytes_ = 0;
+  delay_ms_ = 0;
   if (const auto feed = std::exchange(feed_, nullptr)) feed->leave(*this);
 }
 
@@ -148,7 +149,8 @@ void Viewer::receive(std::string_view text) {
     wait_for_keyframe_ = true;
     if (feed_) feed_->request_keyframe();
   } else if (wanted == "report") {
-    // For whoever reads the socket's traffic; nothing is decided by it.
+    const auto delay = message.find("delay_ms");
+    delay_ms_ = delay != message.end() && delay->is_number() ? delay->get<double>() : 0;
   } else {
     host_.order(shared_from_this(), std::string(text));
   }

@@ -62,6 +62,8 @@ class Viewer final : public Watcher, public std::enable_shared_from_this<Viewer>
 
   [[nodiscard]] Role role() const { return role_; }
   [[nodiscard]] const Counters& counters() const { return counters_; }
+  /// From the compositor's stamp to its canvas, as it has told last; 0: it has not.
+  [[nodiscard]] double delay_ms() const { return delay_ms_; }
   [[nodiscard]] const std::shared_ptr<Feed>& watched() const { return feed_; }
   /// Its session has come to its end.
   void end(const std::string& reason);
@@ -91,6 +93,7 @@ class Viewer final : public Watcher, public std::enable_shared_from_this<Viewer>
   Form form_ = Form::Packets;
   bool wait_for_keyframe_ = false;
   std::uint64_t skipped_now_ = 0;  ///< not told yet
+  double delay_ms_ = 0;
   Counters counters_;
 };
 

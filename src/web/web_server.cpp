@@ -286,8 +286,13 @@ class Server final : public WebServer, public Site {
 
   void show(const std::vector<SessionView>& sessions) {
     list_ = session_list(sessions, [this](const std::string& name) {
-      const auto found = entries_.find(name);
-      return found == entries_.end() ? std::size_t{0} : found->second.feed->watchers();
+      Audience audience;
+      for (const Viewer* viewer : viewers_) {
+        if (!viewer->watched() || viewer->watched()->session() != name) continue;
+        ++audience.viewers;
+        audience.delay_ms = std::max(audience.delay_ms, viewer->delay_ms());
+      }
+      return audience;
     });
     const std::vector<Viewer*> all(viewers_.begin(), viewers_.end());
     for (Viewer* viewer : all) {

@@ -324,7 +324,8 @@ TEST_CASE("wrong words get one clear line") {
   };
   const Row rows[] = {
       {{},
-       "no command: it is one of record, stream, snapshot, sources, encoders, zerocopy-probe, verify, remux, daemon, "
+       "no command: it is one of record, stream, view, snapshot, sources, encoders, zerocopy-probe, verify, remux, "
+       "daemon, "
        "session, reload, config, completion; see 'zerocast --help'"},
       {{"session"},
        "session: no command: it is one of start, list, status, stop, pause, resume, keyframe, bitrate, framerate, "
@@ -388,7 +389,7 @@ TEST_CASE("wrong words get one clear line") {
       {{"record", "--source", "test", "--tee", "-", "-"}, "--tee: only one output can be stdout"},
       {{"record", "--source", "test", ""},
        "output: is empty; valid: udp://HOST:PORT, tcp://HOST:PORT, srt://HOST:PORT, rtmp://HOST/APP, "
-       "rtmps://HOST/APP, rtp://HOST:PORT, rtsp://HOST/PATH, a file path or -"},
+       "rtmps://HOST/APP, rtp://HOST:PORT, rtsp://HOST/PATH, unix:///PATH, a file path or -"},
       {{"completion"}, "completion: SHELL is missing; see 'zerocast completion --help'"},
       {{"completion", "tcsh"}, "SHELL: 'tcsh' is not one of bash, zsh, fish"},
       {{"encoders", "--size", "1x1"}, "--size: 1x1 is outside 16x16 to 16384x16384"},
