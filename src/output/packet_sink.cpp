@@ -89,19 +89,30 @@ Result<void> PacketSink::send(std::span<const std::byte> head, std::span<const s
 }
 
 bool PacketSink::take_keyframe_wish() {
-  bool wished = false;
-  std::array<std::byte, 64> bytes{};
+  std::array<std::byte, 4096> bytes{};
   while (fd_) {
     const ssize_t got = ::recv(fd_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT);
     if (got <= 0) break;  // one that is gone shows at the next write
-    const auto read = std::span(bytes).first(static_cast<std::size_t>(got));
-    wished = wished || std::ranges::find(read, kWireKeyframeWish) != read.end();
+    returned_.insert(returned_.end(), bytes.begin(), bytes.begin() + got);
   }
-  return wished;
+  WireReturn answer = read_wire_return(returned_);
+  if (answer.peers) {
+    const std::lock_guard lock(mutex_);
+    peers_ = *std::move(answer.peers);
+  }
+  return answer.keyframe_wished;
+}
+
+std::optional<std::vector<Congestion>> PacketSink::congestion() const {
+  const std::lock_guard lock(mutex_);
+  return peers_;
 }
 
 Result<void> PacketSink::close() {
   fd_.reset();
+  returned_.clear();
+  const std::lock_guard lock(mutex_);
+  peers_.clear();
   return {};
 }
 

@@ -7,8 +7,11 @@
 
 #include <cstddef>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace zc {
 
@@ -22,6 +25,7 @@ class PacketSink final : public Sink {
   [[nodiscard]] Result<void> write(const Packet& packet) override;
   [[nodiscard]] Result<void> close() override;
   [[nodiscard]] bool take_keyframe_wish() override;
+  [[nodiscard]] std::optional<std::vector<Congestion>> congestion() const override;
   void interrupt() noexcept override { interrupt_->set(); }
 
  private:
@@ -33,6 +37,9 @@ class PacketSink final : public Sink {
   std::string name_;
   std::unique_ptr<Interrupt> interrupt_;
   UniqueFd fd_;
+  std::vector<std::byte> returned_;  ///< what came back and is not complete
+  mutable std::mutex mutex_;
+  std::vector<Congestion> peers_;  ///< with mutex_ held; those that the taker has told of
 };
 
 }  // namespace zc

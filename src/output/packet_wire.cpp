@@ -14,6 +14,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::string_view kOperation = "read packets";
+constexpr std::size_t kPeerBytes = 5 * sizeof(std::uint64_t);
 
 template <std::unsigned_integral Number>
 std::byte* put(std::byte* to, Number number) {
@@ -103,6 +104,53 @@ std::string wire_stream(const StreamParameters& stream) {
   std::array<std::byte, kWirePrefixBytes> prefix{};
   put(put(prefix.data(), static_cast<std::uint32_t>(body.size())), static_cast<std::uint8_t>(WireKind::Stream));
   return std::string(reinterpret_cast<const char*>(prefix.data()), prefix.size()) + body;
+}
+
+std::vector<std::byte> wire_congestion(std::span<const Congestion> peers) {
+  peers = peers.first(std::min(peers.size(), kMostWirePeers));
+  std::vector<std::byte> bytes(2 + peers.size() * kPeerBytes);
+  std::byte* at = bytes.data();
+  *at++ = kWireCongestion;
+  at = put(at, static_cast<std::uint8_t>(peers.size()));
+  for (const Congestion& one : peers) {
+    for (const std::uint64_t number :
+         {one.peer, static_cast<std::uint64_t>(one.waiting.count()), one.unsent, one.delivered, one.late}) {
+      at = put(at, number);
+    }
+  }
+  return bytes;
+}
+
+WireReturn read_wire_return(std::vector<std::byte>& bytes) {
+  WireReturn all;
+  std::size_t used = 0;
+  while (used < bytes.size()) {
+    if (bytes[used] == kWireKeyframeWish) {
+      all.keyframe_wished = true;
+      ++used;
+      continue;
+    }
+    if (bytes[used] != kWireCongestion) {
+      used = bytes.size();
+      break;
+    }
+    if (bytes.size() - used < 2) break;
+    const auto count = std::to_integer<std::size_t>(bytes[used + 1]);
+    if (bytes.size() - used < 2 + count * kPeerBytes) break;
+    all.peers.emplace();
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::byte* at = bytes.data() + used + 2 + i * kPeerBytes;
+      const auto number = [at](std::size_t n) { return get<std::uint64_t>(at + 8 * n); };
+      all.peers->push_back({.peer = number(0),
+                            .waiting = Nanoseconds(static_cast<std::int64_t>(number(1))),
+                            .unsent = number(2),
+                            .delivered = number(3),
+                            .late = number(4)});
+    }
+    used += 2 + count * kPeerBytes;
+  }
+  bytes.erase(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(used));
+  return all;
 }
 
 Result<WirePrefix> read_wire_prefix(std::span<const std::byte, kWirePrefixBytes> bytes) {

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "media/packet.h"
+#include "output/congestion.h"
 
 #include <array>
 #include <cstddef>
@@ -12,6 +13,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace zc {
 
@@ -21,8 +23,10 @@ enum class WireKind : std::uint8_t {
   Stream = 1,  ///< JSON: StreamParameters; first, and before the first packet that has other ones
   Packet = 2,  ///< WirePacket's numbers, then the coded bytes
 };
-/// The one byte that the taker may send back: it can go on only with a keyframe.
-inline constexpr std::byte kWireKeyframeWish{'K'};
+/// What the taker sends back. Each begins with its kind.
+inline constexpr std::byte kWireKeyframeWish{'K'};  ///< nothing else: it can go on only with a keyframe
+inline constexpr std::byte kWireCongestion{'C'};  ///< how those keep up that it hands packets on to: wire_congestion()
+inline constexpr std::size_t kMostWirePeers = 64;
 
 struct WirePacket {
   bool keyframe = false;
@@ -44,6 +48,17 @@ using WireHead = std::array<std::byte, kWirePrefixBytes + kWirePacketBytes>;
 [[nodiscard]] WireHead wire_head(const Packet& packet);
 /// A whole message.
 [[nodiscard]] std::string wire_stream(const StreamParameters& stream);
+
+/// All peers' states, of kMostWirePeers at most; instead of what was told before.
+[[nodiscard]] std::vector<std::byte> wire_congestion(std::span<const Congestion> peers);
+
+/// What the taker has sent back so far.
+struct WireReturn {
+  bool keyframe_wished = false;
+  std::optional<std::vector<Congestion>> peers;  ///< nullopt: nothing new
+};
+/// Takes what is complete off the front of `bytes`; what is no message ends all of them.
+[[nodiscard]] WireReturn read_wire_return(std::vector<std::byte>& bytes);
 
 struct WirePrefix {
   std::size_t length = 0;  ///< of what follows the prefix

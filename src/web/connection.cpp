@@ -1,6 +1,7 @@
 #include "web/connection.h"
 
 #include "base/clock.h"
+#include "output/tcp_congestion.h"
 
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/ssl/stream.hpp>
@@ -88,7 +89,7 @@ template <class Stream>
 class ViewerConnection final : public std::enable_shared_from_this<ViewerConnection<Stream>> {
  public:
   ViewerConnection(Stream stream, Site& site, Role role)
-      : socket_(std::move(stream)), site_(site), viewer_(std::make_shared<Viewer>(site, role)) {}
+      : socket_(std::move(stream)), site_(site), viewer_(std::make_shared<Viewer>(site, role, site.next_number())) {}
   ViewerConnection(const ViewerConnection&) = delete;
   ViewerConnection& operator=(const ViewerConnection&) = delete;
   ViewerConnection(ViewerConnection&&) = delete;
@@ -127,6 +128,11 @@ class ViewerConnection final : public std::enable_shared_from_this<ViewerConnect
         },
         [self] {
           if (const auto connection = self.lock()) connection->hang_up();
+        },
+        [self] {
+          const auto connection = self.lock();
+          return connection ? tcp_congestion(beast::get_lowest_layer(connection->socket_).socket().native_handle())
+                            : Congestion{};
         });
     read();
     write();

@@ -40,6 +40,8 @@ class Site : public ViewerHost {
   virtual void handle(const Question& question, std::function<void(Answer)> answer) = 0;
   /// Whether a WebSocket may be opened; else the answer.
   [[nodiscard]] virtual std::expected<Role, Answer> admit(const Question& question) = 0;
+  /// Another one each time.
+  [[nodiscard]] virtual std::uint64_t next_number() = 0;
   virtual void opened() = 0;
   virtual void closed() = 0;
 };

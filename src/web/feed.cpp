@@ -14,7 +14,7 @@
 #include <string_view>
 #include <utility>
 
-#include <sys/stat.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 namespace zc::web {
@@ -251,13 +251,19 @@ bool Feed::wants_fragments() const {
   return std::ranges::any_of(watchers_, [](const Watcher* watcher) { return watcher->form() == Form::Fragments; });
 }
 
+void Feed::tell(std::span<const Congestion> watchers) {
+  if (socket_.is_open()) send_back(wire_congestion(watchers));
+}
+
+void Feed::send_back(std::span<const std::byte> bytes) {
+  // Some thousand bytes that the other side reads before each picture: they fit, whole, or it is about to be lost.
+  static_cast<void>(::send(socket_.native_handle(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL));
+}
+
 void Feed::request_keyframe() {
   if (keyframe_pending_ || !socket_.is_open()) return;
   keyframe_pending_ = true;
-  static constexpr std::byte kWish = kWireKeyframeWish;
-  Failure ignored;
-  socket_.non_blocking(true, ignored);
-  socket_.write_some(asio::buffer(&kWish, 1), ignored);
+  send_back(std::span(&kWireKeyframeWish, 1));
   keyframe_timer_.expires_after(kKeyframeEvery);
   keyframe_timer_.async_wait([self = shared_from_this()](const Failure&) { self->keyframe_pending_ = false; });
 }

@@ -16,6 +16,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -66,6 +67,8 @@ class Feed : public std::enable_shared_from_this<Feed> {
   /// It gets the stream from the newest keyframe on, or from one that is asked for.
   void join(Watcher& watcher);
   void leave(Watcher& watcher);
+  /// How its watchers keep up, for a session whose bit rate follows them.
+  void tell(std::span<const Congestion> watchers);
   /// At most two a second get through.
   void request_keyframe();
 
@@ -84,6 +87,8 @@ class Feed : public std::enable_shared_from_this<Feed> {
   [[nodiscard]] MessagePtr fragment(const Message& message);
   [[nodiscard]] bool wants_fragments() const;
   void lose();
+  /// What does not fit into the socket at once is left out.
+  void send_back(std::span<const std::byte> bytes);
 
   std::string session_;
   std::string path_;

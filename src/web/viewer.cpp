@@ -29,8 +29,9 @@ std::string dump(const json& message) { return message.dump(-1, ' ', false, json
 
 }  // namespace
 
-void Viewer::open(std::function<void()> wake, std::function<void()> hang_up) {
+void Viewer::open(std::function<void()> wake, std::function<void()> hang_up, std::function<Congestion()> congestion) {
   wake_ = std::move(wake);
+  connection_ = std::move(congestion);
   hang_up_ = std::move(hang_up);
   host_.add(*this);
 }
@@ -41,6 +42,16 @@ void Viewer::close() {
   host_.remove(*this);
   wake_ = nullptr;
   hang_up_ = nullptr;
+  connection_ = nullptr;
+}
+
+Congestion Viewer::congestion() const {
+  Congestion state = connection_ ? connection_() : Congestion{};
+  state.peer = number_;
+  state.unsent += packet_bytes_;
+  state.late += counters_.skipped + skipped_now_;
+  if (!packets_.empty()) state.waiting = std::max(state.waiting, Nanoseconds(Clock::now() - packets_.front().since));
+  return state;
 }
 
 void Viewer::wake() {

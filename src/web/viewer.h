@@ -1,6 +1,7 @@
 // One who watches: what waits for its socket, and what it asks.
 #pragma once
 
+#include "output/congestion.h"
 #include "web/access.h"
 #include "web/feed.h"
 
@@ -48,10 +49,12 @@ class Viewer final : public Watcher, public std::enable_shared_from_this<Viewer>
   /// Text, or a packet.
   using Outgoing = std::variant<std::string, MessagePtr>;
 
-  Viewer(ViewerHost& host, Role role) : host_(host), role_(role) {}
+  /// `number`: no other one of the host's has it.
+  Viewer(ViewerHost& host, Role role, std::uint64_t number) : host_(host), role_(role), number_(number) {}
 
-  /// `wake` is called when there is something to send and nothing was; `hang_up` ends the connection.
-  void open(std::function<void()> wake, std::function<void()> hang_up);
+  /// `wake` is called when there is something to send and nothing was; `hang_up` ends the connection; `congestion`
+  /// says what the connection itself knows.
+  void open(std::function<void()> wake, std::function<void()> hang_up, std::function<Congestion()> congestion);
   void close();
 
   /// What its socket takes next; nullopt: nothing.
@@ -62,6 +65,8 @@ class Viewer final : public Watcher, public std::enable_shared_from_this<Viewer>
 
   [[nodiscard]] Role role() const { return role_; }
   [[nodiscard]] const Counters& counters() const { return counters_; }
+  /// How it keeps up.
+  [[nodiscard]] Congestion congestion() const;
   /// From the compositor's stamp to its canvas, as it has told last; 0: it has not.
   [[nodiscard]] double delay_ms() const { return delay_ms_; }
   [[nodiscard]] const std::shared_ptr<Feed>& watched() const { return feed_; }
@@ -84,8 +89,10 @@ class Viewer final : public Watcher, public std::enable_shared_from_this<Viewer>
 
   ViewerHost& host_;
   const Role role_;
+  const std::uint64_t number_;
   std::function<void()> wake_;
   std::function<void()> hang_up_;
+  std::function<Congestion()> connection_;
   std::deque<std::string> texts_;
   std::deque<Waiting> packets_;
   std::size_t packet_bytes_ = 0;

@@ -40,6 +40,8 @@ using nlohmann::json;
 using Failure = boost::system::error_code;
 
 constexpr std::chrono::seconds kTick{1};
+/// A session's bit rate is to go down within a second.
+constexpr std::chrono::milliseconds kTellEvery{200};
 /// How long nobody watches a session until it need not send any more.
 constexpr std::chrono::seconds kIdle{10};
 constexpr std::size_t kMostConnections = 1024;
@@ -119,6 +121,7 @@ class Server final : public WebServer, public Site {
 
   // ---- What connections ask
 
+  std::uint64_t next_number() override { return ++numbers_; }
   void opened() override { ++connections_; }
   void closed() override { --connections_; }
 
@@ -161,6 +164,7 @@ class Server final : public WebServer, public Site {
   // ---- What viewers want
 
   void add(Viewer& viewer) override {
+    if (viewers_.empty()) tell_congestion();
     viewers_.insert(&viewer);
     viewer.say(dump({{"event", "hello"},
                      {"version", version()},
@@ -268,6 +272,19 @@ class Server final : public WebServer, public Site {
       if (!viewers_.empty()) refresh();
       drop_idle();
       tick();
+    });
+  }
+
+  void tell_congestion() {
+    congestion_timer_.expires_after(kTellEvery);
+    congestion_timer_.async_wait([this](const Failure& failure) {
+      if (failure) return;
+      std::map<Feed*, std::vector<Congestion>> told;
+      for (const Viewer* viewer : viewers_) {
+        if (viewer->watched()) told[viewer->watched().get()].push_back(viewer->congestion());
+      }
+      for (const auto& [feed, peers] : told) feed->tell(peers);
+      if (!viewers_.empty()) tell_congestion();
     });
   }
 
@@ -429,6 +446,7 @@ class Server final : public WebServer, public Site {
   tcp::acceptor acceptor_{io_};
   asio::steady_timer timer_{io_};
   asio::steady_timer pause_{io_};
+  asio::steady_timer congestion_timer_{io_};
   HostNames own_;
   LoginLimit limit_;
   std::map<std::string, Entry> entries_;  ///< by session
@@ -436,6 +454,7 @@ class Server final : public WebServer, public Site {
   std::set<Viewer*> viewers_;
   std::string list_;
   std::size_t connections_ = 0;
+  std::uint64_t numbers_ = 0;
   std::uint64_t snapshots_ = 0;
   bool refreshing_ = false;
   Orders orders_;  // its thread posts to io_
