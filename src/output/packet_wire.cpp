@@ -18,7 +18,9 @@ constexpr std::size_t kPeerBytes = 5 * sizeof(std::uint64_t);
 
 template <std::unsigned_integral Number>
 std::byte* put(std::byte* to, Number number) {
-  for (std::size_t i = 0; i < sizeof number; ++i) *to++ = static_cast<std::byte>((number >> (8 * i)) & 0xffU);
+  for (std::size_t i = 0; i < sizeof number; ++i) {
+    *to++ = static_cast<std::byte>(std::uint64_t{number} >> (8 * i) & 0xffU);
+  }
   return to;
 }
 std::byte* put(std::byte* to, std::int64_t number) { return put(to, static_cast<std::uint64_t>(number)); }

@@ -142,6 +142,35 @@ sound_gstreamer() {
       pulsesrc device=card ! queue ! audioconvert ! opusenc ! mux.' _ "$1" "$seconds" "${BASH_SOURCE[0]}" || true
 }
 
+# view: how long a picture takes from the compositor's stamp to the canvas of a real browser; to view-ROUND.json the
+# page's records, in microseconds of one clock.
+view() {
+  local rounds=$1 round daemon server port=$((20000 + RANDOM % 10000))
+  "$dir/zerocast-daemon" >"$dir/daemon.log" 2>&1 &
+  daemon=$!
+  until "$dir/zerocast" session list >/dev/null 2>&1; do
+    kill -0 "$daemon" || return 1
+    sleep 0.1
+  done
+  for ((round = 1; round <= rounds; round++)); do
+    "$dir/zerocast" view --listen "127.0.0.1:$((port + round))" --source portal >"$dir/view-$round.link" 2>"$dir/view-$round.log" &
+    server=$!
+    until "$dir/zerocast" session list 2>/dev/null | grep -q recording; do
+      kill -0 "$server" || return 1
+      sleep 0.1
+    done
+    "$dir/zerocast-page" "$(head -n 1 "$dir/view-$round.link")" \
+      "until=window.zerocast && window.zerocast.stats().painted > 60" \
+      "print=new Promise(done => setTimeout(done, $seconds * 1000)).then(() => ({first_picture_ms:
+        window.zerocast.first_picture_ms, stats: window.zerocast.stats(), samples: Array.from(window.zerocast.samples,
+        one => Array.from(one))}))" >"$dir/view-$round.json" 2>>"$dir/view-$round.log"
+    kill -INT "$server"
+    wait "$server" || true
+  done
+  kill "$daemon"
+  wait "$daemon" || true
+}
+
 # Sourced for `measured`, or run.
 if [[ ${BASH_SOURCE[0]} == "$0" ]]; then
   task=$1 dir=$2 seconds=$3

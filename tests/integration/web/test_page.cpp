@@ -172,23 +172,26 @@ TEST_CASE("Media Source shows it where there is no WebCodecs") {
 TEST_CASE("a session's bit rate follows a viewer whose connection is narrow") {
   WebRig rig;
   // Each picture a keyframe: half a megabit a second, though the test pattern shows little.
-  const auto name = rig.daemon().client().start({{"source", std::string("test:1280x720@30"), {}},
-                                                 {"sinks", std::vector<std::string>{rig.daemon().path("one.mkv")}, {}},
-                                                 {"bitrate", std::string("6M"), {}},
-                                                 {"adaptive", true, {}},
-                                                 {"encoder", std::string("libx264"), {}},
-                                                 {"encoder-option", std::vector<std::string>{"x264-params=keyint=1"}, {}}});
+  const auto name =
+      rig.daemon().client().start({{"source", std::string("test:1280x720@30"), {}},
+                                   {"sinks", std::vector<std::string>{rig.daemon().path("one.mkv")}, {}},
+                                   {"bitrate", std::string("6M"), {}},
+                                   {"adaptive", true, {}},
+                                   {"encoder", std::string("libx264"), {}},
+                                   {"encoder-option", std::vector<std::string>{"x264-params=keyint=1"}, {}}});
   if (!name) FAIL(name.error().message());
   rig.daemon().wait_for_state(*name, "recording");
   const UniqueFd socket = connect_to(rig.port());
   REQUIRE(socket);
   const int least = 4096;
   REQUIRE(::setsockopt(socket.get(), SOL_SOCKET, SO_RCVBUF, &least, sizeof least) == 0);
-  send_text(socket, fmt::format("GET /ws HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nUpgrade: websocket\r\nConnection: "
-                                "Upgrade\r\nSec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw==\r\nSec-WebSocket-Version: 13\r\n\r\n",
-                                rig.address(), rig.token()));
+  send_text(socket,
+            fmt::format("GET /ws HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nUpgrade: websocket\r\nConnection: "
+                        "Upgrade\r\nSec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+                        rig.address(), rig.token()));
   std::array<char, 2048> bytes{};
-  REQUIRE(::recv(socket.get(), bytes.data(), bytes.size(), 0) > 0);  // the server's answer, before which nothing is said
+  REQUIRE(::recv(socket.get(), bytes.data(), bytes.size(), 0) >
+          0);  // the server's answer, before which nothing is said
   const std::string wish = fmt::format(R"({{"do":"watch","session":"{}","as":"packets"}})", *name);
   // RFC 6455 section 5.2: one frame of text, under a mask of zeros.
   send_text(socket, std::string("\x81") + static_cast<char>(0x80 | wish.size()) + std::string(4, '\0') + wish);
