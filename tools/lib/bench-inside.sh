@@ -146,6 +146,9 @@ sound_gstreamer() {
 # page's records, in microseconds of one clock.
 view() {
   local rounds=$1 round daemon server port=$((20000 + RANDOM % 10000))
+  # A drawing that is only noted down is not on the canvas yet: a pixel of each picture is read back.
+  local read_back='window.zerocast && (draw => { CanvasRenderingContext2D.prototype.drawImage = function (...all) {
+    draw.apply(this, all); this.getImageData(0, 0, 1, 1); }; return true; })(CanvasRenderingContext2D.prototype.drawImage)'
   "$dir/zerocast-daemon" >"$dir/daemon.log" 2>&1 &
   daemon=$!
   until "$dir/zerocast" session list >/dev/null 2>&1; do
@@ -160,7 +163,7 @@ view() {
       sleep 0.1
     done
     "$dir/zerocast-page" "$(head -n 1 "$dir/view-$round.link")" \
-      "until=window.zerocast && window.zerocast.stats().painted > 60" \
+      "until=$read_back" "until=window.zerocast.stats().painted > 60" \
       "print=new Promise(done => setTimeout(done, $seconds * 1000)).then(() => ({first_picture_ms:
         window.zerocast.first_picture_ms, stats: window.zerocast.stats(), samples: Array.from(window.zerocast.samples,
         one => Array.from(one))}))" >"$dir/view-$round.json" 2>>"$dir/view-$round.log"
