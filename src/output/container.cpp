@@ -35,6 +35,8 @@ constexpr std::array kContainers{
 };
 // HEVC and AV1 ("enhanced RTMP") since FFmpeg 6.1.
 constexpr ContainerInfo kFlv{Container::Flv, "flv", "FLV", "flv", kAllCodecs, kFlvAudio, false, false, 1};
+// Each segment says which header it needs.
+constexpr ContainerInfo kHls{Container::Hls, "hls", "HLS", "mp4", kAllCodecs, kMp4Audio, true, true};
 constexpr ContainerInfo kPackets{Container::Packets, "packets",    "packets", nullptr,
                                  kAllCodecs,         kAudioCodecs, true,      true};
 // A keyframe brings its parameter sets, so a receiver goes on with another encoder and size.
@@ -112,6 +114,7 @@ std::span<const ContainerInfo> containers() { return kContainers; }
 
 const ContainerInfo& info(Container container) {
   if (container == Container::Flv) return kFlv;
+  if (container == Container::Hls) return kHls;
   if (container == Container::Packets) return kPackets;
   if (container == Container::Rtp) return kRtp;
   const auto* row = std::ranges::find(kContainers, container, &ContainerInfo::container);

@@ -1,4 +1,5 @@
 #include "output/file_sink.h"
+#include "output/hls_sink.h"
 #include "output/network_sink.h"
 #include "output/packet_sink.h"
 #include "output/rtp_sink.h"
@@ -16,6 +17,7 @@ constexpr QueueLimits kLiveLimits{.packets = 256, .bytes = std::size_t{16} << 20
 
 Result<std::unique_ptr<Sink>> make_sink(const OutputSpec& spec) {
   if (const auto* local = std::get_if<UnixOutput>(&spec.target)) return PacketSink::create(*local);
+  if (const auto* folder = std::get_if<HlsOutput>(&spec.target)) return HlsSink::create(*folder);
   if (spec.container == Container::Rtp) return RtpSink::create(spec);
   if (spec.live()) return NetworkSink::create(spec);
   return FileSink::create(spec);
@@ -30,7 +32,7 @@ Result<std::unique_ptr<SinkRunner>> make_sink_runner(const OutputSpec& spec, Sin
   if (spec.live()) {
     options.policy = QueuePolicy::DropToKeyframe;
     options.limits = kLiveLimits;
-    options.reconnect = true;
+    options.reconnect = !std::holds_alternative<HlsOutput>(spec.target);  // a disk is no peer that comes back
   } else {
     options.policy = QueuePolicy::Block;
     options.limits = kFileLimits;

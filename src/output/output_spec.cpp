@@ -19,7 +19,7 @@ namespace {
 constexpr std::string_view kOperation = "output";
 constexpr std::string_view kSchemes =
     "udp://HOST:PORT, tcp://HOST:PORT, srt://HOST:PORT, rtmp://HOST/APP, rtmps://HOST/APP, rtp://HOST:PORT, "
-    "rtsp://HOST/PATH, unix:///PATH, a file path or -";
+    "rtsp://HOST/PATH, hls:///FOLDER, unix:///PATH, a file path or -";
 constexpr std::uint32_t kMaxLatencyMs = 60'000;
 
 std::unexpected<Error> invalid(std::string_view where, std::string detail) {
@@ -242,6 +242,38 @@ Result<void> set_sdp(RtpOutput& output, std::string_view where, const std::strin
   return {};
 }
 
+Result<void> set_segment(HlsOutput& output, std::string_view where, const std::string& value) {
+  constexpr unsigned kMost = 10;
+  const auto seconds = parse_number<unsigned>(value);
+  if (!seconds || *seconds == 0 || *seconds > kMost) {
+    return invalid(where, fmt::format("segment must be 1 to {} seconds", kMost));
+  }
+  output.timing.segment = std::chrono::seconds(*seconds);
+  return {};
+}
+
+Result<void> set_part(HlsOutput& output, std::string_view where, const std::string& value) {
+  constexpr unsigned kLeast = 100;
+  constexpr unsigned kMost = 1000;
+  const auto length = parse_number<unsigned>(value);
+  if (!length || *length > kMost || (*length > 0 && *length < kLeast)) {
+    return invalid(where, fmt::format("part must be {} to {} milliseconds, or 0 for none", kLeast, kMost));
+  }
+  output.timing.part = std::chrono::milliseconds(*length);
+  return {};
+}
+
+Result<void> set_window(HlsOutput& output, std::string_view where, const std::string& value) {
+  constexpr unsigned kLeast = 3;
+  constexpr unsigned kMost = 1000;
+  const auto segments = parse_number<unsigned>(value);
+  if (!segments || *segments < kLeast || *segments > kMost) {
+    return invalid(where, fmt::format("window must be {} to {} segments", kLeast, kMost));
+  }
+  output.timing.window = *segments;
+  return {};
+}
+
 template <class Output>
 struct Option {
   std::string_view name;
@@ -271,6 +303,9 @@ constexpr std::array<Option<RtpOutput>, 6> kRtpOptions{
      {"ttl", [](RtpOutput& o, std::string_view where, const std::string& v) { return set_ttl(o.pictures, where, v); }},
      {"interface",
       [](RtpOutput& o, std::string_view where, const std::string& v) { return set_interface(o.pictures, where, v); }}}};
+
+constexpr std::array<Option<HlsOutput>, 3> kHlsOptions{
+    {{"segment", set_segment}, {"part", set_part}, {"window", set_window}}};
 
 template <class Output>
 std::string option_names(std::span<const Option<Output>> table) {
@@ -386,6 +421,19 @@ Result<OutputSpec> parse_unix(std::string_view path) {
   return OutputSpec{.container = Container::Packets, .target = UnixOutput{.path = std::string(path)}};
 }
 
+Result<OutputSpec> parse_hls(std::string_view path, std::string_view query) {
+  while (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
+  const auto decoded = percent_decode(path);
+  if (!decoded || !decoded->starts_with('/')) {
+    return invalid("expected hls:///FOLDER", "the folder is named by its absolute path");
+  }
+  HlsOutput output{.path = *decoded};
+  if (auto ok = apply_options<HlsOutput>(output, "hls://" + shown(*decoded), query, kHlsOptions); !ok) {
+    return std::unexpected(ok.error());
+  }
+  return OutputSpec{.container = Container::Hls, .target = std::move(output)};
+}
+
 Result<OutputSpec> parse_rtp(const std::string& where, Endpoint endpoint, std::string_view query) {
   RtpOutput output{.pictures = {.peer = std::move(endpoint), .ttl = {}, .interface = {}}, .audio_port = {}, .sdp = {}};
   if (auto ok = apply_options<RtpOutput>(output, where, query, kRtpOptions); !ok) return std::unexpected(ok.error());
@@ -422,14 +470,15 @@ struct OwnContainer {
   std::string_view scheme;
   std::string_view refusal;
 };
-constexpr std::array kOwnContainers{OwnContainer{"rtmp", "RTMP carries FLV; leave --container out"},
+constexpr std::array kOwnContainers{OwnContainer{"hls", "HLS carries MP4; leave --container out"},
+                                    OwnContainer{"rtmp", "RTMP carries FLV; leave --container out"},
                                     OwnContainer{"rtmps", "RTMP carries FLV; leave --container out"},
                                     OwnContainer{"rtp", "RTP has no container; leave --container out"},
                                     OwnContainer{"rtsp", "RTSP has no container; leave --container out"}};
 
 Result<OutputSpec> parse_url(std::string_view scheme, std::string_view rest,
                              const std::optional<Container>& container) {
-  constexpr std::array<std::string_view, 8> kKnown{"udp", "tcp", "srt", "rtmp", "rtmps", "rtp", "rtsp", "unix"};
+  constexpr std::array<std::string_view, 9> kKnown{"udp", "tcp", "srt", "rtmp", "rtmps", "rtp", "rtsp", "hls", "unix"};
   if (scheme.starts_with("whip")) {
     return invalid("", "WHIP is not spoken here; send rtp:// to Janus (tools/relay janus), or rtsp:// to MediaMTX");
   }
@@ -447,6 +496,7 @@ Result<OutputSpec> parse_url(std::string_view scheme, std::string_view rest,
         has_own ? std::string(own->refusal) : "network outputs carry MPEG-TS; leave --container out or pass ts");
   }
   if (scheme == "unix") return parse_unix(rest);
+  if (scheme == "hls") return parse_hls(authority, query);
   if (scheme.starts_with("rtmp")) return parse_rtmp(scheme, authority, query);
   if (scheme == "rtsp") return parse_rtsp(authority, query);
   if (authority.ends_with('/')) authority.remove_suffix(1);
@@ -514,6 +564,7 @@ std::string OutputSpec::name() const {
         if constexpr (std::is_same_v<Output, TcpOutput>) return "tcp://" + output.endpoint.text();
         if constexpr (std::is_same_v<Output, SrtOutput>) return "srt://" + output.endpoint.text();
         if constexpr (std::is_same_v<Output, RtmpOutput>) return output.url;
+        if constexpr (std::is_same_v<Output, HlsOutput>) return "hls://" + output.path;
         if constexpr (std::is_same_v<Output, UnixOutput>) return "unix://" + output.path;
         if constexpr (std::is_same_v<Output, RtpOutput>) return "rtp://" + output.pictures.peer.text();
         if constexpr (std::is_same_v<Output, RtspOutput>) return output.url;

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "output/container.h"
+#include "output/hls_playlist.h"
 
 #include <chrono>
 #include <cstdint>
@@ -98,6 +99,11 @@ struct RtmpOutput {
   /// through is soon seen; else as many as it likes, which suits a fast and distant server better.
   bool short_buffer = false;
 };
+/// A folder of files that a web server hands out.
+struct HlsOutput {
+  std::string path;
+  hls::Timing timing = {};
+};
 /// A program on this machine that takes packets as they are.
 struct UnixOutput {
   std::string path;  ///< of its socket
@@ -105,12 +111,13 @@ struct UnixOutput {
 
 struct OutputSpec {
   Container container = Container::Mkv;
-  std::variant<FileOutput, StdoutOutput, UdpOutput, TcpOutput, SrtOutput, RtmpOutput, RtpOutput, RtspOutput, UnixOutput>
+  std::variant<FileOutput, StdoutOutput, UdpOutput, TcpOutput, SrtOutput, RtmpOutput, RtpOutput, RtspOutput, HlsOutput,
+               UnixOutput>
       target;
 
   /// For messages: the path, "stdout", or scheme://host:port. Never holds a passphrase.
   [[nodiscard]] std::string name() const;
-  /// True for network peers: a full queue drops to the next keyframe, a lost peer is called again.
+  /// True for network peers, and for HLS, whose players are such: a full queue drops to the next keyframe.
   [[nodiscard]] bool live() const;
 };
 
@@ -128,11 +135,13 @@ struct OutputSpec {
 ///     SECRET: passphrase=10..79 bytes, passphrase-file=PATH or passphrase-env=NAME, read when the output is opened
 ///   rtmp://HOST[:1935]/APP?KEY, rtmps://HOST[:443]/APP?KEY
 ///     KEY: key=TEXT, key-file=PATH or key-env=NAME, likewise
+///   hls:///PATH[?segment=1..10&part=100..1000|0&window=3..1000]   a folder; part in milliseconds
 ///   unix:///PATH                                        packets as they are (packet_wire.h)
 ///   rtp://HOST:PORT[?audio-port=PORT&payload=96..127&audio-payload=96..127&sdp=PATH&ttl=1..255&interface=NAME]
 ///   rtsp://HOST[:554]/PATH
-/// The network ones carry MPEG-TS, RTMP's FLV, and the last three packets without a container. Option values are
-/// percent-decoded. Invalid: one line that names the valid choices and never repeats an option's secret value.
+/// The network ones carry MPEG-TS, RTMP's FLV, HLS MP4, and unix, rtp and rtsp packets without a container. Option
+/// values are percent-decoded. Invalid: one line that names the valid choices and never repeats an option's secret
+/// value.
 [[nodiscard]] Result<OutputSpec> parse_output(std::string_view text, const std::optional<std::string>& container,
                                               bool overwrite);
 

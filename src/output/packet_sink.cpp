@@ -96,9 +96,10 @@ bool PacketSink::take_keyframe_wish() {
     returned_.insert(returned_.end(), bytes.begin(), bytes.begin() + got);
   }
   WireReturn answer = read_wire_return(returned_);
-  if (answer.peers) {
+  if (answer.peers || answer.gap) {
     const std::lock_guard lock(mutex_);
-    peers_ = *std::move(answer.peers);
+    if (answer.peers) peers_ = *std::move(answer.peers);
+    longest_gap_ = answer.gap.value_or(longest_gap_);
   }
   return answer.keyframe_wished;
 }
@@ -108,11 +109,17 @@ std::optional<std::vector<Congestion>> PacketSink::congestion() const {
   return peers_;
 }
 
+std::optional<Nanoseconds> PacketSink::longest_gap() const {
+  const std::lock_guard lock(mutex_);
+  return longest_gap_.count() > 0 ? std::optional<Nanoseconds>(longest_gap_) : std::nullopt;
+}
+
 Result<void> PacketSink::close() {
   fd_.reset();
   returned_.clear();
   const std::lock_guard lock(mutex_);
   peers_.clear();
+  longest_gap_ = {};
   return {};
 }
 

@@ -5,6 +5,7 @@
 #include "output/output_spec.h"
 #include "output/sink.h"
 
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <mutex>
@@ -26,6 +27,7 @@ class PacketSink final : public Sink {
   [[nodiscard]] Result<void> close() override;
   [[nodiscard]] bool take_keyframe_wish() override;
   [[nodiscard]] std::optional<std::vector<Congestion>> congestion() const override;
+  [[nodiscard]] std::optional<Nanoseconds> longest_gap() const override;
   void interrupt() noexcept override { interrupt_->set(); }
 
  private:
@@ -39,7 +41,8 @@ class PacketSink final : public Sink {
   UniqueFd fd_;
   std::vector<std::byte> returned_;  ///< what came back and is not complete
   mutable std::mutex mutex_;
-  std::vector<Congestion> peers_;  ///< with mutex_ held; those that the taker has told of
+  std::vector<Congestion> peers_;            ///< with mutex_ held; those that the taker has told of
+  std::chrono::milliseconds longest_gap_{};  ///< likewise
 };
 
 }  // namespace zc

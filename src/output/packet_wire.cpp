@@ -66,6 +66,16 @@ constexpr std::array kVideoCodecs{Codec::H264, Codec::HEVC, Codec::AV1};
 
 }  // namespace
 
+WirePacket wire_packet(const Packet& packet) {
+  return {.keyframe = packet.keyframe,
+          .track = static_cast<std::uint16_t>(packet.track),
+          .pts = packet.pts,
+          .dts = packet.dts,
+          .duration = packet.duration,
+          .times = packet.times,
+          .bytes = packet.bytes()};
+}
+
 WireHead wire_head(const Packet& packet) {
   WireHead head{};
   std::byte* at = put(head.data(), static_cast<std::uint32_t>(kWirePacketBytes + packet.bytes().size()));
@@ -123,6 +133,12 @@ std::vector<std::byte> wire_congestion(std::span<const Congestion> peers) {
   return bytes;
 }
 
+std::array<std::byte, 5> wire_gap(std::chrono::milliseconds gap) {
+  std::array<std::byte, 5> bytes{kWireGap};
+  put(bytes.data() + 1, static_cast<std::uint32_t>(gap.count()));
+  return bytes;
+}
+
 WireReturn read_wire_return(std::vector<std::byte>& bytes) {
   WireReturn all;
   std::size_t used = 0;
@@ -130,6 +146,12 @@ WireReturn read_wire_return(std::vector<std::byte>& bytes) {
     if (bytes[used] == kWireKeyframeWish) {
       all.keyframe_wished = true;
       ++used;
+      continue;
+    }
+    if (bytes[used] == kWireGap) {
+      if (bytes.size() - used < 5) break;
+      all.gap = std::chrono::milliseconds(get<std::uint32_t>(bytes.data() + used + 1));
+      used += 5;
       continue;
     }
     if (bytes[used] != kWireCongestion) {

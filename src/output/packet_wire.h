@@ -7,6 +7,7 @@
 #include "output/congestion.h"
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -25,6 +26,7 @@ enum class WireKind : std::uint8_t {
 };
 /// What the taker sends back. Each begins with its kind.
 inline constexpr std::byte kWireKeyframeWish{'K'};  ///< nothing else: it can go on only with a keyframe
+inline constexpr std::byte kWireGap{'G'};  ///< u32, ms: how far apart pictures may be for its takers; 0: as they like
 inline constexpr std::byte kWireCongestion{'C'};  ///< how those keep up that it hands packets on to: wire_congestion()
 inline constexpr std::size_t kMostWirePeers = 64;
 
@@ -42,6 +44,9 @@ inline constexpr std::size_t kWirePrefixBytes = 5;                     ///< leng
 inline constexpr std::size_t kWirePacketBytes = 1 + 2 + 6 * 8;         ///< before the coded bytes
 inline constexpr std::size_t kMostWireBytes = std::size_t{64} << 20U;  ///< of one message
 
+/// A view of it.
+[[nodiscard]] WirePacket wire_packet(const Packet& packet);
+
 using WireHead = std::array<std::byte, kWirePrefixBytes + kWirePacketBytes>;
 
 /// What goes before the packet's bytes.
@@ -52,10 +57,13 @@ using WireHead = std::array<std::byte, kWirePrefixBytes + kWirePacketBytes>;
 /// All peers' states, of kMostWirePeers at most; instead of what was told before.
 [[nodiscard]] std::vector<std::byte> wire_congestion(std::span<const Congestion> peers);
 
+[[nodiscard]] std::array<std::byte, 5> wire_gap(std::chrono::milliseconds gap);
+
 /// What the taker has sent back so far.
 struct WireReturn {
   bool keyframe_wished = false;
-  std::optional<std::vector<Congestion>> peers;  ///< nullopt: nothing new
+  std::optional<std::chrono::milliseconds> gap;  ///< nullopt: nothing new
+  std::optional<std::vector<Congestion>> peers;  ///< likewise
 };
 /// Takes what is complete off the front of `bytes`; what is no message ends all of them.
 [[nodiscard]] WireReturn read_wire_return(std::vector<std::byte>& bytes);

@@ -1,6 +1,7 @@
 // Where coded pictures go, behind one interface.
 #pragma once
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "media/packet.h"
 #include "output/congestion.h"
@@ -48,6 +49,8 @@ class Sink {
   /// How each peer that is there keeps up, as far as its connection tells; what backs up before write() is seen without
   /// it. nullopt: nothing can be told of such a sink, ever (a file, UDP). Any thread.
   [[nodiscard]] virtual std::optional<std::vector<Congestion>> congestion() const { return std::nullopt; }
+  /// How far apart pictures may be for it, of a screen that stands still, too. nullopt: as they come. Any thread.
+  [[nodiscard]] virtual std::optional<Nanoseconds> longest_gap() const { return std::nullopt; }
   /// Any thread may call it, at any time: every wait for a peer or reader, running or to come, gives up
   /// at once (Cancelled). There is no way back.
   virtual void interrupt() noexcept = 0;

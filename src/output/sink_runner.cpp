@@ -163,6 +163,10 @@ std::optional<SinkCongestion> SinkRunner::congestion() const {
   return SinkCongestion{.sink = 0, .peers = *std::move(peers)};
 }
 
+std::optional<Nanoseconds> SinkRunner::longest_gap() const {
+  return stats().state == SinkState::Running ? sink_->longest_gap() : std::nullopt;
+}
+
 void SinkRunner::set_state(SinkState state) {
   const std::scoped_lock lock(mutex_);
   state_ = state;

@@ -103,6 +103,8 @@ class SinkRunner {
   [[nodiscard]] SinkStats stats() const;
   /// The sink's, with what backs up before it; nullopt as the sink's. Any thread.
   [[nodiscard]] std::optional<SinkCongestion> congestion() const;
+  /// The sink's, while it works. Any thread.
+  [[nodiscard]] std::optional<Nanoseconds> longest_gap() const;
   /// The sink's; after stop().
   [[nodiscard]] std::vector<std::string> further_files() const { return sink_->further_files(); }
 

@@ -67,6 +67,9 @@ std::string watch_command(const OutputSpec& spec) {
   if (const auto* rtp = std::get_if<RtpOutput>(&spec.target); rtp != nullptr && !rtp->sdp.empty()) {
     return "ffplay -protocol_whitelist file,rtp,udp " + shell_word(rtp->sdp);
   }
+  if (const auto* hls = std::get_if<HlsOutput>(&spec.target)) {
+    return "ffplay " + shell_word(hls->path + "/" + std::string(hls::kIndexName));
+  }
   const auto* srt = std::get_if<SrtOutput>(&spec.target);
   if (srt == nullptr || !srt->listener) return {};
   // As options: FFmpeg decodes no percent escapes in a URL.

@@ -280,6 +280,14 @@ std::vector<SinkCongestion> OutputGroup::congestion() const {
   return all;
 }
 
+std::optional<Nanoseconds> OutputGroup::longest_gap() const {
+  std::optional<Nanoseconds> least;
+  for (const OutputPtr& output : *outputs()) {
+    if (const auto gap = output->runner->longest_gap()) least = std::min(least.value_or(*gap), *gap);
+  }
+  return least;
+}
+
 Nanoseconds OutputGroup::replay_held() const { return replay_ ? replay_->held() : Nanoseconds{}; }
 
 }  // namespace zc

@@ -89,6 +89,8 @@ class OutputGroup final : private SinkEvents {
   [[nodiscard]] Nanoseconds replay_held() const;
   /// Of the live outputs that can tell.
   [[nodiscard]] std::vector<SinkCongestion> congestion() const;
+  /// The shortest that one of them asks for between two pictures; nullopt: none does.
+  [[nodiscard]] std::optional<Nanoseconds> longest_gap() const;
   /// Muxing and writing a packet, of all outputs.
   [[nodiscard]] const DurationHistogram& write_times() const { return write_times_; }
 

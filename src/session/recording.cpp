@@ -192,6 +192,7 @@ void RecordingImpl::run_worker(const std::stop_token& stop) {
   // A camera has its own rate, whatever it is asked for.
   if (options_.max_rate) config.pacer.min_interval = interval_of(*options_.max_rate);
   config.pacer.max_gap = max_gap(min_rate_.load());
+  gap_.store(config.pacer.max_gap.count());
   // The first picture's stamp lies as far from its arrival as those of the next ones will. It may be that of a screen
   // that has stood still since, and a recording does not begin in the past.
   const Nanoseconds late = std::max(first->arrived - first->pts, Nanoseconds{});
@@ -212,7 +213,7 @@ void RecordingImpl::run_worker(const std::stop_token& stop) {
   begun_.store(true);
   pictures_->set_paused(paused_.load());
   make_early_changes();
-  pictures_->set_max_gap(max_gap(min_rate_.load()));
+  follow_outputs();
 
   if (audio_) audio_->start([this](const Packet& packet) { outputs_.push(packet); });
 
@@ -311,6 +312,7 @@ void RecordingImpl::end_with(EndReason reason, std::optional<Failure> failure) {
 }
 
 bool RecordingImpl::wait(Nanoseconds timeout) {
+  follow_outputs();
   if (!options_.adaptive) return wait_for_end(timeout);
   const Nanoseconds until = monotonic_now() + timeout;
   while (true) {

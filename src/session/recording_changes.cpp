@@ -143,8 +143,15 @@ Result<void> RecordingImpl::set_min_rate(double rate) {
                 "the rate is constant: pictures are repeated to hold it");
   }
   min_rate_.store(rate);
-  if (begun_.load()) pictures_->set_max_gap(max_gap(rate));
+  follow_outputs();
   return {};
+}
+
+void RecordingImpl::follow_outputs() {
+  if (options_.constant_rate || !begun_.load()) return;
+  Nanoseconds gap = max_gap(min_rate_.load());
+  if (const auto most = outputs_.longest_gap()) gap = gap.count() > 0 ? std::min(gap, *most) : *most;
+  if (gap_.exchange(gap.count()) != gap.count()) pictures_->set_max_gap(gap);
 }
 
 RecordingStatus RecordingImpl::status() const {

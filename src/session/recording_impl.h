@@ -132,13 +132,16 @@ class RecordingImpl final : public Recording, public SourceListener {
   [[nodiscard]] OutputSpec for_following(OutputSpec spec) const;
   /// The bit rate follows the network. Controlling thread.
   void follow_network();
+  /// Pictures are repeated as often as the settings say, and as outputs need them.
+  void follow_outputs();
   [[nodiscard]] bool wait_for_end(Nanoseconds timeout);
   void on_source_change(const Error* lost);
   void on_route_change(std::string_view now, std::string_view reason);
   void close();
 
   RecordingOptions options_;
-  std::atomic<double> min_rate_;  ///< options_'s, or what was asked for since
+  std::atomic<std::int64_t> gap_ = 0;  ///< ns between pictures at the most, as the worker has been told
+  std::atomic<double> min_rate_;       ///< options_'s, or what was asked for since
   FrameMailbox mailbox_;
   DurationHistogram capture_times_;
   OutputGroup outputs_;

@@ -50,8 +50,8 @@ constexpr auto kPrimariesWords = words(kPrimaries);
 constexpr auto kTransferWords = words(kTransfers);
 constexpr std::array<std::string_view, 6> kSourceWords{"portal",         "portal:monitor", "portal:window",
                                                        "portal:virtual", "node:",          "test"};
-constexpr std::array<std::string_view, 7> kSchemeWords{"srt://",   "udp://", "tcp://", "rtmp://",
-                                                       "rtmps://", "rtp://", "rtsp://"};
+constexpr std::array<std::string_view, 8> kSchemeWords{"srt://",   "udp://", "tcp://",  "rtmp://",
+                                                       "rtmps://", "rtp://", "rtsp://", "hls://"};
 
 constexpr std::string_view kSource = "Source";
 constexpr std::string_view kPicture = "Picture";
@@ -272,7 +272,10 @@ std::vector<Row> destination_rows(bool live) {
                       "ttl=1..255, interface=NAME), tcp://HOST:PORT (option "
                       "listen=1); or as bare packets, rtp://HOST:PORT (pictures there and sound two ports above; "
                       "options audio-port=PORT, payload=96..127, audio-payload=96..127, sdp=FILE for what receivers "
-                      "have to be told, ttl and interface as above) and rtsp://HOST/PATH. Options follow a '?' and are "
+                      "have to be told, ttl and interface as above) and rtsp://HOST/PATH; or hls:///FOLDER, files for "
+                      "any web server to hand out (options segment=SECONDS, else 2, part=MILLISECONDS, else 200, or 0 "
+                      "for none, and window=SEGMENTS, else 6); index.m3u8 there is what players open. Options follow a "
+                      "'?' and are "
                       "joined by '&'.",
               .fallback = "",
               .suggestions = url_words()},
@@ -435,7 +438,7 @@ Result<OutputSpec> parse_main_output(const RecordWords& words) {
   return parse_output(text, words.container, words.overwrite);
 }
 
-/// Whether any of them goes to platforms and relays, as FLV or in packets.
+/// Whether any of them goes to platforms, relays or the players of many: not as MPEG-TS.
 bool publishes(const RecordWords& words) {
   const auto to_relay = [](const std::string& text) {
     return std::ranges::any_of(std::array{"rtmp:", "rtmps:", "rtp:", "rtsp:"},
@@ -559,7 +562,7 @@ Result<RecordOptions> finish_record(RecordWords words) {
   colour.range = words.range.value_or(colour.range);
   colour.primaries = words.primaries.value_or(colour.primaries);
   colour.transfer = words.transfer.value_or(colour.transfer);
-  // What every platform and relay takes.
+  // What every platform, relay and player takes.
   if (publishes(words) && !wanted_codec(words.options.encoder)) words.options.encoder.codec = Codec::H264;
   const auto encodable = check_encoder(words.options);
   if (!encodable && encodable.error().kind == ErrorKind::Invalid) return std::unexpected(encodable.error());

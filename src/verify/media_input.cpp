@@ -151,6 +151,9 @@ Result<void> MediaInput::Impl::open_peer(const OutputSpec& spec) {
   if (std::holds_alternative<RtmpOutput>(spec.target)) {
     return fail(ErrorKind::Unsupported, fmt::format("open {}", name), "RTMP is published, not read");
   }
+  if (spec.container == Container::Hls) {
+    return fail(ErrorKind::Unsupported, fmt::format("open {}", name), "an HLS stream is written, not read");
+  }
   if (spec.container == Container::Rtp) {
     return fail(ErrorKind::Unsupported, fmt::format("open {}", name), "RTP and RTSP are sent, not read");
   }

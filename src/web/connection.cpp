@@ -203,6 +203,8 @@ class HttpConnection final : public std::enable_shared_from_this<HttpConnection<
   }
 
   void start() {
+    Failure ignored;
+    beast::get_lowest_layer(stream_).socket().set_option(asio::ip::tcp::no_delay(true), ignored);
     if constexpr (std::is_same_v<Stream, Secure>) {
       beast::get_lowest_layer(stream_).expires_after(kPatience);
       stream_.async_handshake(asio::ssl::stream_base::server, buffer_.data(),

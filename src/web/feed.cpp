@@ -236,14 +236,8 @@ MessagePtr Feed::fragment(const Message& message) {
   const std::int64_t usual = stream_->nominal_rate.zero()
                                  ? kPacketClock / 30
                                  : kPacketClock * stream_->nominal_rate.den / stream_->nominal_rate.num;
-  piece->bytes = fragmenter_->fragment({.keyframe = message.keyframe,
-                                        .track = message.track,
-                                        .pts = message.pts,
-                                        .dts = message.dts,
-                                        .duration = message.duration,
-                                        .times = message.times,
-                                        .bytes = message.bytes},
-                                       usual);
+  const WirePacket packet = wire_packet(message);
+  piece->bytes = fragmenter_->fragment(std::span(&packet, 1), usual);
   return piece;
 }
 
@@ -253,6 +247,10 @@ bool Feed::wants_fragments() const {
 
 void Feed::tell(std::span<const Congestion> watchers) {
   if (socket_.is_open()) send_back(wire_congestion(watchers));
+}
+
+void Feed::limit_gap(std::chrono::milliseconds gap) {
+  if (socket_.is_open()) send_back(wire_gap(gap));
 }
 
 void Feed::send_back(std::span<const std::byte> bytes) {

@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "media/packet.h"
-#include "web/fragmenter.h"
+#include "output/fragmenter.h"
 #include "web/message.h"
 
 #include <boost/asio/io_context.hpp>
@@ -11,6 +11,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -69,6 +70,10 @@ class Feed : public std::enable_shared_from_this<Feed> {
   void leave(Watcher& watcher);
   /// How its watchers keep up, for a session whose bit rate follows them.
   void tell(std::span<const Congestion> watchers);
+  /// How far apart pictures may be for one of its watchers; 0: as they come. To be said again with each on_stream().
+  void limit_gap(std::chrono::milliseconds gap);
+  /// What comes from the session now; nullptr: nothing yet.
+  [[nodiscard]] const StreamParameters* stream() const { return stream_ ? &*stream_ : nullptr; }
   /// At most two a second get through.
   void request_keyframe();
 

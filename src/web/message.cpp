@@ -12,6 +12,16 @@ std::uint64_t microseconds(Nanoseconds time) { return static_cast<std::uint64_t>
 
 }  // namespace
 
+WirePacket wire_packet(const Message& message) {
+  return {.keyframe = message.keyframe,
+          .track = message.track,
+          .pts = message.pts,
+          .dts = message.dts,
+          .duration = message.duration,
+          .times = message.times,
+          .bytes = message.bytes};
+}
+
 MessageHead message_head(const Message& message, Nanoseconds sent) {
   MessageHead head{};
   std::byte* at = put(head.data(), static_cast<std::uint8_t>(message.kind), 1);

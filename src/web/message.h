@@ -2,6 +2,7 @@
 #pragma once
 
 #include "media/packet.h"
+#include "output/packet_wire.h"
 
 #include <array>
 #include <cstddef>
@@ -25,6 +26,9 @@ struct Message {
   std::vector<std::byte> bytes;
 };
 using MessagePtr = std::shared_ptr<const Message>;
+
+/// A view of it.
+[[nodiscard]] WirePacket wire_packet(const Message& message);
 
 inline constexpr std::size_t kMessageHeadBytes = 48;
 using MessageHead = std::array<std::byte, kMessageHeadBytes>;

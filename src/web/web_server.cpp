@@ -9,6 +9,7 @@
 #include "web/certificate.h"
 #include "web/connection.h"
 #include "web/feed.h"
+#include "web/hls_service.h"
 #include "web/orders.h"
 #include "web/session_list.h"
 
@@ -146,6 +147,12 @@ class Server final : public WebServer, public Site {
       return snapshot(std::string(path.substr(kSnapshot.size(), path.size() - kSnapshot.size() - kPng.size())),
                       std::move(answer));
     }
+    constexpr std::string_view kHls = "/hls/";
+    if (path.starts_with(kHls)) {
+      if (auto role = admit(question); !role) return answer(std::move(role.error()));
+      return hls_.fetch(path.substr(kHls.size()), question.query, value_in(question.query, "token", '&'),
+                        std::move(answer));
+    }
     answer({.status = 404, .body = "There is nothing of that name.\n"});
   }
 
@@ -176,13 +183,9 @@ class Server final : public WebServer, public Site {
   void remove(Viewer& viewer) override { viewers_.erase(&viewer); }
 
   std::shared_ptr<Feed> feed(const std::string& session, Viewer& viewer) override {
-    auto entry = entry_of(session);
-    if (!entry) {
-      viewer.say(dump({{"event", "error"}, {"message", entry.error().detail}}));
-      return nullptr;
-    }
-    if (!std::exchange((*entry)->asked, true)) add_sink(session, (*entry)->feed->sink());
-    return (*entry)->feed;
+    auto feed = feed_of(session);
+    if (!feed) viewer.say(dump({{"event", "error"}, {"message", feed.error().detail}}));
+    return feed.value_or(nullptr);
   }
 
   void order(const std::shared_ptr<Viewer>& viewer, const std::string& text) override {
@@ -269,7 +272,8 @@ class Server final : public WebServer, public Site {
     timer_.expires_after(kTick);
     timer_.async_wait([this](const Failure& failure) {
       if (failure) return;
-      if (!viewers_.empty()) refresh();
+      hls_.tick();
+      if (!viewers_.empty() || hls_.busy()) refresh();
       drop_idle();
       tick();
     });
@@ -325,9 +329,15 @@ class Server final : public WebServer, public Site {
       if (found == sessions.end() && !seen_.contains(name)) continue;
       viewer->end(found == sessions.end() || found->error.empty() ? "the session has ended" : found->error);
     }
+    for (const SessionView& session : sessions) {
+      if (is_over(session)) continue;
+      if (hls_.watches(session.name)) seen_.insert(session.name);
+      hls_.renew(session.name);
+    }
     std::erase_if(entries_, [&](const auto& entry) {
       const auto found = std::ranges::find(sessions, entry.first, &SessionView::name);
       const bool over = found != sessions.end() ? is_over(*found) : seen_.contains(entry.first);
+      if (over) hls_.end(entry.first);
       if (over) entry.second.feed->close();
       if (over) seen_.erase(entry.first);
       return over;
@@ -355,6 +365,14 @@ class Server final : public WebServer, public Site {
     entries_.erase(found);
   }
 
+  /// One that the session sends to from now on.
+  Result<std::shared_ptr<Feed>> feed_of(const std::string& session) {
+    auto entry = entry_of(session);
+    if (!entry) return std::unexpected(std::move(entry.error()));
+    if (!std::exchange((*entry)->asked, true)) add_sink(session, (*entry)->feed->sink());
+    return (*entry)->feed;
+  }
+
   Result<Entry*> entry_of(const std::string& session) {
     if (auto good = check_session_name(session); !good) return std::unexpected(std::move(good.error()));
     const auto found = entries_.find(session);
@@ -377,6 +395,7 @@ class Server final : public WebServer, public Site {
   }
 
   void fail_watchers(const std::string& session, const Error& error) {
+    hls_.fail(session, error_text(error));
     const std::vector<Viewer*> all(viewers_.begin(), viewers_.end());
     for (Viewer* viewer : all) {
       if (!viewer->watched() || viewer->watched()->session() != session) continue;
@@ -450,7 +469,8 @@ class Server final : public WebServer, public Site {
   HostNames own_;
   LoginLimit limit_;
   std::map<std::string, Entry> entries_;  ///< by session
-  std::set<std::string> seen_;            ///< sessions that were there while they were watched
+  HlsService hls_{[this](const std::string& session) { return feed_of(session); }};
+  std::set<std::string> seen_;  ///< sessions that were there while they were watched
   std::set<Viewer*> viewers_;
   std::string list_;
   std::size_t connections_ = 0;

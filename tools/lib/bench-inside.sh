@@ -174,6 +174,32 @@ view() {
   wait "$daemon" || true
 }
 
+# hls: the same session for a player of HLS that takes parts as they come; to hls-ROUND.json when each picture was captured
+# and received.
+hls() {
+  local rounds=$1 round daemon server port=$((20000 + RANDOM % 10000))
+  "$dir/zerocast-daemon" >"$dir/daemon.log" 2>&1 &
+  daemon=$!
+  until "$dir/zerocast" session list >/dev/null 2>&1; do
+    kill -0 "$daemon" || return 1
+    sleep 0.1
+  done
+  for ((round = 1; round <= rounds; round++)); do
+    "$dir/zerocast" view --listen "127.0.0.1:$((port + round))" --source portal >"$dir/hls-$round.link" 2>"$dir/hls-$round.log" &
+    server=$!
+    until "$dir/zerocast" session list 2>/dev/null | grep -q recording; do
+      kill -0 "$server" || return 1
+      sleep 0.1
+    done
+    "$dir/hls-delay.py" "http://127.0.0.1:$((port + round))/hls/view-$server/index.m3u8?token=$(head -n 1 "$dir/hls-$round.link" |
+      sed 's/.*#//')" "$seconds" >"$dir/hls-$round.json" 2>>"$dir/hls-$round.log"
+    kill -INT "$server"
+    wait "$server" || true
+  done
+  kill "$daemon"
+  wait "$daemon" || true
+}
+
 # Sourced for `measured`, or run.
 if [[ ${BASH_SOURCE[0]} == "$0" ]]; then
   task=$1 dir=$2 seconds=$3

@@ -54,7 +54,8 @@ class Events final : public SinkEvents {
 /// An endless stream: the same second again and again under rising times, at about five times its real speed.
 class Feed {
  public:
-  Feed() : stream_(make_stream({.frames = 60, .size = {160, 90}, .gop = 15})) {}
+  explicit Feed(Codec codec = Codec::H264)
+      : stream_(make_stream({.codec = codec, .frames = 60, .size = {160, 90}, .gop = 15})) {}
   [[nodiscard]] const StreamParameters& parameters() const { return stream_.parameters; }
   Packet next() {
     Packet packet = stream_.packets[count_ % stream_.packets.size()];

@@ -173,11 +173,13 @@ ReadMedia read_media(const std::string& url, const ReadOptions& options) {
     return media;
   }
   const std::unique_ptr<AVFormatContext, InputClose> input(raw);
-  if (avformat_find_stream_info(input.get(), nullptr) < 0 || input->nb_streams != 1) {
+  const bool known = avformat_find_stream_info(input.get(), nullptr) >= 0;
+  const int pictures = known ? av_find_best_stream(input.get(), AVMEDIA_TYPE_VIDEO, -1, -1, nullptr, 0) : -1;
+  if (pictures < 0) {
     media.error = "no stream found";
     return media;
   }
-  const AVStream* stream = input->streams[0];
+  const AVStream* stream = input->streams[pictures];
   const AVCodecParameters* codec = stream->codecpar;
   media.format = input->iformat->name;
   media.codec_id = codec->codec_id;
@@ -213,6 +215,10 @@ ReadMedia read_media(const std::string& url, const ReadOptions& options) {
     }
   };
   while (media.packets.size() < options.max_packets && av_read_frame(input.get(), packet.get()) >= 0) {
+    if (packet->stream_index != pictures) {
+      av_packet_unref(packet.get());
+      continue;
+    }
     media.packets.push_back({av_rescale_q(packet->pts, stream->time_base, clock),
                              av_rescale_q(packet->dts, stream->time_base, clock),
                              (packet->flags & AV_PKT_FLAG_KEY) != 0, static_cast<std::size_t>(packet->size),

@@ -63,7 +63,7 @@ struct ReadOptions {
   std::atomic<unsigned>* read = nullptr;  ///< counts packets while reading
 };
 
-/// Demuxes and decodes a file or URL to its end.
+/// Demuxes and decodes the pictures of a file or URL to its end.
 ReadMedia read_media(const std::string& url, const ReadOptions& options = {});
 
 /// The types of a file's outermost boxes, and "?" behind what is none: "ftyp mdat moov".

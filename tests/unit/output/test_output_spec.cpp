@@ -59,6 +59,40 @@ TEST_CASE("a path names its container") {
   CHECK(has(refused(std::string_view("a\0.mkv", 6)), "NUL"));
 }
 
+TEST_CASE("a folder for HLS") {
+  const OutputSpec spec = parsed("hls:///srv/www/live/");
+  CHECK(spec.container == Container::Hls);
+  CHECK(spec.live());
+  CHECK(spec.name() == "hls:///srv/www/live");
+  CHECK(watch_command(spec) == "ffplay '/srv/www/live/index.m3u8'");
+  const auto timing = std::get<HlsOutput>(parsed("hls:///a%3Fb?segment=4&part=500&window=10").target);
+  CHECK(timing.path == "/a?b");
+  CHECK(timing.timing.segment == std::chrono::seconds(4));
+  CHECK(timing.timing.part == std::chrono::milliseconds(500));
+  CHECK(timing.timing.window == 10);
+  CHECK(std::get<HlsOutput>(parsed("hls:///a?part=0").target).timing.part.count() == 0);
+  for (const char* relative : {"hls://live", "hls://", "hls://host:80/live", "hls:///a%2"}) {
+    CHECK(has(refused(relative), "hls:///FOLDER"));
+  }
+  for (const char* segment : {"0", "11", "", "2s", "-1"}) {
+    CHECK(has(refused(fmt::format("hls:///a?segment={}", segment)), "segment must be 1 to 10 seconds"));
+  }
+  for (const char* part : {"99", "1001", "", "0.2"}) {
+    CHECK(has(refused(fmt::format("hls:///a?part={}", part)), "part must be 100 to 1000 milliseconds, or 0"));
+  }
+  for (const char* window : {"2", "1001", ""}) {
+    CHECK(has(refused(fmt::format("hls:///a?window={}", window)), "window must be 3 to 1000 segments"));
+  }
+  CHECK(has(refused("hls:///a?latency=3"), "valid: segment, part, window"));
+  CHECK(has(refused("hls:///a", "mp4"), "leave --container out"));
+  CHECK(check_codec(Container::Hls, Codec::AV1));
+  CHECK(check_codec(Container::Hls, AudioCodec::Opus));
+  CHECK_FALSE(check_codec(Container::Hls, AudioCodec::Pcm));
+  // Another header and size go on behind a discontinuity.
+  CHECK(info(Container::Hls).takes_new_headers);
+  CHECK(info(Container::Hls).takes_new_size);
+}
+
 TEST_CASE("stdout is written -") {
   CHECK(parsed("-").container == Container::Mkv);
   CHECK(parsed("-", "ts").container == Container::Ts);

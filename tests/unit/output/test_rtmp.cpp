@@ -52,6 +52,25 @@ TEST_CASE("RTMP publishes from a keyframe on, and again when the server is back"
   CHECK(events.messages().find("hush") == std::string::npos);
 }
 
+TEST_CASE("RTMP takes HEVC where libavformat does, and elsewhere says what it takes") {
+  if (const auto takes = check_codec(Container::Flv, Codec::HEVC); !takes) {
+    CHECK(takes.error().message() == "put hevc into FLV: flv takes h264; hevc fits into mkv, mp4, ts");
+    SKIP("libavformat before 6.1 puts no HEVC into FLV");
+  }
+  const std::uint16_t port = free_port(SOCK_STREAM);
+  Events events;
+  const auto runner = make_runner(fmt::format("rtmp://127.0.0.1:{}/live?key=hush", port), events);
+  Feed feed(Codec::HEVC);
+  REQUIRE(runner->start(feed.parameters()));
+  Reader server = rtmp_server(port, 90);
+  REQUIRE(feed.until({runner.get()}, [&] { return server.done(); }));
+  const ReadMedia media = server.get();
+  check_stream(media, 90, kFlvRounding);
+  CHECK(media.has_extradata);
+  [[maybe_unused]] const auto stopped = runner->stop();
+  CHECK_FALSE(events.fatal());
+}
+
 TEST_CASE("RTMP goes on with another encoder's stream in a new connection") {
   const std::uint16_t port = free_port(SOCK_STREAM);
   Events events;

@@ -1,5 +1,5 @@
-// Packets as fragmented MP4 (ISO/IEC 14496-12 section 8.8), each one a fragment of its own, so that none waits for the
-// next.
+// Packets as fragmented MP4 (ISO/IEC 14496-12 section 8.8), as few to a fragment as one likes: libavformat's muxer
+// writes a fragment only when the next packet is there.
 #pragma once
 
 #include "base/error.h"
@@ -8,10 +8,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
-namespace zc::web {
+namespace zc {
 
 class Fragmenter {
  public:
@@ -24,11 +25,20 @@ class Fragmenter {
   [[nodiscard]] const std::string& codec() const { return codec_; }
   /// Likewise of all tracks, as Media Source and HLS want it: "avc1.42C020,opus".
   [[nodiscard]] std::string codecs() const;
-  /// 'moof' and 'mdat'. `duration`, kPacketClock ticks, is said of it if the packet does not know its own.
-  [[nodiscard]] std::vector<std::byte> fragment(const WirePacket& packet, std::int64_t duration);
+  /// 'moof' and 'mdat' of these, which are in order within each track. A packet lasts until the next one of its track;
+  /// the last one as long as it says itself or, if it does not, `duration` (kPacketClock ticks).
+  [[nodiscard]] std::vector<std::byte> fragment(std::span<const WirePacket> packets, std::int64_t duration);
 
  private:
+  struct Sample {
+    const WirePacket* packet;
+    std::int64_t duration;  ///< kPacketClock ticks
+    std::size_t size_at;    ///< where in the fragment its size stands
+  };
   Fragmenter() = default;
+  /// 'traf' of one track; returns where its data's offset stands.
+  std::size_t put_track(std::vector<std::byte>& out, std::vector<Sample>& samples) const;
+  void put_data(std::vector<std::byte>& out, const WirePacket& packet) const;
 
   Codec video_ = Codec::H264;
   std::string codec_;
@@ -40,4 +50,4 @@ class Fragmenter {
 /// Of sound, in both namings: "opus", "mp4a.40.2".
 [[nodiscard]] std::string codec_string(AudioCodec codec);
 
-}  // namespace zc::web
+}  // namespace zc

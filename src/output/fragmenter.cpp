@@ -1,4 +1,4 @@
-#include "web/fragmenter.h"
+#include "output/fragmenter.h"
 
 #include "media/av_handles.h"
 #include "output/av_format.h"
@@ -16,13 +16,12 @@ extern "C" {
 #include <libavformat/avformat.h>
 }
 
-namespace zc::web {
+namespace zc {
 namespace {
 
 using Bytes = std::vector<std::byte>;
 using mp4::box_type;
 
-constexpr int kAudioRate = 48'000;  // of all our sound
 constexpr std::size_t kFullBox = 4;
 
 // ---- What the header says of the codec
@@ -120,7 +119,7 @@ Result<Bytes> make_header(const StreamParameters& stream) {
   for (const AudioStreamParameters& track : stream.audio) {
     AVStream* sound = avformat_new_stream(context.get(), nullptr);
     good = good && sound != nullptr && describe(track, *sound);
-    if (good) sound->time_base = {1, kAudioRate};
+    if (good) sound->time_base = {1, static_cast<int>(kAudioRate)};
   }
   AvOptions options;
   options.set("movflags", "empty_moov+default_base_moof+frag_custom");
@@ -199,53 +198,85 @@ std::string Fragmenter::codecs() const {
   return all;
 }
 
-std::vector<std::byte> Fragmenter::fragment(const WirePacket& packet, std::int64_t duration) {
-  const bool pictures = packet.track == 0;
+std::size_t Fragmenter::put_track(Bytes& out, std::vector<Sample>& samples) const {
+  const WirePacket& first = *samples.front().packet;
+  const bool pictures = first.track == 0;
   // libavformat's time scales: the stream's own, and the rate of sound.
-  const auto scaled = [&](std::int64_t ticks) { return pictures ? ticks : ticks * kAudioRate / kPacketClock; };
+  const auto scaled = [&](std::int64_t ticks) {
+    return pictures ? ticks : ticks * std::int64_t{kAudioRate} / kPacketClock;
+  };
   constexpr std::uint64_t kDefaultBaseIsMoof = 0x020000;
   constexpr std::uint64_t kHasAll = 0x000001 | 0x000100 | 0x000200 | 0x000400 | 0x000800;  // offset, and per sample
   constexpr std::uint64_t kSync = 0x02000000;
   constexpr std::uint64_t kNotSync = 0x01010000;
+  const std::size_t traf = begin(out, box_type("traf"));
+  const std::size_t tfhd = begin(out, box_type("tfhd"));
+  put(out, kDefaultBaseIsMoof, 4);
+  put(out, first.track + 1U, 4);
+  end(out, tfhd);
+  const std::size_t tfdt = begin(out, box_type("tfdt"));
+  put(out, 0x01000000, 4);
+  put(out, static_cast<std::uint64_t>(std::max<std::int64_t>(0, scaled(first.dts))), 8);
+  end(out, tfdt);
+  const std::size_t trun = begin(out, box_type("trun"));
+  put(out, kHasAll, 4);
+  put(out, samples.size(), 4);
+  const std::size_t offset = out.size();
+  put(out, 0, 4);
+  for (Sample& sample : samples) {
+    const WirePacket& packet = *sample.packet;
+    // As differences of scaled times, so that no rounding adds up.
+    put(out, static_cast<std::uint64_t>(scaled(packet.dts + sample.duration) - scaled(packet.dts)), 4);
+    sample.size_at = out.size();
+    put(out, 0, 4);
+    put(out, packet.keyframe || !pictures ? kSync : kNotSync, 4);
+    put(out, static_cast<std::uint64_t>(scaled(packet.pts - packet.dts)), 4);
+  }
+  end(out, trun);
+  end(out, traf);
+  return offset;
+}
+
+void Fragmenter::put_data(Bytes& out, const WirePacket& packet) const {
+  if (packet.track == 0 && video_ != Codec::AV1) return put_with_lengths(out, packet.bytes);
+  out.insert(out.end(), packet.bytes.begin(), packet.bytes.end());
+}
+
+std::vector<std::byte> Fragmenter::fragment(std::span<const WirePacket> packets, std::int64_t duration) {
   Bytes out;
-  out.reserve(packet.bytes.size() + 160);
+  std::size_t bytes = 64;
+  for (const WirePacket& packet : packets) bytes += packet.bytes.size() + 64;
+  out.reserve(bytes);
   const std::size_t moof = begin(out, box_type("moof"));
   const std::size_t mfhd = begin(out, box_type("mfhd"));
   put(out, 0, 4);
   put(out, ++sequence_, 4);
   end(out, mfhd);
-  const std::size_t traf = begin(out, box_type("traf"));
-  const std::size_t tfhd = begin(out, box_type("tfhd"));
-  put(out, kDefaultBaseIsMoof, 4);
-  put(out, packet.track + 1U, 4);
-  end(out, tfhd);
-  const std::size_t tfdt = begin(out, box_type("tfdt"));
-  put(out, 0x01000000, 4);
-  put(out, static_cast<std::uint64_t>(std::max<std::int64_t>(0, scaled(packet.dts))), 8);
-  end(out, tfdt);
-  const std::size_t trun = begin(out, box_type("trun"));
-  put(out, kHasAll, 4);
-  put(out, 1, 4);
-  const std::size_t offset = out.size();
-  put(out, 0, 4);
-  put(out, static_cast<std::uint64_t>(scaled(packet.duration > 0 ? packet.duration : duration)), 4);
-  const std::size_t size = out.size();
-  put(out, 0, 4);
-  put(out, packet.keyframe || !pictures ? kSync : kNotSync, 4);
-  put(out, static_cast<std::uint64_t>(scaled(packet.pts - packet.dts)), 4);
-  end(out, trun);
-  end(out, traf);
+  struct Track {
+    std::vector<Sample> samples;
+    std::size_t offset_at = 0;
+  };
+  std::vector<Track> tracks(audio_.size() + 1);
+  for (const WirePacket& packet : packets) {
+    if (packet.track >= tracks.size()) continue;
+    std::vector<Sample>& samples = tracks[packet.track].samples;
+    if (!samples.empty()) samples.back().duration = packet.dts - samples.back().packet->dts;
+    samples.push_back({&packet, packet.duration > 0 ? packet.duration : duration, 0});
+  }
+  std::erase_if(tracks, [](const Track& track) { return track.samples.empty(); });
+  for (Track& track : tracks) track.offset_at = put_track(out, track.samples);
   end(out, moof);
-  replace(out, offset, out.size() - moof + 8);
   const std::size_t mdat = begin(out, box_type("mdat"));
-  if (pictures && video_ != Codec::AV1) {
-    put_with_lengths(out, packet.bytes);
-  } else {
-    out.insert(out.end(), packet.bytes.begin(), packet.bytes.end());
+  for (const Track& track : tracks) {
+    replace(out, track.offset_at, out.size() - moof);
+    for (const Sample& sample : track.samples) {
+      const std::size_t before = out.size();
+      put_data(out, *sample.packet);
+      replace(out, sample.size_at, out.size() - before);
+    }
   }
   end(out, mdat);
-  replace(out, size, out.size() - mdat - 8);
   return out;
 }
 
-}  // namespace zc::web
+}  // namespace zc
