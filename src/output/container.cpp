@@ -37,6 +37,9 @@ constexpr std::array kContainers{
 constexpr ContainerInfo kFlv{Container::Flv, "flv", "FLV", "flv", kAllCodecs, kFlvAudio, false, false, 1};
 constexpr ContainerInfo kPackets{Container::Packets, "packets",    "packets", nullptr,
                                  kAllCodecs,         kAudioCodecs, true,      true};
+// Whatever the others are given does not reach it.
+constexpr ContainerInfo kPictures{Container::Pictures, "pictures",   "pictures", nullptr,
+                                  kAllCodecs,          kAudioCodecs, true,       true};
 // A keyframe brings its parameter sets, so a receiver goes on with another encoder and size.
 constexpr ContainerInfo kRtp{Container::Rtp, "rtp", "RTP", "rtp", kAllCodecs, kTsAudio, true, true, 1};
 
@@ -113,6 +116,7 @@ std::span<const ContainerInfo> containers() { return kContainers; }
 const ContainerInfo& info(Container container) {
   if (container == Container::Flv) return kFlv;
   if (container == Container::Packets) return kPackets;
+  if (container == Container::Pictures) return kPictures;
   if (container == Container::Rtp) return kRtp;
   const auto* row = std::ranges::find(kContainers, container, &ContainerInfo::container);
   return row == kContainers.end() ? kContainers.front() : *row;

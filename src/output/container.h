@@ -13,9 +13,9 @@
 
 namespace zc {
 
-/// Flv is RTMP's, and no file's. The last two are none at all: packets of RTP, which RTSP carries, too; and packets as
-/// they are, to a program on this machine (packet_wire.h).
-enum class Container : std::uint8_t { Mkv, Mp4, Ts, Flv, Rtp, Packets };
+/// Flv is RTMP's, and no file's. The last three are none at all: packets of RTP, which RTSP carries, too; packets as
+/// they are, to a program on this machine (packet_wire.h); and pictures that nobody has encoded.
+enum class Container : std::uint8_t { Mkv, Mp4, Ts, Flv, Rtp, Packets, Pictures };
 
 /// One row per container.
 struct ContainerInfo {
