@@ -1,8 +1,8 @@
 #include "capture/negotiation.h"
 
 #include "capture/spa_sync.h"
-#include "capture/spa_video_format.h"
 #include "media/frame.h"
+#include "pipewire/spa_video_format.h"
 
 #include <spa/buffer/buffer.h>
 #include <spa/buffer/meta.h>

@@ -2,12 +2,12 @@
 #pragma once
 
 #include "base/error.h"
-#include "capture/pod.h"
 #include "media/colour.h"
 #include "media/dmabuf.h"
 #include "media/format_offer.h"
 #include "media/geometry.h"
 #include "media/pixel_format.h"
+#include "pipewire/pod.h"
 
 #include <cstdint>
 #include <optional>

@@ -1,5 +1,6 @@
 #include "cli/command_table.h"
 
+#include "cli/camera_command.h"
 #include "cli/daemon_command_table.h"
 #include "cli/remux_command.h"
 #include "cli/snapshot_command.h"
@@ -27,6 +28,8 @@ constexpr std::array kRecordExamples{
             "A PipeWire node by its name, scaled."},
     Example{"zerocast record --tee udp://192.0.2.7:5000 --bitrate 6M show.mkv",
             "Record, and send the same packets to another machine."},
+    Example{"zerocast record --tee camera:zerocast show.mkv",
+            "Record, and show the same as a camera to other programs."},
     Example{"zerocast record --source test:640x480@30 --seconds 2 --json pattern.mkv",
             "The test pattern, with a report for a script."},
 };
@@ -360,6 +363,7 @@ std::vector<std::unique_ptr<Command>> make_commands() {
   std::vector<std::unique_ptr<Command>> commands;
   commands.push_back(record_command(false));
   commands.push_back(record_command(true));
+  commands.push_back(make_camera_command());
   commands.push_back(make_view_command());
   commands.push_back(make_snapshot_command());
   commands.push_back(sources_command());

@@ -20,6 +20,16 @@ std::string source_names(const AudioTrackStatus& track) {
   return fmt::format("{}", fmt::join(names, ", "));
 }
 
+/// Who sees what is captured, where nothing is encoded.
+std::string readers_text(const std::vector<OutputStatus>& cameras) {
+  std::size_t readers = 0;
+  for (const OutputStatus& camera : cameras) {
+    if (camera.name.starts_with("camera:/")) return {};  // a device does not tell
+    readers += camera.stats.viewers;
+  }
+  return readers == 0 ? "nobody reads the camera" : fmt::format("{} read the camera", readers);
+}
+
 /// What is heard now, for the status line: privacy.
 std::string sound_text(const std::vector<AudioTrackStatus>& tracks) {
   std::vector<std::string> texts;
@@ -37,15 +47,21 @@ std::string sound_text(const std::vector<AudioTrackStatus>& tracks) {
 std::string report_text(const RecordingReport& report) {
   std::string text;
   for (const OutputReport& output : report.outputs) {
+    const std::string_view what = output.camera ? "pictures" : "packets";
     text +=
-        fmt::format("{}: {} packets, {}", output.name, output.packets, bytes_text(static_cast<double>(output.bytes)));
-    if (output.dropped > 0) text += fmt::format(", {} packets dropped", output.dropped);
+        fmt::format("{}: {} {}, {}", output.name, output.packets, what, bytes_text(static_cast<double>(output.bytes)));
+    if (output.dropped > 0) text += fmt::format(", {} {} dropped", output.dropped, what);
     if (output.error) text += fmt::format(" ({})", output.error->message());
     text += '\n';
     for (const std::string& file : output.further_files) text += fmt::format("{}: goes on there\n", file);
   }
   if (!report.counters.first_picture) return text;
   const ReportFigures figures = report_figures(report);
+  if (report.encoder.empty()) {
+    return text + fmt::format("{}x{}, {}: {:.2f} new pictures/s, {} dropped; nothing was encoded\n", report.size.width,
+                              report.size.height, clock_text(report.duration), figures.pictures_per_second,
+                              report.counters.dropped);
+  }
   text += fmt::format("{} ({}) {}x{}, {}: {} frames, {:.2f} new pictures/s, {} dropped, {} repeated\n",
                       to_string(report.codec), report.encoder, report.size.width, report.size.height,
                       clock_text(report.duration), report.counters.packets, figures.pictures_per_second,
@@ -106,7 +122,11 @@ StatusSnapshot make_snapshot(const RecordingStatus& now, const RecordingStatus& 
     snapshot.fps = std::max(0.0, static_cast<double>(pictures) - static_cast<double>(pictures_before)) / interval;
     snapshot.bit_rate = static_cast<double>(now.bytes - before.bytes) * 8 / interval;
   }
-  if (!now.first_picture) snapshot.state = "waiting for the first picture";
+  if (!now.first_picture) {
+    snapshot.state = "waiting for the first picture";
+  } else if (now.encoder.empty()) {
+    snapshot.state = readers_text(now.outputs);
+  }
   return snapshot;
 }
 

@@ -5,7 +5,7 @@
 
 namespace zc {
 
-bool is_url(std::string_view sink) { return sink.find("://") != std::string_view::npos; }
+bool is_url(std::string_view sink) { return sink.find("://") != std::string_view::npos || sink.starts_with("camera:"); }
 
 std::string sink_name(std::string_view sink) {
   return std::string(is_url(sink) ? sink.substr(0, sink.find('?')) : sink);

@@ -28,7 +28,7 @@ struct SessionDefaults {
 /// passphrase or key, are left out.
 [[nodiscard]] std::string setting_text(const SettingValue& value);
 
-/// Whether it names a network peer; a file otherwise.
+/// Whether it names a network peer or a camera; a file otherwise.
 [[nodiscard]] bool is_url(std::string_view sink);
 /// A sink's name for logs and interfaces: without the options of URLs.
 [[nodiscard]] std::string sink_name(std::string_view sink);

@@ -92,6 +92,7 @@ void add_stage(Families& families, const StageTimes& stage, const Labels& labels
 std::string kind_of(const std::string& sink) {
   const std::size_t scheme = sink.find("://");
   if (scheme != std::string::npos) return sink.substr(0, scheme);
+  if (sink.starts_with("camera:")) return "camera";
   return sink == "stdout" ? "stdout" : "file";
 }
 

@@ -39,6 +39,9 @@ constexpr ContainerInfo kFlv{Container::Flv, "flv", "FLV", "flv", kAllCodecs, kF
 constexpr ContainerInfo kHls{Container::Hls, "hls", "HLS", "mp4", kAllCodecs, kMp4Audio, true, true};
 constexpr ContainerInfo kPackets{Container::Packets, "packets",    "packets", nullptr,
                                  kAllCodecs,         kAudioCodecs, true,      true};
+// Whatever the others are given does not reach it.
+constexpr ContainerInfo kPictures{Container::Pictures, "pictures",   "pictures", nullptr,
+                                  kAllCodecs,          kAudioCodecs, true,       true};
 // A keyframe brings its parameter sets, so a receiver goes on with another encoder and size.
 constexpr ContainerInfo kRtp{Container::Rtp, "rtp", "RTP", "rtp", kAllCodecs, kTsAudio, true, true, 1};
 
@@ -116,6 +119,7 @@ const ContainerInfo& info(Container container) {
   if (container == Container::Flv) return kFlv;
   if (container == Container::Hls) return kHls;
   if (container == Container::Packets) return kPackets;
+  if (container == Container::Pictures) return kPictures;
   if (container == Container::Rtp) return kRtp;
   const auto* row = std::ranges::find(kContainers, container, &ContainerInfo::container);
   return row == kContainers.end() ? kContainers.front() : *row;

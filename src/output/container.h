@@ -13,9 +13,10 @@
 
 namespace zc {
 
-/// Flv is RTMP's, and Hls MP4 in pieces: no file is made of them. The last two are none at all: packets of RTP, which
-/// RTSP carries, too; and packets as they are, to a program on this machine (packet_wire.h).
-enum class Container : std::uint8_t { Mkv, Mp4, Ts, Flv, Hls, Rtp, Packets };
+/// Flv is RTMP's, and Hls MP4 in pieces: no file is made of them. The last three are none at all: packets of RTP, which
+/// RTSP carries, too; packets as they are, to a program on this machine (packet_wire.h); and pictures that nobody has
+/// encoded.
+enum class Container : std::uint8_t { Mkv, Mp4, Ts, Flv, Hls, Rtp, Packets, Pictures };
 
 /// One row per container.
 struct ContainerInfo {

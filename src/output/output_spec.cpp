@@ -19,7 +19,8 @@ namespace {
 constexpr std::string_view kOperation = "output";
 constexpr std::string_view kSchemes =
     "udp://HOST:PORT, tcp://HOST:PORT, srt://HOST:PORT, rtmp://HOST/APP, rtmps://HOST/APP, rtp://HOST:PORT, "
-    "rtsp://HOST/PATH, hls:///FOLDER, unix:///PATH, a file path or -";
+    "rtsp://HOST/PATH, hls:///FOLDER, unix:///PATH, camera:NAME, a file path or -";
+constexpr std::string_view kCamera = "camera:";
 constexpr std::uint32_t kMaxLatencyMs = 60'000;
 
 std::unexpected<Error> invalid(std::string_view where, std::string detail) {
@@ -465,6 +466,30 @@ Result<OutputSpec> parse_rtsp(std::string_view rest, std::string_view query) {
   return OutputSpec{.container = Container::Rtp, .target = std::move(output)};
 }
 
+Result<OutputSpec> parse_camera(std::string_view text, const std::optional<Container>& container) {
+  constexpr std::size_t kLongestName = 64;
+  constexpr std::string_view kDevices = "/dev/video";
+  if (container) return invalid(kCamera, "a camera has no container; leave --container out");
+  CameraOutput output;
+  if (text.starts_with('/')) {
+    const std::string_view number = text.substr(std::min(text.size(), kDevices.size()));
+    if (!text.starts_with(kDevices) || !parse_number<std::uint16_t>(number)) {
+      return invalid(shown(fmt::format("{}{}", kCamera, text)), "a v4l2loopback device is /dev/videoN");
+    }
+    output.device = text;
+  } else {
+    const bool visible =
+        std::ranges::all_of(text, [](char c) { return (c >= 0x20 && c != 0x7f && c != '/' && c != '?') || c < 0; });
+    if (!visible || text.empty() || text.size() > kLongestName || text.front() == ' ' || text.back() == ' ') {
+      return invalid(shown(fmt::format("{}{}", kCamera, text)),
+                     fmt::format("expected camera:NAME, of 1 to {} bytes without '/' and '?', or camera:/dev/videoN",
+                                 kLongestName));
+    }
+    output.name = text;
+  }
+  return OutputSpec{.container = Container::Pictures, .target = std::move(output)};
+}
+
 /// What carries no MPEG-TS, and what to say to somebody who asks for a container.
 struct OwnContainer {
   std::string_view scheme;
@@ -544,6 +569,11 @@ std::string_view extension_of(std::string_view path) {
 
 }  // namespace
 
+Result<void> check_camera_colour(const ColourDescription& colour) {
+  if (colour.transfer != TransferFunction::PQ && colour.transfer != TransferFunction::HLG) return {};
+  return fail(ErrorKind::Unsupported, "show a camera", "programs take its pictures for SDR; leave --colour out");
+}
+
 Result<Secret> read_passphrase(const SrtOutput& output) {
   return read_secret(output.passphrase, kPassphrase, "srt://" + output.endpoint.text());
 }
@@ -568,6 +598,8 @@ std::string OutputSpec::name() const {
         if constexpr (std::is_same_v<Output, UnixOutput>) return "unix://" + output.path;
         if constexpr (std::is_same_v<Output, RtpOutput>) return "rtp://" + output.pictures.peer.text();
         if constexpr (std::is_same_v<Output, RtspOutput>) return output.url;
+        if constexpr (std::is_same_v<Output, CameraOutput>)
+          return fmt::format("{}{}{}", kCamera, output.name, output.device);
       },
       target);
 }
@@ -588,6 +620,7 @@ Result<OutputSpec> parse_output(std::string_view text, const std::optional<std::
   if (text.empty()) return invalid("", fmt::format("is empty; valid: {}", kSchemes));
   if (text.find('\0') != std::string_view::npos) return invalid("", "holds a NUL byte");
   if (text == "-") return OutputSpec{.container = named.value_or(Container::Mkv), .target = StdoutOutput{}};
+  if (text.starts_with(kCamera)) return parse_camera(text.substr(kCamera.size()), named);
   if (const std::string_view scheme = scheme_of(text); !scheme.empty()) {
     return parse_url(scheme, text.substr(scheme.size() + 3), named);
   }

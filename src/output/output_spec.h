@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "media/colour.h"
 #include "output/container.h"
 #include "output/hls_playlist.h"
 
@@ -109,17 +110,29 @@ struct UnixOutput {
   std::string path;  ///< of its socket
 };
 
+/// A virtual camera, which other programs read: pictures as they are made for the encoder, without sound.
+struct CameraOutput {
+  std::string name;    ///< as PipeWire tells it to programs
+  std::string device;  ///< or a v4l2loopback device: "/dev/video9"
+};
+
 struct OutputSpec {
   Container container = Container::Mkv;
   std::variant<FileOutput, StdoutOutput, UdpOutput, TcpOutput, SrtOutput, RtmpOutput, RtpOutput, RtspOutput, HlsOutput,
-               UnixOutput>
+               UnixOutput, CameraOutput>
       target;
 
-  /// For messages: the path, "stdout", or scheme://host:port. Never holds a passphrase.
+  /// For messages: the path, "stdout", "camera:NAME" or scheme://host:port. Never holds a passphrase.
   [[nodiscard]] std::string name() const;
-  /// True for network peers, and for HLS, whose players are such: a full queue drops to the next keyframe.
+  /// True for network peers, for HLS, whose players are such, and for cameras: a full queue drops to the next keyframe, a
+  /// lost peer is called again.
   [[nodiscard]] bool live() const;
+  /// It takes pictures, not packets: no encoder is needed for it.
+  [[nodiscard]] bool camera() const { return std::holds_alternative<CameraOutput>(target); }
 };
+
+/// Unsupported: a camera has no way to say that its pictures are HDR.
+[[nodiscard]] Result<void> check_camera_colour(const ColourDescription& colour);
 
 /// The passphrase, wherever it is. Invalid: it is not there, or of a wrong length.
 [[nodiscard]] Result<Secret> read_passphrase(const SrtOutput& output);
@@ -139,6 +152,8 @@ struct OutputSpec {
 ///   unix:///PATH                                        packets as they are (packet_wire.h)
 ///   rtp://HOST:PORT[?audio-port=PORT&payload=96..127&audio-payload=96..127&sdp=PATH&ttl=1..255&interface=NAME]
 ///   rtsp://HOST[:554]/PATH
+///   camera:NAME                                         a virtual camera of PipeWire's
+///   camera:/dev/videoN                                  a loaded v4l2loopback device
 /// The network ones carry MPEG-TS, RTMP's FLV, HLS MP4, and unix, rtp and rtsp packets without a container. Option
 /// values are percent-decoded. Invalid: one line that names the valid choices and never repeats an option's secret
 /// value.

@@ -39,6 +39,7 @@ std::string_view to_string(SinkState state) {
 
 SinkRunner::SinkRunner(std::unique_ptr<Sink> sink, SinkRunnerOptions options, SinkEvents& events)
     : sink_(std::move(sink)),
+      pictures_(dynamic_cast<PictureSink*>(sink_.get())),
       has_reader_(sink_->has_reader()),
       options_(options),
       events_(events),
@@ -67,6 +68,10 @@ void SinkRunner::push(const Packet& packet) {
     case PacketQueue::Push::Stuck: cut_short("its reader takes nothing"); return;
     default: return;
   }
+}
+
+void SinkRunner::show(const Surface& picture, Nanoseconds captured) {
+  if (pictures_ != nullptr) pictures_->show(picture, captured);
 }
 
 void SinkRunner::limit_patience() {
@@ -107,7 +112,7 @@ Result<void> SinkRunner::stop(milliseconds deadline) {
     std::unique_lock lock(mutex_);
     stopping_ = true;
     changed_.notify_all();
-    wait_for_drain(lock, deadline);
+    if (pictures_ == nullptr) wait_for_drain(lock, deadline);
     const bool interrupt = !finished_;
     lock.unlock();
     if (interrupt) {
@@ -142,6 +147,12 @@ SinkStats SinkRunner::stats() const {
   stats.reconnects = reconnects_;
   stats.viewers = sink_->viewers().value_or(0);
   stats.last_pts = last_pts_;
+  if (pictures_ != nullptr) {
+    const PictureSink::Counters counters = pictures_->counters();
+    stats.packets = counters.shown;
+    stats.bytes = counters.bytes;
+    stats.dropped = counters.dropped;
+  }
   const std::scoped_lock lock(mutex_);
   stats.state = state_;
   stats.outage = outage_;
@@ -208,7 +219,7 @@ void SinkRunner::run_sink() {
       if (set_outage(std::nullopt)) logger("output").info("{}: connected", name());
       if (std::exchange(connected_before, true)) ++reconnects_;
       unreached.reset();
-      result = pump();
+      result = pictures_ == nullptr ? pump() : pictures_->attend([this] { events_.on_picture_wanted(name()); });
       // A connection that held makes the next outage a new one; a peer that hangs up at once keeps being left alone
       // for longer and longer.
       if (Clock::now() - since >= options_.longest_backoff) backoff = options_.first_backoff;
@@ -240,7 +251,7 @@ void SinkRunner::run_sink() {
       fail_for_good(result.error());
       return;
     }
-    if (connected && sink_->viewers()) {
+    if (connected && sink_->viewers() && pictures_ == nullptr) {
       // Viewers come and go: that is no outage, and the next one may be there already.
       logger("output").info("{}: the last viewer has gone", name());
       continue;

@@ -5,6 +5,7 @@
 #include "media/packet.h"
 #include "output/output_spec.h"
 #include "output/packet_queue.h"
+#include "output/picture_sink.h"
 #include "output/sink.h"
 
 #include <atomic>
@@ -36,6 +37,8 @@ class SinkEvents {
   virtual void on_error(const std::string& name, const Error& error, bool fatal) = 0;
   /// The sink can go on only with a keyframe.
   virtual void on_keyframe_wanted(const std::string& name) = 0;
+  /// Somebody reads a camera who has no picture yet.
+  virtual void on_picture_wanted(const std::string& /*name*/) {}
 };
 
 enum class SinkState : std::uint8_t {
@@ -50,13 +53,13 @@ enum class SinkState : std::uint8_t {
 
 struct SinkStats {
   SinkState state = SinkState::Idle;
-  std::uint64_t packets = 0;     ///< written
+  std::uint64_t packets = 0;     ///< written; of a camera: pictures
   std::uint64_t bytes = 0;       ///< written, coded pictures without the container's share
-  std::uint64_t dropped = 0;     ///< pushed, but never written
+  std::uint64_t dropped = 0;     ///< pushed, but never written; of a camera: pictures it could not show
   std::size_t queued = 0;        ///< packets waiting now
   std::size_t queued_bytes = 0;  ///< bytes waiting now
   std::uint64_t reconnects = 0;  ///< times a peer was lost and found again
-  std::size_t viewers = 0;       ///< peers that a listener serves now
+  std::size_t viewers = 0;       ///< peers that a listener serves now, programs that read a camera
   std::int64_t last_pts = 0;     ///< kPacketClock ticks of the newest written packet
   std::optional<Error> outage;   ///< why a peer is looked for
 };
@@ -70,8 +73,9 @@ struct SinkRunnerOptions {
   DurationHistogram* write_times = nullptr;  ///< where each write is recorded; outlives the runner
 };
 
-/// Owns one sink, its queue and its thread. start(), push() and stop() are for one owner; push() may run on another
-/// thread than stop(), which wakes it. The events outlive the runner.
+/// Owns one sink, its queue and its thread; a PictureSink is shown pictures instead, and has no queue. start(), push()
+/// and stop() are for one owner; push() may run on another thread than stop(), which wakes it. The events outlive the
+/// runner.
 class SinkRunner {
  public:
   SinkRunner(std::unique_ptr<Sink> sink, SinkRunnerOptions options, SinkEvents& events);
@@ -89,6 +93,11 @@ class SinkRunner {
   /// Hands one packet over (the bytes are shared, not copied). A live sink never waits; a file waits for room in the
   /// queue until stop() or its failure. Packets for a sink that failed or stopped are counted as dropped.
   void push(const Packet& packet);
+  /// Of a PictureSink: as its own. push() is not for these.
+  void show(const Surface& picture, Nanoseconds captured);
+  [[nodiscard]] bool takes_pictures() const { return pictures_ != nullptr; }
+  /// It takes pictures, and somebody reads them. Any thread.
+  [[nodiscard]] bool watched() const { return pictures_ != nullptr && pictures_->watched(); }
   /// From now on push() waits for a pipe's reader as long as it takes something now and then: one that takes nothing
   /// for five seconds has its output ended (Timeout). Any thread.
   void limit_patience();
@@ -128,7 +137,8 @@ class SinkRunner {
   [[nodiscard]] bool may_reconnect(const Error& error) const;
 
   std::unique_ptr<Sink> sink_;
-  const bool has_reader_;  ///< asked before the thread is there, which the sink belongs to from then on
+  PictureSink* const pictures_;  ///< the sink; null: it takes packets
+  const bool has_reader_;        ///< asked before the thread is there, which the sink belongs to from then on
   const SinkRunnerOptions options_;
   SinkEvents& events_;
   PacketQueue queue_;

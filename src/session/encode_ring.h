@@ -28,10 +28,10 @@ inline constexpr std::size_t kMaxRingFrames = 32;
 
 /// The most surfaces a ring may hold of a pool of `surfaces` when the encoder holds `held` by design: one more that it
 /// is being given, the one shown last, the one being made and one that is being looked at (PictureWorker::newest())
-/// need theirs. At least 1.
-[[nodiscard]] constexpr std::size_t most_ring_frames(std::size_t surfaces, std::size_t held) {
+/// need theirs, and each of the `cameras` (PictureSink) two. At least 1.
+[[nodiscard]] constexpr std::size_t most_ring_frames(std::size_t surfaces, std::size_t held, std::size_t cameras = 0) {
   constexpr std::size_t kBesides = 4;
-  const std::size_t taken = held + kBesides;
+  const std::size_t taken = held + kBesides + 2 * cameras;
   return surfaces > taken + 1 ? surfaces - taken : 1;
 }
 

@@ -82,17 +82,35 @@ bool OutputGroup::takes_new_headers() const {
   });
 }
 
-Result<void> OutputGroup::start(const StreamParameters& stream) {
+Result<void> OutputGroup::start(const StreamParameters& stream, bool coded) {
   const std::lock_guard lock(mutex_);
+  const auto due = [&](const Output& output) { return !output.started && (coded || output.runner->takes_pictures()); };
   for (const OutputPtr& output : *outputs_) {
+    if (!due(*output)) continue;
     if (auto fits = check_codecs(output->container, stream); !fits) return fits;
   }
   for (const OutputPtr& output : *outputs_) {
+    if (!due(*output)) continue;
     if (auto started = output->runner->start(stream); !started) return started;
+    output->started = true;
   }
-  if (replay_) replay_->start(stream);
+  if (replay_ && coded) replay_->start(stream);
   stream_ = stream;
+  coded_ = coded;
   return {};
+}
+
+void OutputGroup::show(const Surface& picture, Nanoseconds captured) const {
+  for (const OutputPtr& output : *outputs()) output->runner->show(picture, captured);
+}
+
+bool OutputGroup::watched() const {
+  return std::ranges::any_of(*outputs(), [](const OutputPtr& one) { return one->runner->watched(); });
+}
+
+bool OutputGroup::takes_packets() const {
+  return replay_ ||
+         !std::ranges::all_of(*outputs(), [](const OutputPtr& one) { return one->runner->takes_pictures(); });
 }
 
 void OutputGroup::push(const Packet& packet) {
@@ -104,6 +122,7 @@ void OutputGroup::push(const Packet& packet) {
   if (replay_ && replay_->push(packet)) events_.keyframe_wanted();
   const std::shared_ptr<const Outputs> all = outputs();
   for (const OutputPtr& output : *all) {
+    if (output->runner->takes_pictures()) continue;
     const bool begins = output->from_keyframe;
     if (!admit(*output, packet)) continue;
     output->runner->push(packet);
@@ -147,7 +166,7 @@ Result<void> OutputGroup::add(const OutputSpec& spec) {
     if (std::ranges::any_of(*outputs_, [&](const OutputPtr& one) { return one->runner->name() == name; })) {
       return fail(ErrorKind::Invalid, "add " + name, "it is a sink of this session already");
     }
-    if (stream_) {
+    if (coded_) {
       if (auto fits = check_codecs(spec.container, *stream_); !fits) return fits;
     }
   }
@@ -155,13 +174,14 @@ Result<void> OutputGroup::add(const OutputSpec& spec) {
   if (!output) return std::unexpected(std::move(output.error()));
   {
     const std::lock_guard lock(mutex_);
-    if (stream_) {
+    if (stream_ && (coded_ || spec.camera())) {
       (*output)->from_keyframe = true;
+      (*output)->started = true;
       if (auto started = (*output)->runner->start(*stream_); !started) return started;
     }
     insert(*std::move(output));
   }
-  events_.keyframe_wanted();
+  if (!spec.camera()) events_.keyframe_wanted();
   return {};
 }
 
@@ -182,15 +202,11 @@ Result<void> OutputGroup::remove(const std::string& name) {
     output = *found;
     if (std::exchange(output->leaving, true)) return fail(ErrorKind::Busy, "remove " + name, "it is being removed");
   }
-  events_.keyframe_wanted();
+  const bool camera = output->runner->takes_pictures();
+  if (!camera) events_.keyframe_wanted();
   {
     std::unique_lock lock(mutex_);
-    told = output->error.has_value();
-    left_.wait_for(lock, kLeaveTimeout, [&] { return output->left || output->error; });
-    const std::size_t tracks = stream_ ? stream_->audio.size() : 0;
-    left_.wait_for(lock, kLeaveTimeout, [&] {
-      return !output->left || output->error || std::cmp_greater_equal(std::popcount(output->sound_left), tracks);
-    });
+    told = camera ? output->error.has_value() : wait_until_left(lock, *output);
     auto fewer = std::make_shared<Outputs>(*outputs_);
     std::erase(*fewer, output);
     outputs_ = std::move(fewer);
@@ -199,6 +215,17 @@ Result<void> OutputGroup::remove(const std::string& name) {
   const std::lock_guard lock(mutex_);
   removed_.push_back(report(*output));
   return output->error && !told ? Result<void>(std::unexpected(*output->error)) : Result<void>{};
+}
+
+bool OutputGroup::wait_until_left(std::unique_lock<std::mutex>& lock, const Output& output) {
+  const bool told = output.error.has_value();
+  if (!output.started) return told;
+  left_.wait_for(lock, kLeaveTimeout, [&] { return output.left || output.error; });
+  const std::size_t tracks = stream_ ? stream_->audio.size() : 0;
+  left_.wait_for(lock, kLeaveTimeout, [&] {
+    return !output.left || output.error || std::cmp_greater_equal(std::popcount(output.sound_left), tracks);
+  });
+  return told;
 }
 
 Result<void> OutputGroup::set_replay_length(Nanoseconds length) const {
@@ -247,6 +274,10 @@ bool OutputGroup::all_failed() const {
 
 void OutputGroup::on_keyframe_wanted(const std::string& /*name*/) { events_.keyframe_wanted(); }
 
+void OutputGroup::on_picture_wanted(const std::string& /*name*/) {
+  if (events_.picture_wanted) events_.picture_wanted();
+}
+
 std::vector<OutputStatus> OutputGroup::status() const {
   const std::lock_guard lock(mutex_);
   std::vector<OutputStatus> all;
@@ -258,8 +289,13 @@ std::vector<OutputStatus> OutputGroup::status() const {
 
 OutputReport OutputGroup::report(const Output& output) const {
   const SinkStats stats = output.runner->stats();
-  return {output.runner->name(),          stats.bytes, stats.packets, stats.dropped,
-          output.runner->further_files(), output.error};
+  return {.name = output.runner->name(),
+          .camera = output.runner->takes_pictures(),
+          .bytes = stats.bytes,
+          .packets = stats.packets,
+          .dropped = stats.dropped,
+          .further_files = output.runner->further_files(),
+          .error = output.error};
 }
 
 std::vector<OutputReport> OutputGroup::reports() const {

@@ -22,6 +22,7 @@ namespace zc {
 
 struct OutputReport {
   std::string name;
+  bool camera = false;  ///< its packets are pictures
   std::uint64_t bytes = 0;
   std::uint64_t packets = 0;
   std::uint64_t dropped = 0;
@@ -41,14 +42,16 @@ struct OutputStatus {
 /// What outputs need of their recording; calls come from outputs' threads.
 struct OutputGroupEvents {
   std::function<void()> keyframe_wanted;
+  std::function<void()> picture_wanted;  ///< somebody reads a camera who has no picture yet
   /// An output's first error, or that its peer is looked for again (not fatal).
   std::function<void(const std::string& name, const Error& error, bool fatal)> failed;
   /// None is left; why the last one failed.
   std::function<void(const Error& error)> all_failed;
 };
 
-/// Where a recording's packets go: files and peers, which may come and go as it runs, and a replay in memory. Any
-/// thread may call any of it; push() of each track is one thread's.
+/// Where a recording's packets go: files and peers, which may come and go as it runs, and a replay in memory; and its
+/// pictures, where cameras are among the outputs. Any thread may call any of it; push() of each track is one thread's,
+/// and show() likewise.
 class OutputGroup final : private SinkEvents {
  public:
   OutputGroup(std::optional<Nanoseconds> replay, OutputGroupEvents events);
@@ -58,10 +61,17 @@ class OutputGroup final : private SinkEvents {
 
   /// Takes a path or port, before the stream is known. Errors as make_sink_runner().
   [[nodiscard]] Result<void> claim(const OutputSpec& spec);
-  /// The stream is known: claimed outputs open. Once. Unsupported: a container cannot hold the codec.
-  [[nodiscard]] Result<void> start(const StreamParameters& stream);
+  /// The stream is known: claimed outputs open. Once `coded`; before that, perhaps, for cameras alone, which need no
+  /// encoder. Unsupported: a container cannot hold the codec.
+  [[nodiscard]] Result<void> start(const StreamParameters& stream, bool coded = true);
   /// May wait for a file; never for a peer.
   void push(const Packet& packet);
+  /// A picture for cameras; returns at once. `captured`: when its producer made it.
+  void show(const Surface& picture, Nanoseconds captured) const;
+  /// Somebody reads a camera now.
+  [[nodiscard]] bool watched() const;
+  /// There is something that an encoder is needed for.
+  [[nodiscard]] bool takes_packets() const;
 
   /// Another output; before start() as claim(), then from the next keyframe on. Invalid: there is one of that name.
   [[nodiscard]] Result<void> add(const OutputSpec& spec);
@@ -99,6 +109,7 @@ class OutputGroup final : private SinkEvents {
     std::uint32_t id = 0;
     std::unique_ptr<SinkRunner> runner;
     Container container{};
+    bool started = false;
     bool from_keyframe = false;  ///< push(): nothing before one; of the pushing thread once it is visible
     std::optional<Error> error;
     std::string watch;             ///< as watch_command()
@@ -113,6 +124,7 @@ class OutputGroup final : private SinkEvents {
   // Outputs' threads.
   void on_error(const std::string& name, const Error& error, bool fatal) override;
   void on_keyframe_wanted(const std::string& name) override;
+  void on_picture_wanted(const std::string& name) override;
 
   [[nodiscard]] std::shared_ptr<const Outputs> outputs() const;
   /// For outputs that begin with a picture which comes later than its sound.
@@ -120,6 +132,8 @@ class OutputGroup final : private SinkEvents {
   /// Whether the packet is this output's.
   [[nodiscard]] bool admit(Output& output, const Packet& packet);
   [[nodiscard]] Result<OutputPtr> make(const OutputSpec& spec);
+  /// Waits until the output has got its last packet. Whether its failure was told before. Under the lock.
+  [[nodiscard]] bool wait_until_left(std::unique_lock<std::mutex>& lock, const Output& output);
   /// Under the lock.
   void insert(OutputPtr output);
   /// None of those there are works, and there is no replay. Under the lock.
@@ -135,6 +149,7 @@ class OutputGroup final : private SinkEvents {
   mutable std::mutex mutex_;
   std::shared_ptr<const Outputs> outputs_;  ///< replaced as a whole
   std::optional<StreamParameters> stream_;  ///< as the newest packet has it
+  bool coded_ = false;                      ///< it has a codec
   std::vector<OutputReport> removed_;
   std::uint32_t last_id_ = 0;
   std::condition_variable left_;

@@ -55,14 +55,18 @@ class PictureInput {
   struct Begun {
     Frame first;
     std::unique_ptr<Encoder> encoder;
+    StreamParameters pictures;  ///< without an encoder: what cameras get
   };
-  /// After sleep(): the first picture, and an encoder for it. What is not there yet is tried again for a while.
-  [[nodiscard]] std::expected<Begun, Failure> begin_again(const std::stop_token& stop);
+  /// After sleep(): the first picture, and an encoder for it, if one is `needed` then. What is not there yet is tried
+  /// again for a while.
+  [[nodiscard]] std::expected<Begun, Failure> begin_again(const std::stop_token& stop,
+                                                          const std::function<bool()>& needed);
   /// `picture`, or what has come since; waits for that up to `patience`.
   [[nodiscard]] Frame newest(Frame picture, const std::stop_token& stop, Nanoseconds patience = {});
 
  private:
   [[nodiscard]] bool rise();
+  [[nodiscard]] Result<Begun> open_for(Frame& first, bool coded);
   [[nodiscard]] std::expected<void, Failure> open_importer(const std::stop_token& stop);
 
   FrameMailbox& mailbox_;

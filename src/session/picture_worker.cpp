@@ -92,10 +92,10 @@ Result<void> PictureWorker::begin(Frame first) {
   return take_frame(std::move(first), late);
 }
 
-Result<PictureWorker::End> PictureWorker::run(Frame first, Importer& importer, EncodeStage& stage,
+Result<PictureWorker::End> PictureWorker::run(Frame first, Importer& importer, EncodeStage* stage,
                                               const std::stop_token& stop) {
   importer_ = &importer;
-  stage_ = &stage;
+  stage_ = stage;
   if (const auto begun = begin(std::move(first)); !begun) return std::unexpected(begun.error());
   auto end = End::Stopped;
   while (!stop.stop_requested()) {
@@ -104,10 +104,13 @@ Result<PictureWorker::End> PictureWorker::run(Frame first, Importer& importer, E
       end = End::Asleep;
       break;
     }
-    if (paused_.load(std::memory_order_relaxed)) {
+    if (paused() || idle()) {
       if (const auto sat = wait_while_paused(stop); !sat) return std::unexpected(sat.error());
-      continue;
+      if (!idle() || !config_.duration || stream_now() < *config_.duration) continue;
+      end = End::Duration;
+      break;
     }
+    show_again_if_wanted();
     std::optional<Nanoseconds> deadline = pacer_.deadline();
     // Pictures of before the stream's last moment may still arrive.
     const Nanoseconds last_moment =
@@ -135,7 +138,7 @@ Result<PictureWorker::End> PictureWorker::run(Frame first, Importer& importer, E
     if (const auto done = carry_out(); !done) return std::unexpected(done.error());
   }
   const bool whole = end == End::Duration && config_.duration;
-  if (!paused_.load(std::memory_order_relaxed)) {
+  if (!paused() && !idle()) {
     mailbox_.unlatch();
     const auto taken = whole ? take_waiting(*config_.duration) : take_waiting();
     if (!taken) return std::unexpected(taken.error());
@@ -216,6 +219,24 @@ void PictureWorker::set_max_gap(Nanoseconds gap) {
   mailbox_.wake();
 }
 
+void PictureWorker::show_again() {
+  wanted_again_.store(true, std::memory_order_relaxed);
+  mailbox_.wake();
+}
+
+void PictureWorker::show_again_if_wanted() {
+  if (wanted_again_.exchange(false, std::memory_order_relaxed) && last_) hand_out(monotonic_now());
+}
+
+void PictureWorker::hand_out(Nanoseconds captured) {
+  if (config_.on_picture) config_.on_picture(last_, captured);
+}
+
+bool PictureWorker::push(Surface picture, Nanoseconds captured, bool repeat) {
+  hand_out(repeat ? monotonic_now() : captured);
+  return stage_ == nullptr || stage_->push({std::move(picture), captured, repeat});
+}
+
 void PictureWorker::set_paused(bool on) {
   paused_.store(on, std::memory_order_relaxed);
   mailbox_.wake();
@@ -224,18 +245,24 @@ void PictureWorker::set_paused(bool on) {
 Result<void> PictureWorker::wait_while_paused(const std::stop_token& stop) {
   const Nanoseconds begun = stream_now();
   halt_clock(begun);
+  // What nobody watches is cut out of the stream like a pause, but the end comes when it would have come.
+  const bool unwatched = !paused();
+  const auto end = unwatched && config_.duration ? std::optional(config_.epoch + *config_.duration) : std::nullopt;
   auto waiting = take_waiting();
   if (!waiting) return std::unexpected(waiting.error());
   kept_.reset();
   // What is on the screen when it goes on, with the damage of all before.
   std::optional<Frame> newest = std::move(*waiting);
-  while (paused_.load(std::memory_order_relaxed) && !asleep() && !stop.stop_requested()) {
-    std::optional<Frame> frame = mailbox_.take_newest(stop, std::nullopt);
+  const auto over = [&] { return end && monotonic_now() >= *end; };
+  while ((paused() || idle()) && !asleep() && !over() && !stop.stop_requested()) {
+    std::optional<Frame> frame = mailbox_.take_newest(stop, end);
+    if (paused()) show_again_if_wanted();
     if (!frame) continue;
     if (newest) frame->supersede(std::move(*newest));
     newest = std::move(frame);
   }
-  stage_->request_keyframe();
+  if (stage_ != nullptr) stage_->request_keyframe();
+  if (end) config_.duration = std::max(begun, *config_.duration - (stream_now() - begun));
   if (newest && !asleep() && !stop.stop_requested()) return go_on(std::move(*newest), begun);
   config_.epoch += stream_now() - begun;
   run_clock(begun);
@@ -273,6 +300,7 @@ void PictureWorker::follow_rate() {
 }
 
 void PictureWorker::follow_encoder() {
+  if (stage_ == nullptr) return;
   const std::optional<Size> refused = stage_->take_refused_size();
   if (refused) canvas_.refuse(*refused);
   std::optional<SurfaceFormat> input = stage_->take_new_input();
@@ -303,7 +331,8 @@ void PictureWorker::follow_size(const Frame& frame) {
   SurfaceFormat wanted = made;
   wanted.size = canvas_.on_picture(frame.visible_size(), frame.pts, made.size);
   if (wanted.size == made.size) return;
-  const auto large_enough = check_smallest(stage_->metrics().row.load(std::memory_order_relaxed), wanted.size);
+  const EncoderRow* row = stage_ == nullptr ? nullptr : stage_->metrics().row.load(std::memory_order_relaxed);
+  const auto large_enough = check_smallest(row, wanted.size);
   if (const auto followed = large_enough ? importer_->configure(wanted) : large_enough; !followed) {
     logger("session").warn("pictures stay {}x{}: {}", made.size.width, made.size.height, followed.error().message());
     canvas_.refuse(wanted.size);
@@ -383,8 +412,7 @@ Result<void> PictureWorker::import_newest(Nanoseconds time) {
   job.stream_time = time;
   // What was captured before the end is written, so a full ring is waited for whatever asked for the end.
   const bool made_again = picture && arrived == Nanoseconds{};  // see make_again(): nobody captured it twice
-  if (stage_->push({std::move(job), captured, made_again}) && made_again)
-    repeated_.fetch_add(1, std::memory_order_relaxed);
+  if (push(std::move(job), captured, made_again) && made_again) repeated_.fetch_add(1, std::memory_order_relaxed);
   return {};
 }
 
@@ -392,7 +420,7 @@ void PictureWorker::repeat_last(Nanoseconds time) {
   if (!last_) return;
   Surface job = last_.share();
   job.stream_time = time;
-  if (stage_->push({std::move(job), captured_, true})) repeated_.fetch_add(1, std::memory_order_relaxed);
+  if (push(std::move(job), captured_, true)) repeated_.fetch_add(1, std::memory_order_relaxed);
 }
 
 void PictureWorker::show(Surface surface) {

@@ -36,6 +36,12 @@ class PictureWorker {
     std::function<Result<void>(const FormatOffer&)> renegotiate;  ///< asks it; empty: it cannot be asked
     /// The importer's route is another one than before, and why; worker thread. Empty: nobody wants to know.
     std::function<void(std::string_view now, std::string_view reason)> on_route;
+    /// Each picture that is made or repeated, before the encoder has it, and when its producer made it; returns at
+    /// once. Worker thread. Empty: nobody wants them.
+    std::function<void(const Surface& picture, Nanoseconds captured)> on_picture;
+    /// Whether anybody looks at on_picture()'s; where there is no encoder, nothing is made for nobody. Looked at
+    /// whenever the mailbox wakes the worker. Empty: somebody always does.
+    std::function<bool()> watched;
     /// Told which times are recorded; outlives this. Null: nobody wants to know.
     StreamClock* clock = nullptr;
     /// The machine is about to sleep; looked at whenever the mailbox wakes it. Empty: it never does.
@@ -53,10 +59,11 @@ class PictureWorker {
   PictureWorker(const Config& config, FrameMailbox& mailbox)
       : config_(config), mailbox_(mailbox), pacer_(config.pacer) {}
 
-  /// Encodes `first` at stream time zero, then goes on until `stop`, the duration or the machine's sleep; fills the
-  /// stream up to its end and keeps nothing of importer and stage. After Asleep called again, with others: the stream
-  /// goes on where it was. An error is the importer's: it cannot take this kind of frame at all.
-  [[nodiscard]] Result<End> run(Frame first, Importer& importer, EncodeStage& stage, const std::stop_token& stop);
+  /// Encodes `first` (`stage` null: only shows it) at stream time zero, then goes on until `stop`, the duration or the
+  /// machine's sleep; fills the stream up to its end and keeps nothing of importer and stage. After Asleep called
+  /// again, with others: the stream goes on where it was. An error is the importer's: it cannot take this kind of frame
+  /// at all.
+  [[nodiscard]] Result<End> run(Frame first, Importer& importer, EncodeStage* stage, const std::stop_token& stop);
 
   [[nodiscard]] Counters counters() const;
 
@@ -66,6 +73,8 @@ class PictureWorker {
 
   /// Any thread: while it is on, pictures are only looked at for what has changed, and stream time stands still.
   void set_paused(bool on);
+  /// Any thread: on_picture() is called once more with what was shown last, soon.
+  void show_again();
   /// Time from a picture's turn to its surface, the wait for its producer included.
   [[nodiscard]] const DurationHistogram& import_times() const { return import_times_; }
   /// From a picture's arrival until the importer had done with its buffer.
@@ -98,7 +107,15 @@ class PictureWorker {
     if (config_.clock != nullptr) config_.clock->halt(time);
   }
   [[nodiscard]] bool asleep() const { return config_.asleep && config_.asleep(); }
+  /// There is no encoder, and nobody watches.
+  [[nodiscard]] bool idle() const { return stage_ == nullptr && config_.watched && !config_.watched(); }
+  [[nodiscard]] bool paused() const { return paused_.load(std::memory_order_relaxed); }
+  /// Or idle.
   [[nodiscard]] Result<void> wait_while_paused(const std::stop_token& stop);
+  /// False: the stage has finished.
+  bool push(Surface picture, Nanoseconds captured, bool repeat);
+  void hand_out(Nanoseconds captured);
+  void show_again_if_wanted();
   /// Encodes the pictures that wait in the mailbox now, of the stream before `end`. The first one that is neither.
   [[nodiscard]] Result<std::optional<Frame>> take_waiting(Nanoseconds end = Nanoseconds::max());
   /// After an interruption that began at `begun` (stream time): it is cut out, and the stream goes on with `first`.
@@ -146,6 +163,7 @@ class PictureWorker {
   DurationHistogram import_times_;
   DurationHistogram hold_times_;
   std::atomic<bool> paused_{false};
+  std::atomic<bool> wanted_again_{false};
   std::atomic<std::uint64_t> wanted_rate_{0};    ///< num << 32 | den; 0: none
   std::atomic<std::int64_t> wanted_gap_ns_{-1};  ///< -1: none
 };

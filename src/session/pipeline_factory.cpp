@@ -100,7 +100,9 @@ VideoParameters PipelineFactory::video_parameters(const Frame& first, const Sour
   video.rate = nominal_rate(source);
   video.constant_rate = options_.constant_rate.has_value();
   video.size = coded_size(options_.size.value_or(first.visible_size()));
-  const auto takes_new_headers = [](const OutputSpec& spec) { return info(spec.container).takes_new_headers; };
+  const auto takes_new_headers = [](const OutputSpec& spec) {
+    return !spec.camera() && info(spec.container).takes_new_headers;
+  };
   const bool any = options_.outputs_change || options_.replay;  // outputs of any kind may come
   video.in_band_headers = any || std::ranges::any_of(options_.outputs, takes_new_headers);
   video.device = importer_->device_for(first);
@@ -117,6 +119,20 @@ Result<std::unique_ptr<Encoder>> PipelineFactory::open_encoder(Frame& first, con
   // Later it would hold up the stream, for nothing.
   if (!std::exchange(rehearsed_, true)) rehearse(first);
   return encoder;
+}
+
+Result<StreamParameters> PipelineFactory::prepare_pictures(Frame& first, const SourceInfo& source) {
+  StreamParameters pictures;
+  cropped(first, [&] { pictures.size = coded_size(options_.size.value_or(first.visible_size())); });
+  pictures.nominal_rate = nominal_rate(source);
+  pictures.variable_rate = !options_.constant_rate;
+  pictures.colour = options_.encoder.colour;
+  const bool rgb = pictures.colour.matrix == ColourMatrix::Rgb;
+  const SurfaceFormat format{rgb ? PixelFormat::I444 : PixelFormat::NV12, pictures.size, pictures.colour,
+                             MemoryKind::Host};
+  if (auto set = importer_->configure(format); !set) return std::unexpected(std::move(set.error()));
+  if (!std::exchange(rehearsed_, true)) rehearse(first);
+  return pictures;
 }
 
 void PipelineFactory::rehearse(Frame& first) {
@@ -168,7 +184,9 @@ Result<Surface> PipelineFactory::make_once(const Frame& first, const Rect& crop)
 
 std::size_t PipelineFactory::ring_frames(const Encoder& encoder) const {
   const std::size_t wanted = options_.ring_frames.value_or(options_.live ? kLiveRing : kRecordingRing);
-  const std::size_t most = most_ring_frames(importer_->surface_limit(), encoder.most_held());
+  const auto cameras = static_cast<std::size_t>(std::ranges::count_if(options_.outputs, &OutputSpec::camera));
+  const std::size_t most =
+      most_ring_frames(importer_->surface_limit(), encoder.most_held(), cameras + (options_.outputs_change ? 1 : 0));
   if (wanted > most) {
     logger("session").warn("the ring holds {} surfaces instead of {}: {} there are, and {} may hold {} of them", most,
                            wanted, importer_->surface_limit(), encoder.name(), encoder.most_held());

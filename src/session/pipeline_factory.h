@@ -38,6 +38,9 @@ class PipelineFactory {
   /// The encoder for pictures like `first`, or for the stream that there is already; the importer makes them for it
   /// from here on. Errors as EncoderChoice::open() and Importer::configure().
   [[nodiscard]] Result<std::unique_ptr<Encoder>> open_encoder(Frame& first, const SourceInfo& source);
+  /// No encoder: pictures like `first` are made for cameras alone, in host memory. What they are. Errors as
+  /// Importer::configure().
+  [[nodiscard]] Result<StreamParameters> prepare_pictures(Frame& first, const SourceInfo& source);
   /// Such a picture for itself, before the first open_encoder(): every sample of it, as RGB in host memory; HDR as an
   /// SDR screen shows it (PQ), or with 10 bits as it is (HLG). Errors as Importer's; Timeout: its producer does not
   /// finish it.

@@ -31,6 +31,16 @@ RingPolicy ring_policy(const RecordingOptions& options) {
 
 std::unexpected<Failure> failed(Part part, Error error) { return std::unexpected(Failure{part, std::move(error)}); }
 
+/// What cameras cannot show.
+Result<void> check_cameras(const RecordingOptions& options) {
+  const bool any = std::ranges::any_of(options.outputs, &OutputSpec::camera);
+  if (any && !options.audio.inputs.empty() && !options.replay &&
+      std::ranges::all_of(options.outputs, &OutputSpec::camera)) {
+    return fail(ErrorKind::Invalid, options.outputs.front().name(), "a camera has no sound; leave --audio out");
+  }
+  return any ? check_camera_colour(options.encoder.colour) : Result<void>();
+}
+
 }  // namespace
 
 RecordingImpl::RecordingImpl(RecordingOptions options)
@@ -49,6 +59,10 @@ RecordingImpl::RecordingImpl(RecordingOptions options)
 OutputGroupEvents RecordingImpl::output_events() {
   return {
       .keyframe_wanted = [this] { request_keyframe(); },
+      .picture_wanted =
+          [this] {
+            if (begun_.load(std::memory_order_acquire)) pictures_->show_again();
+          },
       .failed =
           [this](const std::string& name, const Error& error, bool fatal) {
             if (options_.events != nullptr) return options_.events->on_output(name, error, fatal);
@@ -81,6 +95,7 @@ std::expected<void, Failure> RecordingImpl::open(std::stop_token stop) {
   if (options_.outputs.empty() && !options_.replay) {
     return failed(Part::Settings, fail(ErrorKind::Invalid, "start recording", "no output was named").error());
   }
+  if (auto fits = check_cameras(options_); !fits) return failed(Part::Settings, std::move(fits.error()));
   if (auto opened = factory_.open_importer(); !opened) return failed(Part::Settings, std::move(opened.error()));
   auto source = open_source(std::move(stop));
   if (!source) return failed(Part::Settings, std::move(source.error()));
@@ -126,6 +141,15 @@ std::expected<void, Failure> RecordingImpl::open(std::stop_token stop) {
 std::expected<std::unique_ptr<Encoder>, Failure> RecordingImpl::begin_stream(Frame& first) {
   if (auto fits = factory_.check_crop(first); !fits) return failed(Part::Settings, std::move(fits.error()));
   if (auto fits = factory_.check_colour(first); !fits) return failed(Part::Settings, std::move(fits.error()));
+  if (!outputs_.takes_packets()) {
+    const auto pictures = factory_.prepare_pictures(first, source_->info());
+    if (!pictures) return failed(Part::Source, pictures.error());
+    if (auto started = outputs_.start(*pictures, false); !started) return failed(Part::Output, started.error());
+    size_ = pictures->size;
+    logger("session").info("{} -> cameras ({}) {}x{}", source_->info().description, factory_.importer().route(),
+                           pictures->size.width, pictures->size.height);
+    return nullptr;
+  }
   auto encoder = factory_.open_encoder(first, source_->info());
   if (!encoder) return failed(Part::Encoder, std::move(encoder.error()));
   StreamParameters stream = factory_.encoders().stream();
@@ -133,6 +157,7 @@ std::expected<std::unique_ptr<Encoder>, Failure> RecordingImpl::begin_stream(Fra
   if (auto started = outputs_.start(stream); !started) return failed(Part::Output, std::move(started.error()));
   size_ = stream.size;
   codec_ = stream.codec;
+  coded_ = true;
   if (controller_ && outputs_.congestion().empty()) {
     logger("session").warn("the bit rate follows no network: none of the outputs tells how it keeps up");
   }
@@ -147,6 +172,7 @@ std::expected<std::unique_ptr<Encoder>, Failure> RecordingImpl::begin_stream(Fra
 }
 
 void RecordingImpl::begin_stage(std::unique_ptr<Encoder> encoder) {
+  if (!encoder) return;
   const std::size_t frames = factory_.ring_frames(*encoder);
   set_stage(std::make_shared<EncodeStage>(
       stream_, std::move(encoder), frames, ring_policy(options_), [this](const Packet& packet) { push(packet); },
@@ -204,6 +230,8 @@ void RecordingImpl::run_worker(const std::stop_token& stop) {
   config.renegotiate = [this](const FormatOffer& offer) { return source_->renegotiate(offer); };
   config.on_route = [this](std::string_view now, std::string_view reason) { on_route_change(now, reason); };
   config.asleep = [this] { return intake_.asleep(); };
+  config.on_picture = [this](const Surface& picture, Nanoseconds captured) { outputs_.show(picture, captured); };
+  config.watched = [this] { return outputs_.watched(); };
   config.clock = &clock_;
   pictures_ = std::make_unique<PictureWorker>(config, mailbox_);
   passed_over_before_ = passed_over();
@@ -212,15 +240,16 @@ void RecordingImpl::run_worker(const std::stop_token& stop) {
   on_route_change(factory_.importer().route(), {});
   begun_.store(true);
   pictures_->set_paused(paused_.load());
-  make_early_changes();
+  if (stage_at_work()) make_early_changes();
   follow_outputs();
 
   if (audio_) audio_->start([this](const Packet& packet) { outputs_.push(packet); });
+  if (!stage_at_work() && outputs_.takes_packets()) add_encoder();  // one came meanwhile
 
   std::optional<Frame> next = std::move(*first);
   Result<PictureWorker::End> end = PictureWorker::End::Stopped;
   while (next) {
-    end = pictures_->run(*std::exchange(next, std::nullopt), factory_.importer(), *stage_at_work(), stop);
+    end = pictures_->run(*std::exchange(next, std::nullopt), factory_.importer(), stage_at_work().get(), stop);
     if (end && *end == PictureWorker::End::Asleep) next = sleep(stop);
   }
   mailbox_.close();  // what the source still gives while the encoder is drained is not part of the recording
@@ -241,13 +270,17 @@ void RecordingImpl::run_worker(const std::stop_token& stop) {
 std::optional<Frame> RecordingImpl::sleep(const std::stop_token& stop) {
   EncoderChoice& encoders = factory_.encoders();
   const std::string before = encoders.encoder();
-  logger("session").info("the machine is about to sleep: closing {}", before);
+  std::shared_ptr<EncodeStage> slow = stage_at_work();
+  if (slow) {
+    logger("session").info("the machine is about to sleep: closing {}", before);
+  } else {
+    logger("session").info("beginning anew: the machine is about to sleep, or an encoder is needed");
+  }
   intake_.quiet();
   engine_load_.set_off(true);
   cpu_encoder_ += EncodeStage::encoder_cpu_time() - encoder_cpu_start_;
-  std::shared_ptr<EncodeStage> slow = stage_at_work();
   set_stage(nullptr);
-  if (slow->finish_within(options_.patience.sleep)) {
+  if (!slow || slow->finish_within(options_.patience.sleep)) {
     slow.reset();
     encoders.release();
   } else {
@@ -256,18 +289,31 @@ std::optional<Frame> RecordingImpl::sleep(const std::stop_token& stop) {
   encoder_cpu_start_ = EncodeStage::encoder_cpu_time();
   auto slept = intake_.sleep(stop, [this] { return paused_.load(); });
   if (slow) slow->finish();
-  auto begun = slept ? intake_.begin_again(stop) : std::unexpected(std::move(slept.error()));
+  auto begun = slept ? intake_.begin_again(stop, [this] { return outputs_.takes_packets(); })
+                     : std::unexpected(std::move(slept.error()));
   engine_load_.set_off(false);
   if (!begun) {
     if (begun.error().error.kind != ErrorKind::Cancelled) end_with(EndReason::Failed, std::move(begun.error()));
     return std::nullopt;
   }
+  const bool coded = begun->encoder != nullptr;
+  if (coded && before.empty()) {
+    StreamParameters stream = encoders.stream();
+    if (audio_) stream.audio = audio_->streams();
+    if (auto started = outputs_.start(stream); !started) {
+      end_with(EndReason::Failed, Failure{Part::Output, std::move(started.error())});
+      return std::nullopt;
+    }
+    size_ = stream.size;
+    codec_ = stream.codec;
+    coded_ = true;
+  }
   begin_stage(std::move(begun->encoder));
-  make_early_changes();
+  if (coded) make_early_changes();
   const std::string& now = encoders.encoder();
-  logger("session").info("the machine is awake: {} -> {} ({})", source_->info().description, now,
+  logger("session").info("going on: {} -> {} ({})", source_->info().description, coded ? now : "cameras",
                          factory_.importer().route());
-  if (now != before && options_.events != nullptr) options_.events->on_encoder(before, now);
+  if (!before.empty() && now != before && options_.events != nullptr) options_.events->on_encoder(before, now);
   return intake_.newest(std::move(begun->first), stop);
 }
 
@@ -356,6 +402,7 @@ RecordingReport RecordingImpl::finish() {
   report.counters = status();
   report.duration = report.counters.elapsed;
   if (begun_.load(std::memory_order_acquire)) {
+    report.size = size_.load();
     add_encoding(report, stream_, factory_.encoders());
     report.route = report.counters.route;
     report.cpu = cpu_;

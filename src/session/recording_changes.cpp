@@ -51,13 +51,23 @@ OutputSpec RecordingImpl::for_following(OutputSpec spec) const {
 }
 
 Result<void> RecordingImpl::add_output(const OutputSpec& spec) {
+  if (auto fits = spec.camera() ? check_camera_colour(options_.encoder.colour) : Result<void>(); !fits) return fits;
   OutputSpec as_the_others = for_following(spec);
   auto* file = std::get_if<FileOutput>(&as_the_others.target);
   for (const OutputSpec& other : options_.outputs) {
     const auto* one = std::get_if<FileOutput>(&other.target);
     if (file != nullptr && one != nullptr) file->split = one->split;
   }
-  return outputs_.add(as_the_others);
+  auto added = outputs_.add(as_the_others);
+  if (added && !spec.camera() && begun_.load() && !stage_at_work()) add_encoder();
+  return added;
+}
+
+void RecordingImpl::add_encoder() {
+  // As after a sleep, where one is chosen anyway.
+  if (intake_.asleep()) return;
+  intake_.set_asleep(true);
+  intake_.set_asleep(false);
 }
 
 Result<void> RecordingImpl::save_picture(const FileOutput& output) {
@@ -170,7 +180,9 @@ RecordingStatus RecordingImpl::status() const {
   if (audio_) status.audio = audio_->status();
   status.replay_held = outputs_.replay_held();
   const std::optional<Rational> constant = factory_.encoders().rate();
-  status.least_rate = constant                 ? constant->value()
+  const bool coded = stage_at_work() != nullptr;
+  status.least_rate = !coded                   ? 0
+                      : constant               ? constant->value()
                       : options_.constant_rate ? options_.constant_rate->value()
                                                : min_rate_.load();
   status.bitrate_target = factory_.encoders().bit_rate().value_or(options_.encoder.bit_rate.value_or(0));

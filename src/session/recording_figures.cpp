@@ -60,8 +60,10 @@ void add_encoding(RecordingReport& report, const EncodedStream& stream, const En
   report.encoding_p50 = encoding.quantile(0.50);
   report.encoding_p95 = encoding.quantile(0.95);
   report.encoding_p99 = encoding.quantile(0.99);
-  report.codec = encoders.stream().codec;
-  report.size = encoders.stream().size;
+  if (!report.encoder.empty()) {
+    report.codec = encoders.stream().codec;
+    report.size = encoders.stream().size;
+  }
   const DurationHistogram& latency = stream.metrics.latency;
   report.latency_p50 = latency.quantile(0.50);
   report.latency_p95 = latency.quantile(0.95);

@@ -74,7 +74,7 @@ class RecordingImpl final : public Recording, public SourceListener {
     return begun_.load(std::memory_order_acquire) ? std::optional(size_.load()) : std::nullopt;
   }
   std::optional<Codec> codec() const override {
-    return begun_.load(std::memory_order_acquire) ? std::optional(codec_) : std::nullopt;
+    return coded_.load(std::memory_order_acquire) ? std::optional(codec_.load()) : std::nullopt;
   }
   const DurationHistogram* import_times() const override {
     return begun_.load(std::memory_order_acquire) ? &pictures_->import_times() : nullptr;
@@ -105,13 +105,15 @@ class RecordingImpl final : public Recording, public SourceListener {
     const std::uint64_t at_end = passed_over_at_end_.load();
     return at_end != kUnderWay ? at_end : mailbox_.overwritten() + source_->stats().skipped;
   }
-  /// For the first picture: what it must be, its encoder, the outputs.
+  /// For the first picture: what it must be, its encoder (null: none is needed), the outputs.
   [[nodiscard]] std::expected<std::unique_ptr<Encoder>, Failure> begin_stream(Frame& first);
   void begin_stage(std::unique_ptr<Encoder> encoder);
   void push(const Packet& packet);
   /// Takes everything down until the machine is awake, and nobody pauses, and builds it up again: the first picture
   /// then. nullopt: the recording has ended.
   [[nodiscard]] std::optional<Frame> sleep(const std::stop_token& stop);
+  /// An output has come that needs the encoder which there is not.
+  void add_encoder();
   [[nodiscard]] std::shared_ptr<EncodeStage> stage_at_work() const {
     const std::lock_guard lock(mutex_);
     return stage_;
@@ -154,7 +156,8 @@ class RecordingImpl final : public Recording, public SourceListener {
   StreamClock clock_;
   std::unique_ptr<AudioRecorder> audio_;  ///< null: no sound
   EncodedStream stream_;
-  std::shared_ptr<EncodeStage> stage_;  ///< with mutex_ held; made and ended by the worker; null while there is none
+  /// With mutex_ held; made and ended by the worker; null while there is none, as where all outputs are cameras.
+  std::shared_ptr<EncodeStage> stage_;
   std::unique_ptr<PictureWorker> pictures_;  ///< made by the worker for the first picture; read behind begun_
   static constexpr auto kUnderWay = std::numeric_limits<std::uint64_t>::max();
   std::uint64_t passed_over_before_ = 0;  ///< the first picture
@@ -165,7 +168,8 @@ class RecordingImpl final : public Recording, public SourceListener {
   Nanoseconds cpu_{};
   Nanoseconds cpu_encoder_{};
   std::atomic<Size> size_;
-  Codec codec_{};
+  std::atomic<Codec> codec_{};
+  std::atomic<bool> coded_{false};  ///< codec_ is known
   std::atomic<bool> opening_{false};
   std::atomic<bool> begun_{false};  ///< the first picture is on its way to the encoder
   std::atomic<bool> paused_{false};

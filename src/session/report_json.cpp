@@ -50,7 +50,7 @@ std::optional<Error> recording_error(const RecordingReport& report) {
 std::string report_json(const RecordingReport& report) {
   nlohmann::ordered_json json;
   json["path"] = report.outputs.empty() ? "" : report.outputs.front().name;
-  json["codec"] = to_string(report.codec);
+  json["codec"] = report.encoder.empty() ? "" : to_string(report.codec);  // cameras need none
   json["encoder"] = report.encoder;
   if (!report.failed_encoders.empty()) json["failed_encoders"] = report.failed_encoders;
   for (const Failover& failover : report.failovers) {

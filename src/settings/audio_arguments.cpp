@@ -107,7 +107,7 @@ Result<void> choose_audio_codec(RecordWords& words) {
   }
   // Packets are made for browsers by their relays, which have no AAC.
   const bool opus = !words.mixed_outputs && std::ranges::all_of(options.outputs, [](const OutputSpec& output) {
-    return output.container == Container::Mkv || output.container == Container::Rtp;
+    return output.camera() || output.container == Container::Mkv || output.container == Container::Rtp;
   });
   AudioCodec& codec = options.audio.encoder.codec;
   codec = words.audio_codec.value_or(opus ? AudioCodec::Opus : AudioCodec::Aac);

@@ -336,10 +336,11 @@ std::vector<Row> output_rows(bool live) {
   std::vector<Row> rows = destination_rows(live);
   if (!live) rows.push_back(container_row());
   rows.push_back({{.name = "--tee",
-                   .value = "FILE|URL",
+                   .value = "FILE|URL|camera:NAME",
                    .group = kOutput,
                    .help = "A further output of the same packets, encoded once; may be given several times. A slow or "
-                           "dead network peer never holds up a file.",
+                           "dead network peer never holds up a file. camera:NAME shows the pictures to other programs "
+                           "as a camera, camera:/dev/videoN through a v4l2loopback device.",
                    .fallback = "",
                    .files = true,
                    .repeatable = true},
@@ -459,6 +460,10 @@ Result<std::vector<OutputSpec>> parse_outputs(const RecordWords& words) {
                    fmt::format("{} is no URL (srt://, rtmps://, ...) and no platform; 'zerocast record' writes files",
                                in_quotes(main->name())));
   }
+  if (!words.mixed_outputs && !live && main->camera()) {
+    return invalid("FILE", fmt::format("{} is a camera; use 'zerocast camera', or --tee for a further output",
+                                       in_quotes(main->name())));
+  }
   if (!words.mixed_outputs && !live && main->live()) {
     return invalid("FILE", fmt::format("{} is a URL; use 'zerocast stream', or --tee for a further output",
                                        in_quotes(main->name())));
@@ -538,6 +543,8 @@ RecordWords record_defaults(bool live) {
 std::span<const Conflict> record_conflicts() { return kConflicts; }
 
 Result<void> check_encoder(const RecordOptions& options) {
+  const bool cameras = !options.outputs.empty() && std::ranges::all_of(options.outputs, &OutputSpec::camera);
+  if (cameras && !options.replay) return {};
   const auto chain = EncoderChain::create(options.encoder);
   if (!chain) return std::unexpected(chain.error());
   constexpr Size kOrdinary{1280, 720};  // where the source decides the size, it is no reason to refuse

@@ -39,8 +39,8 @@ struct RecordWords {
 /// Invalid: a source, output or encoder setting that can never work.
 [[nodiscard]] Result<RecordOptions> finish_record(RecordWords words);
 
-/// Whether any encoder in question can do what was asked, told before the desktop shows its dialog. Invalid: a setting
-/// is wrong; Unsupported: no encoder has that depth, chroma or size.
+/// Where one is needed, whether any encoder in question can do what was asked, told before the desktop shows its
+/// dialog. Invalid: a setting is wrong; Unsupported: no encoder has that depth, chroma or size.
 [[nodiscard]] Result<void> check_encoder(const RecordOptions& options);
 
 }  // namespace zc

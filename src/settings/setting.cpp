@@ -27,7 +27,7 @@ constexpr unsigned kLongestSilence = 86'400;
 constexpr std::array kSessionSettings{
     SessionSettingInfo{.name = kSinks,
                        .help = "Where the session goes: absolute paths of files, patterns as 'zerocast record' has "
-                               "them, and URLs as 'zerocast stream' takes them. Without any, and without "
+                               "them, URLs as 'zerocast stream' takes them, and camera:NAME. Without any, and without "
                                "replay-seconds, a file by the time among the user's videos.",
                        .fallback = ""},
     SessionSettingInfo{.name = kLive,
@@ -138,7 +138,7 @@ const SettingRow* find_row(std::string_view name, SettingScope scope) {
 Result<void> check_sinks(const Setting& setting, const std::vector<std::string>& sinks) {
   for (const std::string& sink : sinks) {
     if (!is_url(sink) && !sink.starts_with('/')) {
-      return invalid(setting, fmt::format("{} is neither a URL nor an absolute path", in_quotes(sink)));
+      return invalid(setting, fmt::format("{} is neither a URL nor camera:NAME nor an absolute path", in_quotes(sink)));
     }
   }
   return {};
@@ -299,7 +299,8 @@ Result<RecordOptions> record_options_from(std::span<const Setting> settings, con
     if (auto set = set_session_word(*setting, session); !set) return std::unexpected(std::move(set.error()));
   }
   if (session.sinks.empty() && !session.replay) {
-    return fail(ErrorKind::Invalid, std::string(kSinks), "at least one file or URL is needed, or replay-seconds");
+    return fail(ErrorKind::Invalid, std::string(kSinks),
+                "at least one file, URL or camera:NAME is needed, or replay-seconds");
   }
   const bool only_peers = !session.sinks.empty() && std::ranges::all_of(session.sinks, is_url);
   const bool live = session.live.value_or(only_peers);

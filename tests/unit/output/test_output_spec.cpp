@@ -38,6 +38,37 @@ bool has(const std::string& text, std::string_view part) { return text.find(part
 
 }  // namespace
 
+TEST_CASE("a camera has a name, or is a device") {
+  const OutputSpec named = parsed("camera:zerocast");
+  CHECK(named.camera());
+  CHECK(named.live());
+  CHECK(named.container == Container::Pictures);
+  CHECK(named.name() == "camera:zerocast");
+  CHECK(std::get<CameraOutput>(named.target).name == "zerocast");
+  CHECK(std::get<CameraOutput>(named.target).device.empty());
+  CHECK(parsed("camera:Folien, Saal \u00e4").name() == "camera:Folien, Saal \u00e4");
+  const OutputSpec device = parsed("camera:/dev/video9");
+  CHECK(std::get<CameraOutput>(device.target).device == "/dev/video9");
+  CHECK(std::get<CameraOutput>(device.target).name.empty());
+  CHECK(device.name() == "camera:/dev/video9");
+  for (const char* text : {"camera:", "camera: a", "camera:a ", "camera:a/b", "camera:a?b", "camera:a\nb"}) {
+    CHECK(has(refused(text), "expected camera:NAME"));
+  }
+  CHECK(has(refused("camera:" + std::string(65, 'a')), "1 to 64 bytes"));
+  for (const char* text : {"camera:/", "camera:/dev/video", "camera:/dev/videoX", "camera:/dev/video-1",
+                           "camera:/dev/../etc/passwd", "camera:/dev/video70000"}) {
+    CHECK(has(refused(text), "/dev/videoN"));
+  }
+  CHECK(has(refused("camera:a", "mkv"), "no container"));
+  CHECK_FALSE(parsed("a.mkv").camera());
+  CHECK(parsed("./camera:a.mkv").container == Container::Mkv);
+  for (const Codec codec : {Codec::H264, Codec::HEVC, Codec::AV1}) CHECK(check_codec(Container::Pictures, codec));
+  CHECK(check_camera_colour(kBt709Limited));
+  ColourDescription hdr = kBt709Limited;
+  hdr.transfer = TransferFunction::HLG;
+  CHECK_FALSE(check_camera_colour(hdr));
+}
+
 TEST_CASE("a path names its container") {
   CHECK(parsed("a.mkv").container == Container::Mkv);
   CHECK(parsed("/x.y/a.MP4").container == Container::Mp4);

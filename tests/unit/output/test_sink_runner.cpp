@@ -485,3 +485,103 @@ TEST_CASE("a sink that throws fails instead of ending the program") {
   REQUIRE_FALSE(stopped);
   CHECK(stopped.error().kind == ErrorKind::Internal);
 }
+
+namespace {
+
+/// A camera whose readers and end the test scripts.
+class ScriptedCamera final : public PictureSink {
+ public:
+  explicit ScriptedCamera(Record& record) : record_(record) {}
+  std::function<Result<void>(int attendance)>
+      on_attend;  ///< what attend() returns before it is interrupted; empty: nothing
+  std::atomic<int> attended = 0;
+  std::atomic<std::uint64_t> pictures = 0;
+
+  [[nodiscard]] const std::string& name() const override { return name_; }
+  Result<void> open(const StreamParameters& /*stream*/) override {
+    record_.note([&] { ++record_.opens; });
+    return {};
+  }
+  Result<void> attend(const std::function<void()>& picture_wanted) override {
+    const int number = ++attended;
+    picture_wanted();
+    if (on_attend) {
+      if (auto end = on_attend(number); !end) return end;
+    }
+    static_cast<void>(record_.wait([&] { return record_.interrupted; }));
+    return fail(ErrorKind::Cancelled, "show", "stopped on request");
+  }
+  Result<void> close() override {
+    record_.note([&] { ++record_.closes; });
+    return {};
+  }
+  void interrupt() noexcept override {
+    record_.note([&] { record_.interrupted = true; });
+  }
+  [[nodiscard]] bool watched() const override { return true; }
+  void show(const Surface& /*picture*/, Nanoseconds /*captured*/) override { ++pictures; }
+  [[nodiscard]] Counters counters() const override { return {.shown = pictures, .bytes = 100, .dropped = 3}; }
+  [[nodiscard]] std::optional<std::size_t> viewers() const override { return 2; }
+
+ private:
+  Record& record_;
+  std::string name_ = "camera:test";
+};
+
+struct CameraEvents final : SinkEvents {
+  explicit CameraEvents(Record& of) : record(of) {}
+  void on_error(const std::string& /*name*/, const Error& error, bool fatal) override {
+    record.note([&] { record.errors.emplace_back(error, fatal); });
+  }
+  void on_keyframe_wanted(const std::string& /*name*/) override {
+    record.note([&] { ++record.keyframes; });
+  }
+  void on_picture_wanted(const std::string& /*name*/) override { ++wanted; }
+  Record& record;
+  std::atomic<int> wanted = 0;
+};
+
+}  // namespace
+
+TEST_CASE("a sink of pictures is shown them, and stopped at once") {
+  Record record;
+  CameraEvents events(record);
+  auto sink = std::make_unique<ScriptedCamera>(record);
+  SinkRunnerOptions options;
+  options.reconnect = true;
+  SinkRunner runner(std::move(sink), options, events);
+  CHECK(runner.takes_pictures());
+  REQUIRE(runner.start({}));
+  REQUIRE(record.wait([&] { return record.opens == 1; }));
+  CHECK(runner.watched());
+  for (int i = 0; i < 5; ++i) runner.show({}, {});
+  const SinkStats stats = runner.stats();
+  CHECK(stats.packets == 5);
+  CHECK(stats.bytes == 100);
+  CHECK(stats.dropped == 3);
+  CHECK(stats.viewers == 2);
+  CHECK(runner.stop(std::chrono::minutes(5)));  // nothing has to be written out first
+  CHECK(record.closes >= 1);
+  CHECK(record.errors.empty());
+  CHECK(record.keyframes == 0);
+  CHECK(events.wanted == 1);
+}
+
+TEST_CASE("a sink of pictures whose other side is gone is opened again, readers or not") {
+  Record record;
+  CameraEvents events(record);
+  auto sink = std::make_unique<ScriptedCamera>(record);
+  sink->on_attend = [](int attendance) {
+    return attendance < 3 ? fail(ErrorKind::Lost, "show", "PipeWire is gone") : Result<void>();
+  };
+  SinkRunnerOptions options;
+  options.reconnect = true;
+  options.first_backoff = milliseconds(1);
+  SinkRunner runner(std::move(sink), options, events);
+  REQUIRE(runner.start({}));
+  REQUIRE(record.wait([&] { return record.opens == 3; }));
+  CHECK(runner.stop());
+  CHECK(record.errors.size() == 2);  // each was an outage of its own
+  for (const auto& [error, fatal] : record.errors) CHECK_FALSE(fatal);
+  CHECK(runner.stats().reconnects == 2);
+}

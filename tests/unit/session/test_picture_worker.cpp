@@ -127,7 +127,7 @@ class Rig {
       std::optional<Frame> first = frame_of(alive);
       first->arrived += first_late;
       while (first) {
-        ended_ = worker_->run(*std::exchange(first, std::nullopt), *importer_, *stage_, stop);
+        ended_ = worker_->run(*std::exchange(first, std::nullopt), *importer_, stage_.get(), stop);
         if (ended_ && *ended_ == PictureWorker::End::Asleep) first = sleep(stop);
       }
       importer_.reset();

@@ -123,7 +123,7 @@ TEST_CASE("a setting that is wrong is named with its place and what is valid") {
   CHECK_THAT(refusal({file(), setting("json", true)}), ContainsSubstring("no such setting"));
   CHECK_THAT(refusal({setting("sinks", "relative.mkv")}), ContainsSubstring("absolute path"));
   CHECK_THAT(refusal({setting("sinks", "-")}), ContainsSubstring("absolute path"));
-  CHECK_THAT(refusal({setting("sinks", Texts{})}), ContainsSubstring("at least one file or URL"));
+  CHECK_THAT(refusal({setting("sinks", Texts{})}), ContainsSubstring("at least one file, URL or camera:NAME"));
   CHECK_THAT(refusal({setting("sinks", std::int64_t{3})}), ContainsSubstring("array of texts"));
   CHECK_THAT(refusal({setting("codec", "hevc")}), StartsWith("sinks"));
   CHECK_THAT(refusal({file(), setting("crf", std::int64_t{20}), setting("bitrate", "6M")}),
