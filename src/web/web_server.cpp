@@ -149,7 +149,7 @@ class Server final : public WebServer, public Site {
     answer({.status = 404, .body = "There is nothing of that name.\n"});
   }
 
-  std::expected<Role, Answer> admit(const Question& question) override {
+  std::expected<Grant, Answer> admit(const Question& question) override {
     if (!is_own_request(own_, question.host, question.origin)) return std::unexpected(stranger());
     if (connections_ > kMostConnections) {
       return std::unexpected(Answer{.status = 503, .body = "Too many watch already.\n"});
@@ -270,9 +270,19 @@ class Server final : public WebServer, public Site {
     timer_.async_wait([this](const Failure& failure) {
       if (failure) return;
       if (!viewers_.empty()) refresh();
+      dismiss_expired();
       drop_idle();
       tick();
     });
+  }
+
+  /// Whose token is over has to show another one.
+  void dismiss_expired() {
+    const auto time = now();
+    const std::vector<Viewer*> all(viewers_.begin(), viewers_.end());
+    for (Viewer* viewer : all) {
+      if (viewer->until() <= time) viewer->dismiss();
+    }
   }
 
   void tell_congestion() {
@@ -416,12 +426,12 @@ class Server final : public WebServer, public Site {
     return {.status = 403, .body = "This server has another name, or another site sent you.\n"};
   }
 
-  std::expected<Role, Answer> check(std::string_view token, const std::string& address) {
+  std::expected<Grant, Answer> check(std::string_view token, const std::string& address) {
     const auto time = LoginLimit::Clock::now();
     if (limit_.exceeded(address, time)) {
       return std::unexpected(Answer{.status = 429, .body = "Too many wrong tokens; wait a minute.\n"});
     }
-    if (const auto role = access_.check(token, now())) return *role;
+    if (const auto grant = access_.check(token, now())) return *grant;
     if (!token.empty()) limit_.count_failure(address, time);
     return std::unexpected(Answer{.status = 401, .body = "'zerocast view --link' prints a link that works.\n"});
   }
