@@ -139,10 +139,15 @@ class Server final : public WebServer, public Site {
     if (const auto file = std::ranges::find(files, path, &Asset::path); file != files.end()) {
       return answer({.type = std::string(file->type) + "; charset=utf-8", .body = std::string(file->bytes)});
     }
+    if (path == "/ws") {
+      // A page asks this way why its WebSocket was refused, which browsers do not tell.
+      if (auto grant = admit(question); !grant) return answer(std::move(grant.error()));
+      return answer({.status = 426, .body = "This is for WebSockets.\n"});
+    }
     constexpr std::string_view kSnapshot = "/snapshot/";
     constexpr std::string_view kPng = ".png";
     if (path.starts_with(kSnapshot) && path.ends_with(kPng)) {
-      if (auto role = admit(question); !role) return answer(std::move(role.error()));
+      if (auto grant = admit(question); !grant) return answer(std::move(grant.error()));
       return snapshot(std::string(path.substr(kSnapshot.size(), path.size() - kSnapshot.size() - kPng.size())),
                       std::move(answer));
     }
@@ -437,8 +442,8 @@ class Server final : public WebServer, public Site {
   }
 
   Answer log_in(const Question& question) {
-    auto role = check(question.body, question.address);
-    if (!role) return std::move(role.error());
+    auto grant = check(question.body, question.address);
+    if (!grant) return std::move(grant.error());
     constexpr long kYear = 365L * 24 * 3600;  // the token says itself how long it is good for
     return {.status = 204, .body = {}, .cookie = cookie(question.body, kYear)};
   }
