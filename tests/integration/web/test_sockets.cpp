@@ -87,7 +87,8 @@ class Noise {
       to.sin_family = AF_INET;
       to.sin_port = htons(place.port);
       to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-      static_cast<void>(::sendto(socket.get(), text.data(), text.size(), 0, reinterpret_cast<const sockaddr*>(&to), sizeof to));
+      static_cast<void>(
+          ::sendto(socket.get(), text.data(), text.size(), 0, reinterpret_cast<const sockaddr*>(&to), sizeof to));
     }
   }
 
