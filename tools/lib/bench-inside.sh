@@ -275,10 +275,17 @@ nginx_with() {
 way_nginx_hls() {
   local root=$2
   trap end_jobs EXIT
-  local rtmp http
+  local rtmp http page
   nginx_with "$1"
   until [[ $(curl -sf "http://127.0.0.1:$http/bench.m3u8" | grep -c '\.ts$') -ge 3 ]]; do sleep 0.2; done
-  seen "data:text/html,<video id=video autoplay muted crossorigin=anonymous src=http://127.0.0.1:$http/bench.m3u8></video>" \
+  # A page of this machine's own: others may not read what is on it.
+  page=$(port_above 50000)
+  mkdir -p "$dir/player"
+  printf '<!doctype html><video id="video" autoplay muted crossorigin="anonymous" src="http://127.0.0.1:%s/bench.m3u8"></video>' \
+    "$http" >"$dir/player/index.html"
+  python3 -m http.server --bind 127.0.0.1 --directory "$dir/player" "$page" >/dev/null 2>&1 &
+  until curl -sf "http://127.0.0.1:$page/" >/dev/null; do sleep 0.1; done
+  seen "http://127.0.0.1:$page/" \
     'until=video.currentTime > 1'
 }
 way_nginx_rtmp() {
