@@ -205,6 +205,14 @@ Json quality_json(const verify::QualityReport& q) {
           {"ssim", spread_json(q.ssim)}};
 }
 
+/// What the header says of pictures that are shown in another order than they come in.
+std::string order_text(const VerifyReport& report) {
+  if (!report.reordering) return "";
+  if (!report.reordering->pictures) return ", order not told";
+  if (*report.reordering->pictures == 0) return ", in order";
+  return fmt::format(", up to {} reordered", *report.reordering->pictures);
+}
+
 /// The value, or null.
 template <class T>
 Json maybe(const std::optional<T>& value) {
@@ -217,9 +225,9 @@ std::string verify_text(const VerifyReport& report) {
   std::string text;
   const std::string how = report.profile.empty() ? "" : fmt::format(" {}", report.profile);
   if (report.order.pictures > 0) {
-    text += line("stream", fmt::format("{}{} level {}, {}x{} {}, in {}", to_string(report.codec), how,
+    text += line("stream", fmt::format("{}{} level {}, {}x{} {}{}, in {}", to_string(report.codec), how,
                                        level_text(report.codec, report.level), report.size.width, report.size.height,
-                                       report.pixel_format, container_title(report.container)));
+                                       report.pixel_format, order_text(report), container_title(report.container)));
     for (const Size size : report.sizes) text += line("", fmt::format("also {}x{}", size.width, size.height));
     text += line("colour", fmt::format("matrix {}, range {}, primaries {}, transfer {}{}", word(report.colour.matrix),
                                        word(report.colour.range), word(report.colour.primaries),
@@ -259,6 +267,8 @@ std::string verify_json(const VerifyReport& report) {
       {"codec", to_string(report.codec)},
       {"profile", report.profile},
       {"level", report.level},
+      {"reordering",
+       {{"told", report.reordering ? maybe(report.reordering->pictures) : Json()}, {"seen", report.reordered}}},
       {"width", report.size.width},
       {"height", report.size.height},
       {"pixel_format", report.pixel_format},

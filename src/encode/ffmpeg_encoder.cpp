@@ -4,6 +4,7 @@
 #include "encode/codec_context.h"
 #include "encode/in_band_headers.h"
 #include "encode/parameter_sets.h"
+#include "encode/reordering.h"
 #include "gpu/cuda/av_device.h"
 #include "media/av_log.h"
 #include "media/hdr_side_data.h"
@@ -60,6 +61,22 @@ class PtsHistory {
 /// From one picture to the next.
 std::int64_t ticks_of(Rational rate) {
   return std::max<std::int64_t>(1, std::llround(static_cast<double>(kPacketClock) / rate.value()));
+}
+
+/// Whether the encoder shows its pictures in the order they come in and its headers may not say so. Those of software
+/// always do, and their own parameters may ask for another order.
+bool keeps_order(const EncoderRow& row, const AVCodecContext& context) {
+  return row.hardware() && context.max_b_frames <= 0 && context.has_b_frames == 0;
+}
+
+/// The parameter sets of an opened encoder, as its stream has them.
+std::vector<std::byte> headers_of(const EncoderRow& row, const AVCodecContext& context) {
+  const auto* const data = reinterpret_cast<const std::byte*>(context.extradata);
+  const std::span headers(data, data == nullptr ? 0 : static_cast<std::size_t>(context.extradata_size));
+  if (keeps_order(row, context)) {
+    if (auto told = without_reordering(row.codec, headers)) return *std::move(told);
+  }
+  return {headers.begin(), headers.end()};
 }
 
 /// Pictures that a driver's encoder keeps back: two for its pipeline, and what is asked of it.
@@ -167,9 +184,7 @@ void FfmpegEncoder::read_stream_parameters() {
   stream_.colour = settings_.colour;
   stream_.hdr = settings_.hdr;
   stream_.has_b_frames = row_.codec != Codec::AV1 && context.max_b_frames > 0;
-  const auto* extradata = reinterpret_cast<const std::byte*>(context.extradata);
-  stream_.extradata.clear();
-  if (extradata != nullptr) stream_.extradata.assign(extradata, extradata + context.extradata_size);
+  stream_.extradata = headers_of(row_, context);
   stream_.profile = context.profile;
   stream_.level = context.level;
   if (const auto found = read_profile_level(row_.codec, stream_.extradata)) {
@@ -305,6 +320,11 @@ Result<Packet> FfmpegEncoder::take_packet() {
   AVPacket& av = *packet_;
   const std::span bytes(reinterpret_cast<const std::byte*>(av.data), static_cast<std::size_t>(av.size));
   Packet packet(AvBufferPtr(std::exchange(av.buf, nullptr)), bytes);
+  if ((av.flags & AV_PKT_FLAG_KEY) != 0 && keeps_order(row_, *codec_.context)) {
+    auto told = in_order(row_.codec, std::move(packet));
+    if (!told) return told;
+    packet = std::move(*told);
+  }
   if (video_.in_band_headers && (av.flags & AV_PKT_FLAG_KEY) != 0) {
     auto whole = with_headers(row_.codec, stream_.extradata, std::move(packet));
     if (!whole) return whole;
@@ -348,9 +368,7 @@ Result<Encoder::Change> FfmpegEncoder::reopen(EncoderSettings settings, VideoPar
     opened.error().kind = ErrorKind::Unsupported;
     return std::unexpected(std::move(opened.error()));
   }
-  const auto* extradata = reinterpret_cast<const std::byte*>(opened->context->extradata);
-  const std::span sets(extradata, static_cast<std::size_t>(std::max(0, opened->context->extradata_size)));
-  if (!new_headers && !std::ranges::equal(sets, stream_.extradata)) {
+  if (!new_headers && headers_of(row_, *opened->context) != stream_.extradata) {
     return fail(ErrorKind::Unsupported, fmt::format("open {} anew", row_.name),
                 "its parameter sets would be others, which an MP4 file or a replay cannot take in mid-stream");
   }

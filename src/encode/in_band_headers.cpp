@@ -1,6 +1,7 @@
 #include "encode/in_band_headers.h"
 
 #include "encode/parameter_sets.h"
+#include "encode/reordering.h"
 
 extern "C" {
 #include <libavcodec/defs.h>
@@ -8,6 +9,8 @@ extern "C" {
 }
 
 #include <algorithm>
+#include <initializer_list>
+#include <utility>
 
 namespace zc {
 namespace {
@@ -19,21 +22,31 @@ std::size_t delimiter_bytes(Codec codec, std::span<const std::byte> picture) {
   return delimiter ? 2 : 0;
 }
 
+Result<Packet> joined(std::initializer_list<std::span<const std::byte>> parts) {
+  std::size_t size = 0;
+  for (const auto& part : parts) size += part.size();
+  // Readers of libavcodec's bitstreams may look a little past the end.
+  AvBufferPtr buffer(av_buffer_allocz(size + AV_INPUT_BUFFER_PADDING_SIZE));
+  if (!buffer) return fail(ErrorKind::Internal, "put parameter sets into a keyframe", "out of memory");
+  auto* const begin = reinterpret_cast<std::byte*>(buffer->data);
+  std::byte* to = begin;
+  for (const auto& part : parts) to = std::ranges::copy(part, to).out;
+  return Packet(std::move(buffer), {begin, size});
+}
+
 }  // namespace
 
 Result<Packet> with_headers(Codec codec, std::span<const std::byte> extradata, Packet keyframe) {
   const std::span<const std::byte> picture = keyframe.bytes();
   if (extradata.empty() || has_parameter_sets(codec, picture)) return keyframe;
-  const std::size_t size = extradata.size() + picture.size();
-  // Readers of libavcodec's bitstreams may look a little past the end.
-  AvBufferPtr buffer(av_buffer_allocz(size + AV_INPUT_BUFFER_PADDING_SIZE));
-  if (!buffer) return fail(ErrorKind::Internal, "put parameter sets into a keyframe", "out of memory");
-  auto* const begin = reinterpret_cast<std::byte*>(buffer->data);
   const auto head = picture.first(delimiter_bytes(codec, picture));
-  std::byte* to = std::ranges::copy(head, begin).out;
-  to = std::ranges::copy(extradata, to).out;
-  std::ranges::copy(picture.subspan(head.size()), to);
-  return Packet(std::move(buffer), {begin, size});
+  return joined({head, extradata, picture.subspan(head.size())});
+}
+
+Result<Packet> in_order(Codec codec, Packet keyframe) {
+  const auto told = without_reordering(codec, keyframe.bytes());
+  if (!told) return keyframe;
+  return joined({*told});
 }
 
 }  // namespace zc

@@ -14,4 +14,8 @@ namespace zc {
 /// (AV1 specification 7.5). Times and flags are not copied. Internal: out of memory.
 [[nodiscard]] Result<Packet> with_headers(Codec codec, std::span<const std::byte> extradata, Packet keyframe);
 
+/// The keyframe, of an encoder that reorders no pictures, with that said in its own parameter sets; as it is when it
+/// has none or they say so. Times and flags are not copied. Internal: out of memory.
+[[nodiscard]] Result<Packet> in_order(Codec codec, Packet keyframe);
+
 }  // namespace zc

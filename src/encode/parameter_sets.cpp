@@ -1,71 +1,13 @@
 #include "encode/parameter_sets.h"
 
-#include <cstdint>
+#include "encode/nal_units.h"
 
 namespace zc {
 namespace {
 
-constexpr unsigned kH264LastSlice = 5;
 constexpr unsigned kH264Sps = 7;
-constexpr unsigned kHevcFirstNotSlice = 32;
 constexpr unsigned kHevcSps = 33;
 constexpr unsigned kObuSequenceHeader = 1;
-
-/// Big-endian bits; past the end it gives zeros and says so.
-class BitReader {
- public:
-  /// `escaped`: skips the emulation prevention byte of 00 00 03 (H.264 7.4.1).
-  BitReader(std::span<const std::byte> bytes, bool escaped) : bytes_(bytes), escaped_(escaped) {}
-
-  std::uint32_t read(unsigned count) {
-    std::uint32_t value = 0;
-    for (; count > 0; --count) value = value << 1U | bit();
-    return value;
-  }
-  void skip(unsigned count) {
-    for (; count > 0; --count) bit();
-  }
-  [[nodiscard]] bool overrun() const { return overrun_; }
-
- private:
-  std::uint32_t bit() {
-    if (left_ == 0 && !next_byte()) return 0;
-    --left_;
-    return std::to_integer<std::uint32_t>(current_) >> left_ & 1U;
-  }
-  bool next_byte() {
-    if (escaped_ && zeros_ >= 2 && position_ < bytes_.size() && bytes_[position_] == std::byte{3}) {
-      ++position_;
-      zeros_ = 0;
-    }
-    if (position_ >= bytes_.size()) {
-      overrun_ = true;
-      return false;
-    }
-    current_ = bytes_[position_++];
-    zeros_ = current_ == std::byte{0} ? zeros_ + 1 : 0;
-    left_ = 8;
-    return true;
-  }
-
-  std::span<const std::byte> bytes_;
-  std::size_t position_ = 0;
-  std::byte current_{};
-  unsigned left_ = 0;
-  unsigned zeros_ = 0;
-  bool escaped_;
-  bool overrun_ = false;
-};
-
-/// Calls `visit` with each NAL unit of an Annex B stream until it returns true.
-template <class Visit>
-void for_each_nal(std::span<const std::byte> stream, Visit visit) {
-  constexpr std::byte kZero{0};
-  constexpr std::byte kOne{1};
-  for (std::size_t i = 0; i + 3 < stream.size(); ++i) {
-    if (stream[i] == kZero && stream[i + 1] == kZero && stream[i + 2] == kOne && visit(stream.subspan(i + 3))) return;
-  }
-}
 
 std::optional<ProfileLevel> from_h264(std::span<const std::byte> extradata) {
   std::optional<ProfileLevel> found;
@@ -142,8 +84,7 @@ bool nal_has_sps(Codec codec, std::span<const std::byte> picture) {
     const auto head = std::to_integer<unsigned>(nal.front());
     const unsigned type = codec == Codec::H264 ? head & 31U : head >> 1U & 63U;
     found = type == (codec == Codec::H264 ? kH264Sps : kHevcSps);
-    const bool slice = codec == Codec::H264 ? type >= 1 && type <= kH264LastSlice : type < kHevcFirstNotSlice;
-    return found || slice;
+    return found || is_slice(codec == Codec::H264, head);
   });
   return found;
 }

@@ -1,6 +1,7 @@
 #include "verify/verify.h"
 
 #include "base/histogram.h"
+#include "encode/levels.h"
 #include "media/av_handles.h"
 #include "media/hdr_side_data.h"
 #include "media/picture_view.h"
@@ -115,6 +116,8 @@ class Verifier {
   void receive();
   void look_at(const AVFrame& frame);
   void listen(const AVPacket& packet, const AVStream& stream);
+  /// In which order pictures are to be shown, by the header and by the packets' times.
+  void note_order(const AVPacket& packet);
   void describe(const AVFrame& frame, const PictureView* picture);
   void compare(const PictureView& picture, const ColourDescription& colour, const TestMark& mark);
   /// Why the decoder on trial is none.
@@ -125,6 +128,8 @@ class Verifier {
   void finish();
   void add_fault(FaultKind kind, std::uint64_t count, std::string text);
   void add_faults();
+  /// What the parameter sets promise and is not so.
+  void add_header_faults();
 
   const VerifyOptions& options_;
   MediaInput& input_;
@@ -140,6 +145,7 @@ class Verifier {
   DurationHistogram latency_;
   bool foreign_clock_ = false;
   std::optional<std::int64_t> first_pts_, last_pts_;
+  std::optional<std::int64_t> coded_last_;  ///< pts of the packet before
   Nanoseconds begun_;
   std::optional<Nanoseconds> first_packet_, last_compared_;
   VerifyReport report_;
@@ -193,6 +199,18 @@ void Verifier::listen(const AVPacket& packet, const AVStream& stream) {
   const auto [check, fresh] = sound_.try_emplace(stream.index);
   if (fresh) check->second = SoundCheck::open(stream);
   if (check->second) check->second->add(packet);
+}
+
+void Verifier::note_order(const AVPacket& packet) {
+  if (!report_.reordering) {
+    report_.reordering = read_reordering(input_.codec(), input_.extradata());
+    const std::span bytes(reinterpret_cast<const std::byte*>(packet.data), static_cast<std::size_t>(packet.size));
+    const bool key = (packet.flags & AV_PKT_FLAG_KEY) != 0;
+    if (!report_.reordering && key) report_.reordering = read_reordering(input_.codec(), bytes);
+  }
+  if (packet.pts == AV_NOPTS_VALUE) return;
+  report_.reordered |= coded_last_ && packet.pts < *coded_last_;
+  coded_last_ = packet.pts;
 }
 
 void Verifier::receive() {
@@ -288,6 +306,7 @@ Result<VerifyReport> Verifier::run() {
     ++report_.packets;
     report_.bytes += static_cast<std::uint64_t>(coded.size);
     if ((coded.flags & AV_PKT_FLAG_CORRUPT) != 0) ++report_.corrupt_packets;
+    note_order(coded);
     if (!decoder_) {
       if (auto opened = open_next_decoder(); !opened) return std::unexpected(std::move(opened.error()));
     }
@@ -391,6 +410,32 @@ void Verifier::add_faults() {
   if (report_.quality) {
     add_fault(FaultKind::Quality, report_.quality->below,
               fmt::format("{} pictures are below {:g} dB", report_.quality->below, options_.min_psnr));
+  }
+  add_header_faults();
+}
+
+void Verifier::add_header_faults() {
+  const auto& order = report_.reordering;
+  if (order && !order->pictures && !report_.reordered && order->expected > 0) {
+    add_fault(FaultKind::Reorder, 1,
+              fmt::format("the header does not say that no picture is reordered: decoders may hold {} pictures back",
+                          order->expected));
+  }
+  const auto limits = level_limits(report_.codec, report_.level);
+  if (!limits) return;
+  const std::uint64_t samples = luma_samples(report_.codec, report_.size);
+  if (samples > limits->picture) {
+    add_fault(FaultKind::Level, 1,
+              fmt::format("{}x{} is larger than the header's level promises", report_.size.width, report_.size.height));
+  }
+  // Times of pictures jitter, and a first or last one may be cut off.
+  constexpr double kTolerance = 1.05;
+  if (!first_pts_ || !last_pts_ || *last_pts_ - *first_pts_ < to_packet_clock(std::chrono::seconds(1))) return;
+  const double rate = static_cast<double>(report_.order.pictures - 1) * static_cast<double>(kPacketClock) /
+                      static_cast<double>(*last_pts_ - *first_pts_);
+  if (rate * static_cast<double>(samples) > kTolerance * static_cast<double>(limits->rate)) {
+    add_fault(FaultKind::Level, 1,
+              fmt::format("{:.0f} pictures a second are more than the header's level promises", rate));
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "encode/reordering.h"
 #include "encode/video_decoder.h"
 #include "media/codec.h"
 #include "media/colour.h"
@@ -34,13 +35,15 @@ enum class FaultKind : std::uint8_t {
   Quality,     ///< pictures that do not look like the source's
   SoundGap,    ///< sound that is interrupted
   Sync,        ///< sound of the test source that is not where its pictures are, or clicks
+  Reorder,     ///< headers that leave decoders waiting for an order that no picture has
+  Level,       ///< pictures that are larger, or more in a second, than the header's level promises
 };
-inline constexpr std::array kFaultKinds{FaultKind::Read,     FaultKind::Decode,     FaultKind::NoPicture,
-                                        FaultKind::Dropped,  FaultKind::OutOfOrder, FaultKind::Times,
-                                        FaultKind::Gap,      FaultKind::Illegible,  FaultKind::Quality,
-                                        FaultKind::SoundGap, FaultKind::Sync};
+inline constexpr std::array kFaultKinds{
+    FaultKind::Read,  FaultKind::Decode,  FaultKind::NoPicture, FaultKind::Dropped, FaultKind::OutOfOrder,
+    FaultKind::Times, FaultKind::Gap,     FaultKind::Illegible, FaultKind::Quality, FaultKind::SoundGap,
+    FaultKind::Sync,  FaultKind::Reorder, FaultKind::Level};
 /// "read", "decode", "no-picture", "dropped", "out-of-order", "times", "gap", "illegible", "quality", "sound-gap",
-/// "sync".
+/// "sync", "reorder", "level".
 [[nodiscard]] constexpr std::string_view to_string(FaultKind kind) {
   switch (kind) {
     case FaultKind::Read: return "read";
@@ -54,6 +57,8 @@ inline constexpr std::array kFaultKinds{FaultKind::Read,     FaultKind::Decode, 
     case FaultKind::Quality: return "quality";
     case FaultKind::SoundGap: return "sound-gap";
     case FaultKind::Sync: return "sync";
+    case FaultKind::Reorder: return "reorder";
+    case FaultKind::Level: return "level";
   }
   return "";
 }
@@ -101,8 +106,11 @@ struct VerifyReport {
   std::string name;
   std::string container;
   Codec codec = Codec::H264;
-  std::string profile;       ///< "High", "Main 10"; empty: unknown
-  int level = -1;            ///< libavcodec's number; negative: unknown
+  std::string profile;  ///< "High", "Main 10"; empty: unknown
+  int level = -1;       ///< libavcodec's number; negative: unknown
+  /// What the first parameter set says; nullopt: AV1, which has none to say, or none that can be read.
+  std::optional<Reordering> reordering;
+  bool reordered = false;    ///< a picture came before one that is shown earlier
   Size size;                 ///< px, of the first picture
   std::vector<Size> sizes;   ///< every other one that came
   std::string pixel_format;  ///< libavutil's name of what the decoder gives

@@ -75,7 +75,7 @@ std::string Access::make_token(Role role, Time until) const {
   return claim + "." + sign(claim);
 }
 
-std::optional<Role> Access::check(std::string_view token, Time now) const {
+std::optional<Grant> Access::check(std::string_view token, Time now) const {
   constexpr std::size_t kLongest = 64;
   const std::size_t dot = token.find('.');
   if (token.size() > kLongest || dot == std::string_view::npos || dot < 2) return std::nullopt;
@@ -89,7 +89,7 @@ std::optional<Role> Access::check(std::string_view token, Time now) const {
   const auto [end, error] = std::from_chars(claim.data() + 1, claim.data() + claim.size(), until, 16);
   if (error != std::errc{} || end != claim.data() + claim.size()) return std::nullopt;
   if (now.time_since_epoch().count() >= until) return std::nullopt;
-  return claim.front() == 'c' ? Role::Control : Role::View;
+  return Grant{claim.front() == 'c' ? Role::Control : Role::View, Time(std::chrono::seconds(until))};
 }
 
 bool LoginLimit::exceeded(const std::string& address, Clock::time_point now) {

@@ -18,6 +18,12 @@ namespace zc::web {
 enum class Role : std::uint8_t { View, Control };
 [[nodiscard]] std::string_view to_string(Role role);
 
+/// What a token is good for.
+struct Grant {
+  Role role = Role::View;
+  std::chrono::sys_seconds until;  ///< from then on for nothing
+};
+
 /// Tokens that this machine's key signs; nothing is kept of those that were given out. Another key makes all of them
 /// invalid. Any thread.
 class Access {
@@ -29,7 +35,7 @@ class Access {
 
   [[nodiscard]] std::string make_token(Role role, Time until) const;
   /// nullopt: not from here, or its time is over. Takes any bytes.
-  [[nodiscard]] std::optional<Role> check(std::string_view token, Time now) const;
+  [[nodiscard]] std::optional<Grant> check(std::string_view token, Time now) const;
 
  private:
   static constexpr std::size_t kKeyBytes = 32;

@@ -88,8 +88,8 @@ Question make_question(const Request& request, const asio::ip::tcp::socket& sock
 template <class Stream>
 class ViewerConnection final : public std::enable_shared_from_this<ViewerConnection<Stream>> {
  public:
-  ViewerConnection(Stream stream, Site& site, Role role)
-      : socket_(std::move(stream)), site_(site), viewer_(std::make_shared<Viewer>(site, role, site.next_number())) {}
+  ViewerConnection(Stream stream, Site& site, Grant grant)
+      : socket_(std::move(stream)), site_(site), viewer_(std::make_shared<Viewer>(site, grant, site.next_number())) {}
   ViewerConnection(const ViewerConnection&) = delete;
   ViewerConnection& operator=(const ViewerConnection&) = delete;
   ViewerConnection(ViewerConnection&&) = delete;
@@ -244,10 +244,10 @@ class HttpConnection final : public std::enable_shared_from_this<HttpConnection<
     request_ = parser_->release();
     const Question question = make_question(request_, beast::get_lowest_layer(stream_).socket());
     if (websocket::is_upgrade(request_)) {
-      auto role = site_->admit(question);
-      if (!role) return write(make_response(request_, std::move(role.error())));
+      auto grant = site_->admit(question);
+      if (!grant) return write(make_response(request_, std::move(grant.error())));
       handed_on_ = true;
-      std::make_shared<ViewerConnection<Stream>>(std::move(stream_), *site_, *role)->start(request_);
+      std::make_shared<ViewerConnection<Stream>>(std::move(stream_), *site_, *grant)->start(request_);
       return;
     }
     // A snapshot or playlist may come late.

@@ -39,7 +39,7 @@ class Site : public ViewerHost {
  public:
   virtual void handle(const Question& question, std::function<void(Answer)> answer) = 0;
   /// Whether a WebSocket may be opened; else the answer.
-  [[nodiscard]] virtual std::expected<Role, Answer> admit(const Question& question) = 0;
+  [[nodiscard]] virtual std::expected<Grant, Answer> admit(const Question& question) = 0;
   /// Another one each time.
   [[nodiscard]] virtual std::uint64_t next_number() = 0;
   virtual void opened() = 0;

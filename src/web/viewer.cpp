@@ -54,6 +54,10 @@ Congestion Viewer::congestion() const {
   return state;
 }
 
+void Viewer::dismiss() {
+  if (hang_up_) hang_up_();
+}
+
 void Viewer::wake() {
   if (wake_) wake_();
 }
@@ -75,9 +79,7 @@ std::optional<Viewer::Outgoing> Viewer::next() {
 void Viewer::say(std::string text) {
   if (!wake_) return;
   if (texts_.size() >= kMostTexts) {
-    // It reads nothing at all.
-    if (hang_up_) hang_up_();
-    return;
+    return dismiss();  // it reads nothing at all
   }
   texts_.push_back(std::move(text));
   wake();

@@ -50,7 +50,7 @@ class Viewer final : public Watcher, public std::enable_shared_from_this<Viewer>
   using Outgoing = std::variant<std::string, MessagePtr>;
 
   /// `number`: no other one of the host's has it.
-  Viewer(ViewerHost& host, Role role, std::uint64_t number) : host_(host), role_(role), number_(number) {}
+  Viewer(ViewerHost& host, Grant grant, std::uint64_t number) : host_(host), grant_(grant), number_(number) {}
 
   /// `wake` is called when there is something to send and nothing was; `hang_up` ends the connection; `congestion`
   /// says what the connection itself knows.
@@ -63,7 +63,10 @@ class Viewer final : public Watcher, public std::enable_shared_from_this<Viewer>
   void receive(std::string_view text);
   void say(std::string text);
 
-  [[nodiscard]] Role role() const { return role_; }
+  [[nodiscard]] Role role() const { return grant_.role; }
+  [[nodiscard]] std::chrono::sys_seconds until() const { return grant_.until; }
+  /// Ends the connection.
+  void dismiss();
   [[nodiscard]] const Counters& counters() const { return counters_; }
   /// How it keeps up.
   [[nodiscard]] Congestion congestion() const;
@@ -88,7 +91,7 @@ class Viewer final : public Watcher, public std::enable_shared_from_this<Viewer>
   void wake();
 
   ViewerHost& host_;
-  const Role role_;
+  const Grant grant_;
   const std::uint64_t number_;
   std::function<void()> wake_;
   std::function<void()> hang_up_;

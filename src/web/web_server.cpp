@@ -140,10 +140,15 @@ class Server final : public WebServer, public Site {
     if (const auto file = std::ranges::find(files, path, &Asset::path); file != files.end()) {
       return answer({.type = std::string(file->type) + "; charset=utf-8", .body = std::string(file->bytes)});
     }
+    if (path == "/ws") {
+      // A page asks this way why its WebSocket was refused, which browsers do not tell.
+      if (auto grant = admit(question); !grant) return answer(std::move(grant.error()));
+      return answer({.status = 426, .body = "This is for WebSockets.\n"});
+    }
     constexpr std::string_view kSnapshot = "/snapshot/";
     constexpr std::string_view kPng = ".png";
     if (path.starts_with(kSnapshot) && path.ends_with(kPng)) {
-      if (auto role = admit(question); !role) return answer(std::move(role.error()));
+      if (auto grant = admit(question); !grant) return answer(std::move(grant.error()));
       return snapshot(std::string(path.substr(kSnapshot.size(), path.size() - kSnapshot.size() - kPng.size())),
                       std::move(answer));
     }
@@ -156,7 +161,7 @@ class Server final : public WebServer, public Site {
     answer({.status = 404, .body = "There is nothing of that name.\n"});
   }
 
-  std::expected<Role, Answer> admit(const Question& question) override {
+  std::expected<Grant, Answer> admit(const Question& question) override {
     if (!is_own_request(own_, question.host, question.origin)) return std::unexpected(stranger());
     if (connections_ > kMostConnections) {
       return std::unexpected(Answer{.status = 503, .body = "Too many watch already.\n"});
@@ -274,9 +279,19 @@ class Server final : public WebServer, public Site {
       if (failure) return;
       hls_.tick();
       if (!viewers_.empty() || hls_.busy()) refresh();
+      dismiss_expired();
       drop_idle();
       tick();
     });
+  }
+
+  /// Whose token is over has to show another one.
+  void dismiss_expired() {
+    const auto time = now();
+    const std::vector<Viewer*> all(viewers_.begin(), viewers_.end());
+    for (Viewer* viewer : all) {
+      if (viewer->until() <= time) viewer->dismiss();
+    }
   }
 
   void tell_congestion() {
@@ -435,19 +450,19 @@ class Server final : public WebServer, public Site {
     return {.status = 403, .body = "This server has another name, or another site sent you.\n"};
   }
 
-  std::expected<Role, Answer> check(std::string_view token, const std::string& address) {
+  std::expected<Grant, Answer> check(std::string_view token, const std::string& address) {
     const auto time = LoginLimit::Clock::now();
     if (limit_.exceeded(address, time)) {
       return std::unexpected(Answer{.status = 429, .body = "Too many wrong tokens; wait a minute.\n"});
     }
-    if (const auto role = access_.check(token, now())) return *role;
+    if (const auto grant = access_.check(token, now())) return *grant;
     if (!token.empty()) limit_.count_failure(address, time);
     return std::unexpected(Answer{.status = 401, .body = "'zerocast view --link' prints a link that works.\n"});
   }
 
   Answer log_in(const Question& question) {
-    auto role = check(question.body, question.address);
-    if (!role) return std::move(role.error());
+    auto grant = check(question.body, question.address);
+    if (!grant) return std::move(grant.error());
     constexpr long kYear = 365L * 24 * 3600;  // the token says itself how long it is good for
     return {.status = 204, .body = {}, .cookie = cookie(question.body, kYear)};
   }

@@ -387,4 +387,7 @@ Result<Page> Chromium::open(std::string_view url) {
   return opened;
 }
 
+bool Chromium::stop() { return ::kill(-impl_->group, SIGSTOP) == 0; }
+void Chromium::go_on() { static_cast<void>(::kill(-impl_->group, SIGCONT)); }
+
 }  // namespace zc::test

@@ -69,6 +69,9 @@ class Chromium {
 
   /// A tab of its own. Returns when the page is there; NotFound: it is not.
   [[nodiscard]] Result<Page> open(std::string_view url);
+  /// All its processes stand still until go_on(); its pages answer nothing meanwhile. False: there are none.
+  [[nodiscard]] bool stop();
+  void go_on();
 
  private:
   Chromium();

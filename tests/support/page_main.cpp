@@ -4,7 +4,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdio>
 #include <exception>
 #include <span>
@@ -19,7 +21,8 @@ constexpr const char* kUsage =
     "usage: zerocast-page [--flag=FLAG]... URL [STEP...]\n"
     "  until=EXPRESSION    waits until it is true\n"
     "  print=EXPRESSION    prints its value, or its promise's, as JSON on a line\n"
-    "  screenshot=FILE     what is to be seen, as a PNG\n";
+    "  screenshot=FILE     what is to be seen, as a PNG\n"
+    "  command=METHOD JSON any command of the DevTools protocol, with its parameters\n";
 
 Result<void> until(Page& page, const std::string& expression) { return page.wait_until(expression); }
 
@@ -33,11 +36,21 @@ Result<void> print(Page& page, const std::string& expression) {
 
 Result<void> screenshot(Page& page, const std::string& file) { return page.screenshot(file); }
 
+Result<void> command(Page& page, const std::string& text) {
+  const std::size_t space = std::min(text.find(' '), text.size());
+  const auto parameters = nlohmann::json::parse(space < text.size() ? text.substr(space) : "{}", nullptr, false);
+  if (!parameters.is_object()) return fail(ErrorKind::Invalid, text, "the parameters are no JSON object");
+  const auto done = page.command(text.substr(0, space), parameters);
+  if (!done) return std::unexpected(done.error());
+  return {};
+}
+
 struct Step {
   std::string_view name;
   Result<void> (*take)(Page&, const std::string&);
 };
-constexpr std::array kSteps{Step{"until=", until}, Step{"print=", print}, Step{"screenshot=", screenshot}};
+constexpr std::array kSteps{Step{"until=", until}, Step{"print=", print}, Step{"screenshot=", screenshot},
+                            Step{"command=", command}};
 
 Result<void> take(Page& page, std::string_view text) {
   for (const Step& step : kSteps) {

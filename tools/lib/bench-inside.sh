@@ -142,13 +142,14 @@ sound_gstreamer() {
       pulsesrc device=card ! queue ! audioconvert ! opusenc ! mux.' _ "$1" "$seconds" "${BASH_SOURCE[0]}" || true
 }
 
+# A drawing that is only noted down is not on the canvas yet: a pixel of each picture is read back.
+read_back='window.zerocast && (draw => { CanvasRenderingContext2D.prototype.drawImage = function (...all) {
+  draw.apply(this, all); this.getImageData(0, 0, 1, 1); }; return true; })(CanvasRenderingContext2D.prototype.drawImage)'
+
 # view: how long a picture takes from the compositor's stamp to the canvas of a real browser; to view-ROUND.json the
 # page's records, in microseconds of one clock.
 view() {
   local rounds=$1 round daemon server port=$((20000 + RANDOM % 10000))
-  # A drawing that is only noted down is not on the canvas yet: a pixel of each picture is read back.
-  local read_back='window.zerocast && (draw => { CanvasRenderingContext2D.prototype.drawImage = function (...all) {
-    draw.apply(this, all); this.getImageData(0, 0, 1, 1); }; return true; })(CanvasRenderingContext2D.prototype.drawImage)'
   "$dir/zerocast-daemon" >"$dir/daemon.log" 2>&1 &
   daemon=$!
   until "$dir/zerocast" session list >/dev/null 2>&1; do
@@ -198,6 +199,132 @@ hls() {
   done
   kill "$daemon"
   wait "$daemon" || true
+}
+
+# viewers COUNT SOURCE: clients without a screen, and a recording beside them; 8 Mbit/s, filled up where the pattern has less.
+viewers() {
+  local count=$1 port=$((20000 + RANDOM % 10000)) daemon server
+  "$dir/zerocast-daemon" >"$dir/daemon.log" 2>&1 &
+  daemon=$!
+  until "$dir/zerocast" session list >/dev/null 2>&1; do
+    kill -0 "$daemon" || return 1
+    sleep 0.1
+  done
+  "$dir/zerocast" session start --name bench --source "test:$2" --encoder libx264 --preset low-latency --bitrate 8M \
+    --rate-control cbr --encoder-option preset=ultrafast --sink "$dir/beside.mkv" >"$dir/session.log" 2>&1
+  "$dir/zerocast" view --listen "127.0.0.1:$port" >"$dir/view.link" 2>"$dir/view.log" &
+  server=$!
+  until grep -q '#' "$dir/view.link"; do
+    kill -0 "$server" || return 1
+    sleep 0.1
+  done
+  "$dir/zerocast-viewers" "127.0.0.1:$port" "$(head -n 1 "$dir/view.link" | sed 's/.*#//')" bench "$server" "$count" "$seconds" \
+    >"$dir/viewers.json" 2>"$dir/viewers.log"
+  "$dir/zerocast" session stop --json bench >"$dir/beside.json"
+  kill -INT "$server"
+  wait "$server" || true
+  kill "$daemon"
+  wait "$daemon" || true
+}
+
+# ways SOURCE ROOT: the same pictures through the page and through relays, one after the other: from the time painted into
+# a picture to when it is seen; to way-NAME.json {p50, p99}, or {reason}.
+ways() {
+  local way reason
+  for way in page janus nginx_hls nginx_rtmp; do
+    printf 'through %s\n' "$way" >&2
+    if timeout -k 10 $((seconds + 120)) bash "${BASH_SOURCE[0]}" "way_$way" "$dir" "$seconds" "test:$1" "$2" \
+      >"$dir/way-$way.out" 2>"$dir/way-$way.log" && jq -ce 'select(.p50 != null)' "$dir/way-$way.out" >"$dir/way-$way.json"; then
+      continue
+    fi
+    reason=$(grep -h 'is not here' "$dir/way-$way.log" | tail -n 1) || reason="gave no pictures"
+    jq -cn --arg reason "$reason" '{$reason}' >"$dir/way-$way.json"
+  done
+}
+# What a way has started ends with it.
+end_jobs() {
+  local pid
+  for pid in $(jobs -p); do kill -TERM "$pid" 2>/dev/null || true; done
+  wait || true
+}
+port_above() { echo $(($1 + RANDOM % 4000 * 2)); }
+# live_into SOURCE URL...: the stream that every relay gets; a keyframe each second, as who joins needs one.
+live_into() {
+  "$dir/zerocast" stream --source "$1" --audio test --encoder libx264 --preset low-latency \
+    --encoder-option preset=ultrafast --gop 1 --quiet "${@:2}" &
+}
+# ready_relay NAME OPTION...: until it says so.
+ready_relay() {
+  TMPDIR=$dir "$root/tools/relay" "$@" >"$dir/relay-$1.log" 2>&1 &
+  local relay=$!
+  until grep -qs ready "$dir/relay-$1.log"; do
+    kill -0 "$relay" 2>/dev/null || { cat "$dir/relay-$1.log" >&2 && return 1; }
+    sleep 0.1
+  done
+}
+# seen URL STEP...: figures of what a page's <video> shows.
+seen() {
+  local clock
+  clock=$(python3 -c 'import time; print(1000 * (time.time() - time.monotonic()))')
+  TMPDIR=$dir "$dir/zerocast-page" --flag=--allow-loopback-in-peer-connection "$@" \
+    "print=$(<"$root/tests/integration/relay/seen.js")($((30 * seconds)), $clock)" |
+    tail -n 1 | jq -c '{p50: .delay_ms, p99: .p99_ms}'
+}
+way_page() {
+  trap end_jobs EXIT
+  local port
+  port=$(port_above 20000)
+  "$dir/zerocast-daemon" >"$dir/way-daemon.log" 2>&1 &
+  until "$dir/zerocast" session list >/dev/null 2>&1; do sleep 0.1; done
+  "$dir/zerocast" view --listen "127.0.0.1:$port" --source "$1" >"$dir/way.link" &
+  until "$dir/zerocast" session list 2>/dev/null | grep -q recording; do sleep 0.1; done
+  TMPDIR=$dir "$dir/zerocast-page" "$(head -n 1 "$dir/way.link")" "until=$read_back" "until=window.zerocast.stats().painted > 60" \
+    "print=new Promise(done => setTimeout(done, $seconds * 1000)).then(() => Array.from(window.zerocast.samples,
+      (one) => one[6] - one[0]).slice(60).sort((a, b) => a - b))" |
+    jq -c 'def at($p): .[length * $p | floor] / 100 | round / 10; {p50: at(0.5), p99: at(0.99)}'
+}
+way_janus() {
+  local root=$2
+  trap end_jobs EXIT
+  local rtp api http
+  rtp=$(port_above 30000) api=$(port_above 40000) http=$(port_above 50000)
+  ready_relay janus --rtp "$rtp" --api "$api" --http "$http"
+  live_into "$1" "rtp://127.0.0.1:$rtp"
+  seen "http://127.0.0.1:$http/#http://127.0.0.1:$api/janus" 'until=figures().then((all) => all.video.frames > 60)'
+}
+# nginx_with SOURCE: sets rtmp and http.
+nginx_with() {
+  rtmp=$(port_above 30000) http=$(port_above 40000)
+  ready_relay nginx --rtmp "$rtmp" --http "$http"
+  live_into "$1" "rtmp://127.0.0.1:$rtmp/live?key=bench"
+}
+way_nginx_hls() {
+  local root=$2
+  trap end_jobs EXIT
+  local rtmp http page
+  nginx_with "$1"
+  until [[ $(curl -sf "http://127.0.0.1:$http/bench.m3u8" | grep -c '\.ts$') -ge 3 ]]; do sleep 0.2; done
+  # A page of this machine's own: others may not read what is on it.
+  page=$(port_above 50000)
+  mkdir -p "$dir/player"
+  printf '<!doctype html><video id="video" autoplay muted crossorigin="anonymous" src="http://127.0.0.1:%s/bench.m3u8"></video>' \
+    "$http" >"$dir/player/index.html"
+  python3 -m http.server --bind 127.0.0.1 --directory "$dir/player" "$page" >/dev/null 2>&1 &
+  until curl -sf "http://127.0.0.1:$page/" >/dev/null; do sleep 0.1; done
+  seen "http://127.0.0.1:$page/" \
+    'until=video.currentTime > 1'
+}
+way_nginx_rtmp() {
+  local root=$2
+  trap end_jobs EXIT
+  local rtmp http port
+  nginx_with "$1"
+  port=$(port_above 50000)
+  until [[ $(curl -sf "http://127.0.0.1:$http/bench.m3u8" | grep -c '\.ts$') -ge 1 ]]; do sleep 0.2; done
+  ffmpeg -nostdin -v error -fflags nobuffer -i "rtmp://127.0.0.1:$rtmp/live/bench" -map 0:v -c copy -f mpegts \
+    "udp://127.0.0.1:$port?pkt_size=1316" &
+  "$dir/zerocast" verify --json --decoder software --seconds "$seconds" --timeout 30 "udp://127.0.0.1:$port" |
+    jq -c '{p50: .latency_ms.p50, p99: .latency_ms.max}'
 }
 
 # Sourced for `measured`, or run.

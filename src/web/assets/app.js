@@ -1,6 +1,7 @@
 /// The page: who comes in, what the keys and buttons do, and what is said where there is no picture.
 
-import {Connection, log_in, log_out, token_of} from './net.js';
+import {enter, entered, net, take_token} from './early.js';
+import {log_out, token_of} from './net.js';
 import {Viewer} from './viewer.js';
 import {Panel, state_title} from './panel.js';
 import {Overlay} from './overlay.js';
@@ -28,7 +29,7 @@ const message = new Message();
 let lock = null;
 let was_in = false;
 
-const net = new Connection({
+const on_net = {
   open: () => {
     was_in = true;
     body.dataset.state = 'in';
@@ -47,7 +48,7 @@ const net = new Connection({
     changed();
   },
   refused: (why) => show_login(why, was_in ? 'That token is no longer valid.' : ''),
-});
+};
 const viewer = new Viewer(net, by_id('canvas'), by_id('video'), {
   changed: () => changed(),
   size: () => fit_one(),
@@ -221,28 +222,16 @@ function show_login(why, wrong_text) {
   changed();
 }
 
-function enter() {
+/// After a token was shown; `said` as log_in() says it.
+function told(said) {
+  if (said !== 'in') return show_login(said, 'This token is not valid. Take the link that zerocast view prints now.');
   set_hidden(by_id('login'), true);
-  net.connect();
   changed();
-}
-
-async function present(token) {
-  const said = await log_in(token);
-  if (said === 'in') enter();
-  else show_login(said, 'This token is not valid. Take the link that zerocast view prints now.');
-}
-
-async function begin() {
-  const token = token_of(location.hash);
-  if (location.hash) history.replaceState(null, '', location.pathname + location.search);
-  if (token) await present(token);
-  else enter();  // the cookie of another time may be enough
 }
 
 by_id('login-form').onsubmit = async (event) => {
   event.preventDefault();
-  await present(token_of(by_id('token').value));
+  told(await enter(token_of(by_id('token').value)));
   by_id('token').value = '';
 };
 by_id('logout-button').onclick = async () => {
@@ -268,7 +257,7 @@ by_id('help-button').onclick = () => by_id('help').showModal();
 set_hidden(by_id('full-button'), !document.documentElement.requestFullscreen && !viewer.video.webkitEnterFullscreen);
 set_hidden(by_id('apart-button'), !apart.possible);
 stage.ondblclick = full_screen;
-addEventListener('hashchange', begin);
+addEventListener('hashchange', async () => { if (location.hash) told(await enter(take_token())); });
 addEventListener('online', () => net.hurry());
 addEventListener('resize', fit_one);
 document.addEventListener('visibilitychange', () => {
@@ -316,4 +305,6 @@ window.zerocast = {
   get audio() { return {...viewer.sound.state, muted: viewer.sound.muted, blocked: viewer.sound.blocked}; },
 };
 
-begin();
+net.listen(on_net);
+const said = await entered;
+if (said !== 'in') told(said);  // else a refusal may have been heard already

@@ -64,9 +64,10 @@ export async function log_out() {
   try { await fetch('logout', {method: 'POST'}); } catch { /* It is gone: so is the cookie's use. */ }
 }
 
-/// `on`: {event(message), packet(buffer), open(), lost(), refused(why)}.
+/// What happens is kept until somebody listens, so that a page can call while the rest of it still loads.
 export class Connection {
-  #on;
+  #on = null;
+  #early = [];
   #socket = null;
   #orders = new Map();
   #next_order = 1;
@@ -78,7 +79,11 @@ export class Connection {
   #wanted = false;
   clock = new ServerClock();
 
-  constructor(on) { this.#on = on; }
+  /// `on`: {event(message), packet(buffer), open(), lost(), refused(why)}.
+  listen(on) {
+    this.#on = on;
+    for (const [name, argument] of this.#early.splice(0)) on[name](argument);
+  }
 
   get open() { return this.#socket?.readyState === WebSocket.OPEN; }
 
@@ -96,11 +101,11 @@ export class Connection {
       opened = true;
       this.#wait = kFirstWaitMs;
       this.#start_pings();
-      this.#on.open();
+      this.#tell('open');
     };
     socket.onmessage = ({data}) => {
       if (typeof data === 'string') this.#told(data);
-      else if (data.byteLength >= kHeader) this.#on.packet(data);
+      else if (data.byteLength >= kHeader) this.#tell('packet', data);
     };
     socket.onclose = () => {
       if (this.#socket === socket) this.#closed(opened);
@@ -149,7 +154,7 @@ export class Connection {
       else order.reject(new Error(message.message ?? 'The server refused.'));
       return;
     }
-    this.#on.event(message);
+    this.#tell('event', message);
   }
 
   #start_pings() {
@@ -190,15 +195,20 @@ export class Connection {
       if (!this.#wanted || this.#socket) return;
       if (why !== 'in' && why !== 'away') {
         this.#wanted = false;
-        this.#on.refused(why);
+        this.#tell('refused', why);
         return;
       }
     }
     const wait = this.#wait * (0.8 + 0.4 * Math.random());
     this.#wait = Math.min(this.#wait * 1.8, kLongestWaitMs);
-    this.#on.lost();
+    this.#tell('lost');
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.connect(), wait);
+  }
+
+  #tell(name, argument) {
+    if (this.#on) this.#on[name](argument);
+    else this.#early.push([name, argument]);
   }
 
   #forget_orders() {

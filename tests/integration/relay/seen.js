@@ -41,6 +41,7 @@
     span: pictures.at(-1).frame - pictures[0].frame,
     bars: Math.max(...pictures.map((one) => one.bars)),  // the box that moves hides one or two at a time
     delay_ms: Math.round(delays[Math.floor(delays.length / 2)]),
+    p99_ms: Math.round(delays[Math.floor(delays.length * 0.99)]),
     worst_ms: Math.round(delays.at(-1)),
     sound: video.srcObject.getAudioTracks().map((track) => track.readyState),
   };

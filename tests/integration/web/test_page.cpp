@@ -1,7 +1,7 @@
 // What a real browser shows of a real session.
+#include "integration/web/page_rig.h"
 #include "integration/web/web_rig.h"
 #include "media/test_mark.h"
-#include "support/chromium.h"
 
 #include <nlohmann/json.hpp>
 
@@ -18,25 +18,6 @@ using namespace zc::test;
 namespace {
 
 constexpr Size kSize{320, 180};
-
-std::unique_ptr<Chromium> browser() {
-  auto chromium = Chromium::start();
-  if (!chromium && chromium.error().kind == ErrorKind::NotFound) SKIP(chromium.error().message());
-  if (!chromium) FAIL(chromium.error().message());
-  return *std::move(chromium);
-}
-
-Page open(Chromium& chromium, const std::string& url) {
-  auto page = chromium.open(url);
-  if (!page) FAIL(page.error().message());
-  return *std::move(page);
-}
-
-void wait_until(Page& page, const std::string& expression) {
-  const auto came = page.wait_until(expression);
-  INFO(expression);
-  if (!came) FAIL(came.error().message() << "\n" << page.said());
-}
 
 /// The canvas as it is now: red, green and blue of each pixel, top left first.
 std::vector<int> pixels(Page& page) {

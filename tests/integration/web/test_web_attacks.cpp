@@ -50,6 +50,8 @@ TEST_CASE("nothing of a session is shown without a token that is good") {
 
   CHECK(status_of(login(rig, "")) == "HTTP/1.1 401 Unauthorized");
   CHECK(upgrade(rig, "/ws", "") == "HTTP/1.1 401 Unauthorized");
+  CHECK(status_of(rig.get("/ws")) == "HTTP/1.1 401 Unauthorized");  // a page is told why
+  CHECK(status_of(rig.get("/ws?token=" + good)) == "HTTP/1.1 426 Upgrade Required");
   CHECK(status_of(rig.get("/snapshot/" + session + ".png")) == "HTTP/1.1 401 Unauthorized");
   // Over long ago, and with the signature of another one.
   CHECK(status_of(login(rig, "c1" + good.substr(good.find('.')))) == "HTTP/1.1 401 Unauthorized");

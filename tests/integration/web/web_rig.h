@@ -43,7 +43,9 @@ class OwnFolders {
 
 class WebRig {
  public:
-  explicit WebRig(std::vector<std::string> arguments = {}) : daemon_(), folders_(daemon_.path("own")) {
+  /// `config`: of the daemon and the server, as a file's text.
+  explicit WebRig(std::vector<std::string> arguments = {}, const std::string& config = "")
+      : daemon_(config), folders_(daemon_.path("own")) {
     std::vector<std::string> command{ZEROCAST_PROGRAM, "view", "--listen", address()};
     command.insert(command.end(), arguments.begin(), arguments.end());
     auto process = ChildProcess::start(command, daemon_.path("view.log"));
@@ -62,6 +64,9 @@ class WebRig {
   [[nodiscard]] std::string log() const {
     std::ifstream file(daemon_.path("view.log"));
     return {std::istreambuf_iterator<char>(file), {}};
+  }
+  [[nodiscard]] std::filesystem::path key_file() const {
+    return daemon_.path("own") + "/XDG_STATE_HOME/zerocast/view.key";
   }
   /// As `zerocast view --link` prints it.
   [[nodiscard]] std::string link(std::vector<std::string> more = {}) {

@@ -7,9 +7,11 @@
 #include <catch2/generators/catch_generators.hpp>
 
 #include <algorithm>
+#include <cstddef>
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <vector>
 
 using namespace zc;
 using namespace zc::test;
@@ -236,4 +238,99 @@ TEST_CASE("what is no stream is told in one line") {
   CHECK(error_of("gopher://127.0.0.1:7").kind == ErrorKind::Invalid);
   CHECK(error_of("udp://127.0.0.1:47913").kind == ErrorKind::Timeout);
   CHECK(error_of("tcp://127.0.0.1:9").kind == ErrorKind::Lost);
+}
+
+namespace {
+
+/// x264's sequence parameter set up to its VUI, without one, and what follows it (ITU-T H.264 7.3.2.1.1).
+std::vector<std::byte> without_usability(const std::vector<std::byte>& headers) {
+  std::vector<bool> bits;
+  const auto start = std::ranges::find(headers, std::byte{0x67});
+  auto end = start;
+  unsigned zeros = 0;
+  for (; end != headers.end() && !(zeros >= 2 && *end <= std::byte{1}); ++end) {
+    const bool prevention = zeros >= 2 && *end == std::byte{3};
+    zeros = *end == std::byte{0} ? zeros + 1 : 0;
+    if (prevention) continue;
+    for (unsigned bit = 8; bit-- > 0;) bits.push_back((std::to_integer<unsigned>(*end) >> bit & 1U) != 0);
+  }
+  end -= zeros;  // of the next start code
+  std::size_t at = 32;
+  const auto ue = [&] {
+    unsigned length = 0;
+    while (!bits.at(at)) ++length, ++at;
+    unsigned value = 0;
+    for (unsigned i = 0; i <= length; ++i) value = value * 2 + (bits.at(at++) ? 1 : 0);
+    return value - 1;
+  };
+  ue();
+  if (std::to_integer<unsigned>(start[1]) >= 100) {
+    for (int i = 0; i < 3; ++i) ue();
+    at += 2;
+  }
+  ue();
+  if (ue() == 0) ue();
+  ue();
+  at += 1;
+  ue();
+  ue();
+  at += 2;
+  if (bits.at(at++)) {
+    for (int i = 0; i < 4; ++i) ue();
+  }
+  bits.resize(at);
+  bits.push_back(false);  // no VUI
+  bits.push_back(true);   // the end
+  while (bits.size() % 8 != 0) bits.push_back(false);
+  std::vector<std::byte> result(headers.begin(), start);
+  for (std::size_t i = 0; i < bits.size(); i += 8) {
+    unsigned byte = 0;
+    for (std::size_t j = 0; j < 8; ++j) byte = byte * 2 + (bits[i + j] ? 1 : 0);
+    result.push_back(static_cast<std::byte>(byte));
+  }
+  result.insert(result.end(), end, headers.end());
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("a header that lets decoders wait for an order that no picture has is a fault") {
+  Clip clip = make_clip({.low_latency = true});
+  const TemporaryFolder folder;
+  write_file(folder.file("told.mkv"), Container::Mkv, clip);
+  const VerifyReport told = verified(folder.file("told.mkv"));
+  CHECK(faults_of(told).empty());
+  REQUIRE(told.reordering);
+  CHECK(told.reordering->pictures == 0U);
+  CHECK_FALSE(told.reordered);
+
+  clip.stream.extradata = without_usability(clip.stream.extradata);
+  write_file(folder.file("not.mkv"), Container::Mkv, clip);
+  const VerifyReport report = verified(folder.file("not.mkv"));
+  CHECK(faults_of(report) == "reorder 1");
+  REQUIRE(report.reordering);
+  CHECK_FALSE(report.reordering->pictures);
+  CHECK(report.reordering->expected > 0);
+  verify::VerifyOptions lenient;
+  lenient.allowed = {verify::FaultKind::Reorder};
+  CHECK(faults_of(verified(folder.file("not.mkv"), lenient)).empty());
+}
+
+TEST_CASE("B-frames that a header announces are no fault") {
+  const TemporaryFolder folder;
+  write_file(folder.file("clip.mp4"), Container::Mp4, make_clip({.preset = Preset::Quality, .options = {{"bf", "3"}}}));
+  const VerifyReport report = verified(folder.file("clip.mp4"));
+  CHECK(faults_of(report).empty());
+  REQUIRE(report.reordering);
+  CHECK(report.reordering->pictures.value_or(0) > 0);
+  CHECK(report.reordered);
+}
+
+TEST_CASE("pictures beyond the level of their header are a fault") {
+  const TemporaryFolder folder;
+  // 240 macroblocks of 99, 4800 a second of 1485.
+  write_file(folder.file("clip.mkv"), Container::Mkv, make_clip({.low_latency = true, .options = {{"level", "10"}}}));
+  const VerifyReport report = verified(folder.file("clip.mkv"));
+  CHECK(report.level == 10);
+  CHECK(faults_of(report) == "level 1, level 1");
 }
