@@ -33,7 +33,7 @@ Data* data_of(wl_resource* resource) {
 struct CaptureServer::Screen {
   CaptureServer* server = nullptr;
   Output output;
-  std::vector<std::uint32_t> pixels;
+  std::vector<std::uint32_t> pixels = {};
   wl_global* global = nullptr;
 };
 
@@ -42,7 +42,7 @@ struct CaptureServer::Session {
   CaptureServer* server = nullptr;
   Screen* screen = nullptr;
   wl_resource* resource = nullptr;  ///< ext's
-  std::vector<Rect> changed;
+  std::vector<Rect> changed = {};
   bool first = true;
   bool has_frame = false;
 };
@@ -53,10 +53,10 @@ struct CaptureServer::Copy {
   Session* session = nullptr;
   wl_resource* resource = nullptr;
   wl_resource* buffer = nullptr;
-  std::vector<Rect> stale;
+  std::vector<Rect> stale = {};
   bool asked = false;
   bool with_damage = true;
-  Size told;  ///< what the client was told to make its buffer of
+  Size told = {};  ///< what the client was told to make its buffer of
 };
 
 struct CaptureRequests {

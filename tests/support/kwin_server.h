@@ -18,9 +18,9 @@ namespace zc::test {
 class KWinServer {
  public:
   struct Options {
-    int version = 3;                     ///< of the protocol; 0: it is not offered
-    std::uint32_t node = 42;             ///< of every stream
-    std::optional<std::string> refusal;  ///< what it says instead
+    int version = 3;                                    ///< of the protocol; 0: it is not offered
+    std::uint32_t node = 42;                            ///< of every stream
+    std::optional<std::string> refusal = std::nullopt;  ///< what it says instead
   };
   /// Listens at `path`, with the outputs DP-1 at 0,0 640x360 and DP-2 at 640,0 with twice the pixels.
   KWinServer(const std::string& path, Options options);

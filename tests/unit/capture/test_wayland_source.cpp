@@ -14,6 +14,8 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <tuple>
+#include <vector>
 
 using namespace zc;
 using namespace zc::test;
