@@ -17,7 +17,6 @@ struct WaylandSourceOptions {
   /// Logical px of the desktop; several outputs that it touches become one picture.
   std::optional<Rect> region = std::nullopt;
   std::stop_token stop = {};  ///< ends the waits in start()
-};  ///< ends the waits in start()
 };
 
 /// Outputs or a window that the Wayland compositor copies into our buffers itself, without a dialog and without
