@@ -7,8 +7,9 @@
 
 namespace zc {
 
-void HandShake::begin(bool we_choose) {
+void HandShake::begin(bool we_choose, std::optional<Size> size) {
   *this = {};
+  only_size_ = size;
   we_choose_ = we_choose;
 }
 

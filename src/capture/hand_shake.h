@@ -43,7 +43,9 @@ class HandShake {
   static constexpr unsigned kMostFormats = 60;
 
   /// For a new producer: nothing is known of it. `we_choose`: it leaves the choice of a modifier to the consumer.
-  void begin(bool we_choose);
+  /// `size`: no other is wanted.
+  void begin(bool we_choose, std::optional<Size> size = std::nullopt);
+  [[nodiscard]] std::optional<Size> only_size() const { return only_size_; }
   /// Explicit synchronisation is possible on this side: it is asked for until the producer fails with it.
   void allow_timelines() { can_timelines_ = true; }
 
@@ -90,6 +92,7 @@ class HandShake {
 
   FormatOffer wanted_;
   FormatOffer offer_;
+  std::optional<Size> only_size_;
   bool we_choose_ = false;
   bool can_timelines_ = false;
   bool no_timelines_ = false;

@@ -1,9 +1,11 @@
 #include "capture/make_source.h"
 
 #include "base/log.h"
+#include "capture/cast_source.h"
 #include "capture/pipewire_source.h"
 #include "capture/portal_source.h"
 #include "capture/test_source.h"
+#include "capture/wayland_source.h"
 
 #include <fmt/format.h>
 
@@ -12,11 +14,20 @@
 namespace zc {
 namespace {
 
-Result<std::unique_ptr<Source>> make(const TestSpec& spec, const SourceOptions& /*options*/) {
+/// What is nowhere on the desktop has no part of it.
+std::unexpected<Error> no_region(const auto& spec) {
+  return fail(
+      ErrorKind::Invalid, "--region",
+      fmt::format("{} has no place on the desktop; --crop takes a part of its picture", to_string(SourceSpec(spec))));
+}
+
+Result<std::unique_ptr<Source>> make(const TestSpec& spec, const SourceOptions& options) {
+  if (options.region) return no_region(spec);
   return make_test_source(spec);
 }
 
 Result<std::unique_ptr<Source>> make(const NodeSpec& spec, const SourceOptions& options) {
+  if (options.region) return no_region(spec);
   const auto node = [&](auto which, std::string description) {
     return make_pipewire_source(PipeWireTarget{.remote = {}, .node = std::move(which)}, "node", std::move(description),
                                 options.stop);
@@ -42,6 +53,7 @@ Result<std::unique_ptr<Source>> make(const PortalSpec& spec, const SourceOptions
   portal.cursor = options.cursor;
   portal.persist = options.persist;
   portal.slot = options.restore_slot;
+  portal.region = options.region;
   portal.stop = options.stop;
   if (options.persist == Persist::UntilRevoked) {
     if (auto tokens = RestoreTokens::in_state_home()) {
@@ -51,6 +63,23 @@ Result<std::unique_ptr<Source>> make(const PortalSpec& spec, const SourceOptions
     }
   }
   return make_portal_source(std::move(portal));
+}
+
+Result<std::unique_ptr<Source>> make(const WaylandSpec& spec, const SourceOptions& options) {
+  return make_wayland_source(spec, {.cursor = options.cursor, .region = options.region, .stop = options.stop});
+}
+
+Result<std::unique_ptr<Source>> make(const CastSpec& spec, const SourceOptions& options) {
+  CastSpec wanted = spec;
+  if (options.region) {
+    const auto* output = std::get_if<CastSpec::Output>(&spec.what);
+    if (output == nullptr || !output->name.empty()) {
+      return fail(ErrorKind::Invalid, "--region",
+                  fmt::format("it is a part of the whole desktop: it goes with '{}'", to_string(spec.desktop)));
+    }
+    wanted.what = CastSpec::Area{*options.region};
+  }
+  return make_cast_source(std::move(wanted), options.cursor, options.stop);
 }
 
 }  // namespace

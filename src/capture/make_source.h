@@ -5,27 +5,31 @@
 #include "capture/portal_choice.h"
 #include "capture/source.h"
 #include "capture/source_spec.h"
+#include "media/geometry.h"
 
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 
 namespace zc {
 
 struct SourceOptions {
-  /// Portal only: a node draws its pointer, or sends it, as it likes.
+  /// A node draws its pointer, or sends it, as it likes.
   CursorMode cursor = CursorMode::Embedded;
   /// Portal only: how long the desktop remembers what the user chose. UntilRevoked keeps a restore token in
   /// RestoreTokens::in_state_home(); Never neither reads nor writes it.
   Persist persist = Persist::UntilRevoked;
   /// Portal only: which restore token, RestoreTokens::good_slot().
   std::string restore_slot = "default";
+  /// Only this part of the desktop, in its logical px.
+  std::optional<Rect> region;
   /// Ends the waits in Source::start(), which may be as long as a person thinks about a dialog.
   std::stop_token stop;
 };
 
 /// Makes the source, without contacting anything yet: that is Source::start().
-/// Invalid: a slot name that cannot be one.
+/// Invalid: a slot name that cannot be one; a region of a source that has no place on the desktop.
 [[nodiscard]] Result<std::unique_ptr<Source>> make_source(const SourceSpec& spec, const SourceOptions& options = {});
 
 }  // namespace zc

@@ -48,23 +48,27 @@ std::optional<Rational> limit_of(const FormatOffer& offer) {
   return real ? std::optional(offer.max_rate) : std::nullopt;
 }
 
-void end_format(ObjectBuilder& b, const FormatOffer& offer, std::optional<Rational> limit) {
+void end_format(ObjectBuilder& b, const FormatOffer& offer, std::optional<Rational> limit, std::optional<Size> size) {
   const Size preferred{std::clamp(offer.preferred_size.width, 1U, kMaxEdgePx),
                        std::clamp(offer.preferred_size.height, 1U, kMaxEdgePx)};
   const Rational rate = at_most(offer.preferred_rate, limit.value_or(kUnlimitedRate));
-  b.add_size_range(SPA_FORMAT_VIDEO_size, preferred, {1, 1}, {kMaxEdgePx, kMaxEdgePx})
-      .add_rate_range(SPA_FORMAT_VIDEO_framerate, rate, {0, 1}, kUnlimitedRate);
+  if (size) {
+    b.add_size(SPA_FORMAT_VIDEO_size, *size);
+  } else {
+    b.add_size_range(SPA_FORMAT_VIDEO_size, preferred, {1, 1}, {kMaxEdgePx, kMaxEdgePx});
+  }
+  b.add_rate_range(SPA_FORMAT_VIDEO_framerate, rate, {0, 1}, kUnlimitedRate);
   // No range: its ends would become the choice where the producer's own range is empty.
   if (limit) b.add_rate(SPA_FORMAT_VIDEO_maxFramerate, *limit);
 }
 
 /// One EnumFormat; without modifiers: in shared memory.
 PodPtr make_format(const FormatOffer& offer, PixelFormat format, std::span<const std::uint64_t> modifiers,
-                   std::optional<Rational> limit) {
+                   std::optional<Rational> limit, std::optional<Size> size) {
   ObjectBuilder b(SPA_TYPE_OBJECT_Format, SPA_PARAM_EnumFormat);
   begin_format(b, format);
   if (!modifiers.empty()) b.add_long_enum(SPA_FORMAT_VIDEO_modifier, modifiers, kModifierFlags);
-  end_format(b, offer, limit);
+  end_format(b, offer, limit, size);
   return b.finish();
 }
 
@@ -167,15 +171,15 @@ PodPtr make_sync_meta() {
 
 }  // namespace
 
-Result<std::vector<PodPtr>> make_format_params(const FormatOffer& offer, PodPtr fixated) {
+Result<std::vector<PodPtr>> make_format_params(const FormatOffer& offer, PodPtr fixated, std::optional<Size> size) {
   std::vector<PodPtr> params;
   if (fixated) params.push_back(std::move(fixated));
   const std::size_t before = params.size();
   const std::optional<Rational> limit = limit_of(offer);
   const auto add = [&](PixelFormat format, std::span<const std::uint64_t> modifiers) {
     if (spa_video_format_of(format) == 0) return;
-    if (limit) params.push_back(make_format(offer, format, modifiers, limit));
-    params.push_back(make_format(offer, format, modifiers, std::nullopt));
+    if (limit) params.push_back(make_format(offer, format, modifiers, limit, size));
+    params.push_back(make_format(offer, format, modifiers, std::nullopt, size));
   };
   for (const FormatOffer::Entry& entry : offer.formats) {
     if (!entry.modifiers.empty()) add(entry.format, entry.modifiers);
@@ -225,7 +229,7 @@ Result<NegotiatedFormat> parse_format(const spa_pod* param) {
   return format;
 }
 
-PodPtr make_fixation(const NegotiatedFormat& open, const FormatOffer& offer) {
+PodPtr make_fixation(const NegotiatedFormat& open, const FormatOffer& offer, std::optional<Size> size) {
   const auto entry = std::ranges::find_if(
       offer.formats, [&](const FormatOffer::Entry& e) { return e.format == open.format && !e.modifiers.empty(); });
   if (entry == offer.formats.end()) return nullptr;
@@ -236,7 +240,7 @@ PodPtr make_fixation(const NegotiatedFormat& open, const FormatOffer& offer) {
   begin_format(b, open.format);
   b.add_long(SPA_FORMAT_VIDEO_modifier, static_cast<std::int64_t>(*ours), SPA_POD_PROP_FLAG_MANDATORY);
   const std::optional<Rational> limit = limit_of(offer);
-  end_format(b, offer, limit && open.max_rate == *limit ? limit : std::nullopt);
+  end_format(b, offer, limit && open.max_rate == *limit ? limit : std::nullopt, size);
   return b.finish();
 }
 

@@ -26,8 +26,10 @@ inline constexpr std::uint32_t kMaxEdgePx = 32'768;
 /// throttle to (KWin, Mutter, wlroots' portal); then without the property, for those whose own range does not hold it
 /// (a screen of a lower rate; wlroots' portal on a headless output states the range 1 to 0). The framerate, which
 /// cameras have, is not limited: another rate of theirs can mean another size.
+/// `size`: no other is offered; a producer that draws for its consumer takes it.
 /// Invalid: the offer names no format, or only unknown ones.
-[[nodiscard]] Result<std::vector<PodPtr>> make_format_params(const FormatOffer& offer, PodPtr fixated = nullptr);
+[[nodiscard]] Result<std::vector<PodPtr>> make_format_params(const FormatOffer& offer, PodPtr fixated = nullptr,
+                                                             std::optional<Size> size = std::nullopt);
 
 /// The Format that both sides agreed on.
 struct NegotiatedFormat {
@@ -48,7 +50,8 @@ struct NegotiatedFormat {
 
 /// The EnumFormat that answers needs_fixation(): the same format at the same limit with one modifier, the first of the
 /// offer's list for that format which the producer left open. nullptr when none of ours is among them.
-[[nodiscard]] PodPtr make_fixation(const NegotiatedFormat& open, const FormatOffer& offer);
+[[nodiscard]] PodPtr make_fixation(const NegotiatedFormat& open, const FormatOffer& offer,
+                                   std::optional<Size> size = std::nullopt);
 
 /// Buffers: MemFd, or DmaBuf when a modifier was negotiated; never MemPtr, which only works inside one process.
 /// `timelines`: only for a producer that adds acquire and release timelines. Offered first, then one without: whoever

@@ -198,7 +198,7 @@ Result<void> PipeWireSource::begin(const FormatOffer& offer) {
   connection_->run([this] {
     retry_ = pw_loop_add_event(connection_->loop(), &PipeWireSource::try_again, this);
     kicker_ = pw_loop_add_timer(connection_->loop(), &PipeWireSource::kick, this);
-    hand_shake_.begin(node_.we_choose_modifier);
+    hand_shake_.begin(node_.we_choose_modifier, target_.size);
   });
   return receive(offer, deadline);
 }

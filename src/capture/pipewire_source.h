@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <variant>
@@ -34,6 +35,7 @@ struct PipeWireTarget {
   /// The source's first start() uses it up.
   UniqueFd remote;
   std::variant<NodeId, ObjectSerial, NodeName> node;
+  std::optional<Size> size = std::nullopt;  ///< no other is wanted: of a producer that draws for its consumer
 };
 
 /// A source of the video frames of one node. Nothing is connected before start().

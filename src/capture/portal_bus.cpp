@@ -71,17 +71,17 @@ std::unexpected<Error> fail_bus(int negative_errno, std::string operation) {
             gone ? "the connection to the session bus broke" : std::generic_category().message(code)});
 }
 
-Result<std::unique_ptr<PortalBus>> PortalBus::connect() {
+Result<std::unique_ptr<PortalBus>> PortalBus::connect(std::string peer) {
   UniqueFd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wake) return fail_errno(errno, "make an eventfd");
   sd_bus* raw = nullptr;
   if (const int r = sd_bus_open_user(&raw); r < 0) {
-    return std::unexpected(Error{ErrorKind::NotFound, ErrorDomain::DBus, -r, "reach the desktop portal",
+    return std::unexpected(Error{ErrorKind::NotFound, ErrorDomain::DBus, -r, "reach " + peer,
                                  fmt::format("there is no session bus ({}): is this a desktop session, and is "
                                              "DBUS_SESSION_BUS_ADDRESS right?",
                                              std::generic_category().message(-r))});
   }
-  return std::unique_ptr<PortalBus>(new PortalBus(BusPtr(raw), std::move(wake)));
+  return std::unique_ptr<PortalBus>(new PortalBus(std::move(peer), BusPtr(raw), std::move(wake)));
 }
 
 Result<void> PortalBus::run_until(const std::function<bool()>& done, std::optional<Nanoseconds> within,
@@ -95,7 +95,7 @@ Result<void> PortalBus::run_until(const std::function<bool()>& done, std::option
     if (processed < 0) return fail_bus(processed, operation);
     if (processed > 0) continue;
     if (deadline && monotonic_now() >= *deadline) {
-      return fail(ErrorKind::Timeout, operation, "the desktop portal does not answer");
+      return fail(ErrorKind::Timeout, operation, peer_ + " does not answer");
     }
     if (auto slept = sleep(deadline, operation); !slept) return slept;
   }

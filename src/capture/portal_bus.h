@@ -1,5 +1,5 @@
 // One connection to the session bus, driven by whoever waits on it: sd-bus in RAII, with waits that end. Private to the
-// portal client.
+// clients of portal and compositor.
 #pragma once
 
 #include "base/clock.h"
@@ -33,8 +33,8 @@ using SlotPtr = std::unique_ptr<sd_bus_slot, SdBusFree>;
 /// Used by one thread at a time (sd-bus is not thread-safe); may be handed from one to the next.
 class PortalBus {
  public:
-  /// NotFound: there is no session bus.
-  [[nodiscard]] static Result<std::unique_ptr<PortalBus>> connect();
+  /// `peer`: who is to be spoken with, for messages. NotFound: there is no session bus.
+  [[nodiscard]] static Result<std::unique_ptr<PortalBus>> connect(std::string peer = "the desktop portal");
 
   [[nodiscard]] sd_bus* get() const { return bus_.get(); }
 
@@ -52,10 +52,12 @@ class PortalBus {
                        const char* method) noexcept;
 
  private:
-  PortalBus(BusPtr bus, UniqueFd wake) : bus_(std::move(bus)), wake_(std::move(wake)) {}
+  PortalBus(std::string peer, BusPtr bus, UniqueFd wake)
+      : peer_(std::move(peer)), bus_(std::move(bus)), wake_(std::move(wake)) {}
   /// Sleeps until the bus or the wake-up has something, at most until `deadline`.
   [[nodiscard]] Result<void> sleep(std::optional<Nanoseconds> deadline, const std::string& operation);
 
+  const std::string peer_;
   BusPtr bus_;
   UniqueFd wake_;  ///< eventfd: a stop was requested
 };

@@ -1,7 +1,8 @@
 #include "capture/portal_source.h"
 
 #include "base/log.h"
-#include "capture/screen_nudge.h"
+#include "capture/end_once.h"
+#include "capture/region.h"
 
 #include <fmt/format.h>
 
@@ -13,34 +14,18 @@ namespace {
 
 spdlog::logger& log() { return logger("capture"); }
 
-/// Stands between the stream and the session on one side, each with its thread, and the listener on the other: one call
-/// at a time, and none after the end.
-class EndOnce final : public SourceListener {
- public:
-  explicit EndOnce(SourceListener& listener) : listener_(listener) {}
-
-  void on_frame(Frame frame) override {
-    const std::lock_guard lock(mutex_);
-    if (ended_) return;
-    if (frame.has_image() && std::exchange(awaited_, false)) nudge_.done();
-    listener_.on_frame(std::move(frame));
+/// Where the region lies in the stream. Invalid: not in it, or nobody says where that is.
+Result<PlacedRegion> place_region(const Rect& region, const StreamIdentity& identity) {
+  if (!identity.position || !identity.size) {
+    return fail(ErrorKind::Invalid, "--region",
+                "the desktop does not say where on it this is; choose a monitor, or take a part by --crop");
   }
-  void on_state(SourceState state, const Error* error) override {
-    const std::lock_guard lock(mutex_);
-    if (ended_) return;
-    ended_ = state == SourceState::Ended;
-    awaited_ = state == SourceState::Streaming;
-    awaited_ ? nudge_.begun() : nudge_.done();
-    listener_.on_state(state, error);
-  }
-
- private:
-  SourceListener& listener_;
-  std::mutex mutex_;
-  bool ended_ = false;
-  bool awaited_ = false;  ///< the first picture of a stream is
-  ScreenNudge nudge_;
-};
+  const Rect place{identity.position->x, identity.position->y, identity.size->width, identity.size->height};
+  if (!intersect(region, place).empty()) return PlacedRegion{region, place};
+  return fail(
+      ErrorKind::Invalid, "--region",
+      fmt::format("{} is not on the monitor that was chosen, which is at {}", region_text(region), region_text(place)));
+}
 
 class PortalSource final : public Source {
  public:
@@ -64,6 +49,12 @@ class PortalSource final : public Source {
     const std::string what = describe(grant.identity, grant.asked_types);
     report(grant, remembered, what);
     keep(grant);
+    std::optional<PlacedRegion> region;
+    if (options_.region) {
+      auto placed = place_region(*options_.region, grant.identity);
+      if (!placed) return std::unexpected(std::move(placed.error()));
+      region = *placed;
+    }
 
     PipeWireTarget target{.remote = std::move(grant.remote), .node = PipeWireTarget::NodeId{grant.node}};
     if (grant.serial) target.node = PipeWireTarget::ObjectSerial{*grant.serial};
@@ -74,7 +65,7 @@ class PortalSource final : public Source {
       const std::lock_guard lock(mutex_);
       stream_ = std::move(*stream);
     }
-    relay_ = std::make_unique<EndOnce>(listener);
+    relay_ = std::make_unique<EndOnce>(listener, region);
     if (auto started = stream_->start(offer, *relay_); !started) {
       stream_->stop();
       return started;

@@ -25,7 +25,8 @@ struct PortalSourceOptions {
   Persist persist = Persist::UntilRevoked;
   std::optional<RestoreTokens> tokens;
   std::string slot = "default";
-  std::stop_token stop;  ///< ends the waits in start(), the one for the user too
+  std::optional<Rect> region;  ///< only this part of the desktop, in its logical px
+  std::stop_token stop;        ///< ends the waits in start(), the one for the user too
   Nanoseconds answer_within = PortalWish{}.answer_within;
   StreamFactory make_stream = make_pipewire_source;
 };
@@ -33,6 +34,8 @@ struct PortalSourceOptions {
 /// A screen through the desktop's portal. Each start() is a session of its own: it may put up the desktop's dialog and
 /// wait for it (see PortalSession::open() for the errors), or restores what the user chose last time; the log says what
 /// came back and warns when it is something else.
+///
+/// A region of a stream whose place the desktop does not tell, or which is not in it, is Invalid.
 ///
 /// Ends with Lost when the PipeWire stream ends or when the desktop ends the session, whichever is told first; the
 /// listener hears of one end only, and of nothing after it.

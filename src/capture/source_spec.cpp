@@ -217,6 +217,11 @@ struct Kind {
 constexpr std::array kKinds = {
     Kind{"portal", kPortalForm, parse_portal},
     Kind{"node", kNodeForm, parse_node},
+    Kind{"wayland", kWaylandForm, [](std::string_view rest) -> Result<SourceSpec> { return parse_wayland(rest); }},
+    Kind{"kwin", kKWinForm,
+         [](std::string_view rest) -> Result<SourceSpec> { return parse_cast(CastSpec::Desktop::KWin, rest); }},
+    Kind{"mutter", kMutterForm,
+         [](std::string_view rest) -> Result<SourceSpec> { return parse_cast(CastSpec::Desktop::Mutter, rest); }},
     Kind{"test", kTestForm, parse_test},
 };
 

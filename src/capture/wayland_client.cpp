@@ -93,11 +93,19 @@ Result<void> WaylandClient::find_globals(Nanoseconds deadline) {
           [](void* data, wl_registry* /*registry*/, std::uint32_t name, const char* interface, std::uint32_t version) {
             static_cast<std::vector<Global>*>(data)->push_back({name, interface, version});
           },
-      .global_remove = [](void* /*data*/, wl_registry* /*registry*/, std::uint32_t /*name*/) {}};
+      .global_remove =
+          [](void* data, wl_registry* /*registry*/, std::uint32_t name) {
+            std::erase_if(*static_cast<std::vector<Global>*>(data), [&](const Global& g) { return g.name == name; });
+          }};
   registry_.reset(wl_display_get_registry(display_.get()));
   if (!registry_) return fail_errno(ENOMEM, kOperation);
   wl_registry_add_listener(registry_.get(), &kListener, globals_.get());
   return roundtrip(deadline);
+}
+
+const WaylandClient::Global* WaylandClient::find(std::string_view interface) const {
+  const auto found = std::ranges::find(*globals_, interface, &Global::interface);
+  return found == globals_->end() ? nullptr : &*found;
 }
 
 void* WaylandClient::bind_proxy(const Global& global, const wl_interface& interface, std::uint32_t version) {
@@ -121,9 +129,10 @@ Result<void> WaylandClient::wait(Nanoseconds deadline, const std::function<bool(
     if (wl_display_prepare_read(display) != 0) continue;  // more events are there
     // Where it takes nothing any more, its last words are read all the same.
     static_cast<void>(wl_display_flush(display));
-    pollfd waiting{wl_display_get_fd(display), POLLIN, 0};
-    const auto ms = std::chrono::ceil<std::chrono::milliseconds>(std::min(left, kLook)).count();
-    if (::poll(&waiting, 1, static_cast<int>(ms)) <= 0) {
+    std::array<pollfd, 2> waiting{pollfd{wl_display_get_fd(display), POLLIN, 0}, pollfd{wake_, POLLIN, 0}};
+    const Nanoseconds nap = wake_ >= 0 ? std::min<Nanoseconds>(left, std::chrono::hours(1)) : std::min(left, kLook);
+    const auto ms = std::chrono::ceil<std::chrono::milliseconds>(nap).count();
+    if (::poll(waiting.data(), waiting.size(), static_cast<int>(ms)) <= 0 || waiting[0].revents == 0) {
       wl_display_cancel_read(display);
     } else if (wl_display_read_events(display) < 0) {
       return broken();

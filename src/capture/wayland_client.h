@@ -35,7 +35,10 @@ class WaylandClient {
 
   /// Asks for the globals. Errors as wait().
   [[nodiscard]] Result<void> find_globals(Nanoseconds deadline);
+  /// Those that are there now: later ones come and go in wait().
   [[nodiscard]] const std::vector<Global>& globals() const { return *globals_; }
+  /// The first of that interface; null: the compositor has none.
+  [[nodiscard]] const Global* find(std::string_view interface) const;
   /// The caller's to destroy, before this.
   template <class Interface>
   [[nodiscard]] Interface* bind(const Global& global, const wl_interface& interface, std::uint32_t version) {
@@ -43,8 +46,11 @@ class WaylandClient {
   }
 
   /// Sends what is queued and hands events to their listeners until it is done. Timeout; Cancelled; Lost: the
-  /// compositor has hung up; Unsupported: it refuses a request.
+  /// compositor has hung up; Unsupported: it refuses a request. The first look at `done` is before any sleep, and one
+  /// follows whenever something has come.
   [[nodiscard]] Result<void> wait(Nanoseconds deadline, const std::function<bool()>& done);
+  /// While `fd` is readable, wait() does not sleep; whoever stops it makes it readable, too. Borrowed; -1: none.
+  void wake_by(int fd) { wake_ = fd; }
   /// Until everything asked so far is answered.
   [[nodiscard]] Result<void> roundtrip(Nanoseconds deadline);
 
@@ -61,6 +67,7 @@ class WaylandClient {
   [[nodiscard]] std::unexpected<Error> broken() const;
 
   std::stop_token stop_;
+  int wake_ = -1;
   std::unique_ptr<std::vector<Global>> globals_;  ///< where the registry's listener finds it
   std::unique_ptr<wl_display, Disconnect> display_;
   std::unique_ptr<wl_registry, DestroyRegistry> registry_;

@@ -44,7 +44,7 @@ constexpr std::array kExamples{
 };
 constexpr std::array kConflicts{Conflict{"--session", "--source", "a session has its source"}};
 /// Of `record`: how a source is captured.
-constexpr std::array<Text, 5> kOfRecord{"--source", "--cursor", "--no-restore", "--restore-slot", "--gpu"};
+constexpr std::array<Text, 6> kOfRecord{"--source", "--cursor", "--region", "--no-restore", "--restore-slot", "--gpu"};
 
 struct SnapshotWords {
   SnapshotOptions options;

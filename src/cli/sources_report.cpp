@@ -70,6 +70,7 @@ std::vector<std::string> problems(const SourcesReport& report) {
   std::vector<std::string> lines;
   if (!report.portal) lines.push_back("portal: " + report.portal.error().message());
   if (report.portal && report.portal->source_types == 0) lines.emplace_back("portal: it has nothing to capture");
+  lines.insert(lines.end(), report.desktop.problems.begin(), report.desktop.problems.end());
   if (!report.nodes) lines.push_back("PipeWire: " + report.nodes.error().message());
   return lines;
 }
@@ -121,6 +122,12 @@ std::string sources_text(const SourcesReport& report) {
          fmt::format("the desktop asks: {}; pointer {}", fmt::join(portal_types(*report.portal), ", "),
                      cursors.empty() ? "as the desktop likes" : fmt::format("{}", fmt::join(cursors, ", ")))});
   }
+  for (const DesktopSource& one : report.desktop.sources) {
+    const std::string what = one.description.empty() ? one.way : fmt::format("{} ({})", one.description, one.way);
+    rows.push_back({one.source, std::string(one.kind),
+                    one.size.empty() ? "" : fmt::format("{}x{}", one.size.width, one.size.height),
+                    one.rate > 0 ? fmt::format("{:.4g}", one.rate) : "", "", what});
+  }
   if (report.nodes) {
     for (const VideoNode& node : *report.nodes) {
       rows.push_back({source_text(node, *report.nodes), std::string(to_string(node.kind)), size_text(node),
@@ -151,6 +158,12 @@ std::string sources_json(const SourcesReport& report) {
                                {"version", report.portal->version},
                                {"types", portal_types(*report.portal)},
                                {"cursor_modes", cursor_modes(*report.portal)}});
+  }
+  for (const DesktopSource& one : report.desktop.sources) {
+    Json entry = {{"source", one.source}, {"kind", one.kind}, {"size", size_json(one.size)},
+                  {"fps", nullptr},       {"needs", one.way}, {"description", one.description}};
+    if (one.rate > 0) entry["fps"] = one.rate;
+    json["sources"].push_back(std::move(entry));
   }
   if (report.nodes) {
     for (const VideoNode& node : *report.nodes) json["sources"].push_back(node_json(node, *report.nodes));

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "capture/audio_list.h"
+#include "capture/desktop_list.h"
 #include "capture/node_list.h"
 #include "capture/portal_choice.h"
 
@@ -13,6 +14,7 @@ namespace zc {
 /// What can be captured now, or why not.
 struct SourcesReport {
   Result<PortalAbilities> portal;
+  DesktopSources desktop = {};
   Result<std::vector<VideoNode>> nodes;
   Result<std::vector<AudioNode>> sound = {};
 };

@@ -54,4 +54,10 @@ enum class Transform : std::uint8_t { Normal, Rot90, Rot180, Rot270, Flipped, Fl
 /// True when width and height change places.
 [[nodiscard]] constexpr bool swaps_axes(Transform t) { return (static_cast<unsigned>(t) & 1U) != 0; }
 
+/// Where a rectangle of a picture (or of its cropped part) is shown once the transform is undone. `size` is the
+/// picture's, before that.
+[[nodiscard]] Rect shown_rect(Transform transform, Size size, const Rect& rect);
+/// The reverse: which part of the picture is shown at `rect`.
+[[nodiscard]] Rect source_rect(Transform transform, Size size, const Rect& rect);
+
 }  // namespace zc

@@ -39,7 +39,10 @@ PipelineFactory::PipelineFactory(const RecordingOptions& options, FormatTable& f
 
 std::optional<GpuAddress> PipelineFactory::compositor_gpu() const {
   // A camera's pictures come from nobody's GPU, and what is behind a PipeWire node is not known.
-  if (!std::holds_alternative<PortalSpec>(options_.source)) return std::nullopt;
+  const bool desktop = std::holds_alternative<PortalSpec>(options_.source) ||
+                       std::holds_alternative<WaylandSpec>(options_.source) ||
+                       std::holds_alternative<CastSpec>(options_.source);
+  if (!desktop) return std::nullopt;
   const auto device = compositor_device(kCompositorPatience);
   if (device) return gpu_of_device(*device);
   logger("session").debug("the compositor's GPU is not known: {}", device.error().message());

@@ -48,8 +48,8 @@ constexpr auto kColourWords = words(kColours);
 constexpr auto kMatrixWords = words(kMatrices);
 constexpr auto kPrimariesWords = words(kPrimaries);
 constexpr auto kTransferWords = words(kTransfers);
-constexpr std::array<std::string_view, 6> kSourceWords{"portal",         "portal:monitor", "portal:window",
-                                                       "portal:virtual", "node:",          "test"};
+constexpr std::array<std::string_view, 9> kSourceWords{
+    "portal", "portal:monitor", "portal:window", "portal:virtual", "node:", "wayland", "kwin", "mutter", "test"};
 constexpr std::array<std::string_view, 8> kSchemeWords{"srt://",   "udp://", "tcp://",  "rtmp://",
                                                        "rtmps://", "rtp://", "rtsp://", "hls://"};
 
@@ -99,10 +99,15 @@ std::vector<Row> source_rows() {
       {{.name = "--source",
         .value = "SOURCE",
         .group = kSource,
-        .help = "What to capture: 'portal' asks the desktop and may be narrowed to portal:monitor, portal:window or "
-                "portal:virtual; 'node:NAME', 'node:ID' and 'node:serial=N' are PipeWire video nodes as 'zerocast "
-                "sources' lists them; 'test' is a synthetic pattern that needs neither desktop nor PipeWire, such as "
-                "test:1280x720@30.",
+        .help =
+            "What to capture: 'portal' asks the desktop and may be narrowed to portal:monitor, portal:window or "
+            "portal:virtual; 'node:NAME', 'node:ID' and 'node:serial=N' are PipeWire video nodes as 'zerocast "
+            "sources' lists them. Without a dialog, where the compositor allows it: 'wayland', 'wayland:OUTPUT' and "
+            "'wayland:window:IDENTIFIER' are copied by the compositor itself (sway, cosmic and others); 'kwin' and "
+            "'mutter', followed by ':OUTPUT', ':window:ID', ':area:X,Y WxH' or ':virtual:WxH' (a new monitor), are "
+            "streams of KWin's and Mutter's own. 'test' is a synthetic pattern that needs neither desktop nor "
+            "PipeWire, such as "
+            "test:1280x720@30.",
         .fallback = "portal",
         .suggestions = kSourceWords,
         .alias = "-s"},
@@ -119,6 +124,16 @@ std::vector<Row> source_rows() {
        [](Words& w, Text option, Text text) {
          return store(choice_value(option, text, kCursorModes), w.options.cursor);
        }},
+      {{.name = "--region",
+        .value = "REGION",
+        .group = kSource,
+        .help =
+            "Only this part of the desktop, 'X,Y WxH' in its logical pixels, as slurp prints it: --region "
+            "\"$(slurp)\". With 'wayland' it may reach over several outputs, which become one picture; it goes with "
+            "'kwin', 'mutter' and a monitor of the portal's, too. --crop takes a part of the source's picture "
+            "instead.",
+        .fallback = ""},
+       [](Words& w, Text option, Text text) { return store(region_value(option, text), w.options.region); }},
       {{.name = "--no-restore",
         .value = "",
         .group = kSource,

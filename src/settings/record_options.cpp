@@ -23,6 +23,7 @@ RecordingOptions recording_options(const RecordOptions& options, const Toggles& 
   recording.source_options.cursor = options.cursor;
   recording.source_options.persist = options.restore ? Persist::UntilRevoked : Persist::Never;
   recording.source_options.restore_slot = options.restore_slot;
+  recording.source_options.region = options.region;
   recording.outputs = options.outputs;
   recording.gpu = options.gpu;
   recording.encoder = options.encoder;

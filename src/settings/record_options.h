@@ -23,6 +23,7 @@ struct RecordOptions {
 
   SourceSpec source;
   CursorMode cursor = CursorMode::Embedded;
+  std::optional<Rect> region;           ///< logical px of the desktop; nullopt: all that the source shows
   bool restore = true;                  ///< use and keep the portal's restore token
   std::string restore_slot{"default"};  ///< which token
   std::string gpu;                      ///< as RecordingOptions'

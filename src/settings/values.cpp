@@ -1,5 +1,6 @@
 #include "settings/values.h"
 
+#include "capture/region.h"
 #include "capture/source_spec.h"
 #include "capture/spec_text.h"
 #include "encode/settings.h"
@@ -65,6 +66,16 @@ Result<Rect> crop_value(std::string_view option, std::string_view text) {
     return invalid(option, fmt::format("its offset +{}+{} is beyond +{}+{}", *x, *y, kMaxEdgePx, kMaxEdgePx));
   }
   return Rect{static_cast<std::int32_t>(*x), static_cast<std::int32_t>(*y), size->width, size->height};
+}
+
+Result<Rect> region_value(std::string_view option, std::string_view text) {
+  auto region = parse_region(text);
+  if (!region) {
+    region.error().operation = option;
+    return region;
+  }
+  if (!good_edges(region->size())) return bad_edges(option, region->size());
+  return region;
 }
 
 Result<Rational> rate_value(std::string_view option, std::string_view text) {

@@ -35,6 +35,8 @@ inline constexpr unsigned kMaxSeconds = 31 * 24 * 3600;
 [[nodiscard]] Result<Size> size_value(std::string_view option, std::string_view text);
 /// "1280x720+100+50": each edge kMinEdgePx to kMaxEdgePx, offsets from the top left corner, none negative.
 [[nodiscard]] Result<Rect> crop_value(std::string_view option, std::string_view text);
+/// "100,50 1280x720", as slurp prints it: each edge kMinEdgePx to kMaxEdgePx, anywhere on a desktop.
+[[nodiscard]] Result<Rect> region_value(std::string_view option, std::string_view text);
 /// "60", "59.94" or "30000/1001", from 1 to kMaxFps.
 [[nodiscard]] Result<Rational> rate_value(std::string_view option, std::string_view text);
 /// Like rate_value(), but down to 0.01, and "0" is 0/1: none.

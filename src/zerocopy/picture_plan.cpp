@@ -63,30 +63,4 @@ Result<PicturePlan> make_picture_plan(const Frame& frame, const SurfaceFormat& s
   return plan;
 }
 
-Rect shown_rect(Transform transform, Size size, const Rect& rect) {
-  const auto [x, y, w, h] = rect;
-  const std::int32_t right = static_cast<std::int32_t>(size.width) - x - static_cast<std::int32_t>(w);
-  const std::int32_t below = static_cast<std::int32_t>(size.height) - y - static_cast<std::int32_t>(h);
-  switch (transform) {
-    case Transform::Normal: return rect;
-    case Transform::Rot90: return {below, x, h, w};  // turned clockwise
-    case Transform::Rot180: return {right, below, w, h};
-    case Transform::Rot270: return {y, right, h, w};  // turned counter-clockwise
-    case Transform::Flipped: return {right, y, w, h};
-    case Transform::Flipped90: return {y, x, h, w};  // transposed
-    case Transform::Flipped180: return {x, below, w, h};
-    case Transform::Flipped270: return {below, right, h, w};
-  }
-  return rect;
-}
-
-Rect source_rect(Transform transform, Size size, const Rect& rect) {
-  const Size shown = swaps_axes(transform) ? Size{size.height, size.width} : size;
-  // Every orientation undoes itself, but for the two quarter turns, which undo each other.
-  Transform reverse = transform;
-  if (transform == Transform::Rot90) reverse = Transform::Rot270;
-  if (transform == Transform::Rot270) reverse = Transform::Rot90;
-  return shown_rect(reverse, shown, rect);
-}
-
 }  // namespace zc

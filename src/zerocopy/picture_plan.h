@@ -46,9 +46,4 @@ inline constexpr std::uint32_t kMaxEdge = 16384;
                                                     Transform transform, Size surface);
 [[nodiscard]] Result<PicturePlan> make_picture_plan(const Frame& frame, const SurfaceFormat& surface);
 
-/// Where a rectangle of the cropped buffer is shown once the transform is undone. `size` is the crop's.
-[[nodiscard]] Rect shown_rect(Transform transform, Size size, const Rect& rect);
-/// The reverse: which part of the cropped buffer is shown at `rect`. `size` is the crop's.
-[[nodiscard]] Rect source_rect(Transform transform, Size size, const Rect& rect);
-
 }  // namespace zc

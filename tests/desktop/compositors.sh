@@ -36,7 +36,8 @@ xwayland disable
 swaybg_command -
 default_border none
 EOF
-  start inner env WLR_BACKENDS=wayland sway -c "$session/inner.conf"
+  start inner env "WAYLAND_DISPLAY=$WAYLAND_DISPLAY" WLR_BACKENDS=wayland sway -c "$session/inner.conf"
+  leaves inner "$XDG_RUNTIME_DIR/wayland-2*" "$SWAYSOCK"
   until_ready inner 60 test -S "$XDG_RUNTIME_DIR/wayland-2"
   export WAYLAND_DISPLAY=wayland-2
   start_wlr_portal WL-1

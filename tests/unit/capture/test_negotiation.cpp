@@ -74,6 +74,18 @@ TEST_CASE("an offer becomes dmabuf formats first and shared memory last") {
   }
 }
 
+TEST_CASE("where one size alone is wanted, every format has it") {
+  const auto params = make_format_params(two_formats(), nullptr, Size{802, 602});
+  REQUIRE(params);
+  REQUIRE(params->size() == 3);
+  for (const auto& param : *params) {
+    const auto size = find(param, SPA_FORMAT_VIDEO_size);
+    REQUIRE(size);
+    CHECK(size->count() == 1);
+    CHECK(size->size() == Size{802, 602});
+  }
+}
+
 TEST_CASE("an offer's rates and sizes are ranges that hold their default") {
   const auto params = make_format_params(two_formats());
   REQUIRE(params);

@@ -120,9 +120,32 @@ TEST_CASE("the portal's and the node's text") {
   CHECK(contains(refusal("camera"), "portal[:monitor|window|virtual]"));
 }
 
+TEST_CASE("the compositors' own sources") {
+  CHECK(parsed<WaylandSpec>("wayland") == WaylandSpec{});
+  CHECK(parsed<WaylandSpec>("wayland:HEADLESS-1").output == "HEADLESS-1");
+  CHECK(parsed<WaylandSpec>("wayland:window:4f2a").window == "4f2a");
+  CHECK(contains(refusal("wayland:window:"), "names no window"));
+  CHECK(contains(refusal("wayland:a\nb"), "control"));
+
+  CHECK(parsed<CastSpec>("kwin") == CastSpec{CastSpec::Desktop::KWin, CastSpec::Output{}});
+  CHECK(parsed<CastSpec>("mutter:DP-1") == CastSpec{CastSpec::Desktop::Mutter, CastSpec::Output{"DP-1"}});
+  CHECK(parsed<CastSpec>("kwin:window:{a-b}") == CastSpec{CastSpec::Desktop::KWin, CastSpec::Window{"{a-b}"}});
+  CHECK(parsed<CastSpec>("mutter:area:-5,7 100x50") ==
+        CastSpec{CastSpec::Desktop::Mutter, CastSpec::Area{{-5, 7, 100, 50}}});
+  CHECK(parsed<CastSpec>("kwin:virtual:1920x1080") ==
+        CastSpec{CastSpec::Desktop::KWin, CastSpec::Virtual{{1920, 1080}}});
+  CHECK(contains(refusal("mutter:window:abc"), "'abc' is not the number of a window"));
+  CHECK(contains(refusal("kwin:window:"), "names no window"));
+  CHECK(contains(refusal("mutter:area:1,2"), "the form is slurp's"));
+  CHECK(contains(refusal("mutter:virtual:8x8"), "from 16x16 to 16384x16384"));
+  CHECK(contains(refusal("kwin:screen:1"), "kwin[:OUTPUT|window:UUID|area:X,Y WxH|virtual:WxH]"));
+}
+
 TEST_CASE("a spec's text reads back as itself") {
-  for (const char* text : {"test:1280x720@60", "test:640x480@30000/1001,format=RGBA,frames=5",
-                           "test:64x64@60,static,resize=32x32@4", "test:64x64@60,transfer=pq"}) {
+  for (const char* text :
+       {"test:1280x720@60", "test:640x480@30000/1001,format=RGBA,frames=5", "test:64x64@60,static,resize=32x32@4",
+        "test:64x64@60,transfer=pq", "wayland", "wayland:DP-1", "wayland:window:4f2a", "kwin", "kwin:DP-1",
+        "kwin:window:{a}", "mutter:window:17", "mutter:area:-5,7 100x50", "mutter:virtual:1280x720"}) {
     const auto spec = parse_source(text);
     REQUIRE(spec);
     CHECK(to_string(*spec) == text);

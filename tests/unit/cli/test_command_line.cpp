@@ -63,6 +63,7 @@ TEST_CASE("every option of record lands in its place") {
                                         "--size",
                                         "1280x720",
                                         "--crop=640x480+2+4",
+                                        "--region=-5,7 640x480",
                                         "--fps",
                                         "30000/1001",
                                         "--seconds",
@@ -110,6 +111,7 @@ TEST_CASE("every option of record lands in its place") {
   CHECK(options.restore_slot == "left");
   CHECK(options.size == Size{1280, 720});
   CHECK(options.crop == Rect{2, 4, 640, 480});
+  CHECK(options.region == Rect{-5, 7, 640, 480});
   CHECK(options.constant_rate == Rational{30000, 1001});
   CHECK(options.duration == Nanoseconds(2500ms));
   CHECK(options.encoder.colour == ColourDescription{ColourMatrix::BT2020, ColourRange::Full, ColourPrimaries::BT2020,

@@ -123,6 +123,32 @@ TEST_CASE("a portal without a backend cannot capture") {
   CHECK(nlohmann::json::parse(sources_json(report))["sources"].size() == 1);
 }
 
+TEST_CASE("what the compositor gives without the portal, and what that needs") {
+  SourcesReport report{.portal = PortalAbilities{}, .nodes = std::vector<VideoNode>{}};
+  report.desktop.sources = {{.source = "wayland:DP-1",
+                             .kind = "output",
+                             .size = {2560, 1440},
+                             .rate = 59.94,
+                             .way = "no dialog; wlr-screencopy",
+                             .description = "A monitor"},
+                            {.source = "kwin:virtual:WxH", .kind = "virtual", .way = "no dialog; zkde-screencast"}};
+  report.desktop.problems = {"KWin: it needs the desktop file"};
+  const std::string text = sources_text(report);
+  CHECK(text.find("wayland:DP-1      output   2560x1440  59.94           A monitor (no dialog; wlr-screencopy)\n") !=
+        std::string::npos);
+  CHECK(text.find("kwin:virtual:WxH  virtual                             no dialog; zkde-screencast\n") !=
+        std::string::npos);
+  CHECK(text.find("KWin: it needs the desktop file\n") != std::string::npos);
+  const auto json = nlohmann::json::parse(sources_json(report));
+  REQUIRE(json["sources"].size() == 3);
+  CHECK(json["sources"][0]["source"] == "wayland:DP-1");
+  CHECK(json["sources"][0]["size"]["width"] == 2560);
+  CHECK(json["sources"][0]["fps"] == 59.94);
+  CHECK(json["sources"][0]["needs"] == "no dialog; wlr-screencopy");
+  CHECK(json["sources"][1]["size"].is_null());
+  CHECK(json["sources"][1]["fps"].is_null());
+}
+
 TEST_CASE("names of other programs that are no text do not break the JSON") {
   VideoNode node = camera();
   node.description = "bad \xff\xfe bytes\n";

@@ -52,6 +52,14 @@ TEST_CASE("sizes") {
   }
 }
 
+TEST_CASE("regions") {
+  CHECK(region_value("--region", "-100,50 1280x720") == Rect{-100, 50, 1280, 720});
+  CHECK(message(region_value("--region", "1280x720+100+50")) ==
+        "--region: '1280x720+100+50' is not a region; the form is slurp's, 'X,Y WIDTHxHEIGHT', such as '100,50 "
+        "1280x720'");
+  CHECK(message(region_value("--region", "0,0 8x720")) == "--region: 8x720 is outside 16x16 to 16384x16384");
+}
+
 TEST_CASE("crops") {
   CHECK(crop_value("--crop", "640x480+10+20") == Rect{10, 20, 640, 480});
   CHECK(crop_value("--crop", "640x480+0+16384") == Rect{0, 16384, 640, 480});
