@@ -82,9 +82,10 @@ std::vector<ArgumentRow<StartOptions>> start_rows() {
   constexpr Text kSession = "Session";
   std::vector<ArgumentRow<StartOptions>> rows{
       {{.name = "--sink",
-        .value = "FILE|URL",
+        .value = "FILE|URL|camera:NAME",
         .group = kSession,
-        .help = "Where the session goes, as 'record' takes files and 'stream' URLs; may be given several times.",
+        .help = "Where the session goes, as 'record' takes files and 'stream' URLs, or a virtual camera; may be given "
+                "several times.",
         .fallback = "",
         .files = true,
         .repeatable = true,
@@ -277,7 +278,7 @@ constexpr std::array kActions{
                "Of a session with --fps.", "FPS", "Such as 30 or 30000/1001.", keep_text,
                Example{"zerocast session framerate show 30", "30 pictures per second from now on."}},
     ActionInfo{SessionAction::AddSink, "session add-sink", "Send a running session somewhere else too",
-               "From the next keyframe on, which is asked for.", "SINK", "A file or a URL.", keep_path,
+               "From the next keyframe on, which is asked for.", "SINK", "A file, a URL or camera:NAME.", keep_path,
                Example{"zerocast session add-sink meeting 'srt://192.0.2.7:9000'", "Let somebody else watch."}},
     ActionInfo{SessionAction::RemoveSink, "session remove-sink", "Complete one sink of a running session",
                "The others go on.", "SINK", "Its number or name, as 'zerocast session status NAME' has them.",

@@ -135,32 +135,22 @@ std::expected<void, Failure> PictureInput::open_importer(const std::stop_token& 
   }
 }
 
-Result<PictureInput::Begun> PictureInput::open_for(Frame& first, bool coded) {
-  Begun begun;
-  if (coded) {
-    auto encoder = factory_.open_encoder(first, source_->info());
-    if (!encoder) return std::unexpected(std::move(encoder.error()));
-    begun.encoder = *std::move(encoder);
-  } else {
-    auto pictures = factory_.prepare_pictures(first, source_->info());
-    if (!pictures) return std::unexpected(std::move(pictures.error()));
-    begun.pictures = *std::move(pictures);
-  }
-  return begun;
+Result<std::unique_ptr<Encoder>> PictureInput::open_for(Frame& first, bool coded) {
+  if (coded) return factory_.open_encoder(first, source_->info());
+  // Cameras keep the size and rate that they began with.
+  const auto pictures = factory_.prepare_pictures(first, source_->info());
+  return pictures ? Result<std::unique_ptr<Encoder>>(nullptr) : std::unexpected(pictures.error());
 }
 
 std::expected<PictureInput::Begun, Failure> PictureInput::begin_again(const std::stop_token& stop,
                                                                       const std::function<bool()>& needed) {
   auto first = wait_for_picture(stop, false);
   for (Nanoseconds deadline = monotonic_now() + kReturnPatience; first;) {
-    auto begun = open_for(*first, needed());
-    if (begun) {
-      begun->first = std::move(*first);
-      return *std::move(begun);
-    }
+    auto encoder = open_for(*first, needed());
+    if (encoder) return Begun{std::move(*first), std::move(*encoder)};
     if (stop.stop_requested()) return stopped();
-    if (monotonic_now() >= deadline) return failed(Part::Encoder, std::move(begun.error()));
-    logger("session").info("trying again: {}", begun.error().message());
+    if (monotonic_now() >= deadline) return failed(Part::Encoder, std::move(encoder.error()));
+    logger("session").info("trying again: {}", encoder.error().message());
     first = newest(std::move(*first), stop, kTryEvery);
     if (!asleep()) continue;
     *first = {};

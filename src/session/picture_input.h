@@ -54,8 +54,7 @@ class PictureInput {
   [[nodiscard]] std::expected<void, Failure> sleep(const std::stop_token& stop, const std::function<bool()>& held);
   struct Begun {
     Frame first;
-    std::unique_ptr<Encoder> encoder;
-    StreamParameters pictures;  ///< without an encoder: what cameras get
+    std::unique_ptr<Encoder> encoder;  ///< null: none is needed
   };
   /// After sleep(): the first picture, and an encoder for it, if one is `needed` then. What is not there yet is tried
   /// again for a while.
@@ -66,7 +65,7 @@ class PictureInput {
 
  private:
   [[nodiscard]] bool rise();
-  [[nodiscard]] Result<Begun> open_for(Frame& first, bool coded);
+  [[nodiscard]] Result<std::unique_ptr<Encoder>> open_for(Frame& first, bool coded);
   [[nodiscard]] std::expected<void, Failure> open_importer(const std::stop_token& stop);
 
   FrameMailbox& mailbox_;
