@@ -46,6 +46,9 @@ inline constexpr std::uint32_t kMaxEdge = 16384;
                                                     Transform transform, Size surface);
 [[nodiscard]] Result<PicturePlan> make_picture_plan(const Frame& frame, const SurfaceFormat& surface);
 
+/// As make_picture_plan(), but without bars: the picture fills all of `size`, which is how a layer fills its box.
+[[nodiscard]] Result<PicturePlan> make_filling_plan(const Frame& frame, Size size, const ColourDescription& colour);
+
 /// Where a rectangle of the cropped buffer is shown once the transform is undone. `size` is the crop's.
 [[nodiscard]] Rect shown_rect(Transform transform, Size size, const Rect& rect);
 /// The reverse: which part of the cropped buffer is shown at `rect`. `size` is the crop's.
