@@ -1,6 +1,7 @@
 #include "capture/make_source.h"
 
 #include "base/log.h"
+#include "capture/drawn_source.h"
 #include "capture/pipewire_source.h"
 #include "capture/portal_source.h"
 #include "capture/test_source.h"
@@ -14,6 +15,16 @@ namespace {
 
 Result<std::unique_ptr<Source>> make(const TestSpec& spec, const SourceOptions& /*options*/) {
   return make_test_source(spec);
+}
+
+Result<std::unique_ptr<Source>> make(const ImageSpec& spec, const SourceOptions& /*options*/) {
+  return make_image_source(spec);
+}
+Result<std::unique_ptr<Source>> make(const TextSpec& spec, const SourceOptions& /*options*/) {
+  return make_text_source(spec);
+}
+Result<std::unique_ptr<Source>> make(const ClockSpec& spec, const SourceOptions& /*options*/) {
+  return make_clock_source(spec);
 }
 
 Result<std::unique_ptr<Source>> make(const NodeSpec& spec, const SourceOptions& options) {
