@@ -161,6 +161,7 @@ RecordingStatus RecordingImpl::status() const {
     status.output_dropped += output.stats.dropped;
   }
   if (audio_) status.audio = audio_->status();
+  status.layers = layers_.status();
   status.replay_held = outputs_.replay_held();
   const std::optional<Rational> constant = factory_.encoders().rate();
   status.least_rate = constant                 ? constant->value()
