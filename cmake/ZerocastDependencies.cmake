@@ -46,6 +46,8 @@ find_path(BOOST_INCLUDE_DIR boost/beast.hpp REQUIRED)
 add_library(BoostHeaders INTERFACE IMPORTED)
 target_include_directories(BoostHeaders SYSTEM INTERFACE ${BOOST_INCLUDE_DIR})
 find_package(OpenSSL 3 REQUIRED)
+pkg_check_modules(FREETYPE REQUIRED IMPORTED_TARGET freetype2)
+pkg_check_modules(FONTCONFIG REQUIRED IMPORTED_TARGET fontconfig)
 pkg_check_modules(QRENCODE REQUIRED IMPORTED_TARGET libqrencode)
 
 pkg_check_modules(WAYLAND_CLIENT REQUIRED IMPORTED_TARGET wayland-client>=1.20)

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "capture/cast_source.h"
+#include "capture/drawn_source.h"
 #include "capture/pipewire_source.h"
 #include "capture/portal_source.h"
 #include "capture/test_source.h"
@@ -24,6 +25,19 @@ std::unexpected<Error> no_region(const auto& spec) {
 Result<std::unique_ptr<Source>> make(const TestSpec& spec, const SourceOptions& options) {
   if (options.region) return no_region(spec);
   return make_test_source(spec);
+}
+
+Result<std::unique_ptr<Source>> make(const ImageSpec& spec, const SourceOptions& options) {
+  if (options.region) return no_region(spec);
+  return make_image_source(spec);
+}
+Result<std::unique_ptr<Source>> make(const TextSpec& spec, const SourceOptions& options) {
+  if (options.region) return no_region(spec);
+  return make_text_source(spec);
+}
+Result<std::unique_ptr<Source>> make(const ClockSpec& spec, const SourceOptions& options) {
+  if (options.region) return no_region(spec);
+  return make_clock_source(spec);
 }
 
 Result<std::unique_ptr<Source>> make(const NodeSpec& spec, const SourceOptions& options) {

@@ -209,6 +209,12 @@ std::string text_of(const PortalSpec& spec) {
 
 // --- all kinds ------------------------------------------------------------------------------------------------------
 
+template <auto Parse>
+Result<SourceSpec> read(std::string_view rest) {
+  auto spec = Parse(rest);
+  return spec ? Result<SourceSpec>(*std::move(spec)) : std::unexpected(std::move(spec.error()));
+}
+
 struct Kind {
   std::string_view name;
   std::string_view form;
@@ -223,6 +229,9 @@ constexpr std::array kKinds = {
     Kind{"mutter", kMutterForm,
          [](std::string_view rest) -> Result<SourceSpec> { return parse_cast(CastSpec::Desktop::Mutter, rest); }},
     Kind{"test", kTestForm, parse_test},
+    Kind{"image", kImageForm, read<parse_image_spec>},
+    Kind{"text", kTextForm, read<parse_text_spec>},
+    Kind{"clock", kClockForm, read<parse_clock_spec>},
 };
 
 std::string forms() {

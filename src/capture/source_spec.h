@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "capture/cast_spec.h"
+#include "capture/drawn_spec.h"
 #include "capture/wayland_spec.h"
 #include "media/colour.h"
 #include "media/geometry.h"
@@ -76,7 +77,8 @@ struct PortalSpec {
   bool operator==(const PortalSpec&) const = default;
 };
 
-using SourceSpec = std::variant<PortalSpec, NodeSpec, TestSpec, WaylandSpec, CastSpec>;
+using SourceSpec =
+    std::variant<PortalSpec, NodeSpec, TestSpec, WaylandSpec, CastSpec, ImageSpec, TextSpec, ClockSpec>;
 
 /// Reads a source's text. ErrorKind::Invalid names the wrong part and the valid choices.
 [[nodiscard]] Result<SourceSpec> parse_source(std::string_view text);

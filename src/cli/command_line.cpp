@@ -159,7 +159,7 @@ class Parser {
     return groups_.emplace_back(name, app, app->add_flag(kHelpNames));
   }
 
-  /// What is in a group now once was a command by itself: "stop meeting" is "session stop meeting".
+  /// What is in the group "session" now once was a command by itself: "stop meeting" is "session stop meeting".
   void add_group(std::vector<std::string>& words) const {
     if (words.empty()) return;
     if (words.size() > 1 && words[0] == "replay" && words[1] == "save") {
@@ -169,7 +169,7 @@ class Parser {
     }
     for (const Bound& bound : commands_) {
       const CommandInfo& info = bound.command->info();
-      if (info.group().empty() || info.word() != words.front()) continue;
+      if (info.group() != "session" || info.word() != words.front()) continue;
       words.insert(words.begin(), std::string(info.group()));
       return;
     }

@@ -1,8 +1,10 @@
 #include "cli/daemon_command_table.h"
 
 #include "base/file_names.h"
+#include "cli/layer_words.h"
 #include "cli/table_command.h"
 #include "settings/audio_arguments.h"
+#include "settings/layer_arguments.h"
 #include "settings/record_arguments.h"
 #include "settings/values.h"
 
@@ -78,6 +80,11 @@ Result<void> keep_sink(StartOptions& options, Text /*option*/, Text text) {
   return sink ? keep_another(options, "--sinks", *sink) : std::unexpected(std::move(sink.error()));
 }
 
+Result<void> keep_start_layer(StartOptions& options, Text option, Text text) {
+  auto layer = absolute_layer(option, text);
+  return layer ? keep_another(options, option, *layer) : std::unexpected(std::move(layer.error()));
+}
+
 std::vector<ArgumentRow<StartOptions>> start_rows() {
   constexpr Text kSession = "Session";
   std::vector<ArgumentRow<StartOptions>> rows{
@@ -143,7 +150,8 @@ std::vector<ArgumentRow<StartOptions>> start_rows() {
   for (const ArgumentRow<RecordWords>& row : kRecord) {
     const Argument& argument = row.argument;
     if (argument.positional() || std::ranges::find(kNotOfSessions, argument.name) != kNotOfSessions.end()) continue;
-    rows.push_back({argument, argument.flag() ? keep_switch : argument.repeatable ? keep_another : keep_value});
+    auto* const keep = argument.flag() ? keep_switch : argument.repeatable ? keep_another : keep_value;
+    rows.push_back({argument, argument.name == "--layer" ? keep_start_layer : keep});
   }
   return rows;
 }
@@ -246,6 +254,10 @@ Result<void> keep_sink_there(ActionOptions& options, Text option, Text text) {
   return number ? keep_text(options, option, text) : keep_path(options, option, text);
 }
 
+Result<void> keep_layer(ActionOptions& options, Text option, Text text) {
+  return store(absolute_layer(option, text), options.value);
+}
+
 /// A command that sends one order.
 struct ActionInfo {
   SessionAction action;
@@ -283,6 +295,16 @@ constexpr std::array kActions{
     ActionInfo{SessionAction::RemoveSink, "session remove-sink", "Complete one sink of a running session",
                "The others go on.", "SINK", "Its number or name, as 'zerocast session status NAME' has them.",
                keep_sink_there, Example{"zerocast session remove-sink meeting 2", "Nobody watches any more."}},
+    ActionInfo{SessionAction::AddLayer, "layer add", "Lay another picture above a session's",
+               "Prints the layer's name. It has no sound: that is --audio's.", "LAYER",
+               "As --layer of 'zerocast record'.", keep_layer,
+               Example{"zerocast layer add meeting 'image:logo.png,at=tr,margin=20,opacity=60%'",
+                       "A logo in the corner, from the next picture on."}},
+    ActionInfo{SessionAction::RemoveLayer, "layer remove", "Take a layer away", "The others stay where they are.",
+               "LAYER", "Its name, as 'zerocast layer list NAME' has it.", keep_text,
+               Example{"zerocast layer remove meeting layer-1", "The picture is as it was."}},
+    ActionInfo{SessionAction::ListLayers, "layer list", "List a session's layers", "The lowest first.", "", "", nullptr,
+               Example{"zerocast layer list meeting", "What lies where."}},
     ActionInfo{SessionAction::SaveReplay, "session save-replay", "Save what a session has kept in memory",
                "Of a session with --replay-seconds. The session goes on.", "FILE", "Where to; it must not exist.",
                keep_path,
@@ -345,6 +367,34 @@ std::unique_ptr<Command> audio_command() {
       [](ActionOptions options) -> Result<Invocation> { return options; });
 }
 
+std::unique_ptr<Command> layer_set_command() {
+  static constexpr std::array kExamples{
+      Example{"zerocast layer set meeting me at=bl,size=20%", "In the other corner, and smaller."}};
+  std::vector<ActionRow> rows{name_row()};
+  rows.push_back(value_row("LAYER", "Its name, as 'zerocast layer list NAME' has it.", false,
+                           [](ActionOptions& options, Text, Text text) -> Result<void> {
+                             options.source = text;
+                             return {};
+                           }));
+  rows.push_back(value_row("CHANGES", "at, size, margin, opacity, radius, crop and order, as --layer has them.", false,
+                           [](ActionOptions& options, Text option, Text text) -> Result<void> {
+                             LayerOptions scratch;
+                             if (auto good = change_layer(option, text, scratch); !good) return good;
+                             return keep_text(options, option, text);
+                           }));
+  rows.push_back(json_row<ActionOptions>("Print one JSON object instead of text."));
+  return std::make_unique<TableCommand<ActionOptions>>(
+      CommandInfo{.name = "layer set",
+                  .summary = "Move a layer, or change how it looks",
+                  .details = "What is not named stays as it is. 'crop=none' shows all of its picture again.",
+                  .arguments = {},
+                  .examples = kExamples},
+      std::move(rows), std::span<const Conflict>{},
+      ActionOptions{
+          .action = SessionAction::SetLayer, .name = {}, .value = {}, .source = {}, .volume = {}, .muted = {}},
+      [](ActionOptions options) -> Result<Invocation> { return options; });
+}
+
 std::unique_ptr<Command> reload_command() {
   static constexpr std::array kExamples{Example{"zerocast reload", "After the configuration file was changed."}};
   return std::make_unique<TableCommand<ActionOptions>>(
@@ -369,6 +419,7 @@ std::vector<std::unique_ptr<Command>> make_daemon_commands() {
   commands.push_back(status_command(false));
   for (const ActionInfo& action : kActions) commands.push_back(action_command(action));
   commands.push_back(audio_command());
+  commands.push_back(layer_set_command());
   commands.push_back(reload_command());
   return commands;
 }

@@ -33,6 +33,10 @@ enum class SessionAction : std::uint8_t {
   AddSink,
   RemoveSink,
   Audio,
+  AddLayer,
+  SetLayer,
+  RemoveLayer,
+  ListLayers,
   SaveReplay,
   Reload,
 };
@@ -40,8 +44,8 @@ enum class SessionAction : std::uint8_t {
 struct ActionOptions {
   SessionAction action = SessionAction::Stop;
   std::string name;
-  std::string value;             ///< rate, sink or file
-  std::string source;            ///< of Audio, with one of the next
+  std::string value;             ///< rate, sink, layer, its changes, or file
+  std::string source;            ///< of Audio, with one of the next; of SetLayer the layer's name
   std::optional<double> volume;  ///< dB
   std::optional<bool> muted;
   bool json = false;

@@ -54,6 +54,7 @@ struct ViewOptions {
   WebSettings web;
   std::vector<std::string> templates;  ///< of the configuration, that the page offers
   std::string source;                  ///< to be shown by a session of its own; empty: none
+  std::vector<std::string> layers;     ///< above that
   bool link_only = false;
   bool read_only = false;
   unsigned hours = 720;  ///< that the link works

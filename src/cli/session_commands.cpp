@@ -51,6 +51,9 @@ Result<std::string> carry_out(DaemonClient& daemon, const ActionOptions& options
     case SessionAction::Audio:
       return empty(options.muted ? daemon.set_muted(options.name, options.source, *options.muted)
                                  : daemon.set_volume(options.name, options.source, *options.volume));
+    case SessionAction::AddLayer: return daemon.call(options.name, "AddLayer", options.value);
+    case SessionAction::SetLayer: return empty(daemon.set_layer(options.name, options.source, options.value));
+    case SessionAction::RemoveLayer: return daemon.call(options.name, "RemoveLayer", options.value);
     case SessionAction::SaveReplay: return daemon.call(options.name, "SaveReplay", options.value);
     case SessionAction::Reload: return empty(daemon.reload());
     default: break;
@@ -107,6 +110,11 @@ int run_status(const StatusOptions& options) {
 int run_action(const ActionOptions& options) {
   const auto daemon = DaemonClient::connect();
   if (!daemon) return refuse(daemon.error());
+  if (options.action == SessionAction::ListLayers) {
+    const auto session = (*daemon)->session(options.name);
+    if (!session) return refuse(session.error());
+    return to_int(print_out(options.json ? layers_json(*session) : layers_text(*session)));
+  }
   const auto answer = carry_out(**daemon, options);
   if (!answer) return refuse(answer.error());
   if (options.action == SessionAction::Stop) {

@@ -80,6 +80,15 @@ std::string sink_notes(const SessionView& session) {
   return text;
 }
 
+/// "480x270+1440+810", or why there is nothing to be seen.
+std::string layer_state(const std::vector<Setting>& layer) {
+  const auto error = sink_value<std::string>(layer, "error");
+  if (!error.empty()) return "is waited for: " + error;
+  if (!sink_value<bool>(layer, "shown")) return "has no picture yet";
+  const auto number = [&](std::string_view name) { return sink_value<std::int64_t>(layer, name); };
+  return fmt::format("{}x{}{:+}{:+}", number("width"), number("height"), number("x"), number("y"));
+}
+
 nlohmann::ordered_json values_json(const std::vector<Setting>& values) {
   nlohmann::ordered_json json = nlohmann::ordered_json::object();
   for (const Setting& one : values) {
@@ -96,6 +105,7 @@ nlohmann::ordered_json view_json(const SessionView& session) {
   json["statistics"] = values_json(session.statistics);
   json["sink_statistics"] = nlohmann::ordered_json::array();
   for (const auto& sink : session.sink_statistics) json["sink_statistics"].push_back(values_json(sink));
+  for (const auto& layer : session.layers) json["layers"].push_back(values_json(layer));
   for (const auto& source : session.audio_sources) json["audio_sources"].push_back(values_json(source));
   for (const auto& track : session.audio_tracks) json["audio_tracks"].push_back(values_json(track));
   return json;
@@ -149,6 +159,10 @@ std::string session_text(const SessionView& session) {
          state.empty() ? sink : fmt::format("{} {}", sink, state));
     if (known) line("watch", sink_value<std::string>(*figures, "watch"));
   }
+  for (const auto& layer : session.layers) {
+    line("layer", fmt::format("{}: {} {}", sink_value<std::string>(layer, "name"),
+                              sink_value<std::string>(layer, "layer"), layer_state(layer)));
+  }
   for (const auto& source : session.audio_sources) {
     const auto volume = sink_value<double>(source, "volume");
     std::string now = sink_value<bool>(source, "muted") ? " muted"
@@ -164,6 +178,24 @@ std::string session_text(const SessionView& session) {
   }
   for (const Setting& one : session.statistics) line(one.name, setting_text(one.value));
   return text;
+}
+
+std::string layers_text(const SessionView& session) {
+  if (session.layers.empty()) return "no layer\n";
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& layer : session.layers) {
+    rows.push_back(
+        {sink_value<std::string>(layer, "name"), layer_state(layer), sink_value<std::string>(layer, "layer")});
+  }
+  constexpr std::array<std::string_view, 3> kHeadings{"NAME", "PLACE", "LAYER"};
+  return text_table(kHeadings, rows);
+}
+
+std::string layers_json(const SessionView& session) {
+  nlohmann::ordered_json json;
+  json["layers"] = nlohmann::ordered_json::array();
+  for (const auto& layer : session.layers) json["layers"].push_back(values_json(layer));
+  return dump(json) + "\n";
 }
 
 std::string watch_text(const SessionView& session) {

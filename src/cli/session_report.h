@@ -16,6 +16,10 @@ namespace zc {
 [[nodiscard]] std::string session_text(const SessionView& session);
 /// For each sink that waits for viewers what these type; may be empty.
 [[nodiscard]] std::string watch_text(const SessionView& session);
+/// Its layers, a line each, the lowest first.
+[[nodiscard]] std::string layers_text(const SessionView& session);
+/// {"layers": [...]}, one line.
+[[nodiscard]] std::string layers_json(const SessionView& session);
 /// What a session that was stopped reports: its outputs, a line each.
 [[nodiscard]] std::string stopped_text(std::string_view report);
 /// Output: one of them failed.

@@ -1,6 +1,7 @@
 #include "cli/view_command.h"
 
 #include "base/private_file.h"
+#include "cli/layer_words.h"
 #include "cli/report.h"
 #include "cli/table_command.h"
 #include "ipc/daemon_client.h"
@@ -93,6 +94,18 @@ std::vector<Row> view_rows() {
          o.source = text;
          return {};
        }},
+      {{.name = "--layer",
+        .value = "LAYER",
+        .group = kServer,
+        .help = "With --source: what lies above it, as 'record --layer' has it. May be given several times.",
+        .fallback = "",
+        .repeatable = true},
+       [](ViewOptions& o, Text option, Text text) -> Result<void> {
+         auto layer = absolute_layer(option, text);
+         if (!layer) return std::unexpected(std::move(layer.error()));
+         o.layers.push_back(*std::move(layer));
+         return {};
+       }},
       {{.name = "--link",
         .value = "",
         .group = kLinks,
@@ -170,15 +183,17 @@ Result<std::string> make_link(const ViewOptions& options, const web::ServerOptio
 
 int refuse(const Error& error) { return to_int(report_error(error, Stage::Output)); }
 
-Result<std::string> start_source(web::WebServer& server, const std::string& source) {
+Result<std::string> start_source(web::WebServer& server, const ViewOptions& options) {
   const std::string name = fmt::format("view-{}", ::getpid());
   auto sink = server.sink_for(name);
   if (!sink) return std::unexpected(std::move(sink.error()));
   auto daemon = DaemonClient::connect();
   if (!daemon) return std::unexpected(std::move(daemon.error()));
-  return (*daemon)->start({{.name = "name", .value = name, .where = {}},
-                           {.name = "source", .value = source, .where = {}},
-                           {.name = "sinks", .value = std::vector<std::string>{*sink}, .where = {}}});
+  std::vector<Setting> settings{{.name = "name", .value = name, .where = {}},
+                                {.name = "source", .value = options.source, .where = {}},
+                                {.name = "sinks", .value = std::vector<std::string>{*sink}, .where = {}}};
+  if (!options.layers.empty()) settings.push_back({.name = "layer", .value = options.layers, .where = {}});
+  return (*daemon)->start(settings);
 }
 
 }  // namespace
@@ -195,7 +210,12 @@ std::unique_ptr<Command> make_view_command() {
                   .arguments = {},
                   .examples = kExamples},
       view_rows(), std::span<const Conflict>{}, ViewOptions{},
-      [](ViewOptions options) -> Result<Invocation> { return options; },
+      [](ViewOptions options) -> Result<Invocation> {
+        if (!options.layers.empty() && options.source.empty()) {
+          return fail(ErrorKind::Invalid, "--layer", "it lies above --source, which is not given");
+        }
+        return options;
+      },
       [](const Config& config, std::span<const std::string_view>, ViewOptions& options) -> Result<void> {
         auto web = web_settings_from(config.web);
         if (!web) return std::unexpected(std::move(web.error()));
@@ -223,7 +243,7 @@ int run_view(const ViewOptions& options) {
   std::fflush(stdout);
   std::string session;
   if (!options.source.empty()) {
-    auto started = start_source(**server, options.source);
+    auto started = start_source(**server, options);
     if (!started) return to_int(report_error(started.error(), Stage::Daemon));
     session = *std::move(started);
   }

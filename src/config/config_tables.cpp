@@ -50,10 +50,42 @@ std::optional<SettingValue> setting_value(const toml::node& node) {
   return SettingValue(std::move(texts));
 }
 
+/// [[layers]] as the texts of the setting "layer": "source,key=value,...".
+Result<Setting> read_layers(const toml::array& layers, const toml::key& key, std::string_view file) {
+  Setting setting{.name = "layer", .value = {}, .where = place(file, key.source())};
+  std::vector<std::string> texts;
+  for (const toml::node& node : layers) {
+    const toml::table* layer = node.as_table();
+    const std::string where = place(file, node.source());
+    const auto* source = layer == nullptr ? nullptr : layer->get_as<std::string>("source");
+    if (source == nullptr) return invalid(fmt::format("{}: layers", where), "each is a table with a text 'source'");
+    std::string text = source->get();
+    for (const auto& [name, value] : *layer) {
+      if (name.str() == "source") continue;
+      if (const auto* words = value.as_string()) {
+        text += fmt::format(",{}={}", name.str(), words->get());
+      } else if (const auto* number = value.as_integer()) {
+        text += fmt::format(",{}={}", name.str(), number->get());
+      } else {
+        return invalid(fmt::format("{}: {}", where, name.str()), "it takes text or a whole number");
+      }
+    }
+    texts.push_back(std::move(text));
+  }
+  setting.value = std::move(texts);
+  return setting;
+}
+
 Result<ConfigTable> read_table(const toml::table& table, std::string table_name, const toml::key& key,
                                std::string_view file) {
   ConfigTable result{.name = std::move(table_name), .where = place(file, key.source()), .settings = {}};
   for (const auto& [name, node] : table) {
+    if (name.str() == "layers" && node.is_array_of_tables()) {
+      auto layers = read_layers(*node.as_array(), name, file);
+      if (!layers) return std::unexpected(std::move(layers.error()));
+      result.settings.push_back(*std::move(layers));
+      continue;
+    }
     auto value = setting_value(node);
     std::string where = place(file, name.source());
     if (!value) {

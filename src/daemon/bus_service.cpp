@@ -141,7 +141,7 @@ void BusService::on_state(const Session& session, SessionState before, const std
 void BusService::on_facts(const Session& session) {
   if (!bus_) return;
   sd_bus_emit_properties_changed(bus_.get(), path_of(session).c_str(), kSessionInterface, "Source", "Route", "Encoder",
-                                 "Codec", "Size", "Sinks", nullptr);
+                                 "Codec", "Size", "Sinks", "Layers", nullptr);
 }
 
 void BusService::on_change(const Session& session, const ChangeEvent& change) {
@@ -153,6 +153,10 @@ void BusService::on_change(const Session& session, const ChangeEvent& change) {
 void BusService::on_sink_error(const Session& session, const SinkEvent& event) {
   signal(session, "SinkError", "ssb", bus::good_text(event.sink).c_str(), bus::good_text(event.error).c_str(),
          static_cast<int>(event.fatal));
+}
+
+void BusService::on_layer(const Session& session, const LayerEvent& event) {
+  signal(session, "LayerChanged", "ss", bus::good_text(event.layer).c_str(), bus::good_text(event.error).c_str());
 }
 
 void BusService::on_stall(const Session& session, const StallEvent& event) {

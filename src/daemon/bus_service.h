@@ -37,6 +37,7 @@ class BusService : public SessionObserver {
   void on_facts(const Session& session) override;
   void on_change(const Session& session, const ChangeEvent& change) override;
   void on_sink_error(const Session& session, const SinkEvent& event) override;
+  void on_layer(const Session& session, const LayerEvent& event) override;
   void on_stall(const Session& session, const StallEvent& event) override;
   void on_statistics(const Session& session) override;
 

@@ -199,6 +199,30 @@ int remove_sink(Call* call, void* data, sd_bus_error* /*error*/) {
   return request(call, data, RequestKind::RemoveSink, {{"sink", std::string(sink), {}}});
 }
 
+int add_layer(Call* call, void* data, sd_bus_error* /*error*/) {
+  const char* layer = nullptr;
+  if (const int r = sd_bus_message_read(call, "s", &layer); r < 0) return r;
+  return guarded(call, [&] {
+    session_of(data).request(RequestKind::AddLayer, {{"layer", std::string(layer), {}}},
+                             [held = hold(call)](const Result<std::string>& name) { reply_text(held, name); });
+    return 1;
+  });
+}
+
+int set_layer(Call* call, void* data, sd_bus_error* /*error*/) {
+  const char* layer = nullptr;
+  const char* changes = nullptr;
+  if (const int r = sd_bus_message_read(call, "ss", &layer, &changes); r < 0) return r;
+  return request(call, data, RequestKind::ChangeLayer,
+                 {{"layer", std::string(layer), {}}, {"changes", std::string(changes), {}}});
+}
+
+int remove_layer(Call* call, void* data, sd_bus_error* /*error*/) {
+  const char* layer = nullptr;
+  if (const int r = sd_bus_message_read(call, "s", &layer); r < 0) return r;
+  return request(call, data, RequestKind::RemoveLayer, {{"layer", std::string(layer), {}}});
+}
+
 int set_volume(Call* call, void* data, sd_bus_error* /*error*/) {
   const char* source = nullptr;
   double volume = 0;
@@ -260,6 +284,7 @@ int put_size(Call* out, const Session& session) {
   return sd_bus_message_append(out, "(uu)", session.facts().width, session.facts().height);
 }
 int put_sinks(Call* out, const Session& session) { return bus::append_texts(out, session.sinks()); }
+int put_layers(Call* out, const Session& session) { return append_layers(out, session.facts()); }
 int put_sink_statistics(Call* out, const Session& session) { return append_sinks(out, session.statistics()); }
 int put_audio_sources(Call* out, const Session& session) { return append_audio_sources(out, session.statistics()); }
 int put_audio_tracks(Call* out, const Session& session) { return append_audio_tracks(out, session.statistics()); }
@@ -307,6 +332,9 @@ const sd_bus_vtable kSessionTable[] = {
     SD_BUS_METHOD("RequestKeyframe", "", "", keyframe, 0),
     SD_BUS_METHOD_WITH_NAMES("AddSink", "s", SD_BUS_PARAM(sink), "", , add_sink, 0),
     SD_BUS_METHOD_WITH_NAMES("RemoveSink", "s", SD_BUS_PARAM(sink), "", , remove_sink, 0),
+    SD_BUS_METHOD_WITH_NAMES("AddLayer", "s", SD_BUS_PARAM(layer), "s", SD_BUS_PARAM(name), add_layer, 0),
+    SD_BUS_METHOD_WITH_NAMES("SetLayer", "ss", SD_BUS_PARAM(name) SD_BUS_PARAM(changes), "", , set_layer, 0),
+    SD_BUS_METHOD_WITH_NAMES("RemoveLayer", "s", SD_BUS_PARAM(name), "", , remove_layer, 0),
     SD_BUS_METHOD_WITH_NAMES("SetVolume", "sd", SD_BUS_PARAM(source) SD_BUS_PARAM(volume), "", , set_volume, 0),
     SD_BUS_METHOD_WITH_NAMES("SetMuted", "sb", SD_BUS_PARAM(source) SD_BUS_PARAM(muted), "", , set_muted, 0),
     SD_BUS_METHOD_WITH_NAMES("SaveReplay", "s", SD_BUS_PARAM(file), "s", SD_BUS_PARAM(path), save_replay, 0),
@@ -316,6 +344,7 @@ const sd_bus_vtable kSessionTable[] = {
     SD_BUS_SIGNAL_WITH_NAMES("RouteChanged", "sss", SD_BUS_PARAM(before) SD_BUS_PARAM(now) SD_BUS_PARAM(reason), 0),
     SD_BUS_SIGNAL_WITH_NAMES("EncoderChanged", "sss", SD_BUS_PARAM(before) SD_BUS_PARAM(now) SD_BUS_PARAM(reason), 0),
     SD_BUS_SIGNAL_WITH_NAMES("SinkError", "ssb", SD_BUS_PARAM(sink) SD_BUS_PARAM(error) SD_BUS_PARAM(fatal), 0),
+    SD_BUS_SIGNAL_WITH_NAMES("LayerChanged", "ss", SD_BUS_PARAM(layer) SD_BUS_PARAM(error), 0),
     SD_BUS_SIGNAL_WITH_NAMES("Stalled", "d", SD_BUS_PARAM(seconds), 0),
     SD_BUS_SIGNAL("Restored", "", 0),
     SD_BUS_PROPERTY("Name", "s", property<put_name>, 0, SD_BUS_VTABLE_PROPERTY_CONST),
@@ -327,6 +356,7 @@ const sd_bus_vtable kSessionTable[] = {
     SD_BUS_PROPERTY("Codec", "s", property<put_codec>, 0, kChanges),
     SD_BUS_PROPERTY("Size", "(uu)", property<put_size>, 0, kChanges),
     SD_BUS_PROPERTY("Sinks", "as", property<put_sinks>, 0, kChanges),
+    SD_BUS_PROPERTY("Layers", "aa{sv}", property<put_layers>, 0, kChanges),
     SD_BUS_PROPERTY("SinkStatistics", "aa{sv}", property<put_sink_statistics>, 0, 0),
     SD_BUS_PROPERTY("AudioSources", "aa{sv}", property<put_audio_sources>, 0, 0),
     SD_BUS_PROPERTY("AudioTracks", "aa{sv}", property<put_audio_tracks>, 0, 0),

@@ -66,6 +66,22 @@ int append_sinks(sd_bus_message* message, const Statistics& statistics) {
   return sd_bus_message_close_container(message);
 }
 
+int append_layers(sd_bus_message* message, const FactsEvent& facts) {
+  if (const int r = sd_bus_message_open_container(message, 'a', "a{sv}"); r < 0) return r;
+  for (const LayerFacts& layer : facts.layers) {
+    const std::vector<Setting> values{{"name", layer.name, {}},
+                                      {"layer", layer.layer, {}},
+                                      {"x", std::int64_t{layer.x}, {}},
+                                      {"y", std::int64_t{layer.y}, {}},
+                                      {"width", std::int64_t{layer.width}, {}},
+                                      {"height", std::int64_t{layer.height}, {}},
+                                      {"shown", layer.shown, {}},
+                                      {"error", layer.error, {}}};
+    if (const int r = bus::append_settings(message, values); r < 0) return r;
+  }
+  return sd_bus_message_close_container(message);
+}
+
 int append_audio_sources(sd_bus_message* message, const Statistics& statistics) {
   if (const int r = sd_bus_message_open_container(message, 'a', "a{sv}"); r < 0) return r;
   for (const AudioSourceStatistics& source : statistics.audio_sources) {

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "ipc/bus_types.h"
+#include "ipc/message.h"
 #include "ipc/statistics.h"
 
 #include <systemd/sd-bus.h>
@@ -17,6 +18,8 @@ namespace zc::daemon {
 /// aa{sv}: one per source of sound, or per track.
 [[nodiscard]] int append_audio_sources(sd_bus_message* message, const Statistics& statistics);
 [[nodiscard]] int append_audio_tracks(sd_bus_message* message, const Statistics& statistics);
+/// aa{sv}: one per layer.
+[[nodiscard]] int append_layers(sd_bus_message* message, const FactsEvent& facts);
 /// aa{sv}: one per sink.
 [[nodiscard]] int append_sinks(sd_bus_message* message, const Statistics& statistics);
 /// The array of objects that the JSON object has under `member`, as aa{sv}: numbers, texts, switches and arrays of

@@ -315,6 +315,15 @@ void Daemon::on_sink_error(const Session& session, const SinkEvent& event) {
   bus_.on_sink_error(session, event);
 }
 
+void Daemon::on_layer(const Session& session, const LayerEvent& event) {
+  if (event.error.empty()) {
+    logger("daemon").info("session {}: layer {} is back", session.name(), event.layer);
+  } else {
+    logger("daemon").warn("session {}: layer {} is gone and waited for: {}", session.name(), event.layer, event.error);
+  }
+  bus_.on_layer(session, event);
+}
+
 void Daemon::on_stall(const Session& session, const StallEvent& event) {
   if (event.stalled) {
     logger("daemon").warn("session {}: no picture for {:.1f} s", session.name(), event.seconds);

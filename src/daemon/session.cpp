@@ -180,6 +180,15 @@ void Session::remember(RequestKind kind, const std::vector<Setting>& arguments) 
   }
 }
 
+void Session::remember_layers() {
+  constexpr std::string_view kLayers = "layer";
+  const bool any = std::ranges::find(settings_.all, kLayers, &Setting::name) != settings_.all.end();
+  if (!any && facts_.layers.empty()) return;
+  std::vector<std::string> layers;
+  for (const LayerFacts& layer : facts_.layers) layers.push_back(layer.layer);
+  setting(kLayers, {}).value = std::move(layers);
+}
+
 void Session::on_event(Event event) {
   struct Reader {
     Session& s;
@@ -198,10 +207,12 @@ void Session::on_event(Event event) {
     }
     void operator()(FactsEvent& event) const {
       s.facts_ = std::move(event);
+      s.remember_layers();
       s.context_.observer.on_facts(s);
     }
     void operator()(const ChangeEvent& event) const { s.context_.observer.on_change(s, event); }
     void operator()(const SinkEvent& event) const { s.context_.observer.on_sink_error(s, event); }
+    void operator()(const LayerEvent& event) const { s.context_.observer.on_layer(s, event); }
     void operator()(const StallEvent& event) const {
       s.stalled_ = event.stalled;
       s.context_.observer.on_stall(s, event);

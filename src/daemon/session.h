@@ -27,6 +27,7 @@ class SessionObserver {
   virtual void on_facts(const Session& session) = 0;
   virtual void on_change(const Session& session, const ChangeEvent& change) = 0;
   virtual void on_sink_error(const Session& session, const SinkEvent& event) = 0;
+  virtual void on_layer(const Session& session, const LayerEvent& event) = 0;
   virtual void on_stall(const Session& session, const StallEvent& event) = 0;
   virtual void on_statistics(const Session& session) = 0;
 };
@@ -110,6 +111,8 @@ class Session {
   [[nodiscard]] std::optional<std::string> sink_with_id(std::string_view text) const;
   /// Follows a successful request with what a new process must know.
   void remember(RequestKind kind, const std::vector<Setting>& arguments);
+  /// What a new process must know of the layers there are.
+  void remember_layers();
   [[nodiscard]] Setting& setting(std::string_view name, SettingValue otherwise);
 
   const SessionContext& context_;

@@ -60,9 +60,9 @@ struct ListProperty {
   std::string_view name;
   std::vector<std::vector<Setting>> SessionView::* place;
 };
-constexpr std::array kLists{ListProperty{"SinkStatistics", &SessionView::sink_statistics},
-                            ListProperty{"AudioSources", &SessionView::audio_sources},
-                            ListProperty{"AudioTracks", &SessionView::audio_tracks}};
+constexpr std::array kLists{
+    ListProperty{"Layers", &SessionView::layers}, ListProperty{"SinkStatistics", &SessionView::sink_statistics},
+    ListProperty{"AudioSources", &SessionView::audio_sources}, ListProperty{"AudioTracks", &SessionView::audio_tracks}};
 
 /// Reads the variant that comes next; what is of no interest is passed over.
 std::optional<SettingValue> read_property(sd_bus_message* message, const char* name, SessionView& view) {
@@ -215,6 +215,14 @@ class BusClient final : public DaemonClient {
   Result<std::string> call(const std::string& name, const char* method, const std::string& text) override {
     auto answer = ask(name, method, [&](sd_bus_message* m) { return bus::append_text(m, text); });
     return answer ? text_of(answer->get()) : std::unexpected(std::move(answer.error()));
+  }
+
+  Result<void> set_layer(const std::string& name, const std::string& layer, const std::string& changes) override {
+    const auto answer = ask(name, "SetLayer", [&](sd_bus_message* m) {
+      const int r = bus::append_text(m, layer);
+      return r < 0 ? r : bus::append_text(m, changes);
+    });
+    return answer ? Result<void>{} : std::unexpected(answer.error());
   }
 
   Result<void> set_volume(const std::string& name, const std::string& source, double volume) override {

@@ -24,6 +24,7 @@ struct SessionView {
   std::uint32_t height = 0;
   std::vector<std::string> sinks;
   std::vector<Setting> statistics;
+  std::vector<std::vector<Setting>> layers;  ///< lowest first
   std::vector<std::vector<Setting>> sink_statistics;
   std::vector<std::vector<Setting>> audio_sources;
   std::vector<std::vector<Setting>> audio_tracks;
@@ -47,9 +48,13 @@ class DaemonClient {
   [[nodiscard]] virtual Result<std::string> stop(const std::string& name) = 0;
   /// A method of the session without arguments: Pause, Resume, RequestKeyframe.
   [[nodiscard]] virtual Result<void> call(const std::string& name, const char* method) = 0;
-  /// One with a text: AddSink, RemoveSink, SaveReplay, Snapshot; what it answers, if that is text.
+  /// One with a text: AddSink, RemoveSink, AddLayer, RemoveLayer, SaveReplay, Snapshot; what it answers, if that is
+  /// text.
   [[nodiscard]] virtual Result<std::string> call(const std::string& name, const char* method,
                                                  const std::string& text) = 0;
+  /// "at=br,size=25%": what is not named stays.
+  [[nodiscard]] virtual Result<void> set_layer(const std::string& name, const std::string& layer,
+                                               const std::string& changes) = 0;
   /// Of one of its sources of sound; `volume` in dB.
   [[nodiscard]] virtual Result<void> set_volume(const std::string& name, const std::string& source, double volume) = 0;
   [[nodiscard]] virtual Result<void> set_muted(const std::string& name, const std::string& source, bool muted) = 0;

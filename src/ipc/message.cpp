@@ -24,6 +24,9 @@ NLOHMANN_JSON_SERIALIZE_ENUM(RequestKind, {{RequestKind::Start, "start"},
                                            {RequestKind::ReplayLength, "replay-length"},
                                            {RequestKind::AddSink, "add-sink"},
                                            {RequestKind::RemoveSink, "remove-sink"},
+                                           {RequestKind::AddLayer, "add-layer"},
+                                           {RequestKind::ChangeLayer, "change-layer"},
+                                           {RequestKind::RemoveLayer, "remove-layer"},
                                            {RequestKind::Audio, "audio"},
                                            {RequestKind::SaveReplay, "save-replay"},
                                            {RequestKind::Snapshot, "snapshot"},
@@ -36,7 +39,9 @@ NLOHMANN_JSON_SERIALIZE_ENUM(SessionState, {{SessionState::Starting, "starting"}
                                             {SessionState::Stopping, "stopping"},
                                             {SessionState::Ended, "ended"},
                                             {SessionState::Failed, "failed"}})
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(FactsEvent, source, route, encoder, codec, width, height, sound)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LayerFacts, name, layer, x, y, width, height, shown, error)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(FactsEvent, source, route, encoder, codec, width, height, sound, layers)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LayerEvent, layer, error)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ChangeEvent, what, before, now, reason)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SinkEvent, sink, error, fatal)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StallEvent, stalled, seconds)
@@ -164,6 +169,7 @@ constexpr std::array kEvents{
     EventRow{"facts", [](const Json& json) -> Event { return json.get<FactsEvent>(); }},
     EventRow{"change", [](const Json& json) -> Event { return json.get<ChangeEvent>(); }},
     EventRow{"sink", [](const Json& json) -> Event { return json.get<SinkEvent>(); }},
+    EventRow{"layer", [](const Json& json) -> Event { return json.get<LayerEvent>(); }},
     EventRow{"stall", [](const Json& json) -> Event { return json.get<StallEvent>(); }},
     EventRow{"statistics", [](const Json& json) -> Event { return statistics_from(json); }},
     EventRow{"end",

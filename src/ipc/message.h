@@ -26,6 +26,9 @@ enum class RequestKind : std::uint8_t {
   ReplayLength,  ///< "replay-seconds", as the setting
   AddSink,       ///< "sink"
   RemoveSink,    ///< "sink": its name; answered when it is complete
+  AddLayer,      ///< "layer", as the setting; answered with its name
+  ChangeLayer,   ///< "layer": its name, and "changes"
+  RemoveLayer,   ///< "layer": its name
   Audio,         ///< "source", and "volume" in dB or "muted"
   SaveReplay,    ///< "file"; answered with the path when that is complete
   Snapshot,      ///< likewise
@@ -71,6 +74,17 @@ struct StateEvent {
   bool asks_user = false;  ///< Starting: the desktop's dialog may be open for long
 };
 
+/// One layer.
+struct LayerFacts {
+  std::string name;
+  std::string layer;          ///< as the setting
+  std::int32_t x = 0, y = 0;  ///< px of the picture, as the next
+  std::uint32_t width = 0, height = 0;
+  bool shown = false;
+  std::string error;  ///< why its source is waited for; empty: it is there
+  bool operator==(const LayerFacts&) const = default;
+};
+
 /// What is at work; told when it is known and whenever it changes.
 struct FactsEvent {
   std::string source;  ///< for a person
@@ -80,6 +94,7 @@ struct FactsEvent {
   std::uint32_t width = 0;
   std::uint32_t height = 0;
   std::vector<std::string> sound;  ///< whose, as it was asked for
+  std::vector<LayerFacts> layers;  ///< lowest first
 };
 
 struct ChangeEvent {
@@ -96,6 +111,12 @@ struct SinkEvent {
   bool fatal = false;
 };
 
+/// A layer's source is gone and its place cleared; or (no error) it is back.
+struct LayerEvent {
+  std::string layer;
+  std::string error;
+};
+
 /// No picture came out for too long, or does again.
 struct StallEvent {
   bool stalled = false;
@@ -110,7 +131,8 @@ struct EndEvent {
 };
 
 /// Process to daemon.
-using Event = std::variant<Reply, StateEvent, FactsEvent, ChangeEvent, SinkEvent, StallEvent, Statistics, EndEvent>;
+using Event =
+    std::variant<Reply, StateEvent, FactsEvent, ChangeEvent, SinkEvent, LayerEvent, StallEvent, Statistics, EndEvent>;
 
 /// One line without a line feed. Bytes that are no UTF-8 are replaced.
 [[nodiscard]] std::string to_text(const Request& request);

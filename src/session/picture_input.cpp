@@ -99,6 +99,7 @@ std::expected<Frame, Failure> PictureInput::wait_for_picture(const std::stop_tok
 
 void PictureInput::quiet() {
   source_->rest();
+  layers_.rest();
   mailbox_.close();
 }
 
@@ -117,6 +118,7 @@ std::expected<void, Failure> PictureInput::sleep(const std::stop_token& stop, co
   }
   if (auto opened = open_importer(stop); !opened) return opened;
   mailbox_.reopen();
+  layers_.wake(factory_.importer().offer());
   if (auto woken = source_->wake(formats_.begin(monotonic_now())); !woken) {
     return failed(Part::Source, std::move(woken.error()));
   }

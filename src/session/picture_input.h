@@ -5,6 +5,7 @@
 #include "media/format_table.h"
 #include "media/frame.h"
 #include "session/frame_mailbox.h"
+#include "session/layers.h"
 #include "session/pipeline_factory.h"
 #include "session/recording.h"
 
@@ -18,14 +19,14 @@
 
 namespace zc {
 
-/// The way of pictures into a recording: the source, the mailbox it fills and the importer that reads them. While the
-/// machine sleeps all of it is let go of, and taken up again after it: a driver that has slept may not know its
-/// contexts and buffers any more, and one that still has users may keep the machine from sleeping.
+/// The way of pictures into a recording: the source, the mailbox it fills, the layers and the importer that reads them.
+/// While the machine sleeps all of it is let go of, and taken up again after it: a driver that has slept may not know
+/// its contexts and buffers any more, and one that still has users may keep the machine from sleeping.
 class PictureInput {
  public:
   /// All outlive it.
-  PictureInput(FrameMailbox& mailbox, PipelineFactory& factory, FormatTable& formats)
-      : mailbox_(mailbox), factory_(factory), formats_(formats) {}
+  PictureInput(FrameMailbox& mailbox, PipelineFactory& factory, FormatTable& formats, Layers& layers)
+      : mailbox_(mailbox), factory_(factory), formats_(formats), layers_(layers) {}
   PictureInput(const PictureInput&) = delete;
   PictureInput& operator=(const PictureInput&) = delete;
   ~PictureInput() = default;
@@ -71,6 +72,7 @@ class PictureInput {
   FrameMailbox& mailbox_;
   PipelineFactory& factory_;
   FormatTable& formats_;
+  Layers& layers_;
   Source* source_ = nullptr;
 
   mutable std::mutex mutex_;

@@ -96,6 +96,7 @@ Result<PictureWorker::End> PictureWorker::run(Frame first, Importer& importer, E
                                               const std::stop_token& stop) {
   importer_ = &importer;
   stage_ = stage;
+  told_surface_.reset();
   if (const auto begun = begin(std::move(first)); !begun) return std::unexpected(begun.error());
   auto end = End::Stopped;
   while (!stop.stop_requested()) {
@@ -117,6 +118,10 @@ Result<PictureWorker::End> PictureWorker::run(Frame first, Importer& importer, E
         config_.duration ? *config_.duration + pacer_.patience() : Nanoseconds::max() - config_.epoch;
     if (config_.duration) deadline = std::min(deadline.value_or(last_moment), last_moment);
     if (const auto again = again_at()) deadline = std::min(deadline.value_or(*again), *again);
+    if (const auto layers = layers_due()) {
+      const Nanoseconds due = *layers - config_.epoch;
+      deadline = std::min(deadline.value_or(due), due);
+    }
     std::optional<Frame> frame =
         mailbox_.take(stop, deadline ? std::optional(*deadline + config_.epoch) : std::nullopt);
     const Nanoseconds now = stream_now();
@@ -132,6 +137,10 @@ Result<PictureWorker::End> PictureWorker::run(Frame first, Importer& importer, E
     }
     if (const auto again = again_at(); again && now >= *again) {
       if (const auto made = make_again(); !made) return std::unexpected(made.error());
+      continue;
+    }
+    if (const auto layers = layers_due(); layers && now + config_.epoch >= *layers) {
+      if (const auto drawn = draw_layers(); !drawn) return std::unexpected(drawn.error());
       continue;
     }
     pacer_.on_timer(now);
@@ -167,6 +176,8 @@ Result<void> PictureWorker::take_frame(Frame frame) {
 Result<void> PictureWorker::take_frame(Frame frame, Nanoseconds late) {
   if (frame.has_image()) {
     captured_count_.fetch_add(1, std::memory_order_relaxed);
+    const Nanoseconds now = monotonic_now();
+    main_beat_ = {.newest = now, .interval = now - main_beat_.newest};
   } else if (!last_ && !newest_.has_image()) {
     return {};  // cursor news before the first picture
   }
@@ -307,6 +318,7 @@ void PictureWorker::follow_encoder() {
   if (!input) return;
   // One that took over may not have seen the newest size yet; it comes with the surfaces.
   if (last_ && !refused) input->size = last_.format().size;
+  surface_ = input->size;
   // Where it cannot make these, the encode stage goes on turning its surfaces into them.
   if (auto configured = importer_->configure(*input); !configured) {
     logger("session").warn("pictures are still converted for the encoder that failed: {}",
@@ -333,7 +345,9 @@ void PictureWorker::follow_size(const Frame& frame) {
   if (wanted.size == made.size) return;
   const EncoderRow* row = stage_ == nullptr ? nullptr : stage_->metrics().row.load(std::memory_order_relaxed);
   const auto large_enough = check_smallest(row, wanted.size);
+  surface_ = wanted.size;
   if (const auto followed = large_enough ? importer_->configure(wanted) : large_enough; !followed) {
+    surface_ = made.size;
     logger("session").warn("pictures stay {}x{}: {}", made.size.width, made.size.height, followed.error().message());
     canvas_.refuse(wanted.size);
     SurfaceFormat back = made;
@@ -376,6 +390,7 @@ Result<void> PictureWorker::import_newest(Nanoseconds time) {
   follow_encoder();
   follow_size(newest_);
   watch_transfer(newest_);
+  tell_layers();
   if (damage_lost_) newest_.damage = Damage::all();
   Frame frame = std::exchange(newest_, Frame{});
   const Nanoseconds begun = monotonic_now();
@@ -397,6 +412,10 @@ Result<void> PictureWorker::import_newest(Nanoseconds time) {
   if (!surface) {
     const Error& error = surface.error();
     if (error.kind == ErrorKind::Lost) return std::unexpected(error);
+    if (!picture && error.kind == ErrorKind::NotFound) {  // an importer that has seen no picture yet
+      repeat_last(time);
+      return {};
+    }
     if (dropped_.fetch_add(1, std::memory_order_relaxed) == 0) {
       logger("session").warn("dropped a picture: {}", error.message());
     }
@@ -421,6 +440,30 @@ void PictureWorker::repeat_last(Nanoseconds time) {
   Surface job = last_.share();
   job.stream_time = time;
   if (push(std::move(job), captured_, true)) repeated_.fetch_add(1, std::memory_order_relaxed);
+}
+
+std::optional<Nanoseconds> PictureWorker::layers_due() const {
+  // What waits for its slot will have them.
+  if (config_.layers == nullptr || !last_ || newest_.has_image() || layers_wait_) return std::nullopt;
+  if (config_.duration && stream_now() >= *config_.duration) return std::nullopt;
+  return config_.layers->due(main_beat_, monotonic_now());
+}
+
+Result<void> PictureWorker::draw_layers() {
+  // As late as the source's pictures, which come after it.
+  Frame news;
+  news.arrived = monotonic_now();
+  news.pts = news.arrived - std::max(pacer_.late(), Nanoseconds{});
+  layers_wait_ = true;
+  return take_frame(std::move(news));
+}
+
+void PictureWorker::tell_layers() {
+  layers_wait_ = false;
+  if (config_.layers == nullptr || surface_.empty()) return;
+  if (told_surface_ == surface_ && !config_.layers->changed()) return;
+  told_surface_ = surface_;
+  importer_->set_layers(config_.layers->take(surface_, monotonic_now()));
 }
 
 void PictureWorker::show(Surface surface) {

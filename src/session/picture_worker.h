@@ -6,6 +6,7 @@
 #include "session/canvas.h"
 #include "session/encode_stage.h"
 #include "session/frame_mailbox.h"
+#include "session/layers.h"
 #include "session/pacer.h"
 #include "session/stream_clock.h"
 #include "zerocopy/importer.h"
@@ -44,6 +45,9 @@ class PictureWorker {
     std::function<bool()> watched;
     /// Told which times are recorded; outlives this. Null: nobody wants to know.
     StreamClock* clock = nullptr;
+    /// What lies above the pictures; outlives this. Null: nothing.
+    Layers* layers = nullptr;
+    Size surface;  ///< px of the encoder's first pictures; of use with layers
     /// The machine is about to sleep; looked at whenever the mailbox wakes it. Empty: it never does.
     std::function<bool()> asleep;
   };
@@ -57,7 +61,7 @@ class PictureWorker {
   enum class End : std::uint8_t { Stopped, Duration, Asleep };
 
   PictureWorker(const Config& config, FrameMailbox& mailbox)
-      : config_(config), mailbox_(mailbox), pacer_(config.pacer) {}
+      : config_(config), mailbox_(mailbox), pacer_(config.pacer), surface_(config.surface) {}
 
   /// Encodes `first` (`stage` null: only shows it) at stream time zero, then goes on until `stop`, the duration or the
   /// machine's sleep; fills the stream up to its end and keeps nothing of importer and stage. After Asleep called
@@ -133,6 +137,11 @@ class PictureWorker {
   [[nodiscard]] std::optional<Nanoseconds> again_at() const;
   [[nodiscard]] Result<void> make_again();
   void repeat_last(Nanoseconds time);
+  /// When layers are to be drawn over the last picture, if no other comes; CLOCK_MONOTONIC.
+  [[nodiscard]] std::optional<Nanoseconds> layers_due() const;
+  [[nodiscard]] Result<void> draw_layers();
+  /// Tells the importer of them, where that does not know yet.
+  void tell_layers();
   /// It is the newest now.
   void show(Surface surface);
   /// Of the clock that pictures' times are of: one that is captured now is still on its way.
@@ -146,6 +155,10 @@ class PictureWorker {
   std::optional<Nanoseconds> slept_at_;       // stream time
   std::string route_;                         // last seen
   std::string_view change_;                   // what may change it next, other than a failure; empty: nothing
+  Size surface_;                              // px that the importer makes
+  std::optional<Size> told_surface_;          // that it was told layers for; unset: it was told of none
+  bool layers_wait_ = false;                  // for the pacer to let them be drawn
+  MainBeat main_beat_;                        // of the source's pictures
   Canvas canvas_;                             // of pictures whose size is followed
   std::optional<Frame> kept_;                 // imported last
   std::optional<TransferFunction> transfer_;  // of the newest picture

@@ -49,8 +49,9 @@ RecordingImpl::RecordingImpl(RecordingOptions options)
       mailbox_(options_.toggles.latch ? kLatch : Nanoseconds{},
                ring_policy(options_) == RingPolicy::Block ? FrameMailbox::kMostFrames : 1),
       outputs_(options_.replay, output_events()),
+      layers_(layer_events()),
       factory_(options_, formats_),
-      intake_(mailbox_, factory_, formats_) {
+      intake_(mailbox_, factory_, formats_, layers_) {
   if (options_.encoder.bit_depth > 8) formats_.prefer_deep();
   if (options_.adaptive && options_.encoder.bit_rate) controller_.emplace(*options_.adaptive);
   formats_.limit_rate(options_.constant_rate ? options_.constant_rate : options_.max_rate);
@@ -75,6 +76,25 @@ OutputGroupEvents RecordingImpl::output_events() {
       .all_failed = [this](const Error& error) { end_with(EndReason::OutputsFailed, Failure{Part::Output, error}); }};
 }
 
+Layers::Events RecordingImpl::layer_events() {
+  return {.news = [this] { mailbox_.wake(); },
+          .changed =
+              [this](const std::string& name, const Error* gone) {
+                if (gone == nullptr) {
+                  logger("session").info("layer {} is back", name);
+                } else {
+                  logger("session").warn("layer {} is gone and waited for: {}", name, gone->message());
+                }
+                if (options_.events != nullptr) options_.events->on_layer(name, gone);
+              }};
+}
+
+Result<std::string> RecordingImpl::add_layer(const LayerOptions& options) {
+  SourceOptions source_options = options_.source_options;
+  source_options.stop = stop_layers_.get_token();
+  return layers_.add(options, source_options);
+}
+
 Result<std::unique_ptr<Source>> RecordingImpl::open_source(std::stop_token stop) {
   options_.source_options.stop = stop;
   auto first = make_source(options_.source, options_.source_options);
@@ -96,6 +116,7 @@ std::expected<void, Failure> RecordingImpl::open(std::stop_token stop) {
     return failed(Part::Settings, fail(ErrorKind::Invalid, "start recording", "no output was named").error());
   }
   if (auto fits = check_cameras(options_); !fits) return failed(Part::Settings, std::move(fits.error()));
+  if (auto good = layers_.check(options_.layers); !good) return failed(Part::Settings, std::move(good.error()));
   if (auto opened = factory_.open_importer(); !opened) return failed(Part::Settings, std::move(opened.error()));
   auto source = open_source(std::move(stop));
   if (!source) return failed(Part::Settings, std::move(source.error()));
@@ -123,6 +144,12 @@ std::expected<void, Failure> RecordingImpl::open(std::stop_token stop) {
   if (options_.events != nullptr) options_.events->on_asking();
   if (auto started = source_->start(formats_.begin(monotonic_now()), *this); !started) {
     return failed(Part::Source, std::move(started.error()));
+  }
+  layers_.set_offer(factory_.importer().offer());
+  for (const LayerOptions& layer : options_.layers) {
+    if (auto added = layers_.add(layer, options_.source_options); !added) {
+      return failed(Part::Source, std::move(added.error()));
+    }
   }
   // Not before the user has agreed to be recorded.
   if (audible) {
@@ -225,6 +252,8 @@ void RecordingImpl::run_worker(const std::stop_token& stop) {
   config.epoch = std::max(first->pts, monotonic_now() - std::max(interval, kOldestFirst) - late);
   config.duration = options_.duration;
   config.crop = options_.crop;
+  config.layers = &layers_;
+  config.surface = size_.load();
   config.follow_size = options_.follow_size && !options_.size;
   config.formats = &formats_;
   config.renegotiate = [this](const FormatOffer& offer) { return source_->renegotiate(offer); };
@@ -339,6 +368,7 @@ void RecordingImpl::on_route_change(std::string_view now, std::string_view reaso
     before = std::exchange(route_now_, std::string(now));
   }
   if (before.empty() || before == now) return;
+  layers_.set_offer(factory_.importer().offer());  // of the worker, as this is
   route_changes_.fetch_add(1, std::memory_order_relaxed);
   logger("session").warn("route {} instead of {}: {}", now, before, reason);
   if (options_.events != nullptr) options_.events->on_route(before, now, reason);
@@ -354,6 +384,7 @@ void RecordingImpl::end_with(EndReason reason, std::optional<Failure> failure) {
   ended_.notify_all();
   outputs_.hurry();
   intake_.end();
+  stop_layers_.request_stop();
   worker_.request_stop();
 }
 
@@ -385,6 +416,7 @@ void RecordingImpl::close() {
   worker_.request_stop();
   if (worker_.joinable()) worker_.join();
   if (source_) source_->stop();
+  layers_.stop();
   outputs_.close();
 }
 

@@ -15,10 +15,12 @@
 #include "session/encode_ring.h"
 #include "session/encoder_choice.h"
 #include "session/failover.h"
+#include "session/layers.h"
 #include "session/output_group.h"
 #include "session/pacer.h"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -39,6 +41,8 @@ class RecordingEvents {
   virtual void on_source(const Error* lost) = 0;
   /// Pictures take another way from the source to the encoder, and why.
   virtual void on_route(std::string_view before, std::string_view now, std::string_view reason) = 0;
+  /// A layer's source is gone and waited for, its place is cleared (its error); or it is back (null).
+  virtual void on_layer(const std::string& /*name*/, const Error* /*gone*/) {}
   /// After a sleep another encoder goes on than before it.
   virtual void on_encoder(std::string_view before, std::string_view now) = 0;
   /// An output failed for good, or (not fatal) its peer is looked for.
@@ -48,7 +52,8 @@ class RecordingEvents {
 struct RecordingOptions {
   SourceSpec source;
   SourceOptions source_options;
-  std::vector<OutputSpec> outputs;  ///< at least one, or a replay
+  std::vector<LayerOptions> layers;  ///< above the source's pictures
+  std::vector<OutputSpec> outputs;   ///< at least one, or a replay
   std::string gpu;  ///< as parse_gpu() of gpu_address.h gives it; empty: the one that composes the desktop comes first
   EncoderSettings encoder;
   AudioOptions audio;
@@ -126,6 +131,7 @@ struct RecordingStatus {
   Nanoseconds replay_held{};  ///< of the stream, in memory
   double least_rate = 0;      ///< pictures/s that come at the least, whatever the source does; 0: none need to
   std::vector<AudioTrackStatus> audio;
+  std::vector<LayerStatus> layers;  ///< lowest first
   std::vector<OutputStatus> outputs;
   EndReason end = EndReason::Running;
 };
@@ -199,6 +205,12 @@ class Recording {
   /// Any thread. Errors as OutputGroup's.
   [[nodiscard]] virtual Result<void> add_output(const OutputSpec& spec) = 0;
   [[nodiscard]] virtual Result<void> remove_output(const std::string& name) = 0;
+  /// Any thread: its name; returns when its source has started, which may ask the desktop. Errors as Layers::add().
+  [[nodiscard]] virtual Result<std::string> add_layer(const LayerOptions& options) = 0;
+  /// Any thread: another place or look. Errors as Layers::change().
+  [[nodiscard]] virtual Result<void> change_layer(std::string_view name,
+                                                  const std::function<Result<void>(LayerOptions& options)>& change) = 0;
+  [[nodiscard]] virtual Result<void> remove_layer(std::string_view name) = 0;  ///< any thread
   /// Any thread: another length of what is kept for save_replay(). Unsupported: the recording keeps nothing.
   [[nodiscard]] virtual Result<void> set_replay_length(Nanoseconds length) = 0;
   /// Any thread; takes as long as writing does. Errors as OutputGroup's.

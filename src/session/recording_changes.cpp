@@ -178,6 +178,7 @@ RecordingStatus RecordingImpl::status() const {
     status.output_dropped += output.stats.dropped;
   }
   if (audio_) status.audio = audio_->status();
+  status.layers = layers_.status();
   status.replay_held = outputs_.replay_held();
   const std::optional<Rational> constant = factory_.encoders().rate();
   const bool coded = stage_at_work() != nullptr;

@@ -8,6 +8,7 @@
 #include "session/bitrate_controller.h"
 #include "session/encode_stage.h"
 #include "session/frame_mailbox.h"
+#include "session/layers.h"
 #include "session/output_group.h"
 #include "session/picture_input.h"
 #include "session/picture_worker.h"
@@ -62,6 +63,12 @@ class RecordingImpl final : public Recording, public SourceListener {
   bool wait_until_let_go(Nanoseconds timeout) override { return intake_.wait_until_let_go(timeout); }
   Result<void> add_output(const OutputSpec& spec) override;
   Result<void> remove_output(const std::string& name) override { return outputs_.remove(name); }
+  Result<std::string> add_layer(const LayerOptions& options) override;
+  Result<void> change_layer(std::string_view name,
+                            const std::function<Result<void>(LayerOptions& options)>& change) override {
+    return layers_.change(name, change);
+  }
+  Result<void> remove_layer(std::string_view name) override { return layers_.remove(name); }
   Result<void> set_replay_length(Nanoseconds length) override { return outputs_.set_replay_length(length); }
   Result<std::string> save_replay(const OutputSpec& spec) override {
     if (const auto stage = stage_at_work()) stage->bring_out();
@@ -124,6 +131,7 @@ class RecordingImpl final : public Recording, public SourceListener {
   }
   void end_with(EndReason reason, std::optional<Failure> failure = std::nullopt);
   [[nodiscard]] OutputGroupEvents output_events();
+  [[nodiscard]] Layers::Events layer_events();
   [[nodiscard]] Result<std::unique_ptr<Source>> open_source(std::stop_token stop);
   /// What was asked for before there was an encoder to change.
   void make_early_changes();
@@ -149,6 +157,8 @@ class RecordingImpl final : public Recording, public SourceListener {
   OutputGroup outputs_;
   std::unique_ptr<Source> source_;
 
+  std::stop_source stop_layers_;  ///< ends what a layer's source waits for
+  Layers layers_;
   FormatTable formats_;      ///< the worker's once that runs
   PipelineFactory factory_;  ///< the worker's once that runs; outlives the stage, which asks it for successors
   PictureInput intake_;

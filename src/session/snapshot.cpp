@@ -75,7 +75,8 @@ std::expected<Surface, Failure> first_picture(RecordingOptions options, const st
   std::unique_ptr<Source> source;  // dies after the importer, which may hold its pictures
   FormatTable formats;
   PipelineFactory factory(options, formats);
-  PictureInput intake(mailbox, factory, formats);
+  Layers none({.news = [] {}, .changed = [](const std::string&, const Error*) {}});
+  PictureInput intake(mailbox, factory, formats, none);
   if (auto opened = factory.open_importer(); !opened) return failed(Part::Settings, std::move(opened.error()));
   auto made = make_source(options.source, options.source_options);
   if (!made) return failed(Part::Settings, std::move(made.error()));

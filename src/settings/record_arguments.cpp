@@ -5,6 +5,7 @@
 #include "encode/encoder_table.h"
 #include "settings/audio_arguments.h"
 #include "settings/encoding_arguments.h"
+#include "settings/layer_arguments.h"
 #include "settings/platforms.h"
 #include "settings/values.h"
 
@@ -106,8 +107,8 @@ std::vector<Row> source_rows() {
             "'wayland:window:IDENTIFIER' are copied by the compositor itself (sway, cosmic and others); 'kwin' and "
             "'mutter', followed by ':OUTPUT', ':window:ID', ':area:X,Y WxH' or ':virtual:WxH' (a new monitor), are "
             "streams of KWin's and Mutter's own. 'test' is a synthetic pattern that needs neither desktop nor "
-            "PipeWire, such as "
-            "test:1280x720@30.",
+            "PipeWire, such as test:1280x720@30. 'image:FILE.png', 'text:TEXT' (with ',px=', ',color=', "
+            "',background=' and ',font=') and 'clock:%H:%M' are pictures of their own, of use as layers.",
         .fallback = "portal",
         .suggestions = kSourceWords,
         .alias = "-s"},
@@ -541,8 +542,8 @@ Result<void> check_adaptive(const RecordOptions& options) {
 
 std::vector<ArgumentRow<RecordWords>> record_arguments(bool live) {
   std::vector<Row> rows;
-  for (std::vector<Row>& group : std::array{source_rows(), picture_rows(), audio_arguments(), encoding_arguments(live),
-                                            output_rows(live), report_rows()}) {
+  for (std::vector<Row>& group : std::array{source_rows(), picture_rows(), layer_arguments(), audio_arguments(),
+                                            encoding_arguments(live), output_rows(live), report_rows()}) {
     rows.insert(rows.end(), group.begin(), group.end());
   }
   return rows;

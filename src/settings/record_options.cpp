@@ -20,6 +20,7 @@ std::optional<BitrateController::Limits> adaptive_limits(const RecordOptions& op
 RecordingOptions recording_options(const RecordOptions& options, const Toggles& toggles) {
   RecordingOptions recording;
   recording.source = options.source;
+  recording.layers = options.layers;
   recording.source_options.cursor = options.cursor;
   recording.source_options.persist = options.restore ? Persist::UntilRevoked : Persist::Never;
   recording.source_options.restore_slot = options.restore_slot;

@@ -8,6 +8,7 @@
 #include "encode/settings.h"
 #include "media/geometry.h"
 #include "output/output_spec.h"
+#include "session/layer_options.h"
 #include "session/recording.h"
 
 #include <optional>
@@ -22,6 +23,7 @@ struct RecordOptions {
   std::vector<OutputSpec> outputs;  ///< FILE or URL first, then each --tee; empty only with `replay`
 
   SourceSpec source;
+  std::vector<LayerOptions> layers;
   CursorMode cursor = CursorMode::Embedded;
   std::optional<Rect> region;           ///< logical px of the desktop; nullopt: all that the source shows
   bool restore = true;                  ///< use and keep the portal's restore token

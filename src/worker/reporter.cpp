@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/process_stats.h"
 #include "session/report_json.h"
+#include "settings/layer_arguments.h"
 #include "worker/session_statistics.h"
 
 #include <algorithm>
@@ -23,7 +24,7 @@ double seconds(Nanoseconds time) { return static_cast<double>(time.count()) / 1e
 
 bool differ(const FactsEvent& a, const FactsEvent& b) {
   return a.source != b.source || a.route != b.route || a.encoder != b.encoder || a.codec != b.codec ||
-         a.width != b.width || a.height != b.height || a.sound != b.sound;
+         a.width != b.width || a.height != b.height || a.sound != b.sound || a.layers != b.layers;
 }
 
 }  // namespace
@@ -85,6 +86,10 @@ void Reporter::on_output(const std::string& name, const Error& error, bool fatal
   tell(SinkEvent{.sink = name, .error = error.message(), .fatal = fatal});
 }
 
+void Reporter::on_layer(const std::string& name, const Error* gone) {
+  tell(LayerEvent{.layer = name, .error = gone != nullptr ? gone->message() : std::string()});
+}
+
 void Reporter::look_at(const Recording& recording) {
   const RecordingStatus status = recording.status();
   const Nanoseconds now = monotonic_now();
@@ -140,6 +145,16 @@ void Reporter::tell_facts(const Recording& recording, const RecordingStatus& sta
   }
   for (const AudioTrackStatus& track : status.audio) {
     for (const AudioSourceStatus& source : track.sources) facts.sound.push_back(source.name);
+  }
+  for (const LayerStatus& layer : status.layers) {
+    facts.layers.push_back({.name = layer.options.name,
+                            .layer = layer_text(layer.options),
+                            .x = layer.box.x,
+                            .y = layer.box.y,
+                            .width = layer.box.width,
+                            .height = layer.box.height,
+                            .shown = layer.shown,
+                            .error = layer.gone ? layer.gone->message() : std::string()});
   }
   if (!differ(facts, facts_)) return;
   facts_ = facts;

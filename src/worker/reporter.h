@@ -39,6 +39,7 @@ class Reporter final : public RecordingEvents {
   void on_source(const Error* lost) override;
   void on_route(std::string_view before, std::string_view now, std::string_view reason) override;
   void on_encoder(std::string_view before, std::string_view now) override;
+  void on_layer(const std::string& name, const Error* gone) override;
   void on_output(const std::string& name, const Error& error, bool fatal) override;
 
  private:

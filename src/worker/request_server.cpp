@@ -4,6 +4,7 @@
 #include "base/quote.h"
 #include "session/snapshot.h"
 #include "settings/audio_arguments.h"
+#include "settings/layer_arguments.h"
 #include "settings/setting.h"
 #include "settings/values.h"
 
@@ -58,9 +59,15 @@ Result<std::string> save_picture(Recording& recording, const Request& request) {
   return saved ? Result<std::string>(std::move(path)) : Result<std::string>(std::unexpected(saved.error()));
 }
 
-/// These may take as long as a disk does.
+Result<std::string> add_layer(Recording& recording, const Request& request) {
+  const auto layer = layer_value("layer", text_of(request, "layer"));
+  return layer ? recording.add_layer(*layer) : Result<std::string>(std::unexpected(layer.error()));
+}
+
+/// These may take as long as a disk or a person does.
 bool takes_long(RequestKind kind) {
-  return kind == RequestKind::SaveReplay || kind == RequestKind::Snapshot || kind == RequestKind::RemoveSink;
+  return kind == RequestKind::SaveReplay || kind == RequestKind::Snapshot || kind == RequestKind::RemoveSink ||
+         kind == RequestKind::AddLayer || kind == RequestKind::RemoveLayer;
 }
 
 }  // namespace
@@ -167,6 +174,10 @@ Result<std::string> RequestServer::do_now(const Request& request) {
       if (const auto* muted = argument<bool>(request, "muted")) change.muted = *muted;
       return done(recording_->change_audio(text_of(request, "source"), change));
     }
+    case RequestKind::ChangeLayer:
+      return done(recording_->change_layer(text_of(request, "layer"), [&](LayerOptions& layer) {
+        return change_layer("layer", text_of(request, "changes"), layer);
+      }));
     case RequestKind::AddSink: {
       const auto sink = sink_of(request, "sink");
       return sink ? done(recording_->add_output(*sink)) : std::unexpected(sink.error());
@@ -197,6 +208,8 @@ void RequestServer::do_aside(Request request) {
 Result<std::string> RequestServer::take_time(Recording& recording, const Request& request) {
   if (request.kind == RequestKind::RemoveSink)
     return done(recording.remove_output(sink_name(text_of(request, "sink"))));
+  if (request.kind == RequestKind::AddLayer) return add_layer(recording, request);
+  if (request.kind == RequestKind::RemoveLayer) return done(recording.remove_layer(text_of(request, "layer")));
   if (request.kind == RequestKind::SaveReplay) return save_replay(recording, request);
   if (request.kind == RequestKind::Snapshot) return save_picture(recording, request);
   if (recording.wait_until_let_go(kLetGoLimit)) return std::string();

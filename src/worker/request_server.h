@@ -38,8 +38,8 @@ class RequestServer {
   void run();
   void carry_out(Request request);
   [[nodiscard]] Result<std::string> do_now(const Request& request);
-  /// Saves a replay or a snapshot or removes a sink, which may take as long as a disk does; or waits until everything
-  /// is let go of.
+  /// Saves a replay or a snapshot, removes a sink or adds a layer, which may take as long as a disk or a person does;
+  /// or waits until everything is let go of.
   void do_aside(Request request);
   [[nodiscard]] static Result<std::string> take_time(Recording& recording, const Request& request);
   void stop();

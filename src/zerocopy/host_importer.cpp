@@ -1,9 +1,9 @@
 #include "zerocopy/host_importer.h"
 
 #include "base/foreign_memory.h"
-#include "base/log.h"
 #include "zerocopy/cpu/cursor_painter.h"
 #include "zerocopy/cpu/dmabuf_mapper.h"
+#include "zerocopy/cpu/layer_painter.h"
 #include "zerocopy/cpu/libyuv_ops.h"
 #include "zerocopy/cpu/picture_converter.h"
 #include "zerocopy/cpu/surface_pool.h"
@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <optional>
 #include <utility>
+#include <vector>
 
 namespace zc {
 namespace {
@@ -34,6 +35,10 @@ class HostImporter final : public Importer {
   [[nodiscard]] std::string_view route() const override { return "cpu"; }
   [[nodiscard]] FormatOffer offer() const override { return host_offer(); }
   [[nodiscard]] Result<void> configure(const SurfaceFormat& target) override;
+  void set_layers(std::vector<Layer> layers) override {
+    layered_ = layered_ || !layers.empty();
+    layers_.set_layers(std::move(layers));
+  }
   [[nodiscard]] Result<Surface> import(Frame frame) override;
 
  private:
@@ -47,8 +52,13 @@ class HostImporter final : public Importer {
   [[nodiscard]] Result<void> adopt(const PicturePlan& plan, const Frame& frame);
   [[nodiscard]] Result<Surface> import_picture(Frame& frame);
   [[nodiscard]] Result<Surface> redraw();
+  /// Takes the layers over that were set last.
+  void update_layers();
   /// Brings `buffer` up to date from the producer's pixels.
   [[nodiscard]] Result<void> fill_from(const HostImage& image, const Damage& changed, SurfacePool::Buffer& buffer);
+  /// Layers may have been drawn over the bars beside the picture.
+  void blacken_bars(const Damage& area, const YuvView& surface) const;
+  void paint_layers(const HostImage& image, const Damage& area, const YuvView& surface);
   /// Brings `buffer` up to date from the newest surface, which is cheaper when the picture itself has not changed.
   void fill_from_newest(SurfacePool::Buffer& buffer);
   [[nodiscard]] Result<Surface> finish(SurfacePool::Buffer& buffer, const CursorPlacement& cursor);
@@ -59,10 +69,15 @@ class HostImporter final : public Importer {
   PictureConverter converter_;
   DmabufMapper mapper_;
   CursorPainter painter_;
-  PicturePlan plan_;  ///< of the newest picture; its surface is empty when there is none
+  PicturePlan plan_;          ///< of the newest picture; its surface is empty when there is none
+  ColourDescription colour_;  ///< likewise, as its source said it
   std::optional<CursorState> cursor_;
-  Damage missed_ = Damage::none();  ///< surface px: told by frames whose picture has not made it into a surface
-  Surface newest_;                  ///< what was handed out last; keeps its buffer from being taken
+  LayerPainter layers_;
+  bool layered_ = false;                  ///< there have been layers
+  Damage layers_moved_ = Damage::none();  ///< surface px: not in newest_ yet
+  RgbToYuv to_i410_;                      ///< of the picture beneath them; empty for camera formats
+  Damage missed_ = Damage::none();        ///< surface px: told by frames whose picture has not made it into a surface
+  Surface newest_;                        ///< what was handed out last; keeps its buffer from being taken
   SurfacePool::Buffer* newest_buffer_ = nullptr;
   CursorPlacement newest_cursor_;
 };
@@ -81,6 +96,8 @@ Result<void> HostImporter::configure(const SurfaceFormat& target) {
   if (pool_ && pool_->format() == *resolved) return {};
   plan_ = {};
   painter_.configure(*resolved);
+  layers_.configure(*resolved);
+  layers_moved_ = Damage::none();
   newest_ = {};
   newest_buffer_ = nullptr;
   newest_cursor_ = {};
@@ -115,18 +132,18 @@ Result<HostImporter::Readable> HostImporter::open(const Frame& frame) {
 }
 
 Result<void> HostImporter::adopt(const PicturePlan& plan, const Frame& frame) {
-  if (plan_ == plan) return {};
+  if (plan_ == plan && colour_ == frame.colour) return {};
   plan_ = {};
-  if (auto ready = converter_.configure(plan, pool_->format()); !ready) return ready;
+  if (auto ready = converter_.configure(plan, pool_->format(), frame.colour); !ready) return ready;
   const ColourDescription& target = pool_->format().colour;
-  const bool differs = (frame.colour.matrix != ColourMatrix::Unknown && frame.colour.matrix != target.matrix) ||
-                       (frame.colour.range != ColourRange::Unknown && frame.colour.range != target.range);
-  if (is_camera_format(plan.format) && differs) {
-    logger("zerocopy")
-        .warn("the {} source's colour matrix or range is not the stream's; its colours come out shifted",
-              name(plan.format));
+  to_i410_ = {};
+  if (rgb_fields(plan.format).valid) {
+    auto deep = RgbToYuv::create(plan.format, PixelFormat::I410, target);
+    if (!deep) return std::unexpected(std::move(deep.error()));
+    to_i410_ = *deep;
   }
   plan_ = plan;
+  colour_ = frame.colour;
   missed_ = Damage::all();
   newest_ = {};
   newest_buffer_ = nullptr;
@@ -142,6 +159,9 @@ Result<Surface> HostImporter::import_picture(Frame& frame) {
   if (auto adopted = adopt(*plan, frame); !adopted) return std::unexpected(std::move(adopted.error()));
 
   missed_.add(converter_.affected(frame.damage));
+  update_layers();
+  missed_.add(layers_moved_);
+  missed_.add(layers_.take_imprecise());
   const auto cursor = painter_.place(cursor_, plan_);
   if (!cursor) return std::unexpected(cursor.error());
   const bool unchanged = newest_ && missed_.nothing();
@@ -168,6 +188,7 @@ Result<Surface> HostImporter::import_picture(Frame& frame) {
     }
     pool_->mark_changed(missed_, **buffer);
     missed_ = Damage::none();
+    layers_moved_ = Damage::none();
   }
   readable->read.reset();
   frame.lease.reset();
@@ -178,11 +199,36 @@ Result<Surface> HostImporter::redraw() {
   if (!newest_) return fail(ErrorKind::NotFound, "import frame", "no picture has come yet");
   const auto cursor = painter_.place(cursor_, plan_);
   if (!cursor) return std::unexpected(cursor.error());
-  if (*cursor == newest_cursor_) return repeat();
+  update_layers();
+  if (layers_moved_.nothing() && *cursor == newest_cursor_) return repeat();
   auto buffer = pool_->take();
   if (!buffer) return std::unexpected(std::move(buffer.error()));
   fill_from_newest(**buffer);
+  if (!layers_moved_.nothing()) {
+    layers_.repaint((*buffer)->view, layers_moved_);
+    pool_->mark_changed(layers_moved_, **buffer);
+    layers_moved_ = Damage::none();
+  }
   return finish(**buffer, *cursor);
+}
+
+void HostImporter::update_layers() {
+  layers_moved_.add(layers_.update([this](const Frame& frame, const LayerPainter::Read& read) -> Result<void> {
+    const auto readable = open(frame);
+    if (!readable) return std::unexpected(readable.error());
+    std::optional<DmabufRead> bracket;
+    if (const auto* dmabuf = std::get_if<std::shared_ptr<const Dmabuf>>(&frame.image)) {
+      auto begun = DmabufRead::begin(*dmabuf);
+      if (!begun) return std::unexpected(std::move(begun.error()));
+      bracket.emplace(std::move(*begun));
+    }
+    const std::uint64_t torn = ForeignMemory::torn_so_far();
+    auto done = read(readable->image);
+    if (done && ForeignMemory::torn_so_far() != torn) {
+      return fail(ErrorKind::Invalid, "import frame", "its memory was cut short while it was read");
+    }
+    return done;
+  }));
 }
 
 Result<void> HostImporter::fill_from(const HostImage& image, const Damage& changed, SurfacePool::Buffer& buffer) {
@@ -192,16 +238,36 @@ Result<void> HostImporter::fill_from(const HostImage& image, const Damage& chang
   const bool all =
       !buffer.filled || area.everything() || !converter_.incremental() || damage_area(area, whole) >= whole / 8 * 7;
   if (all) {
-    if (!buffer.filled && plan_.barred()) fill_bars(buffer.view, plan_.box, pool_->format().colour);
+    const bool clean = buffer.filled && !layered_;
+    if (!clean && plan_.barred()) fill_bars(buffer.view, plan_.box, pool_->format().colour);
     if (auto done = converter_.convert(image, buffer.view.part(plan_.box)); !done) return done;
+    area = Damage::all();
   } else {
     buffer.under.restore(buffer.view);
+    if (layered_ && plan_.barred()) blacken_bars(area, buffer.view);
     converter_.convert(image, area, buffer.view);
   }
+  paint_layers(image, area, buffer.view);
   buffer.under.clear();
   buffer.stale = Damage::none();
   buffer.filled = true;
   return {};
+}
+
+void HostImporter::blacken_bars(const Damage& area, const YuvView& surface) const {
+  for (const Rect& rect : area.rects()) {
+    for (const Rect& part : around(rect, intersect(rect, plan_.box))) {
+      fill_black(surface, part, pool_->format().colour);
+    }
+  }
+}
+
+void HostImporter::paint_layers(const HostImage& image, const Damage& area, const YuvView& surface) {
+  if (!layered_) return;
+  if (!converter_.incremental() || !layers_.any()) return layers_.paint(surface, area, nullptr);
+  const Rect content{plan_.box.x, plan_.box.y, plan_.content.width, plan_.content.height};
+  const LayerPainter::Beneath beneath{converter_.pixels(image), content, plan_.box, to_i410_};
+  layers_.paint(surface, area, &beneath);
 }
 
 void HostImporter::fill_from_newest(SurfacePool::Buffer& buffer) {

@@ -63,4 +63,15 @@ Result<PicturePlan> make_picture_plan(const Frame& frame, const SurfaceFormat& s
   return plan;
 }
 
+Result<PicturePlan> make_filling_plan(const Frame& frame, Size size, const ColourDescription& colour) {
+  auto plan = make_picture_plan(frame, {.size = size, .colour = colour});
+  if (!plan) return plan;
+  const bool padded = plan->padded();
+  plan->box = {0, 0, size.width, size.height};
+  if (padded) return plan;
+  plan->content = size;
+  plan->scaled = plan->shown != size;
+  return plan;
+}
+
 }  // namespace zc

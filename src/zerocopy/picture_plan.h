@@ -46,4 +46,7 @@ inline constexpr std::uint32_t kMaxEdge = 16384;
                                                     Transform transform, Size surface);
 [[nodiscard]] Result<PicturePlan> make_picture_plan(const Frame& frame, const SurfaceFormat& surface);
 
+/// As make_picture_plan(), but without bars: the picture fills all of `size`, which is how a layer fills its box.
+[[nodiscard]] Result<PicturePlan> make_filling_plan(const Frame& frame, Size size, const ColourDescription& colour);
+
 }  // namespace zc

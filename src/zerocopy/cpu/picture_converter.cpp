@@ -52,30 +52,17 @@ Result<void> validate(const HostImage& image) {
   return {};
 }
 
-YuvView PictureConverter::Scratch::view(PixelFormat format, Size size) {
-  constexpr std::size_t alignment = 64;
-  YuvView view{format, size, {}};
-  std::array<std::size_t, 3> offsets{};
-  std::size_t bytes = 0;
-  for (unsigned i = 0; i < info(format).planes; ++i) {
-    const std::size_t stride = (row_bytes(format, i, size.width) + alignment - 1) / alignment * alignment;
-    view.planes.at(i).stride_bytes = stride;
-    offsets.at(i) = bytes;
-    bytes += stride * plane_height(format, i, size.height);
-  }
-  if (memory.size() < bytes + alignment) memory.resize(bytes + alignment);
-  for (unsigned i = 0; i < info(format).planes; ++i) view.planes.at(i).data = memory.data() + offsets.at(i);
-  return view;
-}
-
-Result<void> PictureConverter::configure(const PicturePlan& plan, const SurfaceFormat& target) {
+Result<void> PictureConverter::configure(const PicturePlan& plan, const SurfaceFormat& target,
+                                         const ColourDescription& source) {
   plan_ = plan;
   target_ = target;
   subsampled_ = yuv_layout(target.format).subsampled;
   rgb_ = {};
   tone_.reset();
+  recolouring_.reset();
   step_format_ = plan.scaled ? planar(target.format) : target.format;
   if (is_camera_format(plan.format)) {
+    recolouring_ = recolouring(source, target.colour);
     // Their chroma cannot be cut between two samples, and packed 4:2:2 has no odd last column.
     plan_.crop.x &= ~1;
     plan_.crop.y &= ~1;
@@ -120,17 +107,25 @@ RgbView PictureConverter::cropped(const HostImage& image) const {
           plane.stride_bytes, plan_.crop.size()};
 }
 
-void PictureConverter::convert(const HostImage& image, const Damage& area, const YuvView& surface) const {
+RgbView PictureConverter::pixels(const HostImage& image) const {
   RgbView picture = cropped(image);
   picture.size = plan_.content;
+  return picture;
+}
+
+void PictureConverter::convert(const HostImage& image, const Damage& area, const YuvView& surface) const {
+  const RgbView picture = pixels(image);
   const YuvView box = surface.part(plan_.box);
   const Rect content{0, 0, plan_.content.width, plan_.content.height};
   for (const Rect& rect : area.rects()) {
     const Rect inside = intersect(with_offset(rect, {-plan_.box.x, -plan_.box.y}), content);
     // Merged areas are bounding boxes of aligned ones; only the content's odd end may cut one.
     rgb_.convert(picture, chroma_aligned(inside, plan_.content, subsampled_), box);
+    // Only there: layers may have been drawn over the rest.
+    const Rect whole =
+        intersect(with_offset(rect, {-plan_.box.x, -plan_.box.y}), {0, 0, box.size.width, box.size.height});
+    if (inside != whole && !inside.empty()) extend_edges(box.part(whole), inside.size());
   }
-  if (plan_.padded()) extend_edges(box, plan_.content);
 }
 
 Result<void> PictureConverter::convert(const HostImage& image, const YuvView& box) {
@@ -140,10 +135,10 @@ Result<void> PictureConverter::convert(const HostImage& image, const YuvView& bo
     if (plan_.padded()) extend_edges(box, plan_.content);
     return {};
   }
-  const YuvView unscaled = scratch_[0].view(step_format_, plan_.shown);
+  const YuvView unscaled = scratch_[0].reset(step_format_, plan_.shown);
   if (auto done = convert_rgb(image, unscaled); !done) return done;
   if (step_format_ == box.format) return scale_yuv(unscaled, box);
-  const YuvView scaled = scratch_[1].view(step_format_, box.size);
+  const YuvView scaled = scratch_[1].reset(step_format_, box.size);
   if (auto done = scale_yuv(unscaled, scaled); !done) return done;
   if (step_format_ == PixelFormat::I420) return i420_to(scaled, box);
   interleave_p010(scaled, box);
@@ -181,36 +176,38 @@ Result<void> PictureConverter::convert_camera(const HostImage& image, const YuvV
   const bool upright = plan_.transform == Transform::Normal;
   const bool scaled = plan_.scaled || shown.width > box.size.width || shown.height > box.size.height;
   const bool direct = box.format == PixelFormat::NV12 || box.format == PixelFormat::I420;
-  if (upright && !scaled && direct) {
+  if (upright && !scaled && direct && !recolouring_) {
     if (auto done = camera_to_420(image, crop, box.part({0, 0, shown.width, shown.height})); !done) return done;
     if (shown != box.size) extend_edges(box, shown);
     return {};
   }
-  YuvView step = scratch_[0].view(PixelFormat::I420, crop.size());
+  YuvView step = scratch_[0].reset(PixelFormat::I420, crop.size());
   if (auto done = camera_to_420(image, crop, step); !done) return done;
   if (!upright) {
-    const YuvView turned = scratch_[1].view(PixelFormat::I420, shown);
+    const YuvView turned = scratch_[1].reset(PixelFormat::I420, shown);
     if (auto done = turn_i420(step, plan_.transform, turned); !done) return done;
     step = turned;
   }
   if (scaled) {
-    const YuvView sized = scratch_[2].view(PixelFormat::I420, box.size);
+    const YuvView sized = scratch_[2].reset(PixelFormat::I420, box.size);
     if (auto done = scale_yuv(step, sized); !done) return done;
     step = sized;
     shown = box.size;
   }
   const YuvView target = box.part({0, 0, shown.width, shown.height});
   const PixelFormat eight_bit = narrow(box.format);
+  const bool subsampled = yuv_layout(eight_bit).subsampled;
+  if (recolouring_ && subsampled) recolour(step, *recolouring_);
   if (eight_bit == box.format) {
     if (auto done = i420_to(step, target); !done) return done;
-  } else {
-    if (eight_bit != PixelFormat::I420) {
-      const YuvView full_chroma = scratch_[3].view(eight_bit, shown);
-      if (auto done = i420_to(step, full_chroma); !done) return done;
-      step = full_chroma;
-    }
-    widen(step, target);
+    step = target;
+  } else if (!subsampled) {
+    const YuvView full_chroma = scratch_[3].reset(eight_bit, shown);
+    if (auto done = i420_to(step, full_chroma); !done) return done;
+    step = full_chroma;
   }
+  if (recolouring_ && !subsampled) recolour(step, *recolouring_);
+  if (eight_bit != box.format) widen(step, target);
   if (shown != box.size) extend_edges(box, shown);
   return {};
 }

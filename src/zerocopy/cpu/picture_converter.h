@@ -3,8 +3,10 @@
 #include "base/error.h"
 #include "media/frame.h"
 #include "media/surface.h"
+#include "zerocopy/cpu/recolour.h"
 #include "zerocopy/cpu/rgb_to_yuv.h"
 #include "zerocopy/cpu/tone_mapper.h"
+#include "zerocopy/cpu/yuv_planes.h"
 #include "zerocopy/picture_plan.h"
 
 #include <array>
@@ -18,8 +20,10 @@ namespace zc {
 /// memory. One thread.
 class PictureConverter {
  public:
-  /// Unsupported for a source format that the CPU path cannot read.
-  [[nodiscard]] Result<void> configure(const PicturePlan& plan, const SurfaceFormat& target);
+  /// `source`: what the pictures' numbers mean, of use for YUV. Unsupported for a source format that the CPU path
+  /// cannot read.
+  [[nodiscard]] Result<void> configure(const PicturePlan& plan, const SurfaceFormat& target,
+                                       const ColourDescription& source);
 
   /// Every sample depends on nearby pixels only, so parts can be converted by themselves: RGB, upright, not scaled, not
   /// tone-mapped.
@@ -27,19 +31,14 @@ class PictureConverter {
   /// The area of the surface that `damage` (buffer px) changes; everything when incremental() is false.
   [[nodiscard]] Damage affected(const Damage& damage) const;
 
+  /// When incremental(): the pixels that fill the plan's content.
+  [[nodiscard]] RgbView pixels(const HostImage& image) const;
   /// Converts all of the picture into `box`, the plan's box of a surface.
   [[nodiscard]] Result<void> convert(const HostImage& image, const YuvView& box);
   /// Converts `area` (from affected(), surface px) into `surface`. Only when incremental().
   void convert(const HostImage& image, const Damage& area, const YuvView& surface) const;
 
  private:
-  /// Memory for a picture between two steps.
-  struct Scratch {
-    std::vector<std::byte> memory;
-    /// Strides are multiples of 64 bytes. Allocates only when larger than any before.
-    YuvView view(PixelFormat format, Size size);
-  };
-
   [[nodiscard]] RgbView cropped(const HostImage& image) const;
   [[nodiscard]] Result<void> convert_rgb(const HostImage& image, const YuvView& target);
   [[nodiscard]] Result<void> convert_camera(const HostImage& image, const YuvView& box);
@@ -50,8 +49,9 @@ class PictureConverter {
   RgbToYuv rgb_;                                    ///< empty for camera formats; into step_format_
   PixelFormat step_format_ = PixelFormat::Unknown;  ///< the target's, or its planar kin when scaling comes next
   std::optional<ToneMapper> tone_;
+  std::optional<Recolouring> recolouring_;  ///< of camera formats
   std::vector<std::byte> strip_;
-  std::array<Scratch, 4> scratch_;
+  std::array<YuvPlanes, 4> scratch_;  ///< pictures between two steps
 };
 
 /// Checks what can be checked of a foreign image before the first pixel is read: known format, sane size, planes there,

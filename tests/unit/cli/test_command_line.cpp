@@ -328,7 +328,7 @@ TEST_CASE("wrong words get one clear line") {
       {{},
        "no command: it is one of record, stream, view, snapshot, sources, encoders, zerocopy-probe, verify, remux, "
        "daemon, "
-       "session, reload, config, completion; see 'zerocast --help'"},
+       "session, layer, reload, config, completion; see 'zerocast --help'"},
       {{"session"},
        "session: no command: it is one of start, list, status, stop, pause, resume, keyframe, bitrate, framerate, "
        "add-sink, remove-sink, save-replay, audio; see 'zerocast session --help'"},

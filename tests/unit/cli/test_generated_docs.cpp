@@ -173,8 +173,8 @@ TEST_CASE("zsh completes commands, options and values") {
 TEST_CASE("bash completes commands, options and values") {
   need("bash");
   CHECK(bash_offers("zerocast ") == Words{"record", "stream", "view", "snapshot", "sources", "encoders",
-                                          "zerocopy-probe", "verify", "remux", "daemon", "session", "reload", "config",
-                                          "completion", "--help", "--version"});
+                                          "zerocopy-probe", "verify", "remux", "daemon", "session", "layer", "reload",
+                                          "config", "completion", "--help", "--version"});
   CHECK(bash_offers("zerocast so") == Words{"sources"});
   CHECK(bash_offers("zerocast session st") == Words{"start", "status", "stop"});
   CHECK(bash_offers("zerocast session stop --") == Words{"--json", "--help"});

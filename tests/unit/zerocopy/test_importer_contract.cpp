@@ -2,6 +2,7 @@
 #include "unit/zerocopy/device_support.h"
 #include "unit/zerocopy/driver_calls.h"
 #include "unit/zerocopy/importer_rows.h"
+#include "unit/zerocopy/layer_reference.h"
 
 #include <catch2/catch_template_test_macros.hpp>
 
@@ -358,4 +359,85 @@ TEMPLATE_TEST_CASE("any driver call may fail: a picture is lost at the most, not
       CHECK(at < 1000);
     }
   }
+}
+
+TEMPLATE_TEST_CASE("layers are blended in RGB above the picture, in memory of either kind", "", ZC_IMPORTER_ROWS) {
+  constexpr Size kCanvas{64, 36};
+  const RgbPicture picture(kCanvas, 0, 1);
+  const std::array<Rect, 6> boxes{
+      {{20, 10, 24, 14}, {21, 11, 23, 13}, {-5, -3, 20, 16}, {50, 28, 30, 20}, {0, 0, 64, 36}, {-9, -9, 90, 60}}};
+  const auto importer = TestType::make(kLimit);
+  REQUIRE(importer->configure(format_in(TestType::kMemory, PixelFormat::NV12, kCanvas)));
+  std::uint32_t seed = 40;
+  std::uint32_t id = 0;
+  for (const Rect& box : boxes) {
+    for (const unsigned opacity : {255U, 100U}) {
+      for (const std::uint32_t radius : {0U, 6U}) {
+        const bool in_host_memory = ++id % 2 == 0;
+        CAPTURE(box.x, box.y, opacity, radius, in_host_memory);
+        const RgbPicture above(box.size(), 0, ++seed);
+        const ReferenceLayer reference{&above, PixelFormat::BGRx, {box, static_cast<std::uint8_t>(opacity), radius}};
+        Layer layer = layer_of(id, reference);
+        if (!in_host_memory) layer.picture = std::make_shared<const Frame>(TestType::frame(above));
+        importer->set_layers({std::move(layer)});
+        const auto surface = import_leased(*importer, TestType::frame(picture));
+        if (!surface) FAIL(surface.error().message());
+        RgbCanvas canvas(picture);
+        canvas.draw(reference);
+        const Surface got = readable(*surface);
+        const Difference d = difference(canvas, view_of(got), got.format());
+        INFO("component " << d.component << " at " << d.x << ", " << d.y << ": " << d.b << ", not " << d.a);
+        CHECK_FALSE(d.found);
+      }
+    }
+  }
+  importer->set_layers({});
+  const auto without = import_leased(*importer, TestType::frame(picture));
+  REQUIRE(without);
+  CHECK(right(*without, picture));
+}
+
+TEMPLATE_TEST_CASE("eight layers that come, move and go leave nothing behind", "", ZC_IMPORTER_ROWS) {
+  constexpr Size kCanvas{64, 36};
+  const auto importer = TestType::make(kLimit);
+  REQUIRE(importer->configure(format_in(TestType::kMemory, PixelFormat::NV12, kCanvas)));
+  const RgbPicture picture(kCanvas, 0, 1);
+  std::deque<RgbPicture> pictures;
+  for (std::uint32_t i = 0; i < 8; ++i) pictures.emplace_back(Size{12 + i, 10 + i}, 0, 60 + i);
+  const auto cycle = [&](std::int32_t n) {
+    std::vector<Layer> layers;
+    std::vector<ReferenceLayer> references;
+    for (std::uint32_t i = 0; i < 8; ++i) {
+      const auto at = static_cast<std::int32_t>(i);
+      const RgbPicture& above = pictures.at((i + static_cast<std::uint32_t>(n)) % 8);
+      const Rect box{at * 7 - n % 5, at * 3 - n % 3, above.size().width, above.size().height};
+      references.push_back({&above, PixelFormat::BGRx, {box, static_cast<std::uint8_t>(i % 2 == 0 ? 255 : 120), i}});
+      layers.push_back(layer_of(i + 1, references.back()));
+      if (i % 2 == 1) layers.back().picture = std::make_shared<const Frame>(TestType::frame(above));
+    }
+    importer->set_layers(std::move(layers));
+    const auto surface = import_leased(*importer, TestType::frame(picture));
+    if (!surface) FAIL(surface.error().message());
+    if (n % 10 != 0) return;
+    RgbCanvas canvas(picture);
+    for (const ReferenceLayer& reference : references) canvas.draw(reference);
+    const Surface got = readable(*surface);
+    const Difference d = difference(canvas, view_of(got), got.format());
+    INFO(n << ": component " << d.component << " at " << d.x << ", " << d.y << ": " << d.b << ", not " << d.a);
+    CHECK_FALSE(d.found);
+  };
+  const auto end = [&] {
+    importer->set_layers({});
+    for (int i = 0; i < 3; ++i) REQUIRE(import_leased(*importer, TestType::frame(picture)));
+  };
+  for (int round = 0; round < 3; ++round) {  // every pool has what it needs
+    for (std::int32_t n = 0; n < 12; ++n) cycle(n);
+    end();
+  }
+  const Held before;
+  for (std::int32_t n = 0; n < 100; ++n) cycle(n);
+  end();
+  const Held after;
+  INFO(text(before) << " -> " << text(after));
+  CHECK(after.no_more_than(before));
 }
