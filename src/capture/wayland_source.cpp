@@ -176,6 +176,7 @@ Result<void> WaylandSource::begin_again(const FormatOffer& offer) {
   close();
   client_->wake_by(-1);  // a wait for the compositor is not disturbed by leases that die
   auto begun = begin(offer);
+  if (!begun) close();  // another offer may do
   client_->wake_by(wake_->get());
   return begun;
 }

@@ -56,7 +56,7 @@ struct CaptureServer::Copy {
   std::vector<Rect> stale = {};
   bool asked = false;
   bool with_damage = true;
-  Size told = {};  ///< what the client was told to make its buffer of
+  Size told = {};  ///< what its buffer is to be; screencopy's
 };
 
 struct CaptureRequests {
@@ -215,7 +215,6 @@ struct CaptureRequests {
     Session* session = data_of<Session>(resource);
     if (std::exchange(session->has_frame, true)) ++session->server->wrong_;
     auto* copy = new Copy{.server = session->server, .session = session};
-    if (session->screen != nullptr) copy->told = session->screen->output.mode;
     session->server->open_.push_back(copy);
     copy->resource = make(client, ext_image_copy_capture_frame_v1_interface, id, &kFrame, copy, &end_copy, 1);
   }
