@@ -43,6 +43,6 @@
     delay_ms: Math.round(delays[Math.floor(delays.length / 2)]),
     p99_ms: Math.round(delays[Math.floor(delays.length * 0.99)]),
     worst_ms: Math.round(delays.at(-1)),
-    sound: video.srcObject.getAudioTracks().map((track) => track.readyState),
+    sound: (video.srcObject?.getAudioTracks() ?? []).map((track) => track.readyState),
   };
 })

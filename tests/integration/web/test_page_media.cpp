@@ -92,8 +92,9 @@ double day_before_machine() {
 
 TEST_CASE("the canvas has the source's colours") {
   const auto chromium = browser({.flags = {"--enable-unsafe-swiftshader"}});
-  // What 4:2:0 and the quantizer leave of flat patches.
-  constexpr int kTolerance = 8;
+  // Where Chromium converts on the CPU, it does so by libyuv, whose coefficients end at 2: BT.709's 2.11 of blue makes
+  // 9 steps of difference in this blue and its opposite. Another matrix would make 30 and more.
+  constexpr int kTolerance = 10;
   struct Case {
     const char* codec;
     const char* colours;
