@@ -56,6 +56,8 @@ class HostImporter final : public Importer {
   void update_layers();
   /// Brings `buffer` up to date from the producer's pixels.
   [[nodiscard]] Result<void> fill_from(const HostImage& image, const Damage& changed, SurfacePool::Buffer& buffer);
+  /// Under a layer that lies over its edge, the picture's last column counts for chroma of the bar beside it, too.
+  [[nodiscard]] Damage with_bars(const Damage& changed) const;
   /// Layers may have been drawn over the bars beside the picture.
   void blacken_bars(const Damage& area, const YuvView& surface) const;
   void paint_layers(const HostImage& image, const Damage& area, const YuvView& surface);
@@ -158,7 +160,7 @@ Result<Surface> HostImporter::import_picture(Frame& frame) {
   if (!plan) return std::unexpected(plan.error());
   if (auto adopted = adopt(*plan, frame); !adopted) return std::unexpected(std::move(adopted.error()));
 
-  missed_.add(converter_.affected(frame.damage));
+  missed_.add(layered_ ? with_bars(converter_.affected(frame.damage)) : converter_.affected(frame.damage));
   update_layers();
   missed_.add(layers_moved_);
   missed_.add(layers_.take_imprecise());
@@ -252,6 +254,17 @@ Result<void> HostImporter::fill_from(const HostImage& image, const Damage& chang
   buffer.stale = Damage::none();
   buffer.filled = true;
   return {};
+}
+
+Damage HostImporter::with_bars(const Damage& changed) const {
+  const std::int64_t edge = std::int64_t{plan_.box.x} + plan_.box.width;
+  if (changed.everything() || edge >= plan_.surface.width) return changed;
+  Damage wider = Damage::none();
+  for (Rect rect : changed.rects()) {
+    if (std::int64_t{rect.x} + rect.width == edge) rect.width += 2;
+    wider.add(intersect(rect, {0, 0, plan_.surface.width, plan_.surface.height}));
+  }
+  return wider;
 }
 
 void HostImporter::blacken_bars(const Damage& area, const YuvView& surface) const {

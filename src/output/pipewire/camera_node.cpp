@@ -21,6 +21,10 @@ namespace zc {
 namespace {
 
 constexpr const char* kOperation = "show a camera";
+/// A link is active a moment before its reader takes part in the graph, which nobody tells: a still picture is shown
+/// some times more.
+constexpr int kReminders = 5;
+constexpr timespec kReminderAfter{.tv_sec = 0, .tv_nsec = 100'000'000};
 /// A reader that has lost a buffer is taken for stuck for so long after it.
 constexpr Nanoseconds kStuckFor = std::chrono::seconds(10);
 
@@ -53,6 +57,7 @@ struct CameraNode::Events {
   static void remove_buffer(void* data, pw_buffer* buffer) noexcept {
     std::erase_if(self(data).buffers_, [&](const Buffer& one) { return one.buffer == buffer; });
   }
+  static void remind(void* data, std::uint64_t /*count*/) noexcept { self(data).remind(); }
   static void arrived(void* data, std::uint64_t /*count*/) noexcept { self(data).give_picture(); }
   static void link_info(void* data, const pw_link_info* info) noexcept {
     auto& link = *static_cast<Link*>(data);
@@ -113,14 +118,17 @@ CameraNode::~CameraNode() {
   streaming_ = false;
   connection_->stop_thread();
   links_.clear();
-  if (arrival_ != nullptr) pw_loop_destroy_source(connection_->loop(), arrival_);
+  for (spa_source* source : {arrival_, reminder_}) {
+    if (source != nullptr) pw_loop_destroy_source(connection_->loop(), source);
+  }
   stream_hook_.remove();
   stream_.reset();
 }
 
 Result<void> CameraNode::create_stream(const std::string& name) {
   arrival_ = pw_loop_add_event(connection_->loop(), &Events::arrived, this);
-  if (arrival_ == nullptr) return fail_errno(errno, kOperation);
+  reminder_ = pw_loop_add_timer(connection_->loop(), &Events::remind, this);
+  if (arrival_ == nullptr || reminder_ == nullptr) return fail_errno(errno, kOperation);
   pw_properties* properties =
       pw_properties_new(PW_KEY_MEDIA_CLASS, "Video/Source", PW_KEY_MEDIA_ROLE, "Camera", PW_KEY_MEDIA_TYPE, "Video",
                         PW_KEY_MEDIA_CATEGORY, "Capture", PW_KEY_NODE_NAME, name.c_str(), PW_KEY_NODE_DESCRIPTION,
@@ -212,8 +220,16 @@ void CameraNode::count_readers() {
 
 void CameraNode::link_active() {
   if (!watched()) return;
+  reminders_ = kReminders;
+  remind();
+}
+
+void CameraNode::remind() {
   whatever_the_rate_ = true;
   callbacks_.picture_wanted();
+  if (!watched() || reminders_-- == 0) return;
+  timespec later = kReminderAfter;
+  pw_loop_update_timer(connection_->loop(), reminder_, &later, nullptr, false);
 }
 
 bool CameraNode::due(Nanoseconds captured) {
@@ -276,7 +292,9 @@ Result<void> CameraNode::fill(const pw_buffer& buffer, const Waiting& waiting) {
   data.chunk->flags = written ? SPA_CHUNK_FLAG_NONE : SPA_CHUNK_FLAG_CORRUPTED;
   if (head != nullptr) {
     *head = {};
-    head->pts = waiting.captured.count();
+    // One that was shown again has the time of then, and the next may have been on its way.
+    newest_ = std::max(newest_, waiting.captured);
+    head->pts = newest_.count();
     head->seq = sequence_;
     head->flags = written ? 0U : std::uint32_t{SPA_META_HEADER_FLAG_CORRUPTED};
   }

@@ -87,6 +87,7 @@ class CameraNode {
   void look_at_links();
   void count_readers();
   void link_active();
+  void remind();
   void give_picture();
   [[nodiscard]] bool due(Nanoseconds captured);
   /// One that nobody reads; null: there is none.
@@ -111,6 +112,7 @@ class CameraNode {
   std::vector<Buffer> buffers_;
   Nanoseconds taken_back_at_{};  ///< a buffer
   std::uint64_t sequence_ = 0;
+  Nanoseconds newest_{};            ///< time of the newest picture
   Nanoseconds next_due_{};          ///< with a rate of the readers': nothing before
   bool whatever_the_rate_ = false;  ///< the next picture is for somebody who has none
   bool failure_told_ = false;
@@ -119,6 +121,8 @@ class CameraNode {
   StreamPtr stream_;
   Hook stream_hook_;
   spa_source* arrival_ = nullptr;
+  spa_source* reminder_ = nullptr;  ///< a timer
+  int reminders_ = 0;               ///< that are left
   std::map<std::uint32_t, std::unique_ptr<Link>> links_;
 };
 

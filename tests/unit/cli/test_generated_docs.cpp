@@ -172,7 +172,7 @@ TEST_CASE("zsh completes commands, options and values") {
 
 TEST_CASE("bash completes commands, options and values") {
   need("bash");
-  CHECK(bash_offers("zerocast ") == Words{"record", "stream", "view", "snapshot", "sources", "encoders",
+  CHECK(bash_offers("zerocast ") == Words{"record", "stream", "camera", "view", "snapshot", "sources", "encoders",
                                           "zerocopy-probe", "verify", "remux", "daemon", "session", "layer", "reload",
                                           "config", "completion", "--help", "--version"});
   CHECK(bash_offers("zerocast so") == Words{"sources"});
