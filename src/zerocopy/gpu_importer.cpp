@@ -61,6 +61,10 @@ class GpuImporter final : public Importer {
   [[nodiscard]] FormatOffer offer() const override { return formats_.offer(monotonic_now()); }
   [[nodiscard]] std::shared_ptr<const PictureDevice> device_for(const Frame& frame) const override;
   [[nodiscard]] Result<void> configure(const SurfaceFormat& target) override;
+  void set_layers(std::vector<Layer> layers) override {
+    layers_ = std::move(layers);
+    if (host_) host_->set_layers(layers_);
+  }
   [[nodiscard]] Result<Surface> import(Frame frame) override;
 
  private:
@@ -116,6 +120,7 @@ class GpuImporter final : public Importer {
   bool configured_ = false;
   CursorPainter painter_;
   std::optional<CursorState> cursor_;
+  std::vector<Layer> layers_;
 
   std::unique_ptr<Importer> host_;  ///< null until needed since configure()
   bool host_current_ = false;       ///< it has seen every picture so far
@@ -278,7 +283,7 @@ Result<Surface> GpuImporter::import_picture(Frame& frame) {
   const auto plan = make_picture_plan(frame, format_);
   if (!plan) return std::unexpected(plan.error());
   converters_.begin_picture();
-  if (held != nullptr && device_) {
+  if (held != nullptr && device_ && layers_.empty()) {
     if (auto settled = settle(); !settled) return std::unexpected(std::move(settled.error()));
     const auto cursor = painter_.place(cursor_, *plan);
     if (!cursor) return std::unexpected(cursor.error());
@@ -459,6 +464,7 @@ Result<Surface> GpuImporter::import_on_host(Frame frame) {
     SurfaceFormat format = format_;
     format.memory = MemoryKind::Host;
     if (auto configured = host_->configure(format); !configured) return std::unexpected(std::move(configured.error()));
+    host_->set_layers(layers_);
     host_current_ = false;
   }
   if (!std::exchange(host_current_, true)) {

@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <optional>
 #include <utility>
+#include <vector>
 
 namespace zc {
 namespace {
@@ -34,6 +35,7 @@ class HostImporter final : public Importer {
   [[nodiscard]] std::string_view route() const override { return "cpu"; }
   [[nodiscard]] FormatOffer offer() const override { return host_offer(); }
   [[nodiscard]] Result<void> configure(const SurfaceFormat& target) override;
+  void set_layers(std::vector<Layer> layers) override { layers_ = std::move(layers); }
   [[nodiscard]] Result<Surface> import(Frame frame) override;
 
  private:
@@ -61,6 +63,7 @@ class HostImporter final : public Importer {
   CursorPainter painter_;
   PicturePlan plan_;  ///< of the newest picture; its surface is empty when there is none
   std::optional<CursorState> cursor_;
+  std::vector<Layer> layers_;
   Damage missed_ = Damage::none();  ///< surface px: told by frames whose picture has not made it into a surface
   Surface newest_;                  ///< what was handed out last; keeps its buffer from being taken
   SurfacePool::Buffer* newest_buffer_ = nullptr;

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "media/format_offer.h"
 #include "media/frame.h"
+#include "media/layer.h"
 #include "media/picture_device.h"
 #include "media/surface.h"
 
@@ -13,6 +14,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace zc {
 
@@ -43,10 +45,14 @@ class Importer {
   }
   /// Sets what import() produces from now on; surfaces made before stay valid.
   [[nodiscard]] virtual Result<void> configure(const SurfaceFormat& target) = 0;
+  /// What lies above the picture from the next import() on, lowest first and beneath the cursor; empty: nothing. Same
+  /// rules as import() for its producers: each picture must be finished. Stays so through configure(), though the
+  /// places are those of the surface. One whose picture cannot be read is left out, which is told once.
+  virtual void set_layers(std::vector<Layer> layers) = 0;
   /// The producer must have finished the frame: see producer_wait.h.
   /// Crops, turns, scales (letterboxed when the aspect ratio differs), converts and draws the cursor, in as few passes
   /// as the route can. The frame's buffer has gone back to its producer when this returns, unless the surface needs it.
-  /// A frame without a picture redraws the last one with its cursor. Busy: no free surface (the encoder holds all).
+  /// A frame without a picture redraws the last one with its layers and cursor. Busy: no free surface (the encoder holds all).
   [[nodiscard]] virtual Result<Surface> import(Frame frame) = 0;
 
  protected:

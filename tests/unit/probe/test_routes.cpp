@@ -33,6 +33,7 @@ class Spoiler final : public Importer {
   [[nodiscard]] std::string_view route() const override { return "spoilt"; }
   [[nodiscard]] FormatOffer offer() const override { return inner_->offer(); }
   [[nodiscard]] Result<void> configure(const SurfaceFormat& target) override { return inner_->configure(target); }
+  void set_layers(std::vector<Layer> layers) override { inner_->set_layers(std::move(layers)); }
   [[nodiscard]] Result<Surface> import(Frame frame) override {
     auto surface = inner_->import(std::move(frame));
     if (surface) surface->av_frame()->data[0][100] ^= 0x10;

@@ -39,6 +39,7 @@ struct Alive {
   std::atomic<int> whole{0};       ///< pictures that the importer was to read whole
   std::atomic<int> wrong{0};       ///< seen on other threads than the test's, which asserts it
   std::atomic<bool> picky{false};  ///< the importer takes no dmabufs but LINEAR ones
+  std::vector<Layer> layers;       ///< that the importer was given last
 };
 
 constexpr std::uint64_t kTiled = 0x0300'0000'0000'0001;
@@ -65,6 +66,7 @@ class CountingImporter final : public Importer {
     size_ = format.size;
     return {};
   }
+  void set_layers(std::vector<Layer> layers) override { alive_.layers = std::move(layers); }
   [[nodiscard]] Result<Surface> import(Frame frame) override {
     worker = std::this_thread::get_id();
     while (alive_.held) std::this_thread::sleep_for(1ms);

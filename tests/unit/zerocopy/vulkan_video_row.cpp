@@ -28,6 +28,7 @@ class Next final : public Importer {
     host.memory = MemoryKind::Host;
     return cpu_->configure(host);
   }
+  void set_layers(std::vector<Layer> layers) override { cpu_->set_layers(std::move(layers)); }
   [[nodiscard]] Result<Surface> import(Frame frame) override { return cpu_->import(std::move(frame)); }
 
  private:
