@@ -52,7 +52,8 @@ class Importer {
   /// The producer must have finished the frame: see producer_wait.h.
   /// Crops, turns, scales (letterboxed when the aspect ratio differs), converts and draws the cursor, in as few passes
   /// as the route can. The frame's buffer has gone back to its producer when this returns, unless the surface needs it.
-  /// A frame without a picture redraws the last one with its layers and cursor. Busy: no free surface (the encoder holds all).
+  /// A frame without a picture redraws the last one with its layers and cursor. Busy: no free surface (the encoder
+  /// holds all).
   [[nodiscard]] virtual Result<Surface> import(Frame frame) = 0;
 
  protected:
