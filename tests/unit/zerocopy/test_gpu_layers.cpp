@@ -200,6 +200,7 @@ TEST_CASE("a layer at any place, of any size, seen through and with round corner
       LayerPlace{.box = {64, 0, 5, 5}},
   };
   for (const PixelFormat target : {PixelFormat::NV12, PixelFormat::P010, PixelFormat::I444}) {
+    if (route == Route::Egl && target == PixelFormat::P010) continue;  // each is half a minute of a software compiler
     Scene scene(route, in_host(target, {64, 36}), {64, 36});
     scene.add(PixelFormat::BGRx, {16, 12}, {});
     for (const LayerPlace& place : places) {
@@ -264,14 +265,13 @@ TEST_CASE("eight layers one above the other, over bars and odd sizes, and a nint
 
 TEST_CASE("the matrix and range of the surface and of a layer") {
   const auto route = GENERATE(Route::Vulkan, Route::Egl);
-  for (const ColourMatrix matrix : {ColourMatrix::BT601, ColourMatrix::BT2020}) {
-    for (const ColourRange range : {ColourRange::Limited, ColourRange::Full}) {
-      const ColourDescription colour{.matrix = matrix, .range = range};
-      Scene scene(route, in_host(PixelFormat::NV12, {32, 16}, colour), {32, 16});
-      scene.add(PixelFormat::P010, {16, 8}, {.box = {4, 4, 16, 8}}, In::Host, colour);
-      scene.add(PixelFormat::I420, {8, 6}, {.box = {22, 1, 8, 6}});
-      scene.check();
-    }
+  for (const ColourDescription& colour :
+       {ColourDescription{.matrix = ColourMatrix::BT601, .range = ColourRange::Full},
+        ColourDescription{.matrix = ColourMatrix::BT2020, .range = ColourRange::Limited}}) {
+    Scene scene(route, in_host(PixelFormat::NV12, {32, 16}, colour), {32, 16});
+    scene.add(PixelFormat::P010, {16, 8}, {.box = {4, 4, 16, 8}}, In::Host, colour);
+    scene.add(PixelFormat::I420, {8, 6}, {.box = {22, 1, 8, 6}});
+    scene.check();
   }
 }
 
