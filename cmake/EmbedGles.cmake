@@ -5,7 +5,7 @@
 #   #version, precisions, the workgroup's size
 #   const int kConstants[]    the specialization constants, by their id
 #   #define SOURCE_SAMPLER    sampler2D or samplerExternalOES
-#   #define SOURCE_IMAGE and, for pictures that are scaled, SCALED
+#   #define SOURCE_IMAGE and, for pictures that are scaled, SCALED; with layers, LAYERS
 #
 # Run as a script (cmake -P) it does the rewriting.
 if(NOT CMAKE_SCRIPT_MODE_FILE)
@@ -13,11 +13,13 @@ if(NOT CMAKE_SCRIPT_MODE_FILE)
   function(embed_gles target source header name)
     set(folder ${CMAKE_CURRENT_BINARY_DIR}/zerocopy_shaders)
     set(input ${CMAKE_CURRENT_SOURCE_DIR}/${source})
+    get_filename_component(beside ${input} DIRECTORY)
+    file(GLOB included CONFIGURE_DEPENDS ${beside}/*.glsl)
     file(MAKE_DIRECTORY ${folder})
     add_custom_command(
       OUTPUT ${folder}/${header}
       COMMAND ${CMAKE_COMMAND} -DINPUT=${input} -DOUTPUT=${folder}/${header} -DNAME=${name} -P ${EMBED_GLES_SCRIPT}
-      DEPENDS ${input} ${EMBED_GLES_SCRIPT}
+      DEPENDS ${input} ${included} ${EMBED_GLES_SCRIPT}
       COMMENT "Rewriting ${source} to ${header}"
       VERBATIM)
     target_sources(${target} PRIVATE ${folder}/${header})
@@ -35,8 +37,17 @@ function(rewrite from to)
   set(text "${changed}" PARENT_SCOPE)
 endfunction()
 rewrite("^#version [^\n]*\n" "")
-rewrite("layout\\(local_size_x_id = 0, local_size_y_id = 1\\) in;\n" "")
+rewrite("#extension [^\n]*\n" "")
+rewrite("#define LOOP [^\n]*\n" "#define LOOP\n")
+get_filename_component(beside ${INPUT} DIRECTORY)
+string(REGEX MATCHALL "#include \"[^\"]+\"\n" includes "${text}")
+foreach(include IN LISTS includes)
+  string(REGEX REPLACE "#include \"([^\"]+)\"\n" "\\1" name "${include}")
+  file(READ ${beside}/${name} included)
+  string(REPLACE "${include}" "${included}" text "${text}")
+endforeach()
+rewrite("layout\\(local_size_x_id[^\n]*\n" "")
 rewrite("layout\\(constant_id = ([0-9]+)\\) const int ([A-Za-z0-9]+) = [^;]*;" "const int \\2 = kConstants[\\1];")
 rewrite("layout\\(push_constant\\)" "layout(std140, binding = 0)")
-rewrite("uniform sampler2D " "uniform SOURCE_SAMPLER ")
+rewrite("uniform sampler2D source_image" "uniform SOURCE_SAMPLER source_image")
 file(WRITE ${OUTPUT} "#pragma once\n\nconst char ${NAME}[] = R\"glsl(${text})glsl\";\n")

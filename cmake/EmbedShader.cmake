@@ -3,11 +3,13 @@
 function(embed_shader target source header name)
   set(folder ${CMAKE_CURRENT_BINARY_DIR}/zerocopy_shaders)
   set(input ${CMAKE_CURRENT_SOURCE_DIR}/${source})
+  get_filename_component(beside ${input} DIRECTORY)
+  file(GLOB included CONFIGURE_DEPENDS ${beside}/*.glsl)
   file(MAKE_DIRECTORY ${folder})
   add_custom_command(
     OUTPUT ${folder}/${header}
     COMMAND ${GLSLANG_VALIDATOR} --quiet -V --target-env vulkan1.2 ${ARGN} --vn ${name} -o ${folder}/${header} ${input}
-    DEPENDS ${input}
+    DEPENDS ${input} ${included}
     COMMENT "Compiling ${source} to ${header}"
     VERBATIM)
   target_sources(${target} PRIVATE ${folder}/${header})

@@ -147,9 +147,13 @@ Result<std::unique_ptr<VideoDecoder>> VideoDecoder::open(DecoderBackend backend,
   context->extradata_size = static_cast<int>(options.extradata.size());
   if (hardware) {
     const char* name = options.device.empty() ? nullptr : options.device.c_str();
-    if (const int code = av_hwdevice_ctx_create(&context->hw_device_ctx, row.device, name, nullptr, 0); code < 0) {
-      return failed(code, "its device cannot be opened: ");
-    }
+    // CUDA's primary context is the one that importers and encoders use: its pictures need not be copied for them.
+    // Where somebody has it with other flags, FFmpeg takes one of its own.
+    constexpr int kPrimary = 1;  // AV_CUDA_USE_PRIMARY_CONTEXT of hwcontext_cuda.h, which wants cuda.h
+    int code = av_hwdevice_ctx_create(&context->hw_device_ctx, row.device, name, nullptr,
+                                      row.device == AV_HWDEVICE_TYPE_CUDA ? kPrimary : 0);
+    if (code < 0) code = av_hwdevice_ctx_create(&context->hw_device_ctx, row.device, name, nullptr, 0);
+    if (code < 0) return failed(code, "its device cannot be opened: ");
     context->opaque = &impl->choice;
     context->get_format = only_device;
   }

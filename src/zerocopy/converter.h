@@ -6,11 +6,13 @@
 #include "media/colour.h"
 #include "media/dmabuf.h"
 #include "media/surface.h"
+#include "zerocopy/converter_layer.h"
 #include "zerocopy/picture_plan.h"
 #include "zerocopy/surface_layout.h"
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -22,7 +24,8 @@ class VulkanBuffer;
 
 /// One picture to make. Everything lives as long as the call.
 struct ConverterJob {
-  const std::shared_ptr<const Dmabuf>& dmabuf;  ///< cached by the object's identity, let go with it
+  /// Cached by the object's identity, let go with it. Null: there is none, or it is the lowest of the layers; black.
+  const std::shared_ptr<const Dmabuf>& dmabuf;
   const PicturePlan& plan;
   const ColourDescription& colour;  ///< of the surface; matrix and range are known
   const VulkanBuffer& target;       ///< exportable where the converter is not Vulkan's
@@ -30,6 +33,9 @@ struct ConverterJob {
   // Only for a converter of one submission:
   CursorPass* cursor = nullptr;  ///< prepared for the target; null: none is drawn
   PassTail* tail = nullptr;      ///< null: the target is all
+  // Only for one that composes():
+  std::span<const ConverterLayer> layers = {};  ///< lowest first, at most LayerTable::kSlots
+  const VulkanBuffer* beneath = nullptr;        ///< gets the surface as it is without them; null: nothing does
 };
 
 /// One conversion of dmabufs: a whole picture, bars included, in one pass of the GPU. One thread makes every call, the
@@ -60,6 +66,12 @@ class Converter {
   [[nodiscard]] virtual Result<void> settle(Nanoseconds timeout) = 0;
   /// True: cursor and tail go into the pass's own submission. False: the importer draws and copies afterwards.
   [[nodiscard]] virtual bool one_submission() const = 0;
+  /// Whether layers are drawn in the same pass. Unsupported: what the driver has too little of.
+  [[nodiscard]] virtual Result<void> composes() const {
+    return fail(ErrorKind::Unsupported, "draw layers", "this converter draws none");
+  }
+  /// Imports a dmabuf ahead, so that a layer may lie in it; with a modifier of modifiers(). Errors as convert()'s.
+  [[nodiscard]] virtual Result<void> reads(const std::shared_ptr<const Dmabuf>& /*dmabuf*/) { return composes(); }
   /// No target used so far comes again: its imports go.
   virtual void forget_targets() {}
 };

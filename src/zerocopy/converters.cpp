@@ -47,9 +47,15 @@ std::vector<std::uint64_t> Converters::modifiers(PixelFormat format) const {
 }
 
 Converters::Way* Converters::pick(const PicturePlan& plan, std::uint64_t modifier, const Way* after) {
-  const auto begin = after == nullptr ? ways_.begin() : ways_.begin() + (after - ways_.data()) + 1;
-  const auto found = std::find_if(begin, ways_.end(), [&](const Way& way) {
+  const auto found = std::find_if(behind(after), ways_.end(), [&](const Way& way) {
     return way.resting_to <= picture_ && reads(way, plan.format, modifier) && way.converter->takes(plan);
+  });
+  return found == ways_.end() ? nullptr : &*found;
+}
+
+Converters::Way* Converters::pick_composing(const Way* after) {
+  const auto found = std::find_if(behind(after), ways_.end(), [&](const Way& way) {
+    return way.resting_to <= picture_ && way.converter->composes();
   });
   return found == ways_.end() ? nullptr : &*found;
 }

@@ -37,6 +37,10 @@ class Converters {
   void begin_picture() { ++picture_; }
   /// The first one behind `after` (null: of all) that would take such a picture; null: there is none.
   [[nodiscard]] Way* pick(const PicturePlan& plan, std::uint64_t modifier, const Way* after = nullptr);
+  /// `way` lists this modifier of the format and has not refused it.
+  [[nodiscard]] bool reads(const Way& way, PixelFormat format, std::uint64_t modifier) const;
+  /// The first one behind `after` that draws layers, for a picture that is a copy.
+  [[nodiscard]] Way* pick_composing(const Way* after = nullptr);
   /// Some converter reads it, even if it rests just now.
   [[nodiscard]] bool read(const PicturePlan& plan, std::uint64_t modifier) const;
   /// `way` does not read this. True: nobody does any more.
@@ -52,7 +56,9 @@ class Converters {
 
  private:
   [[nodiscard]] bool lists(const Way& way, PixelFormat format, std::uint64_t modifier) const;
-  [[nodiscard]] bool reads(const Way& way, PixelFormat format, std::uint64_t modifier) const;
+  [[nodiscard]] std::vector<Way>::iterator behind(const Way* way) {
+    return way == nullptr ? ways_.begin() : ways_.begin() + (way - ways_.data()) + 1;
+  }
 
   const bool implicit_;
   std::uint64_t picture_ = 0;

@@ -51,7 +51,13 @@ Result<Gpu> open_cuda_gpu(const std::shared_ptr<const cuda::Driver>& driver, con
   auto context = cuda::Context::open(driver, device);
   if (!context) return std::unexpected(std::move(context.error()));
   auto converters = open_converters(*vulkan, options);
-  if (!converters) return std::unexpected(std::move(converters.error()));
+  if (!converters) {
+    // Without dmabufs there are still a decoder's pictures, and layers.
+    auto composer = make_vulkan_composer(*vulkan);
+    if (!composer || options.converter == "egl") return std::unexpected(std::move(converters.error()));
+    converters = std::vector<std::unique_ptr<Converter>>{};
+    converters->push_back(std::move(*composer));
+  }
   logger("zerocopy").debug("CUDA: {}, driver {}", device.name, driver->version_text());
   const std::shared_ptr<const cuda::Context> cuda = *context;
   return tried({.device = *vulkan,

@@ -4,10 +4,13 @@
 // flags that such programs give it, or with --asleep this program's, in which threads sleep as they wait. All are
 // measured by turns; a ratio is the median of the turns' ratios. Every result is compared with the CPU path; a
 // wrong one is the error of the run (exit code 1). At one size the same again beside a process that keeps the GPU busy
-// (this program with --load).
+// (this program with --load). A scene of several pictures is drawn by our one pass and by a chain of passes, and a
+// decoder's pictures go through it.
 #include "base/clock.h"
 #include "base/process_stats.h"
 #include "bench/gl_side.h"
+#include "bench/scene_bench.h"
+#include "bench/ways.h"
 #include "gpu/cuda/context.h"
 #include "zerocopy/cpu/rgb_to_yuv.h"
 #include "zerocopy/cuda/cuda_memory.h"
@@ -39,82 +42,10 @@
 namespace {
 
 using namespace zc;
+using namespace zc::bench;
 using nlohmann::json;
 
-constexpr Nanoseconds kTimeout = std::chrono::seconds(5);
-constexpr int kNoGpu = 77;  // CTest and automake: skipped
 constexpr PixelFormat kSource = PixelFormat::BGRx;
-
-[[noreturn]] void give_up(const Error& error) {
-  fmt::print(stderr, "zerocast-gpu-bench: {}\n", error.message());
-  std::exit(1);
-}
-template <class T>
-T need(Result<T> result) {
-  if (!result) give_up(result.error());
-  if constexpr (!std::is_void_v<T>) return std::move(*result);
-}
-
-/// One way to bring a frame over, and what it cost.
-struct Way {
-  const char* name;
-  std::function<void()> frame;
-  std::function<void()> check = [] {};  ///< that the last frame is right; ends the run when not
-  std::vector<double> us{};             ///< of every call
-  std::vector<double> turn_median_us{}, turn_cpu_us{};
-};
-
-double at(std::vector<double> values, double quantile) {
-  std::ranges::sort(values);
-  return values[static_cast<std::size_t>(quantile * static_cast<double>(values.size() - 1))];
-}
-
-/// `count` calls one after another, each waited for.
-void take_turn(Way& way, int count) {
-  for (int i = 0; i < 30; ++i) way.frame();
-  std::vector<double> us;
-  us.reserve(static_cast<std::size_t>(count));
-  const Nanoseconds cpu = process_cpu_time();
-  for (int i = 0; i < count; ++i) {
-    const Nanoseconds start = monotonic_now();
-    way.frame();
-    us.push_back(static_cast<double>((monotonic_now() - start).count()) / 1e3);
-  }
-  way.turn_cpu_us.push_back(static_cast<double>((process_cpu_time() - cpu).count()) / 1e3 / count);
-  way.turn_median_us.push_back(at(us, 0.5));
-  way.us.insert(way.us.end(), us.begin(), us.end());
-}
-
-/// By turns, so that a machine whose clocks change meanwhile changes all of them.
-void measure(std::vector<Way>& ways, int turns, int count) {
-  for (int turn = 0; turn < turns; ++turn) {
-    for (Way& way : ways) {
-      take_turn(way, count);
-      if (turn == 0) way.check();
-    }
-  }
-}
-
-json figures(const Way& way) {
-  return {{"median_us", at(way.us, 0.5)},
-          {"p95_us", at(way.us, 0.95)},
-          {"p99_us", at(way.us, 0.99)},
-          {"min_us", at(way.us, 0)},
-          {"cpu_us", at(way.turn_cpu_us, 0.5)}};
-}
-
-/// Median over the turns of one's part of the other.
-double ratio(const std::vector<double>& part, const std::vector<double>& of) {
-  std::vector<double> ratios;
-  std::ranges::transform(part, of, std::back_inserter(ratios), std::divides{});
-  return at(std::move(ratios), 0.5);
-}
-
-json measure_one(int count, std::function<void()> frame) {
-  Way way{.name = "", .frame = std::move(frame)};
-  take_turn(way, count);
-  return figures(way);
-}
 
 struct Scene {
   std::shared_ptr<VulkanDevice> device;
@@ -509,6 +440,10 @@ int main(int argc, char** argv) {
   for (const Size size : sizes) {
     report["sizes"].push_back(
         bench_size(device, size, quick ? Effort{2, 5, tune, waits} : Effort{7, 300, tune, waits}));
+  }
+  if (!tune) {
+    report["scene"] = bench_scene(device, quick ? Size{640, 360} : Size{3840, 2160}, quick ? 2 : 7, quick ? 5 : 300);
+    report["decoded"] = bench_decoded(device, quick ? Size{640, 360} : Size{3840, 2160}, quick ? 8 : 120);
   }
   if (!quick && !tune) {
     const Load load;

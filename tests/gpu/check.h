@@ -44,6 +44,7 @@ struct CheckRow {
 };
 /// Each file of checks brings some.
 [[nodiscard]] std::span<const CheckRow> vulkan_checks();
+[[nodiscard]] std::span<const CheckRow> layer_checks();
 [[nodiscard]] std::span<const CheckRow> sharing_checks();
 [[nodiscard]] std::span<const CheckRow> pool_checks();
 [[nodiscard]] std::span<const CheckRow> coding_checks();

@@ -47,7 +47,7 @@ struct Arguments {
 
 std::vector<CheckRow> all_checks() {
   std::vector<CheckRow> rows;
-  for (const auto part : {vulkan_checks(), sharing_checks(), pool_checks(), coding_checks()}) {
+  for (const auto part : {vulkan_checks(), layer_checks(), sharing_checks(), pool_checks(), coding_checks()}) {
     rows.insert(rows.end(), part.begin(), part.end());
   }
   return rows;

@@ -218,6 +218,11 @@ void GlDevice::describe() {
   GLint64 storage = 0;
   gl_.GetInteger64v(GL_MAX_SHADER_STORAGE_BLOCK_SIZE, &storage);
   max_storage_bytes_ = static_cast<std::size_t>(std::max<GLint64>(0, storage));
+  GLint bindings = 0;
+  gl_.GetIntegerv(GL_MAX_SHADER_STORAGE_BUFFER_BINDINGS, &bindings);
+  gl_.GetIntegerv(GL_MAX_COMPUTE_SHADER_STORAGE_BLOCKS, &max_storage_blocks_);
+  max_storage_blocks_ = std::min(max_storage_blocks_, bindings);
+  gl_.GetIntegerv(GL_MAX_COMPUTE_TEXTURE_IMAGE_UNITS, &max_textures_);
   if (gpu_.has("GL_EXT_memory_object")) {
     GLint uuids = 0;
     gl_.GetIntegerv(GL_NUM_DEVICE_UUIDS_EXT, &uuids);

@@ -89,6 +89,9 @@ class GlDevice {
   [[nodiscard]] GlCounters& counters() { return counters_; }
   /// Bytes one shader storage block may have.
   [[nodiscard]] std::size_t max_storage_bytes() const { return max_storage_bytes_; }
+  /// Shader storage blocks and textures that one compute shader may use.
+  [[nodiscard]] int max_storage_blocks() const { return max_storage_blocks_; }
+  [[nodiscard]] int max_textures() const { return max_textures_; }
 
   /// Free where it is current already. Unsupported: it is current on another thread.
   [[nodiscard]] Result<void> make_current() const;
@@ -116,6 +119,7 @@ class GlDevice {
   EGLContext context_ = EGL_NO_CONTEXT;
   GlGpu gpu_;
   std::size_t max_storage_bytes_ = 0;
+  GLint max_storage_blocks_ = 0, max_textures_ = 0;
   GlCounters counters_;
 };
 

@@ -15,6 +15,8 @@ namespace {
 constexpr const char* kWhat = "convert on the GPU";
 /// More variants than any stream goes through; a hostile one that changes its format for ever does not grow memory.
 constexpr std::size_t kMaxPrograms = 16;
+/// The last binding of shaders/layers.glsl.
+constexpr int kBeneath = 12;
 
 GLuint groups(std::uint32_t edge, std::uint32_t block, std::int32_t workgroup) {
   const std::uint32_t step = block * static_cast<std::uint32_t>(workgroup);
@@ -22,7 +24,8 @@ GLuint groups(std::uint32_t edge, std::uint32_t block, std::int32_t workgroup) {
 }
 
 /// What cmake/EmbedGles.cmake leaves to the program.
-std::string shader_text(GLenum source, bool scaled, const std::array<std::int32_t, kPassConstants>& constants,
+std::string shader_text(GLenum source, const PassVariant& variant,
+                        const std::array<std::int32_t, kPassConstants>& constants,
                         std::array<std::int32_t, 2> workgroup) {
   const bool external = source == GL_TEXTURE_EXTERNAL_OES;
   const std::string_view sampler = external ? "samplerExternalOES" : "sampler2D";
@@ -30,23 +33,25 @@ std::string shader_text(GLenum source, bool scaled, const std::array<std::int32_
       "#version 310 es\n"
       "{}"
       "#define SOURCE_IMAGE\n"
-      "{}"
+      "{}{}"
       "#define SOURCE_SAMPLER {}\n"
       "precision highp float;\n"
       "precision highp int;\n"
+      "precision highp sampler2D;\n"
       "precision highp {};\n"
-      "layout(local_size_x = {}, local_size_y = {}) in;\n"
+      "layout(local_size_x = {}, local_size_y = {}, local_size_z = {}) in;\n"
       "const int kConstants[{}] = int[{}]({});\n"
       "{}",
-      external ? "#extension GL_OES_EGL_image_external_essl3 : require\n" : "", scaled ? "#define SCALED\n" : "",
-      sampler, sampler, workgroup[0], workgroup[1], constants.size(), constants.size(), fmt::join(constants, ", "),
-      kRgbToYuvGles);
+      external ? "#extension GL_OES_EGL_image_external_essl3 : require\n" : "",
+      variant.scaled ? "#define SCALED\n" : "", variant.layers ? "#define LAYERS\n" : "", sampler, sampler,
+      workgroup[0], workgroup[1], variant.layers ? kLayersDepth : 1, constants.size(), constants.size(),
+      fmt::join(constants, ", "), kRgbToYuvGles);
 }
 
 }  // namespace
 
-Result<void> GlPass::check(const PicturePlan& plan, const SurfaceLayout& layout) const {
-  if (!pass_takes(plan)) {
+Result<void> GlPass::check(const PicturePlan& plan, const SurfaceLayout& layout, bool main) const {
+  if (main && !pass_takes(plan)) {
     return fail(ErrorKind::Unsupported, kWhat, fmt::format("{} pictures shrunk so far", name(plan.format)));
   }
   if (!yuv_layout(layout.format).valid) {
@@ -70,18 +75,18 @@ Result<GLuint> GlPass::program(GLenum source, const PassVariant& variant) {
   last_source_ = source;
   last_variant_ = variant;
   last_ = 0;
+  const auto& workgroup = variant.layers ? kLayersWorkgroup : options_.workgroup;
   // By the constants: formats that differ in their alpha alone share a program.
-  const auto constants = pass_constants(variant, options_.workgroup);
+  const auto constants = pass_constants(variant, workgroup);
   const auto known = std::ranges::find_if(programs_, [&](const Program& p) {
-    return p.source == source && p.scaled == variant.scaled && p.constants == constants;
+    return p.source == source && p.scaled == variant.scaled && p.layers == variant.layers && p.constants == constants;
   });
   if (known != programs_.end()) return last_ = known->handle.get();
-  const std::array shaders{
-      GlShaderSource{GL_COMPUTE_SHADER, shader_text(source, variant.scaled, constants, options_.workgroup)}};
+  const std::array shaders{GlShaderSource{GL_COMPUTE_SHADER, shader_text(source, variant, constants, workgroup)}};
   auto made = make_gl_program(device_, shaders);
   if (!made) return std::unexpected(std::move(made.error()));
   if (programs_.size() == kMaxPrograms) programs_.clear();  // nothing is running here
-  programs_.push_back({source, variant.scaled, constants, std::move(*made)});
+  programs_.push_back({source, variant.scaled, variant.layers, constants, std::move(*made)});
   return last_ = programs_.back().handle.get();
 }
 
@@ -98,12 +103,56 @@ void GlPass::set_geometry(const PassGeometry& geometry) {
   geometry_ = geometry;
 }
 
+Result<void> GlPass::check_layers(const GlDevice& device) {
+  // Target and what is beneath count once for each width they are written in.
+  constexpr int kBuffers = LayerTable::kSlots + 6;
+  constexpr int kTextures = LayerTable::kSlots + 1;
+  if (device.max_storage_blocks() >= kBuffers && device.max_textures() >= kTextures) return {};
+  return fail(ErrorKind::Unsupported, "draw layers with OpenGL ES",
+              fmt::format("a compute shader uses {} buffers and {} textures at the most, layers take {} and {}",
+                          device.max_storage_blocks(), device.max_textures(), kBuffers, kTextures));
+}
+
+void GlPass::bind_layers(const Layers& layers, GLuint target) {
+  const GlFunctions& gl = device_->gl();
+  LayerTable table;
+  const std::span<const Layer> drawn = layers.drawn;
+  table.count = {static_cast<std::int32_t>(drawn.size()), layers.beneath != 0 ? 1 : 0, 0, 0};
+  for (std::size_t i = 0; i < drawn.size(); ++i) table.layers.at(i) = drawn[i].geometry;
+  const bool first = !table_;
+  if (first) table_ = GlObject::buffer(device_);
+  gl.BindBufferBase(GL_UNIFORM_BUFFER, 2, table_.get());
+  if (first) {
+    gl.BufferData(GL_UNIFORM_BUFFER, sizeof table, &table, GL_DYNAMIC_DRAW);
+  } else {
+    gl.BufferSubData(GL_UNIFORM_BUFFER, 0, sizeof table, &table);
+  }
+  // Every place has to hold something: shaders/layers.glsl has them from 3 and 4 on.
+  for (std::size_t i = 0; i < LayerTable::kSlots; ++i) {
+    const Layer layer = i < drawn.size() ? drawn[i] : Layer{};
+    gl.BindBufferBase(GL_SHADER_STORAGE_BUFFER, static_cast<GLuint>(3 + i), layer.buffer != 0 ? layer.buffer : target);
+    gl.ActiveTexture(static_cast<GLenum>(GL_TEXTURE0 + 4 + i));
+    gl.BindTexture(GL_TEXTURE_2D, layer.texture);
+  }
+  gl.ActiveTexture(GL_TEXTURE0);
+  gl.BindBufferBase(GL_SHADER_STORAGE_BUFFER, kBeneath, layers.beneath != 0 ? layers.beneath : target);
+}
+
 Result<void> GlPass::run(const GlPicture& source, const PicturePlan& plan, GLuint target, const SurfaceLayout& layout,
-                         const ColourDescription& colour, Nanoseconds timeout) {
-  if (auto fine = check(plan, layout); !fine) return fine;
+                         const ColourDescription& colour, Nanoseconds timeout, const Layers& layers) {
+  const bool main = source.texture != 0 || layers.drawn.empty();
+  if (auto fine = check(plan, layout, main); !fine) return fine;
+  if (layers.drawn.size() > LayerTable::kSlots) {
+    return fail(ErrorKind::Invalid, kWhat, fmt::format("more than {} layers", kMostLayers));
+  }
   if (auto settled = fence_.settle(timeout); !settled) return settled;
-  const PassVariant variant =
-      pass_variant(plan, {}, {.format = layout.format, .size = layout.size, .colour = colour}, true);
+  PassVariant variant = pass_variant(plan, {}, {.format = layout.format, .size = layout.size, .colour = colour}, true);
+  variant.layers = !layers.drawn.empty();
+  variant.main = main;
+  if (!main) {
+    variant.source = PixelFormat::RGBx;
+    variant.turned = variant.scaled = false;
+  }
   const auto code = program(source.target, variant);
   if (!code) return std::unexpected(code.error());
   const GlFunctions& gl = device_->gl();
@@ -113,8 +162,10 @@ Result<void> GlPass::run(const GlPicture& source, const PicturePlan& plan, GLuin
   gl.BindTexture(source.target, source.texture);
   set_geometry(pass_geometry(plan, {}, layout));
   gl.BindBufferBase(GL_SHADER_STORAGE_BUFFER, 1, target);
-  gl.DispatchCompute(groups(layout.size.width, kPassBlockWidth, options_.workgroup[0]),
-                     groups(layout.size.height, kPassBlockHeight, options_.workgroup[1]), 1);
+  if (variant.layers) bind_layers(layers, target);
+  const auto& workgroup = variant.layers ? kLayersWorkgroup : options_.workgroup;
+  gl.DispatchCompute(groups(layout.size.width, kPassBlockWidth, workgroup[0]),
+                     groups(layout.size.height, kPassBlockHeight, workgroup[1]), 1);
   gl.MemoryBarrier(GL_ALL_BARRIER_BITS);
   // Errors of these calls come with the wait's own: what was started is waited for in any case.
   return fence_.wait(timeout, options_.spin);

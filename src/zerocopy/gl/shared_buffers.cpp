@@ -18,6 +18,10 @@ Result<GLuint> SharedBuffers::find_or_import(const VulkanBuffer& buffer) {
   return entries_.back().buffer.get();
 }
 
+void SharedBuffers::retain(std::span<const std::uint64_t> ids) {
+  std::erase_if(entries_, [ids](const Entry& entry) { return std::ranges::find(ids, entry.id) == ids.end(); });
+}
+
 Result<SharedBuffers::Entry> SharedBuffers::import(const VulkanBuffer& buffer) const {
   if (const std::string missing = device_->gpu().missing_for(GlUse::SharedMemory); !missing.empty()) {
     return fail(ErrorKind::Unsupported, kWhat, "the driver has no " + missing);

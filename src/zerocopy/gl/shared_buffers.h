@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -20,6 +21,8 @@ class SharedBuffers {
   /// Unsupported: the driver does not import memory, or not this.
   [[nodiscard]] Result<GLuint> find_or_import(const VulkanBuffer& buffer);
   void clear() { entries_.clear(); }
+  /// Lets go of all but those with these id()s. Nothing may be running on them.
+  void retain(std::span<const std::uint64_t> ids);
   [[nodiscard]] std::size_t size() const { return entries_.size(); }
 
  private:

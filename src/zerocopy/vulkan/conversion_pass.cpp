@@ -52,15 +52,17 @@ constexpr VkAccessFlags kWrites = VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFE
 }  // namespace
 
 Result<void> ConversionPass::check(const Source& source, const PicturePlan& plan, const VulkanBuffer& target,
-                                   const SurfaceLayout& layout) const {
+                                   const SurfaceLayout& layout, const Layers& layers) const {
   constexpr std::string_view kWhat = "convert on the GPU";
-  if (!rgb_fields(plan.format).valid) {
+  const bool main = source.buffer != nullptr || source.image != nullptr;
+  if (main && !rgb_fields(plan.format).valid) {
     return fail(ErrorKind::Unsupported, std::string(kWhat), fmt::format("{} pictures", name(plan.format)));
   }
   if (!yuv_layout(layout.format).valid) {
     return fail(ErrorKind::Unsupported, std::string(kWhat), fmt::format("{} surfaces", name(layout.format)));
   }
-  if (!pass_takes(plan)) return fail(ErrorKind::Unsupported, std::string(kWhat), "the picture shrinks too much");
+  if (main && !pass_takes(plan))
+    return fail(ErrorKind::Unsupported, std::string(kWhat), "the picture shrinks too much");
   // An invocation stores eight samples of a plane at once, four where chroma is planar and subsampled.
   for (unsigned i = 0; i < info(layout.format).planes; ++i) {
     if (layout.planes.at(i).stride_bytes % 64 != 0 || layout.planes.at(i).offset_bytes % 64 != 0) {
@@ -80,8 +82,23 @@ Result<void> ConversionPass::check(const Source& source, const PicturePlan& plan
   if (source.image != nullptr && (source.image->size() != plan.buffer || source.image->format() != plan.format)) {
     return fail(ErrorKind::Invalid, std::string(kWhat), "the image is not the plan's");
   }
-  if ((source.buffer == nullptr) == (source.image == nullptr)) {
+  if (source.buffer != nullptr ? source.image != nullptr : source.image == nullptr && layers.drawn.empty()) {
     return fail(ErrorKind::Invalid, std::string(kWhat), "the source is neither a buffer nor an image");
+  }
+  if (layers.drawn.size() > LayerTable::kSlots) {
+    return fail(ErrorKind::Invalid, std::string(kWhat), fmt::format("more than {} layers", kMostLayers));
+  }
+  for (const Layer& layer : layers.drawn) {
+    if ((layer.buffer == nullptr) == (layer.image == nullptr)) {
+      return fail(ErrorKind::Invalid, std::string(kWhat), "a layer is neither a buffer nor an image");
+    }
+    if (layer.buffer != nullptr && layer.buffer->bytes() > limit) {
+      return fail(ErrorKind::Unsupported, std::string(kWhat),
+                  fmt::format("layers over {} bytes, which is this device's limit", limit));
+    }
+  }
+  if (layers.beneath != nullptr && layers.beneath->bytes() < layout.bytes) {
+    return fail(ErrorKind::Invalid, std::string(kWhat), "what lies beneath the layers does not fit its buffer");
   }
   return {};
 }
@@ -112,85 +129,127 @@ void ConversionPass::bind(const Source& source, const VulkanBuffer& target, VkDe
   device_->fn().UpdateDescriptorSets(device_->handle(), writes.size(), writes.data(), 0, nullptr);
 }
 
-void ConversionPass::barrier_before(VkCommandBuffer command, const Source& source) const {
-  const bool buffer = source.buffer != nullptr && source.buffer->foreign();
-  const bool image = source.image != nullptr && source.image->foreign();
-  if (!buffer && !image) return;
-  const std::uint32_t from = device_->foreign_family();
-  const std::uint32_t to = device_->queue_family();
-  VkBufferMemoryBarrier of_buffer{};
-  VkImageMemoryBarrier of_image{};
-  if (buffer) of_buffer = ownership(*source.buffer, 0, kReads, from, to);
-  if (image) of_image = ownership(*source.image, 0, kReads, from, to);
-  device_->fn().CmdPipelineBarrier(command, VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT, kWork, 0, 0, nullptr, buffer ? 1 : 0,
-                                   &of_buffer, image ? 1 : 0, &of_image);
+/// What is foreign of a picture and its layers, each once.
+struct ConversionPass::Foreign {
+  Foreign(const Source& source, std::span<const Layer> layers) {
+    add(source.buffer);
+    add(source.image);
+    for (const Layer& layer : layers) {
+      add(layer.buffer);
+      add(layer.image);
+    }
+  }
+  [[nodiscard]] bool none() const { return buffer_count == 0 && image_count == 0; }
+  void hand(VkAccessFlags before, VkAccessFlags after, std::uint32_t from, std::uint32_t to) {
+    for (std::uint32_t i = 0; i < buffer_count; ++i) {
+      buffer_barriers.at(i) = ownership(*buffers.at(i), before, after, from, to);
+    }
+    for (std::uint32_t i = 0; i < image_count; ++i) {
+      image_barriers.at(i) = ownership(*images.at(i), before, after, from, to);
+    }
+  }
+
+  static constexpr std::size_t kMost = LayerTable::kSlots + 1;
+  std::array<const VulkanBuffer*, kMost> buffers{};
+  std::array<const VulkanImage*, kMost> images{};
+  std::array<VkBufferMemoryBarrier, kMost> buffer_barriers{};
+  std::array<VkImageMemoryBarrier, kMost> image_barriers{};
+  std::uint32_t buffer_count = 0, image_count = 0;
+
+ private:
+  void add(const VulkanBuffer* buffer) {
+    if (buffer == nullptr || !buffer->foreign()) return;
+    if (std::ranges::find(buffers, buffer) == buffers.end()) buffers.at(buffer_count++) = buffer;
+  }
+  void add(const VulkanImage* image) {
+    if (image == nullptr || !image->foreign()) return;
+    if (std::ranges::find(images, image) == images.end()) images.at(image_count++) = image;
+  }
+};
+
+void ConversionPass::barrier_before(VkCommandBuffer command, const Source& source,
+                                    std::span<const Layer> layers) const {
+  Foreign foreign(source, layers);
+  if (foreign.none()) return;
+  foreign.hand(0, kReads, device_->foreign_family(), device_->queue_family());
+  device_->fn().CmdPipelineBarrier(command, VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT, kWork, 0, 0, nullptr,
+                                   foreign.buffer_count, foreign.buffer_barriers.data(), foreign.image_count,
+                                   foreign.image_barriers.data());
 }
 
-void ConversionPass::barrier_after(VkCommandBuffer command, const Source& source) const {
+void ConversionPass::barrier_after(VkCommandBuffer command, const Source& source, std::span<const Layer> layers) const {
   VkMemoryBarrier written{};
   written.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER;
   written.srcAccessMask = kWrites;
   written.dstAccessMask = VK_ACCESS_HOST_READ_BIT | VK_ACCESS_MEMORY_READ_BIT;
-  const bool buffer = source.buffer != nullptr && source.buffer->foreign();
-  const bool image = source.image != nullptr && source.image->foreign();
-  const std::uint32_t from = device_->queue_family();
-  const std::uint32_t to = device_->foreign_family();
-  VkBufferMemoryBarrier of_buffer{};
-  VkImageMemoryBarrier of_image{};
-  if (buffer) of_buffer = ownership(*source.buffer, kReads, 0, from, to);
-  if (image) of_image = ownership(*source.image, kReads, 0, from, to);
+  Foreign foreign(source, layers);
+  foreign.hand(kReads, 0, device_->queue_family(), device_->foreign_family());
   device_->fn().CmdPipelineBarrier(command, kWork, VK_PIPELINE_STAGE_HOST_BIT | VK_PIPELINE_STAGE_ALL_COMMANDS_BIT, 0,
-                                   1, &written, buffer ? 1 : 0, &of_buffer, image ? 1 : 0, &of_image);
+                                   1, &written, foreign.buffer_count, foreign.buffer_barriers.data(),
+                                   foreign.image_count, foreign.image_barriers.data());
 }
 
 Result<void> ConversionPass::run(const Source& source, const PicturePlan& plan, const VulkanBuffer& target,
                                  const SurfaceLayout& layout, const ColourDescription& colour, Nanoseconds timeout,
-                                 CursorPass* cursor, PassTail* tail) {
-  if (auto fine = check(source, plan, target, layout); !fine) return fine;
+                                 CursorPass* cursor, PassTail* tail, const Layers& layers) {
+  if (auto fine = check(source, plan, target, layout, layers); !fine) return fine;
   const bool image = source.image != nullptr;
-  const PassVariant variant =
+  const ProgramKind kind{.image = image, .layers = !layers.drawn.empty()};
+  PassVariant variant =
       pass_variant(plan, source.plane, {.format = layout.format, .size = layout.size, .colour = colour}, image);
+  variant.layers = kind.layers;
+  variant.main = image || source.buffer != nullptr;
+  if (!variant.main) variant.turned = variant.scaled = false;
   if (auto settled = runner_->settle(timeout); !settled) return settled;
+  if (kind.layers) {
+    if (auto made = make_layer_objects(kind); !made) return made;
+  }
   const auto pipe = pipeline(variant);
   if (!pipe) return std::unexpected(pipe.error());
-  const Recording::Key key{.source = image ? source.image->id() : source.buffer->id(),
+  const Recording::Key key{.source = image          ? source.image->id()
+                                     : variant.main ? source.buffer->id()
+                                                    : 0,
                            .target = target.id(),
                            .pipeline = *pipe,
                            .geometry = pass_geometry(plan, source.plane, layout)};
-  if (cursor == nullptr && tail == nullptr) {
+  if (cursor == nullptr && tail == nullptr && !kind.layers) {
     const auto command = recorded(key, source, target, layout);
     if (!command) return std::unexpected(command.error());
     return runner_->submit(*command, {}, timeout);
   }
   const auto begun = runner_->begin(timeout);
   if (!begun) return std::unexpected(begun.error());
-  const Program& program = programs_.at(image ? 1 : 0);
-  bind(source, target, program.set);
-  barrier_before(*begun, source);
-  dispatch(*begun, key, program, program.set, layout, image);
+  const Program& used = program(kind);
+  bind(variant.main ? source : Source{.buffer = &target}, target, used.set);
+  if (kind.layers) {
+    write_table(layers);
+    bind_layers(layers, target, used.set);
+  }
+  barrier_before(*begun, source, layers.drawn);
+  dispatch(*begun, key, used, used.set, layout, kind);
   if (cursor != nullptr) cursor->record(*begun);
   if (tail != nullptr) tail->record(*begun);
-  barrier_after(*begun, source);
+  barrier_after(*begun, source, layers.drawn);
   auto done = runner_->finish(tail != nullptr ? tail->sync() : GpuSync{}, timeout);
   if (tail != nullptr && (done || runner_->pending())) tail->submitted();
   return done;
 }
 
 void ConversionPass::dispatch(VkCommandBuffer command, const Recording::Key& key, const Program& program,
-                              VkDescriptorSet set, const SurfaceLayout& layout, bool image) const {
+                              VkDescriptorSet set, const SurfaceLayout& layout, ProgramKind kind) const {
   const VulkanDeviceFunctions& fn = device_->fn();
   fn.CmdBindPipeline(command, VK_PIPELINE_BIND_POINT_COMPUTE, key.pipeline);
   fn.CmdBindDescriptorSets(command, VK_PIPELINE_BIND_POINT_COMPUTE, program.layout.get(), 0, 1, &set, 0, nullptr);
   fn.CmdPushConstants(command, program.layout.get(), VK_SHADER_STAGE_COMPUTE_BIT, 0, sizeof key.geometry,
                       &key.geometry);
-  fn.CmdDispatch(command, groups(layout.size.width, kPassBlockWidth, workgroup(image)[0]),
-                 groups(layout.size.height, kPassBlockHeight, workgroup(image)[1]), 1);
+  fn.CmdDispatch(command, groups(layout.size.width, kPassBlockWidth, workgroup(kind)[0]),
+                 groups(layout.size.height, kPassBlockHeight, workgroup(kind)[1]), 1);
 }
 
 Result<VkCommandBuffer> ConversionPass::recorded(const Recording::Key& key, const Source& source,
                                                  const VulkanBuffer& target, const SurfaceLayout& layout) {
   const bool image = source.image != nullptr;
-  Program& program = programs_.at(image ? 1 : 0);
+  Program& program = this->program({.image = image});
   const auto known = std::ranges::find(program.recordings, key, &Recording::key);
   if (known != program.recordings.end()) return known->command;
   if (program.recordings.size() < kRecordings) {
@@ -207,7 +266,7 @@ Result<VkCommandBuffer> ConversionPass::recorded(const Recording::Key& key, cons
   bind(source, target, recording.set);
   if (auto begun = runner_->keep(recording.command); !begun) return std::unexpected(std::move(begun.error()));
   barrier_before(recording.command, source);
-  dispatch(recording.command, key, program, recording.set, layout, image);
+  dispatch(recording.command, key, program, recording.set, layout, {.image = image});
   barrier_after(recording.command, source);
   if (auto ended = runner_->end(recording.command); !ended) return std::unexpected(std::move(ended.error()));
   recording.key = key;

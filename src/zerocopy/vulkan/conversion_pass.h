@@ -3,12 +3,14 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "zerocopy/vulkan/command_runner.h"
+#include "zerocopy/vulkan/layer_geometry.h"
 #include "zerocopy/vulkan/pass_geometry.h"
 #include "zerocopy/vulkan/vulkan_buffer.h"
 #include "zerocopy/vulkan/vulkan_image.h"
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -32,6 +34,20 @@ class PassTail {
   virtual void submitted() = 0;
 };
 
+/// A picture above the main one, in the memory that its geometry was made for.
+struct PassLayer {
+  LayerGeometry geometry{};
+  const VulkanBuffer* buffer = nullptr;
+  const VulkanImage* image = nullptr;
+};
+
+/// What lies above the main picture.
+struct PassLayers {
+  std::span<const PassLayer> drawn;  ///< lowest first, at most LayerTable::kSlots
+  /// Gets the surface as it is without them, so that others can be drawn later when the source is gone; null: nothing.
+  const VulkanBuffer* beneath = nullptr;
+};
+
 /// The one compute pass from a picture in GPU memory to a surface. Waits for its end on the caller's thread. One thread
 /// makes every call. After warm-up (the first picture of each variant) nothing is allocated.
 class ConversionPass {
@@ -50,6 +66,8 @@ class ConversionPass {
     SourcePlane plane{};
     const VulkanImage* image = nullptr;
   };
+  using Layer = PassLayer;
+  using Layers = PassLayers;
   [[nodiscard]] static Result<std::unique_ptr<ConversionPass>> create(std::shared_ptr<VulkanDevice> device,
                                                                       const Options& options);
   [[nodiscard]] static Result<std::unique_ptr<ConversionPass>> create(std::shared_ptr<VulkanDevice> device) {
@@ -62,13 +80,16 @@ class ConversionPass {
 
   /// Converts one picture and waits at most `timeout` for it. `colour` is the target's.
   /// A scaled picture is the mean of the source's area when it shrinks, linear between pixels when it grows.
-  /// `cursor`: prepared for this target; is drawn in the same submission. `tail`: goes behind it all there.
+  /// `cursor`: prepared for this target; is drawn in the same submission. `tail`: goes behind it all there. `layers`:
+  /// drawn by the same dispatch; with any of them the source may be missing, which is black.
   /// Unsupported: a format that is not RGB, one shrunk beyond kMaxShrink, a buffer beyond the device's limits. Lost:
   /// the device is gone. Timeout: not over yet; source and target stay in use, and every later call waits for them
   /// first.
   [[nodiscard]] Result<void> run(const Source& source, const PicturePlan& plan, const VulkanBuffer& target,
                                  const SurfaceLayout& layout, const ColourDescription& colour, Nanoseconds timeout,
-                                 CursorPass* cursor = nullptr, PassTail* tail = nullptr);
+                                 CursorPass* cursor = nullptr, PassTail* tail = nullptr, const Layers& layers = {});
+  /// Unsupported: the device binds fewer buffers or images at a time than layers take.
+  [[nodiscard]] static Result<void> check_layers(const VulkanDevice& device);
   /// vkCmdCopyBuffer of the first `bytes`, waited for the same way.
   [[nodiscard]] Result<void> copy(const VulkanBuffer& source, const VulkanBuffer& target, std::size_t bytes,
                                   Nanoseconds timeout);
@@ -94,7 +115,19 @@ class ConversionPass {
   };
   /// The buffers a producer goes round with, times the surfaces an encoder does.
   static constexpr std::size_t kRecordings = 64;
+  // What layers bind beside the source and the target.
+  static constexpr std::uint32_t kLayerBuffers = LayerTable::kSlots;  ///< and one for what is beneath
+  static constexpr std::uint32_t kLayerImages = LayerTable::kSlots;
+  static constexpr std::uint32_t kBeneath = 12;  ///< its binding
+  /// What pipelines for one kind of source have in common.
+  struct ProgramKind {
+    bool image = false;
+    bool layers = false;
+    bool operator==(const ProgramKind&) const = default;
+  };
   struct Program {
+    /// Whether it has been made: those with layers are when they first come.
+    [[nodiscard]] bool complete() const { return modules.back().get() != VK_NULL_HANDLE; }
     VkOwned<VkDescriptorSetLayout> set_layout;
     VkOwned<VkPipelineLayout> layout;
     std::array<VkOwned<VkShaderModule>, 2> modules;  ///< [scaled]
@@ -103,7 +136,7 @@ class ConversionPass {
     std::size_t oldest = 0;  ///< of them, once there are kRecordings
   };
   struct Pipeline {
-    bool image = false;
+    ProgramKind kind;
     bool scaled = false;
     std::array<std::int32_t, kPassConstants> constants{};  ///< what it was compiled with
     VkOwned<VkPipeline> handle;
@@ -112,30 +145,41 @@ class ConversionPass {
   ConversionPass(std::shared_ptr<VulkanDevice> device, const Options& options)
       : device_(std::move(device)), options_(options) {}
   [[nodiscard]] Result<void> make_objects();
-  [[nodiscard]] Result<void> make_program(bool image);
+  [[nodiscard]] Result<void> make_program(ProgramKind kind);
+  [[nodiscard]] Program& program(ProgramKind kind) {
+    return programs_.at((kind.layers ? 2U : 0U) + (kind.image ? 1U : 0U));
+  }
+  /// What layers need once: their program, their table, something to bind where there is no layer.
+  [[nodiscard]] Result<void> make_layer_objects(ProgramKind kind);
   [[nodiscard]] Result<VkPipeline> pipeline(const PassVariant& variant);
   [[nodiscard]] Result<void> check(const Source& source, const PicturePlan& plan, const VulkanBuffer& target,
-                                   const SurfaceLayout& layout) const;
-  [[nodiscard]] const std::array<std::int32_t, 2>& workgroup(bool image) const {
-    return image ? options_.image_workgroup : options_.buffer_workgroup;
+                                   const SurfaceLayout& layout, const Layers& layers) const;
+  void write_table(const Layers& layers) const;
+  [[nodiscard]] const std::array<std::int32_t, 2>& workgroup(ProgramKind kind) const {
+    if (kind.layers) return kLayersWorkgroup;
+    return kind.image ? options_.image_workgroup : options_.buffer_workgroup;
   }
   [[nodiscard]] Result<VkDescriptorSet> make_set(const Program& program) const;
   void bind(const Source& source, const VulkanBuffer& target, VkDescriptorSet set) const;
+  void bind_layers(const Layers& layers, const VulkanBuffer& target, VkDescriptorSet set) const;
   /// The pass itself, but for taking the source over and giving it back.
   void dispatch(VkCommandBuffer command, const Recording::Key& key, const Program& program, VkDescriptorSet set,
-                const SurfaceLayout& layout, bool image) const;
+                const SurfaceLayout& layout, ProgramKind kind) const;
   /// Recorded now, or before. Nothing is running.
   [[nodiscard]] Result<VkCommandBuffer> recorded(const Recording::Key& key, const Source& source,
                                                  const VulkanBuffer& target, const SurfaceLayout& layout);
-  /// Takes foreign memory over from its producer, and gives it back.
-  void barrier_before(VkCommandBuffer command, const Source& source) const;
-  void barrier_after(VkCommandBuffer command, const Source& source) const;
+  struct Foreign;
+  /// Takes foreign memory over from its producers, and gives it back.
+  void barrier_before(VkCommandBuffer command, const Source& source, std::span<const Layer> layers = {}) const;
+  void barrier_after(VkCommandBuffer command, const Source& source, std::span<const Layer> layers = {}) const;
 
   std::shared_ptr<VulkanDevice> device_;
   Options options_;
   VkOwned<VkSampler> sampler_;
   VkOwned<VkDescriptorPool> descriptors_;
-  std::array<Program, 2> programs_;  ///< [image]
+  std::array<Program, 4> programs_;  ///< see program()
+  VulkanBuffer table_;               ///< LayerTable of the layers being drawn
+  VulkanImage nothing_;              ///< bound where a layer has no image
   std::vector<Pipeline> pipelines_;
   PassVariant last_variant_;          ///< the stream's, frame after frame
   VkPipeline last_ = VK_NULL_HANDLE;  ///< of pipelines_, for it

@@ -4,8 +4,13 @@
 #include "zerocopy_shaders/rgb_to_yuv_buffer_scaled.h"
 #include "zerocopy_shaders/rgb_to_yuv_image.h"
 #include "zerocopy_shaders/rgb_to_yuv_image_scaled.h"
+#include "zerocopy_shaders/rgb_to_yuv_layers_buffer.h"
+#include "zerocopy_shaders/rgb_to_yuv_layers_buffer_scaled.h"
+#include "zerocopy_shaders/rgb_to_yuv_layers_image.h"
+#include "zerocopy_shaders/rgb_to_yuv_layers_image_scaled.h"
 
 #include <algorithm>
+#include <array>
 #include <span>
 
 namespace zc {
@@ -14,10 +19,10 @@ namespace {
 /// More variants than any stream goes through; a hostile one that changes its format for ever does not grow memory.
 constexpr std::size_t kMaxPipelines = 16;
 
-std::span<const std::uint32_t> pass_code(bool image, bool scaled) {
-  if (image) return scaled ? std::span<const std::uint32_t>(kRgbToYuvImageScaled) : kRgbToYuvImage;
-  return scaled ? std::span<const std::uint32_t>(kRgbToYuvBufferScaled) : kRgbToYuvBuffer;
-}
+/// [layers][image][scaled]
+constexpr std::array<std::span<const std::uint32_t>, 8> kPassCode{
+    kRgbToYuvBuffer,       kRgbToYuvBufferScaled,       kRgbToYuvImage,       kRgbToYuvImageScaled,
+    kRgbToYuvLayersBuffer, kRgbToYuvLayersBufferScaled, kRgbToYuvLayersImage, kRgbToYuvLayersImageScaled};
 
 }  // namespace
 
@@ -26,7 +31,7 @@ Result<std::unique_ptr<ConversionPass>> ConversionPass::create(std::shared_ptr<V
   std::unique_ptr<ConversionPass> self(new ConversionPass(std::move(device), options));
   if (auto made = self->make_objects(); !made) return std::unexpected(std::move(made.error()));
   for (const bool image : {false, true}) {
-    if (auto made = self->make_program(image); !made) return std::unexpected(std::move(made.error()));
+    if (auto made = self->make_program({.image = image}); !made) return std::unexpected(std::move(made.error()));
   }
   return self;
 }
@@ -54,13 +59,15 @@ Result<void> ConversionPass::make_objects() {
   if (r != VK_SUCCESS) return fail_vk(r, "make the conversion pass");
   sampler_ = {device, sampler, fn.DestroySampler};
 
-  // For each program those that are kept, and one.
+  // For each program those that are kept, and one; with layers that one.
   constexpr std::uint32_t kSets = kRecordings + 1;
-  const std::array<VkDescriptorPoolSize, 2> sizes{
-      {{VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 3 * kSets}, {VK_DESCRIPTOR_TYPE_COMBINED_IMAGE_SAMPLER, kSets}}};
+  const std::array<VkDescriptorPoolSize, 3> sizes{
+      {{VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 3 * kSets + 2 * (3 + kLayerBuffers)},
+       {VK_DESCRIPTOR_TYPE_COMBINED_IMAGE_SAMPLER, kSets + 2 * (1 + kLayerImages)},
+       {VK_DESCRIPTOR_TYPE_UNIFORM_BUFFER, 2}}};
   VkDescriptorPoolCreateInfo pool_info{};
   pool_info.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO;
-  pool_info.maxSets = 2 * kSets;
+  pool_info.maxSets = 2 * kSets + 2;
   pool_info.poolSizeCount = sizes.size();
   pool_info.pPoolSizes = sizes.data();
   VkDescriptorPool pool = VK_NULL_HANDLE;
@@ -75,28 +82,35 @@ Result<void> ConversionPass::make_objects() {
   return {};
 }
 
-Result<void> ConversionPass::make_program(bool image) {
+Result<void> ConversionPass::make_program(ProgramKind kind) {
   const VulkanDeviceFunctions& fn = device_->fn();
   VkDevice device = device_->handle();
-  Program& program = programs_.at(image ? 1 : 0);
+  Program& program = this->program(kind);
 
-  const VkDescriptorType source = image ? VK_DESCRIPTOR_TYPE_COMBINED_IMAGE_SAMPLER : VK_DESCRIPTOR_TYPE_STORAGE_BUFFER;
-  const std::array<VkDescriptorSetLayoutBinding, 2> bindings{
+  const VkDescriptorType source =
+      kind.image ? VK_DESCRIPTOR_TYPE_COMBINED_IMAGE_SAMPLER : VK_DESCRIPTOR_TYPE_STORAGE_BUFFER;
+  const std::array<VkDescriptorSetLayoutBinding, 6> bindings{
       {{0, source, 1, VK_SHADER_STAGE_COMPUTE_BIT, nullptr},
-       {1, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 1, VK_SHADER_STAGE_COMPUTE_BIT, nullptr}}};
+       {1, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 1, VK_SHADER_STAGE_COMPUTE_BIT, nullptr},
+       {2, VK_DESCRIPTOR_TYPE_UNIFORM_BUFFER, 1, VK_SHADER_STAGE_COMPUTE_BIT, nullptr},
+       {3, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, kLayerBuffers, VK_SHADER_STAGE_COMPUTE_BIT, nullptr},
+       {4, VK_DESCRIPTOR_TYPE_COMBINED_IMAGE_SAMPLER, kLayerImages, VK_SHADER_STAGE_COMPUTE_BIT, nullptr},
+       {kBeneath, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 1, VK_SHADER_STAGE_COMPUTE_BIT, nullptr}}};
   VkDescriptorSetLayoutCreateInfo set_info{};
   set_info.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO;
-  set_info.bindingCount = bindings.size();
+  set_info.bindingCount = kind.layers ? bindings.size() : 2;
   set_info.pBindings = bindings.data();
   VkDescriptorSetLayout set_layout = VK_NULL_HANDLE;
   VkResult r = fn.CreateDescriptorSetLayout(device, &set_info, nullptr, &set_layout);
   if (r != VK_SUCCESS) return fail_vk(r, "make the conversion pass");
   program.set_layout = {device, set_layout, fn.DestroyDescriptorSetLayout};
 
-  auto set = make_set(program);
-  if (!set) return std::unexpected(std::move(set.error()));
-  program.set = *set;
-  program.recordings.reserve(kRecordings);
+  if (program.set == VK_NULL_HANDLE) {  // it stays when what follows failed before
+    auto set = make_set(program);
+    if (!set) return std::unexpected(std::move(set.error()));
+    program.set = *set;
+  }
+  if (!kind.layers) program.recordings.reserve(kRecordings);
 
   const VkPushConstantRange constants{VK_SHADER_STAGE_COMPUTE_BIT, 0, sizeof(PassGeometry)};
   VkPipelineLayoutCreateInfo layout_info{};
@@ -111,7 +125,7 @@ Result<void> ConversionPass::make_program(bool image) {
   program.layout = {device, layout, fn.DestroyPipelineLayout};
 
   for (const bool scaled : {false, true}) {
-    const std::span<const std::uint32_t> code = pass_code(image, scaled);
+    const auto code = kPassCode.at((kind.layers ? 4U : 0U) + (kind.image ? 2U : 0U) + (scaled ? 1U : 0U));
     VkShaderModuleCreateInfo module_info{};
     module_info.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO;
     module_info.codeSize = code.size_bytes();
@@ -142,15 +156,16 @@ Result<VkPipeline> ConversionPass::pipeline(const PassVariant& variant) {
   last_variant_ = variant;
   last_ = VK_NULL_HANDLE;
   // By the constants: formats that differ in their alpha alone share a pipeline.
-  const auto constants = pass_constants(variant, workgroup(variant.image));
+  const ProgramKind kind{.image = variant.image, .layers = variant.layers};
+  const auto constants = pass_constants(variant, workgroup(kind));
   const auto known = std::ranges::find_if(pipelines_, [&](const Pipeline& p) {
-    return p.image == variant.image && p.scaled == variant.scaled && p.constants == constants;
+    return p.kind == kind && p.scaled == variant.scaled && p.constants == constants;
   });
   if (known != pipelines_.end()) return last_ = known->handle.get();
   std::array<VkSpecializationMapEntry, kPassConstants> entries{};
   for (std::uint32_t i = 0; i < entries.size(); ++i) entries.at(i) = {i, i * 4, 4};
   const VkSpecializationInfo specialization{entries.size(), entries.data(), sizeof(constants), constants.data()};
-  const Program& program = programs_.at(variant.image ? 1 : 0);
+  const Program& program = this->program(kind);
   VkComputePipelineCreateInfo info{};
   info.sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO;
   info.layout = program.layout.get();
@@ -170,8 +185,7 @@ Result<VkPipeline> ConversionPass::pipeline(const PassVariant& variant) {
       for (Recording& kept : p.recordings) kept.key = {};
     }
   }
-  pipelines_.push_back(
-      {variant.image, variant.scaled, constants, {device_->handle(), handle, device_->fn().DestroyPipeline}});
+  pipelines_.push_back({kind, variant.scaled, constants, {device_->handle(), handle, device_->fn().DestroyPipeline}});
   return last_ = handle;
 }
 

@@ -19,8 +19,15 @@ constexpr std::array<VkImageAspectFlagBits, Dmabuf::kMaxPlanes> kMemoryPlanes = 
     VK_IMAGE_ASPECT_MEMORY_PLANE_0_BIT_EXT, VK_IMAGE_ASPECT_MEMORY_PLANE_1_BIT_EXT,
     VK_IMAGE_ASPECT_MEMORY_PLANE_2_BIT_EXT, VK_IMAGE_ASPECT_MEMORY_PLANE_3_BIT_EXT};
 
-/// True when the planes lie in more than one buffer: descriptors of one dmabuf, however often duplicated, name one
-/// inode.
+/// A driver's words for "not this one" differ; only a lost device means more than that.
+std::unexpected<Error> refused(VkResult result) {
+  auto error = fail_vk(result, kOperation);
+  if (error.error().kind != ErrorKind::Lost) error.error().kind = ErrorKind::Unsupported;
+  return error;
+}
+
+}  // namespace
+
 Result<bool> in_several_buffers(const Dmabuf& dmabuf) {
   struct stat first{};
   if (::fstat(dmabuf.planes[0].fd.get(), &first) != 0) return fail_errno(errno, kOperation);
@@ -31,15 +38,6 @@ Result<bool> in_several_buffers(const Dmabuf& dmabuf) {
   }
   return false;
 }
-
-/// A driver's words for "not this one" differ; only a lost device means more than that.
-std::unexpected<Error> refused(VkResult result) {
-  auto error = fail_vk(result, kOperation);
-  if (error.error().kind != ErrorKind::Lost) error.error().kind = ErrorKind::Unsupported;
-  return error;
-}
-
-}  // namespace
 
 Result<VulkanImage> VulkanImage::import_dmabuf(std::shared_ptr<VulkanDevice> device, const Dmabuf& dmabuf) {
   auto self = import_as(std::move(device), dmabuf, {.format = vk_format(dmabuf.format)});

@@ -1,5 +1,6 @@
 #include "zerocopy/vulkan/dmabuf_sources.h"
 
+#include "zerocopy/converter_layer.h"
 #include "zerocopy/cpu/yuv_coefficients.h"
 #include "zerocopy/vulkan/drm_modifiers.h"
 #include "zerocopy/vulkan/pass_geometry.h"
@@ -20,7 +21,8 @@ ConversionPass::Source source_of(const VulkanBuffer* buffer, const VulkanImage* 
 
 std::vector<std::uint64_t> DmabufSources::modifiers(PixelFormat format) const {
   std::vector<std::uint64_t> found;
-  if (!rgb_fields(format).valid) return found;
+  const bool yuv = is_layer_format(format) && !rgb_fields(format).valid;
+  if (!rgb_fields(format).valid && !(yuv && ConversionPass::check_layers(*device_))) return found;
   for (const DrmModifier& m : importable_modifiers(device_->instance_fn(), device_->gpu(), format)) {
     found.push_back(m.modifier);
   }
@@ -40,13 +42,15 @@ Result<ConversionPass::Source> DmabufSources::find_or_import(const std::shared_p
 
 Result<DmabufSources::Imported> DmabufSources::import(const Dmabuf& dmabuf) const {
   if (auto valid = dmabuf.validate(); !valid) return std::unexpected(std::move(valid.error()));
-  if (!rgb_fields(dmabuf.format).valid) {
+  if (!is_layer_format(dmabuf.format)) {
     return fail(ErrorKind::Unsupported, "import a dmabuf", fmt::format("{} on the GPU", name(dmabuf.format)));
   }
   if (dmabuf.modifier == kModifierLinear) {
-    const Dmabuf::Plane& plane = dmabuf.planes[0];
-    auto buffer = VulkanBuffer::import_dmabuf(device_, plane.fd.get(),
-                                              source_bytes({plane.offset_bytes, plane.stride_bytes}, dmabuf.size));
+    const auto apart = in_several_buffers(dmabuf);
+    if (!apart) return std::unexpected(apart.error());
+    if (*apart) return fail(ErrorKind::Unsupported, "import a dmabuf", "its planes lie in several buffers");
+    auto buffer = VulkanBuffer::import_dmabuf(device_, dmabuf.planes[0].fd.get(),
+                                              picture_bytes(dmabuf.format, dmabuf.size, planes_of(dmabuf)));
     if (buffer) return std::move(*buffer);
     if (buffer.error().kind != ErrorKind::Unsupported ||
         !importable_modifier(device_->instance_fn(), device_->gpu(), dmabuf.format, kModifierLinear)) {

@@ -74,7 +74,7 @@ PassVariant pass_variant(const PicturePlan& plan, const SourcePlane& source, con
 
 std::array<std::int32_t, kPassConstants> pass_constants(const PassVariant& variant,
                                                         std::array<std::int32_t, 2> workgroup) {
-  PixelFormat source = variant.source;
+  PixelFormat source = variant.main ? variant.source : PixelFormat::RGBx;
   if (variant.image) {
     source = rgb_fields(source).layout == RgbLayout::Bytes ? PixelFormat::RGBx : PixelFormat::xBGR_210LE;
   }
@@ -103,7 +103,8 @@ std::array<std::int32_t, kPassConstants> pass_constants(const PassVariant& varia
   for (const FieldWeights& row : {c.luma, c.cb, c.cr}) weight = std::ranges::copy(row, weight).out;
   out[26] = (variant.range == ColourRange::Full ? 0 : 16) * unit;
   out[27] = variant.matrix == ColourMatrix::Rgb ? 0 : 128 * unit;
-  if (variant.tone == ToneMap::None) return out;
+  out[32] = variant.main ? 1 : 0;
+  if (variant.tone == ToneMap::None && !variant.layers) return out;
   const RgbFields fields = rgb_fields(source);
   out[28] = static_cast<std::int32_t>(variant.tone);
   out[29] = fields.red;

@@ -41,10 +41,12 @@ inline constexpr std::uint32_t kMaxShrink = 16;
 /// Everything a pipeline is compiled for.
 struct PassVariant {
   bool image = false;                         ///< the source is sampled, not read
-  PixelFormat source = PixelFormat::Unknown;  ///< RGB
+  PixelFormat source = PixelFormat::Unknown;  ///< RGB; without a main picture of no account
   int load_bytes = 4;                         ///< alignment of the source's blocks of pixels: 16, 4 or 1
   bool turned = false;
   bool scaled = false;
+  bool layers = false;  ///< there are some, see layer_geometry.h
+  bool main = true;     ///< there is a picture beneath them, not black
   ToneMap tone = ToneMap::None;
   PixelFormat target = PixelFormat::Unknown;  ///< a format yuv_layout() knows
   ColourMatrix matrix = ColourMatrix::Unknown;
@@ -57,13 +59,18 @@ struct PassVariant {
 
 /// The shader's specialization constants, by their id. Images come swizzled by their format, so their fields count as
 /// red, green, blue.
-inline constexpr std::size_t kPassConstants = 32;
+inline constexpr std::size_t kPassConstants = 33;
 [[nodiscard]] std::array<std::int32_t, kPassConstants> pass_constants(const PassVariant& variant,
                                                                       std::array<std::int32_t, 2> workgroup);
 
 /// Pixels one invocation makes.
 inline constexpr std::uint32_t kPassBlockWidth = 8;
 inline constexpr std::uint32_t kPassBlockHeight = 2;
+
+/// Invocations of a workgroup, {across, down} and deep, where there are layers: shaders/layers.glsl has room for the
+/// pixels of so many.
+inline constexpr std::array<std::int32_t, 2> kLayersWorkgroup{16, 4};
+inline constexpr std::int32_t kLayersDepth = 4;
 
 /// Bytes of a buffer the pass reads for this picture: to the end of the last row, in whole words.
 [[nodiscard]] std::size_t source_bytes(const SourcePlane& source, Size buffer);

@@ -25,12 +25,16 @@ constexpr std::array<VkMemoryPropertyFlags, 3> kHostMemory = {
     kVisible | VK_MEMORY_PROPERTY_HOST_CACHED_BIT, kVisible | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT};
 constexpr std::array<VkMemoryPropertyFlags, 1> kUploadMemory = {kVisible | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT};
 
+constexpr std::array<VkMemoryPropertyFlags, 1> kNearUploadMemory = {kUploadMemory[0] |
+                                                                    VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT};
+
 }  // namespace
 
 struct VulkanBuffer::Request {
   std::shared_ptr<VulkanDevice> device;
   std::size_t bytes = 0;
   std::span<const VkMemoryPropertyFlags> memory;
+  VkBufferUsageFlags usage = kUsage;
   VkExternalMemoryHandleTypeFlagBits external{};  ///< 0: neither exported nor imported
   UniqueFd* import = nullptr;                     ///< taken over when the import succeeds
   std::size_t import_bytes = 0;                   ///< size of the memory behind it
@@ -72,7 +76,7 @@ Result<VulkanBuffer> VulkanBuffer::create(const Request& request) {
   info.sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO;
   info.pNext = request.external != 0 ? &external : nullptr;
   info.size = request.bytes + (request.external == kOpaque ? kOpaqueMargin : 0);
-  info.usage = kUsage;
+  info.usage = request.usage;
   info.sharingMode = VK_SHARING_MODE_EXCLUSIVE;
   VkBuffer buffer = VK_NULL_HANDLE;
   if (const VkResult r = fn.CreateBuffer(device.handle(), &info, nullptr, &buffer); r != VK_SUCCESS) {
@@ -175,7 +179,30 @@ Result<VulkanBuffer> VulkanBuffer::create_host(const std::shared_ptr<VulkanDevic
 }
 
 Result<VulkanBuffer> VulkanBuffer::create_upload(std::shared_ptr<VulkanDevice> device, std::size_t bytes) {
-  return create({.device = std::move(device), .bytes = bytes, .memory = kUploadMemory, .map = true});
+  return create({.device = std::move(device),
+                 .bytes = bytes,
+                 .memory = kUploadMemory,
+                 .usage = kUsage | VK_BUFFER_USAGE_UNIFORM_BUFFER_BIT,
+                 .map = true});
+}
+
+Result<VulkanBuffer> VulkanBuffer::create_shared_upload(const std::shared_ptr<VulkanDevice>& device,
+                                                        std::size_t bytes) {
+  const bool shared = device->gpu().missing_for(VulkanUse::Export).empty();
+  // A discrete GPU may show the CPU all of its memory, a small part of it, or nothing.
+  for (const std::span<const VkMemoryPropertyFlags> memory : {std::span(kNearUploadMemory), std::span(kUploadMemory)}) {
+    for (const VkExternalMemoryHandleTypeFlagBits external :
+         {shared ? kOpaque : VkExternalMemoryHandleTypeFlagBits{}, VkExternalMemoryHandleTypeFlagBits{}}) {
+      auto made = create({.device = device, .bytes = bytes, .memory = memory, .external = external, .map = true});
+      if (made || made.error().kind == ErrorKind::Lost) return made;
+    }
+  }
+  return create_upload(device, bytes);
+}
+
+Result<VulkanBuffer> VulkanBuffer::create_shared(const std::shared_ptr<VulkanDevice>& device, std::size_t bytes) {
+  if (!device->gpu().missing_for(VulkanUse::Export).empty()) return create_device(device, bytes);
+  return create_exportable(device, bytes);
 }
 
 Result<VulkanBuffer> VulkanBuffer::create_device(std::shared_ptr<VulkanDevice> device, std::size_t bytes) {

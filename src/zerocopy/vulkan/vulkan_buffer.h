@@ -31,6 +31,12 @@ class VulkanBuffer {
   [[nodiscard]] static Result<VulkanBuffer> create_host(const std::shared_ptr<VulkanDevice>& device, std::size_t bytes);
   /// Memory that the CPU fills for the device, mapped and coherent.
   [[nodiscard]] static Result<VulkanBuffer> create_upload(std::shared_ptr<VulkanDevice> device, std::size_t bytes);
+  /// The same, in the device's own memory where the CPU reaches that; exportable as create_host()'s.
+  [[nodiscard]] static Result<VulkanBuffer> create_shared_upload(const std::shared_ptr<VulkanDevice>& device,
+                                                                 std::size_t bytes);
+  /// The device's own memory, exportable where the driver has such.
+  [[nodiscard]] static Result<VulkanBuffer> create_shared(const std::shared_ptr<VulkanDevice>& device,
+                                                          std::size_t bytes);
   /// The device's own memory, for nobody else.
   [[nodiscard]] static Result<VulkanBuffer> create_device(std::shared_ptr<VulkanDevice> device, std::size_t bytes);
   /// A LINEAR dmabuf's memory (or anything the driver takes for one), the first `bytes` of it. `fd` is duplicated. The

@@ -12,4 +12,7 @@ namespace zc {
 /// import dmabufs.
 [[nodiscard]] Result<std::unique_ptr<Converter>> make_vulkan_converter(const std::shared_ptr<VulkanDevice>& device);
 
+/// The same on a device that imports no dmabufs, for a decoder's pictures and layers. Unsupported where it draws none.
+[[nodiscard]] Result<std::unique_ptr<Converter>> make_vulkan_composer(const std::shared_ptr<VulkanDevice>& device);
+
 }  // namespace zc

@@ -92,6 +92,7 @@ struct VulkanCounters {
   std::atomic<std::uint64_t> exports = 0;      ///< file descriptors handed out
   std::atomic<std::uint64_t> pipelines = 0;
   std::atomic<std::uint64_t> submissions = 0;
+  std::atomic<std::uint64_t> uploaded_bytes = 0;  ///< of pictures that the CPU copied for the device
 };
 
 /// A logical device with one queue. What is made from it holds it by shared_ptr. The queue belongs to one thread at a
@@ -132,7 +133,7 @@ class VulkanDevice {
   /// A frame that takes longer than this has hung the GPU, or it is given to somebody else. A software renderer
   /// compiles when it first runs, on processors that others want too.
   [[nodiscard]] Nanoseconds patience() const {
-    return gpu_.type == VK_PHYSICAL_DEVICE_TYPE_CPU ? std::chrono::seconds(20) : std::chrono::seconds(1);
+    return gpu_.type == VK_PHYSICAL_DEVICE_TYPE_CPU ? std::chrono::seconds(60) : std::chrono::seconds(1);
   }
 
   /// Index of a memory type among `allowed` (bits) with all of `flags`; nullopt when there is none.

@@ -67,6 +67,10 @@ class VulkanImage {
   bool foreign_ = false;
 };
 
+/// True when the planes lie in more than one buffer: descriptors of one dmabuf, however often duplicated, name one
+/// inode. fstat(2)'s errors.
+[[nodiscard]] Result<bool> in_several_buffers(const Dmabuf& dmabuf);
+
 /// A Vulkan format, and the swizzle of a view with which its components come out as red, green, blue.
 struct VkPixels {
   VkFormat format = VK_FORMAT_UNDEFINED;

@@ -3,6 +3,7 @@
 #include "unit/zerocopy/driver_calls.h"
 #include "unit/zerocopy/importer_rows.h"
 #include "unit/zerocopy/layer_reference.h"
+#include "unit/zerocopy/scene_reference.h"
 
 #include <catch2/catch_template_test_macros.hpp>
 
@@ -108,6 +109,52 @@ TEMPLATE_TEST_CASE("pictures come out right, with their route's name, and leases
     CHECK(right(*surface, picture, cursor));
     held.push_back(std::move(*surface));
     if (held.size() > 3) held.pop_front();
+  }
+}
+
+TEMPLATE_TEST_CASE("layers are drawn in the same pass, and leave nothing behind", "", ZC_IMPORTER_ROWS) {
+  if constexpr (!TestType::kDriver) {
+    SKIP("the CPU's layers have tests of their own");
+  } else {
+    const auto importer = ready<TestType>();
+    const RgbPicture main(kSize, 0, 1);
+    const std::array pictures{RgbPicture({12, 10}, 0, 2), RgbPicture({9, 7}, 8, 3), RgbPicture({16, 16}, 0, 4)};
+    const auto draw = [&](std::uint32_t n) {
+      ReferenceScene reference{
+          .surface = format_in(MemoryKind::Host),
+          .main = {.image = main.image(PixelFormat::BGRx), .place = {.box = {0, 0, kSize.width, kSize.height}}}};
+      std::vector<Layer> layers;
+      for (std::uint32_t i = 0; i < n % 4; ++i) {
+        const RgbPicture& picture = pictures.at(i);
+        const PixelFormat format = i == 2 ? PixelFormat::BGRA : PixelFormat::BGRx;
+        const LayerPlace place{
+            .box = {static_cast<std::int32_t>(n % 9 + i * 7) - 2, static_cast<std::int32_t>(i * 3), 12, 10},
+            .opacity = static_cast<std::uint8_t>(i == 1 ? 150 : 255),
+            .radius = i};
+        auto frame = std::make_shared<Frame>();
+        if (n % 2 == 0 && i == 0) {
+          frame->image = memfd_dmabuf(picture, format);
+        } else {
+          frame->image = picture.image(format);
+        }
+        layers.push_back({.id = i, .place = place, .picture = std::move(frame)});
+        reference.layers.push_back({.image = picture.image(format), .place = place});
+      }
+      importer->set_layers(std::move(layers));
+      const auto surface = import_leased(*importer, TestType::frame(main));
+      if (!surface) FAIL(surface.error().message());
+      CHECK(importer->route() == TestType::kRoute);
+      if (n % 10 > 3) return;
+      const double worst = reference.worst(view_of(readable(*surface)));
+      CAPTURE(n, reference.where);
+      CHECK(worst <= 1.01);
+    };
+    for (std::uint32_t n = 0; n < 36; ++n) draw(n);
+    const Held before;
+    for (std::uint32_t n = 36; n < 144; ++n) draw(n);
+    const Held after;
+    INFO(text(before) << " -> " << text(after));
+    CHECK(after.no_more_than(before));
   }
 }
 

@@ -79,7 +79,7 @@ TEST_CASE("modifiers are the driver's: tiled ones first, LINEAR last") {
   }
   // No image format, but a buffer of 32-bit words all the same.
   CHECK(sources.modifiers(PixelFormat::RGBx_102LE) == std::vector{kModifierLinear});
-  CHECK(sources.modifiers(PixelFormat::NV12).empty());
+  CHECK(sources.modifiers(PixelFormat::NV12) == std::vector{kModifierLinear});  // from buffers, too
   const auto tiled = importable_modifier(device->instance_fn(), device->gpu(), PixelFormat::BGRx, kTiledModifier);
   REQUIRE(tiled);
   CHECK(tiled->planes == 2);

@@ -1,12 +1,18 @@
 #version 450
+#extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
 // One pass from 32-bit RGB pixels to an encoder's YUV surface: crop, turn, scale, convert, letterbox. An invocation makes 8x2
 // pixels: its rows are stored as whole words, so no two invocations touch the same word.
 //
 // Compiled with and without SOURCE_IMAGE: it samples an image (the driver detiles) or reads a buffer of any stride; and
-// with and without SCALED, whose loops would cost the others compile time.
+// with and without SCALED, whose loops would cost the others compile time; and with and without LAYERS, see layers.glsl.
 // The arithmetic is that of zerocopy/cpu/yuv_coefficients.h, bit for bit.
 
+#ifdef LAYERS
+layout(local_size_x_id = 0, local_size_y_id = 1, local_size_z = 4) in;  // see compose_group()
+#else
 layout(local_size_x_id = 0, local_size_y_id = 1) in;
+#endif
 
 layout(constant_id = 2) const int kLayout = 0;       // RgbLayout: 0 bytes, 1 ten bits from bit 0, 2 ten bits from bit 2
 layout(constant_id = 3) const int kLoadBytes = 16;   // alignment of the source's pixels: 16, 4 or 1
@@ -38,6 +44,7 @@ layout(constant_id = 28) const int kTone = 0;  // ToneMap: 0 none, 1 primaries s
 layout(constant_id = 29) const int kRed = 0;   // fields of a pixel
 layout(constant_id = 30) const int kGreen = 1;
 layout(constant_id = 31) const int kBlue = 2;
+layout(constant_id = 32) const int kMain = 1;  // 0 (with LAYERS alone): there are layers only
 
 #ifdef SOURCE_IMAGE
 layout(binding = 0) uniform sampler2D source_image;
@@ -94,16 +101,13 @@ vec3 light_of(vec3 code) {
   return pow(max(p - 0.8359375, vec3(0)) / (18.8515625 - 18.6875 * p), vec3(1.0 / 0.1593017578125));
 }
 
-// zerocopy/tone_map.h says what this does.
-ivec4 toned(ivec4 p) {
-  if (kTone == 0) return p;
+// zerocopy/tone_map.h says what this does. Components from 0 to 1; `wide`: from BT.2020's primaries to BT.709's.
+vec3 tone_mapped(vec3 code, bool wide) {
   const float peak = 0.7518271;                // 1000 nits
   const float white = 0.5806889 / 0.7518271;   // 203 nits
   const float knee = 1.5 * white - 0.5;
-  float most = kLayout == 0 ? 255.0 : 1023.0;
-  vec3 code = vec3(p[kRed], p[kGreen], p[kBlue]) / most;
   float largest = max(code.r, max(code.g, code.b));
-  if (largest == 0.0) return p;
+  if (largest <= 0.0) return code;
   float x = min(largest / peak, 1.0);
   if (x > knee) {
     float t = (x - knee) / (1.0 - knee);
@@ -112,11 +116,17 @@ ivec4 toned(ivec4 p) {
     x = (2.0 * t3 - 3.0 * t2 + 1.0) * knee + (t3 - 2.0 * t2 + t) * (1.0 - knee) + (3.0 * t2 - 2.0 * t3) * white;
   }
   vec3 light = light_of(code) * (light_of(vec3(x * peak)).x / light_of(vec3(largest)).x) / 0.0203;
-  if (kTone == 2) {
+  if (wide) {
     light = vec3(dot(light, vec3(1.660491, -0.587641, -0.072850)), dot(light, vec3(-0.124550, 1.132900, -0.008349)),
                  dot(light, vec3(-0.018151, -0.100579, 1.118730)));
   }
-  ivec3 shown = ivec3(pow(clamp(light, vec3(0), vec3(1)), vec3(1.0 / 2.2)) * most + 0.5);
+  return pow(clamp(light, vec3(0), vec3(1)), vec3(1.0 / 2.2));
+}
+
+ivec4 toned(ivec4 p) {
+  if (kTone == 0) return p;
+  float most = kLayout == 0 ? 255.0 : 1023.0;
+  ivec3 shown = ivec3(tone_mapped(vec3(p[kRed], p[kGreen], p[kBlue]) / most, kTone == 2) * most + 0.5);
   p[kRed] = shown.r;
   p[kGreen] = shown.g;
   p[kBlue] = shown.b;
@@ -165,20 +175,53 @@ ivec2 chroma(ivec4 p) {
 uint pack_bytes(int a, int b, int c, int d) { return uint(a | (b << 8) | (c << 16) | (d << 24)); }
 uint pack_words(int a, int b) { return uint((a | (b << 16)) << kValueShift); }
 
+#ifdef LAYERS
+// The same surface without its layers, to draw others onto later.
+layout(std430, binding = 12) writeonly buffer Beneath1 { uint beneath1[]; };
+layout(std430, binding = 12) writeonly buffer Beneath2 { uvec2 beneath2[]; };
+layout(std430, binding = 12) writeonly buffer Beneath4 { uvec4 beneath4[]; };
+bool to_beneath = false;
+void put1(int at, uint word) {
+  if (to_beneath) {
+    beneath1[at] = word;
+  } else {
+    target1[at] = word;
+  }
+}
+void put2(int at, uvec2 words) {
+  if (to_beneath) {
+    beneath2[at] = words;
+  } else {
+    target2[at] = words;
+  }
+}
+void put4(int at, uvec4 words) {
+  if (to_beneath) {
+    beneath4[at] = words;
+  } else {
+    target4[at] = words;
+  }
+}
+#else
+void put1(int at, uint word) { target1[at] = word; }
+void put2(int at, uvec2 words) { target2[at] = words; }
+void put4(int at, uvec4 words) { target4[at] = words; }
+#endif
+
 // `at` in words; a row's samples from column 8n on.
 void store8(int at, int v[8]) {
   if (kWide == 0) {
-    target2[at >> 1] = uvec2(pack_bytes(v[0], v[1], v[2], v[3]), pack_bytes(v[4], v[5], v[6], v[7]));
+    put2(at >> 1, uvec2(pack_bytes(v[0], v[1], v[2], v[3]), pack_bytes(v[4], v[5], v[6], v[7])));
   } else {
-    target4[at >> 2] =
-        uvec4(pack_words(v[0], v[1]), pack_words(v[2], v[3]), pack_words(v[4], v[5]), pack_words(v[6], v[7]));
+    put4(at >> 2,
+         uvec4(pack_words(v[0], v[1]), pack_words(v[2], v[3]), pack_words(v[4], v[5]), pack_words(v[6], v[7])));
   }
 }
 void store4(int at, int v[4]) {
   if (kWide == 0) {
-    target1[at] = pack_bytes(v[0], v[1], v[2], v[3]);
+    put1(at, pack_bytes(v[0], v[1], v[2], v[3]));
   } else {
-    target2[at >> 1] = uvec2(pack_words(v[0], v[1]), pack_words(v[2], v[3]));
+    put2(at >> 1, uvec2(pack_words(v[0], v[1]), pack_words(v[2], v[3])));
   }
 }
 
@@ -217,17 +260,10 @@ ivec2 chroma_420(ivec2 c) {
   return chroma(six);
 }
 
-void main() {
-  ivec2 block = ivec2(gl_GlobalInvocationID.xy);
-  ivec2 place = block * ivec2(8, 2);
-  if (any(greaterThanEqual(place, g.size))) return;
+// U and V of both rows (4:4:4), or of four samples in the first of each (4:2:0).
+void make_block(ivec2 place, out int y[2][8], out int u[2][8], out int v[2][8]) {
   ivec2 at = place - g.box_at;
   bool inner = all(greaterThanEqual(at, ivec2(0))) && all(lessThanEqual(at + ivec2(8, 2), g.content));
-
-  // U and V of both rows (4:4:4), or of four samples in the first of each (4:2:0).
-  int y[2][8];
-  int u[2][8];
-  int v[2][8];
   if (inner) {
     ivec4 p[2][8];
     load_row(at, p[0]);
@@ -278,7 +314,10 @@ void main() {
       }
     }
   }
+}
 
+void store_block(ivec2 block, int y[2][8], int u[2][8], int v[2][8]) {
+  ivec2 place = block * ivec2(8, 2);
   int words = kWide == 0 ? 2 : 4;  // of eight samples
   bool second = place.y + 1 < g.size.y;
   int first = place.y * g.luma_pitch + block.x * words;
@@ -300,4 +339,61 @@ void main() {
     store4(g.u_offset + row, int[4](u[0][0], u[0][1], u[0][2], u[0][3]));
     store4(g.v_offset + row, int[4](v[0][0], v[0][1], v[0][2], v[0][3]));
   }
+}
+
+#ifdef LAYERS
+void make_black(out int y[2][8], out int u[2][8], out int v[2][8]) {
+  for (int r = 0; r < 2; ++r) {
+    for (int i = 0; i < 8; ++i) {
+      y[r][i] = kBlackLuma;
+      u[r][i] = kBlackChroma;
+      v[r][i] = kBlackChroma;
+    }
+  }
+}
+#define LOOP [[dont_unroll]]
+#include "layers.glsl"
+#endif
+
+void main() {
+  ivec2 block = ivec2(gl_GlobalInvocationID.xy);
+  ivec2 place = block * ivec2(8, 2);
+  int y[2][8];
+  int u[2][8];
+  int v[2][8];
+#ifdef LAYERS
+  ivec2 origin = ivec2(gl_WorkGroupID.xy) * group_extent();
+  int lowest;
+  uint mask = touching(origin, group_extent(), lowest);
+  bool direct = kMain == 0 && layers[0].kind.w != 0;
+  bool whole = direct && mask == 1u && lowest == 0;  // nothing but a picture whose samples are copied
+  if (mask != 0u && !whole) {
+    compose_group(origin, mask, lowest);
+    memoryBarrierShared();
+    barrier();
+  }
+  if (gl_LocalInvocationID.z != 0u || any(greaterThanEqual(place, g.size))) return;
+  mask = touching(place, ivec2(8, 2), lowest);
+  bool untouched = mask == 0u && kMain != 0;
+  bool keep = layer_count.y != 0;
+  if (untouched || keep) make_block(place, y, u, v);
+  if (keep) {
+    to_beneath = true;
+    store_block(block, y, u, v);
+    to_beneath = false;
+  }
+  if (!untouched) {
+    if (mask == 0u) {
+      make_black(y, u, v);
+    } else if (direct && mask == 1u && lowest == 0) {
+      if (!copy_block(place, layers[0], y, u, v)) copy_samples(place, layers[0], 0xffffffu, y, u, v);
+    } else {
+      composed_block(place, origin, direct && lowest == 0, y, u, v);
+    }
+  }
+#else
+  if (any(greaterThanEqual(place, g.size))) return;
+  make_block(place, y, u, v);
+#endif
+  store_block(block, y, u, v);
 }
