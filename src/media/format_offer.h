@@ -2,6 +2,7 @@
 
 #include "media/geometry.h"
 #include "media/pixel_format.h"
+#include "media/surface.h"
 
 #include <cstdint>
 #include <span>
@@ -22,6 +23,9 @@ struct FormatOffer {
   };
   std::vector<Entry> formats;
   bool shared_memory = true;  ///< MemFd buffers are acceptable too (always offered last)
+  /// Decoded pictures (DeviceImage) are read in these memories, without a copy in host memory; best first. Without any,
+  /// a decoder's pictures are wanted in host memory.
+  std::vector<MemoryKind> device_memory;
   Size preferred_size{1920, 1080};
   Rational preferred_rate{60, 1};
   /// No more pictures a second are wanted: a source that draws for us need not draw more. One that cannot be asked

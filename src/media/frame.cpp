@@ -50,12 +50,14 @@ void Damage::add(const Damage& other) {
 Size Frame::buffer_size() const {
   if (const auto* host = std::get_if<HostImage>(&image)) return host->size;
   if (const auto* dmabuf = std::get_if<std::shared_ptr<const Dmabuf>>(&image)) return (*dmabuf)->size;
+  if (const auto* device = std::get_if<std::shared_ptr<const DeviceImage>>(&image)) return (*device)->size;
   return {};
 }
 
 PixelFormat Frame::format() const {
   if (const auto* host = std::get_if<HostImage>(&image)) return host->format;
   if (const auto* dmabuf = std::get_if<std::shared_ptr<const Dmabuf>>(&image)) return (*dmabuf)->format;
+  if (const auto* device = std::get_if<std::shared_ptr<const DeviceImage>>(&image)) return (*device)->format;
   return PixelFormat::Unknown;
 }
 

@@ -3,6 +3,7 @@
 #include "base/foreign_memory.h"
 #include "base/log.h"
 #include "zerocopy/cpu/cursor_painter.h"
+#include "zerocopy/cpu/device_reader.h"
 #include "zerocopy/cpu/dmabuf_mapper.h"
 #include "zerocopy/cpu/libyuv_ops.h"
 #include "zerocopy/cpu/picture_converter.h"
@@ -58,6 +59,7 @@ class HostImporter final : public Importer {
   std::unique_ptr<SurfacePool> pool_;  ///< null until configured
   PictureConverter converter_;
   DmabufMapper mapper_;
+  DeviceReader device_reader_;
   CursorPainter painter_;
   PicturePlan plan_;  ///< of the newest picture; its surface is empty when there is none
   std::optional<CursorState> cursor_;
@@ -103,6 +105,11 @@ Result<HostImporter::Readable> HostImporter::open(const Frame& frame) {
   Readable readable;
   if (const auto* host = std::get_if<HostImage>(&frame.image)) {
     readable.image = *host;
+  } else if (const auto* device = std::get_if<std::shared_ptr<const DeviceImage>>(&frame.image)) {
+    if (!*device) return fail(ErrorKind::Invalid, "import frame", "its picture is missing");
+    auto image = device_reader_.read(**device);
+    if (!image) return std::unexpected(std::move(image.error()));
+    readable.image = *image;
   } else {
     const auto& dmabuf = std::get<std::shared_ptr<const Dmabuf>>(frame.image);
     if (!dmabuf) return fail(ErrorKind::Invalid, "import frame", "its dmabuf is missing");
