@@ -2,8 +2,8 @@
 #pragma once
 
 #include "base/clock.h"
-#include "capture/pipewire_connection.h"
-#include "capture/pipewire_handles.h"
+#include "pipewire/pipewire_connection.h"
+#include "pipewire/pipewire_handles.h"
 
 #include <pipewire/port.h>
 

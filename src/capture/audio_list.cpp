@@ -1,6 +1,6 @@
 #include "capture/audio_list.h"
 
-#include "capture/pipewire_connection.h"
+#include "pipewire/pipewire_connection.h"
 
 #include <pipewire/keys.h>
 #include <pipewire/node.h>

@@ -5,7 +5,7 @@
 #include "capture/audio_delay.h"
 #include "capture/audio_stream.h"
 #include "capture/audio_test_source.h"
-#include "capture/pipewire_connection.h"
+#include "pipewire/pipewire_connection.h"
 
 #include <pipewire/keys.h>
 #include <pipewire/node.h>

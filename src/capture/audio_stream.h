@@ -1,7 +1,7 @@
 #pragma once
 
 #include "base/error.h"
-#include "capture/pipewire_handles.h"
+#include "pipewire/pipewire_handles.h"
 #include "media/audio.h"
 
 #include <spa/utils/ringbuffer.h>

@@ -1,7 +1,7 @@
 #include "capture/buffer_meta.h"
 
 #include "capture/spa_sync.h"
-#include "capture/spa_video_format.h"
+#include "pipewire/spa_video_format.h"
 
 #include <spa/buffer/buffer.h>
 #include <spa/buffer/meta.h>

@@ -1,7 +1,7 @@
 #include "capture/negotiation.h"
 
 #include "capture/spa_sync.h"
-#include "capture/spa_video_format.h"
+#include "pipewire/spa_video_format.h"
 #include "media/frame.h"
 
 #include <spa/buffer/buffer.h>

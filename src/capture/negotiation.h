@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/error.h"
-#include "capture/pod.h"
+#include "pipewire/pod.h"
 #include "media/colour.h"
 #include "media/dmabuf.h"
 #include "media/format_offer.h"

@@ -2,7 +2,7 @@
 
 #include "base/log.h"
 #include "capture/negotiation.h"
-#include "capture/pipewire_connection.h"
+#include "pipewire/pipewire_connection.h"
 
 #include <pipewire/keys.h>
 #include <pipewire/node.h>

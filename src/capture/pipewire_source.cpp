@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "capture/drm_timeline.h"
 #include "capture/hand_shake.h"
-#include "capture/pipewire_connection.h"
+#include "pipewire/pipewire_connection.h"
 #include "capture/pipewire_errors.h"
 #include "capture/video_stream.h"
 

@@ -4,7 +4,7 @@
 #include "capture/frame_reader.h"
 #include "capture/hand_shake.h"
 #include "capture/negotiation.h"
-#include "capture/pipewire_handles.h"
+#include "pipewire/pipewire_handles.h"
 #include "capture/stream_buffers.h"
 
 #include <cstdint>

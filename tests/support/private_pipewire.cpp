@@ -1,6 +1,6 @@
 #include "support/private_pipewire.h"
 
-#include "capture/pipewire_handles.h"
+#include "pipewire/pipewire_handles.h"
 
 #include <pipewire/pipewire.h>
 #include <sys/socket.h>

@@ -1,4 +1,4 @@
-// What libyuv does for us: turning, scaling and camera formats. No other file includes it.
+// What libyuv does for us: turning, scaling and camera formats. No other file of this folder includes it.
 #pragma once
 
 #include "base/error.h"

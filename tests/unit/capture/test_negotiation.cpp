@@ -1,5 +1,5 @@
 #include "capture/negotiation.h"
-#include "capture/spa_video_format.h"
+#include "pipewire/spa_video_format.h"
 
 #include <spa/buffer/buffer.h>
 #include <spa/buffer/meta.h>

@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "base/unique_fd.h"
-#include "capture/pipewire_handles.h"
+#include "pipewire/pipewire_handles.h"
 
 #include <chrono>
 #include <condition_variable>

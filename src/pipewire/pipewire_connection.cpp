@@ -1,4 +1,4 @@
-#include "capture/pipewire_connection.h"
+#include "pipewire/pipewire_connection.h"
 
 #include "base/log.h"
 

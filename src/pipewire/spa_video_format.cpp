@@ -1,4 +1,4 @@
-#include "capture/spa_video_format.h"
+#include "pipewire/spa_video_format.h"
 
 #include <spa/param/video/raw.h>
 

@@ -1,4 +1,4 @@
-#include "capture/pod.h"
+#include "pipewire/pod.h"
 
 #include <spa/pod/dynamic.h>
 #include <spa/utils/type.h>
