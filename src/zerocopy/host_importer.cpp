@@ -25,7 +25,9 @@ constexpr std::array kOffered = {
     PixelFormat::xRGB,       PixelFormat::ARGB,       PixelFormat::xBGR,       PixelFormat::ABGR,
     PixelFormat::xRGB_210LE, PixelFormat::ARGB_210LE, PixelFormat::xBGR_210LE, PixelFormat::ABGR_210LE,
     PixelFormat::RGBx_102LE, PixelFormat::RGBA_102LE, PixelFormat::BGRx_102LE, PixelFormat::BGRA_102LE,
-    PixelFormat::NV12,       PixelFormat::I420,       PixelFormat::YUY2,       PixelFormat::UYVY};
+    PixelFormat::NV12,       PixelFormat::I420,       PixelFormat::YUY2,       PixelFormat::UYVY,
+    PixelFormat::I422,       PixelFormat::P010,       PixelFormat::I010,       PixelFormat::I444,
+    PixelFormat::I410};
 
 class HostImporter final : public Importer {
  public:
@@ -45,7 +47,7 @@ class HostImporter final : public Importer {
   };
   [[nodiscard]] Result<Readable> open(const Frame& frame);
   /// Makes `plan` the current one; pictures made for another are of no use any more.
-  [[nodiscard]] Result<void> adopt(const PicturePlan& plan, const Frame& frame);
+  [[nodiscard]] Result<void> adopt(const PicturePlan& plan);
   [[nodiscard]] Result<Surface> import_picture(Frame& frame);
   [[nodiscard]] Result<Surface> redraw();
   /// Brings `buffer` up to date from the producer's pixels.
@@ -110,6 +112,8 @@ Result<HostImporter::Readable> HostImporter::open(const Frame& frame) {
     auto image = device_reader_.read(**device);
     if (!image) return std::unexpected(std::move(image.error()));
     readable.image = *image;
+  } else if (std::holds_alternative<CodedImage>(frame.image)) {
+    return fail(ErrorKind::Unsupported, "import frame", "it is coded");
   } else {
     const auto& dmabuf = std::get<std::shared_ptr<const Dmabuf>>(frame.image);
     if (!dmabuf) return fail(ErrorKind::Invalid, "import frame", "its dmabuf is missing");
@@ -121,18 +125,10 @@ Result<HostImporter::Readable> HostImporter::open(const Frame& frame) {
   return readable;
 }
 
-Result<void> HostImporter::adopt(const PicturePlan& plan, const Frame& frame) {
+Result<void> HostImporter::adopt(const PicturePlan& plan) {
   if (plan_ == plan) return {};
   plan_ = {};
   if (auto ready = converter_.configure(plan, pool_->format()); !ready) return ready;
-  const ColourDescription& target = pool_->format().colour;
-  const bool differs = (frame.colour.matrix != ColourMatrix::Unknown && frame.colour.matrix != target.matrix) ||
-                       (frame.colour.range != ColourRange::Unknown && frame.colour.range != target.range);
-  if (is_camera_format(plan.format) && differs) {
-    logger("zerocopy")
-        .warn("the {} source's colour matrix or range is not the stream's; its colours come out shifted",
-              name(plan.format));
-  }
   plan_ = plan;
   missed_ = Damage::all();
   newest_ = {};
@@ -146,7 +142,7 @@ Result<Surface> HostImporter::import_picture(Frame& frame) {
   if (!readable) return std::unexpected(std::move(readable.error()));
   const auto plan = make_picture_plan(frame, pool_->format());
   if (!plan) return std::unexpected(plan.error());
-  if (auto adopted = adopt(*plan, frame); !adopted) return std::unexpected(std::move(adopted.error()));
+  if (auto adopted = adopt(*plan); !adopted) return std::unexpected(std::move(adopted.error()));
 
   missed_.add(converter_.affected(frame.damage));
   const auto cursor = painter_.place(cursor_, plan_);
