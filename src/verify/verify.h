@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "encode/video_decoder.h"
+#include "decode/decoder_backend.h"
 #include "media/codec.h"
 #include "media/colour.h"
 #include "media/geometry.h"
