@@ -1,8 +1,8 @@
 #pragma once
 
 #include "base/error.h"
-#include "pipewire/pipewire_handles.h"
 #include "media/audio.h"
+#include "pipewire/pipewire_handles.h"
 
 #include <spa/utils/ringbuffer.h>
 

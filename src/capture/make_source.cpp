@@ -1,6 +1,8 @@
 #include "capture/make_source.h"
 
 #include "base/log.h"
+#include "capture/camera_source.h"
+#include "capture/file_source.h"
 #include "capture/pipewire_source.h"
 #include "capture/portal_source.h"
 #include "capture/test_source.h"
@@ -30,6 +32,14 @@ Result<std::unique_ptr<Source>> make(const NodeSpec& spec, const SourceOptions& 
   }
   const auto& name = std::get<std::string>(spec.node);
   return node(PipeWireTarget::NodeName{name}, fmt::format("PipeWire node '{}'", name));
+}
+
+Result<std::unique_ptr<Source>> make(const CameraSpec& spec, const SourceOptions& options) {
+  return make_camera_source(spec, options.stop);
+}
+
+Result<std::unique_ptr<Source>> make(const FileSpec& spec, const SourceOptions& options) {
+  return make_file_source(spec, {.unpaced = options.unpaced, .from_first = options.from_first, .stop = options.stop});
 }
 
 Result<std::unique_ptr<Source>> make(const PortalSpec& spec, const SourceOptions& options) {

@@ -20,6 +20,12 @@ struct SourceOptions {
   Persist persist = Persist::UntilRevoked;
   /// Portal only: which restore token, RestoreTokens::good_slot().
   std::string restore_slot = "default";
+  /// Media files only: pictures come as fast as they are taken, none is left out, and their times are the file's. Else
+  /// they come at their times.
+  bool unpaced = false;
+  /// Media files only: the clock begins when the first picture has been taken. Nothing is lost while an encoder is
+  /// opened for it. Not for whoever keeps a picture until the next one.
+  bool from_first = false;
   /// Ends the waits in Source::start(), which may be as long as a person thinks about a dialog.
   std::stop_token stop;
 };

@@ -2,12 +2,13 @@
 #pragma once
 
 #include "base/error.h"
-#include "pipewire/pod.h"
+#include "capture/offered_format.h"
 #include "media/colour.h"
 #include "media/dmabuf.h"
 #include "media/format_offer.h"
 #include "media/geometry.h"
 #include "media/pixel_format.h"
+#include "pipewire/pod.h"
 
 #include <cstdint>
 #include <optional>
@@ -25,13 +26,15 @@ inline constexpr std::uint32_t kMaxEdgePx = 32'768;
 /// With a limit of the rate each comes twice: with exactly that maxFramerate, which producers that draw on damage
 /// throttle to (KWin, Mutter, wlroots' portal); then without the property, for those whose own range does not hold it
 /// (a screen of a lower rate; wlroots' portal on a headless output states the range 1 to 0). The framerate, which
-/// cameras have, is not limited: another rate of theirs can mean another size.
+/// cameras have, is not limited: another rate of theirs can mean another size. FormatOffer::size and rate are stated
+/// as they are, where they are set. Behind all raw ones come the coded ones.
 /// Invalid: the offer names no format, or only unknown ones.
 [[nodiscard]] Result<std::vector<PodPtr>> make_format_params(const FormatOffer& offer, PodPtr fixated = nullptr);
 
 /// The Format that both sides agreed on.
 struct NegotiatedFormat {
   PixelFormat format = PixelFormat::Unknown;
+  std::optional<CodedFormat> coded;         ///< set: pictures are coded so, and `format` is unknown
   Size size;                                ///< px
   Rational rate;                            ///< 0 = variable
   Rational max_rate;                        ///< 0 = not stated
@@ -43,7 +46,8 @@ struct NegotiatedFormat {
   bool operator==(const NegotiatedFormat&) const = default;
 };
 
-/// Reads a Format param. Unsupported: not raw video or a format we have no name for; Invalid: malformed, no size.
+/// Reads a Format param. Unsupported: not raw video, MJPEG or H.264, or a format we have no name for; Invalid:
+/// malformed, no size.
 [[nodiscard]] Result<NegotiatedFormat> parse_format(const spa_pod* param);
 
 /// The EnumFormat that answers needs_fixation(): the same format at the same limit with one modifier, the first of the
@@ -59,15 +63,7 @@ struct NegotiatedFormat {
 /// `timelines`. A producer leaves out what it does not have.
 [[nodiscard]] std::vector<PodPtr> make_meta_params(bool timelines = false);
 
-/// One EnumFormat of a foreign node, for `zerocast sources`. The format may be a choice: one entry for each.
-struct OfferedFormat {
-  PixelFormat format = PixelFormat::Unknown;
-  Size min_size;
-  Size max_size;
-  Rational max_rate;  ///< 0 = not stated
-  bool dmabuf = false;
-  bool operator==(const OfferedFormat&) const = default;
-};
+/// What a foreign node offers, one EnumFormat.
 [[nodiscard]] std::vector<OfferedFormat> parse_offered_formats(const spa_pod* param);
 
 }  // namespace zc

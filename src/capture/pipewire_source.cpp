@@ -3,9 +3,9 @@
 #include "base/log.h"
 #include "capture/drm_timeline.h"
 #include "capture/hand_shake.h"
-#include "pipewire/pipewire_connection.h"
 #include "capture/pipewire_errors.h"
 #include "capture/video_stream.h"
+#include "pipewire/pipewire_connection.h"
 
 #include <pipewire/keys.h>
 #include <pipewire/loop.h>
@@ -369,7 +369,8 @@ void PipeWireSource::stream_negotiated(const NegotiatedFormat& format) {
     info_.format = format.format;
     info_.dmabuf = format.dmabuf();
   }
-  logger("capture").info("{}: {}x{} {}{}", what_, format.size.width, format.size.height, name(format.format),
+  logger("capture").info("{}: {}x{} {}{}", what_, format.size.width, format.size.height,
+                         format.coded ? name(*format.coded) : name(format.format),
                          format.dmabuf() ? fmt::format(", dmabuf modifier {:#x}", *format.modifier) : "");
   if (hand_shake_.went_round()) set_kicks(true);
   connection_->update([&] { agreed_ = true; });

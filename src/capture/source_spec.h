@@ -2,6 +2,8 @@
 #pragma once
 
 #include "base/error.h"
+#include "capture/camera_spec.h"
+#include "capture/file_spec.h"
 #include "media/colour.h"
 #include "media/geometry.h"
 #include "media/pixel_format.h"
@@ -74,7 +76,7 @@ struct PortalSpec {
   bool operator==(const PortalSpec&) const = default;
 };
 
-using SourceSpec = std::variant<PortalSpec, NodeSpec, TestSpec>;
+using SourceSpec = std::variant<PortalSpec, NodeSpec, TestSpec, FileSpec, CameraSpec>;
 
 /// Reads a source's text. ErrorKind::Invalid names the wrong part and the valid choices.
 [[nodiscard]] Result<SourceSpec> parse_source(std::string_view text);

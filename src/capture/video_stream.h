@@ -4,8 +4,8 @@
 #include "capture/frame_reader.h"
 #include "capture/hand_shake.h"
 #include "capture/negotiation.h"
-#include "pipewire/pipewire_handles.h"
 #include "capture/stream_buffers.h"
+#include "pipewire/pipewire_handles.h"
 
 #include <cstdint>
 #include <memory>

@@ -1,6 +1,7 @@
 #include "cli/view_command.h"
 
 #include "base/private_file.h"
+#include "capture/file_spec.h"
 #include "cli/report.h"
 #include "cli/table_command.h"
 #include "ipc/daemon_client.h"
@@ -177,7 +178,7 @@ Result<std::string> start_source(web::WebServer& server, const std::string& sour
   auto daemon = DaemonClient::connect();
   if (!daemon) return std::unexpected(std::move(daemon.error()));
   return (*daemon)->start({{.name = "name", .value = name, .where = {}},
-                           {.name = "source", .value = source, .where = {}},
+                           {.name = "source", .value = absolute_source(source), .where = {}},
                            {.name = "sinks", .value = std::vector<std::string>{*sink}, .where = {}}});
 }
 

@@ -22,6 +22,7 @@ struct RecordOptions {
   std::vector<OutputSpec> outputs;  ///< FILE or URL first, then each --tee; empty only with `replay`
 
   SourceSpec source;
+  bool unpaced = false;  ///< a media file's pictures come as fast as they are encoded
   CursorMode cursor = CursorMode::Embedded;
   bool restore = true;                  ///< use and keep the portal's restore token
   std::string restore_slot{"default"};  ///< which token
