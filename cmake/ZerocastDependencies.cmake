@@ -13,6 +13,7 @@ pkg_check_modules(TOMLPLUSPLUS REQUIRED IMPORTED_TARGET tomlplusplus>=3)
 pkg_check_modules(LIBDRM REQUIRED IMPORTED_TARGET libdrm)
 pkg_check_modules(AVUTIL REQUIRED IMPORTED_TARGET libavutil>=57)
 pkg_check_modules(AVCODEC REQUIRED IMPORTED_TARGET libavcodec>=59)
+pkg_check_modules(SWSCALE REQUIRED IMPORTED_TARGET libswscale>=6)
 pkg_check_modules(SWRESAMPLE REQUIRED IMPORTED_TARGET libswresample>=4)
 # Headers only: NVIDIA's libraries are loaded at run time.
 pkg_check_modules(FFNVCODEC REQUIRED IMPORTED_TARGET ffnvcodec>=11)

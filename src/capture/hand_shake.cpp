@@ -22,6 +22,7 @@ void HandShake::set_offer(FormatOffer offer) {
 void HandShake::narrow() {
   answered_.reset();
   offer_ = wanted_;
+  if (only_size_) offer_.size = only_size_;
   for (const auto& [format, modifiers] : left_out_) offer_.drop(format, modifiers);
   if (no_dmabufs_) offer_.drop_dmabufs();
   for (const FormatOffer::Entry& entry : offer_.formats) {

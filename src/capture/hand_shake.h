@@ -45,7 +45,6 @@ class HandShake {
   /// For a new producer: nothing is known of it. `we_choose`: it leaves the choice of a modifier to the consumer.
   /// `size`: no other is wanted.
   void begin(bool we_choose, std::optional<Size> size = std::nullopt);
-  [[nodiscard]] std::optional<Size> only_size() const { return only_size_; }
   /// Explicit synchronisation is possible on this side: it is asked for until the producer fails with it.
   void allow_timelines() { can_timelines_ = true; }
 

@@ -1,8 +1,10 @@
 #include "capture/make_source.h"
 
 #include "base/log.h"
+#include "capture/camera_source.h"
 #include "capture/cast_source.h"
 #include "capture/drawn_source.h"
+#include "capture/file_source.h"
 #include "capture/pipewire_source.h"
 #include "capture/portal_source.h"
 #include "capture/test_source.h"
@@ -55,6 +57,16 @@ Result<std::unique_ptr<Source>> make(const NodeSpec& spec, const SourceOptions& 
   }
   const auto& name = std::get<std::string>(spec.node);
   return node(PipeWireTarget::NodeName{name}, fmt::format("PipeWire node '{}'", name));
+}
+
+Result<std::unique_ptr<Source>> make(const CameraSpec& spec, const SourceOptions& options) {
+  if (options.region) return no_region(spec);
+  return make_camera_source(spec, options.stop);
+}
+
+Result<std::unique_ptr<Source>> make(const FileSpec& spec, const SourceOptions& options) {
+  if (options.region) return no_region(spec);
+  return make_file_source(spec, {.unpaced = options.unpaced, .from_first = options.from_first, .stop = options.stop});
 }
 
 Result<std::unique_ptr<Source>> make(const PortalSpec& spec, const SourceOptions& options) {

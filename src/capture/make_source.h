@@ -24,6 +24,12 @@ struct SourceOptions {
   std::string restore_slot = "default";
   /// Only this part of the desktop, in its logical px.
   std::optional<Rect> region;
+  /// Media files only: pictures come as fast as they are taken, none is left out, and their times are the file's. Else
+  /// they come at their times.
+  bool unpaced = false;
+  /// Media files only: the clock begins when the first picture has been taken. Nothing is lost while an encoder is
+  /// opened for it. Not for whoever keeps a picture until the next one.
+  bool from_first = false;
   /// Ends the waits in Source::start(), which may be as long as a person thinks about a dialog.
   std::stop_token stop;
 };

@@ -42,33 +42,54 @@ void begin_format(ObjectBuilder& b, PixelFormat format) {
       .add_id(SPA_FORMAT_VIDEO_format, spa_video_format_of(format));
 }
 
+constexpr std::uint32_t subtype_of(CodedFormat format) {
+  return format == CodedFormat::Mjpeg ? SPA_MEDIA_SUBTYPE_mjpg : SPA_MEDIA_SUBTYPE_h264;
+}
+std::optional<CodedFormat> coded_of(std::optional<std::uint32_t> subtype) {
+  for (const CodedFormat format : {CodedFormat::Mjpeg, CodedFormat::H264}) {
+    if (subtype == subtype_of(format)) return format;
+  }
+  return std::nullopt;
+}
+
 /// The rate that the source is limited to.
 std::optional<Rational> limit_of(const FormatOffer& offer) {
-  const bool real = !offer.max_rate.zero() && below(offer.max_rate, kUnlimitedRate);
+  const bool real = !offer.rate && !offer.max_rate.zero() && below(offer.max_rate, kUnlimitedRate);
   return real ? std::optional(offer.max_rate) : std::nullopt;
 }
 
-void end_format(ObjectBuilder& b, const FormatOffer& offer, std::optional<Rational> limit, std::optional<Size> size) {
+void end_format(ObjectBuilder& b, const FormatOffer& offer, std::optional<Rational> limit) {
   const Size preferred{std::clamp(offer.preferred_size.width, 1U, kMaxEdgePx),
                        std::clamp(offer.preferred_size.height, 1U, kMaxEdgePx)};
   const Rational rate = at_most(offer.preferred_rate, limit.value_or(kUnlimitedRate));
-  if (size) {
-    b.add_size(SPA_FORMAT_VIDEO_size, *size);
+  if (offer.size) {
+    b.add_size(SPA_FORMAT_VIDEO_size, *offer.size);
   } else {
     b.add_size_range(SPA_FORMAT_VIDEO_size, preferred, {1, 1}, {kMaxEdgePx, kMaxEdgePx});
   }
-  b.add_rate_range(SPA_FORMAT_VIDEO_framerate, rate, {0, 1}, kUnlimitedRate);
+  if (offer.rate) {
+    b.add_rate(SPA_FORMAT_VIDEO_framerate, *offer.rate);
+  } else {
+    b.add_rate_range(SPA_FORMAT_VIDEO_framerate, rate, {0, 1}, kUnlimitedRate);
+  }
   // No range: its ends would become the choice where the producer's own range is empty.
   if (limit) b.add_rate(SPA_FORMAT_VIDEO_maxFramerate, *limit);
 }
 
 /// One EnumFormat; without modifiers: in shared memory.
 PodPtr make_format(const FormatOffer& offer, PixelFormat format, std::span<const std::uint64_t> modifiers,
-                   std::optional<Rational> limit, std::optional<Size> size) {
+                   std::optional<Rational> limit) {
   ObjectBuilder b(SPA_TYPE_OBJECT_Format, SPA_PARAM_EnumFormat);
   begin_format(b, format);
   if (!modifiers.empty()) b.add_long_enum(SPA_FORMAT_VIDEO_modifier, modifiers, kModifierFlags);
-  end_format(b, offer, limit, size);
+  end_format(b, offer, limit);
+  return b.finish();
+}
+
+PodPtr make_coded_format(const FormatOffer& offer, CodedFormat format) {
+  ObjectBuilder b(SPA_TYPE_OBJECT_Format, SPA_PARAM_EnumFormat);
+  b.add_id(SPA_FORMAT_mediaType, SPA_MEDIA_TYPE_video).add_id(SPA_FORMAT_mediaSubtype, subtype_of(format));
+  end_format(b, offer, std::nullopt);
   return b.finish();
 }
 
@@ -171,15 +192,15 @@ PodPtr make_sync_meta() {
 
 }  // namespace
 
-Result<std::vector<PodPtr>> make_format_params(const FormatOffer& offer, PodPtr fixated, std::optional<Size> size) {
+Result<std::vector<PodPtr>> make_format_params(const FormatOffer& offer, PodPtr fixated) {
   std::vector<PodPtr> params;
   if (fixated) params.push_back(std::move(fixated));
   const std::size_t before = params.size();
   const std::optional<Rational> limit = limit_of(offer);
   const auto add = [&](PixelFormat format, std::span<const std::uint64_t> modifiers) {
     if (spa_video_format_of(format) == 0) return;
-    if (limit) params.push_back(make_format(offer, format, modifiers, limit, size));
-    params.push_back(make_format(offer, format, modifiers, std::nullopt, size));
+    if (limit) params.push_back(make_format(offer, format, modifiers, limit));
+    params.push_back(make_format(offer, format, modifiers, std::nullopt));
   };
   for (const FormatOffer::Entry& entry : offer.formats) {
     if (!entry.modifiers.empty()) add(entry.format, entry.modifiers);
@@ -187,6 +208,7 @@ Result<std::vector<PodPtr>> make_format_params(const FormatOffer& offer, PodPtr 
   for (const FormatOffer::Entry& entry : offer.formats) {
     if (offer.shared_memory) add(entry.format, {});
   }
+  for (const CodedFormat format : offer.coded) params.push_back(make_coded_format(offer, format));
   if (params.size() == before) return fail(ErrorKind::Invalid, "offer formats to PipeWire", "there is none to offer");
   if (std::ranges::any_of(params, [](const PodPtr& p) { return p == nullptr; })) {
     return fail(ErrorKind::Internal, "offer formats to PipeWire", "out of memory");
@@ -202,18 +224,21 @@ Result<NegotiatedFormat> parse_format(const spa_pod* param) {
     const auto values = object.find(key);
     return values ? values->id() : std::nullopt;
   };
-  if (id(SPA_FORMAT_mediaType) != SPA_MEDIA_TYPE_video || id(SPA_FORMAT_mediaSubtype) != SPA_MEDIA_SUBTYPE_raw) {
-    return bad(ErrorKind::Unsupported, "it is not raw video");
+  const auto subtype = id(SPA_FORMAT_mediaSubtype);
+  const auto coded = coded_of(subtype);
+  if (id(SPA_FORMAT_mediaType) != SPA_MEDIA_TYPE_video || (subtype != SPA_MEDIA_SUBTYPE_raw && !coded)) {
+    return bad(ErrorKind::Unsupported, "it is neither raw video nor MJPEG or H.264");
   }
   const auto pixel_format = pixel_format_from_spa(id(SPA_FORMAT_VIDEO_format).value_or(0));
-  if (!pixel_format) return bad(ErrorKind::Unsupported, "its pixel format is unknown");
+  if (!pixel_format && !coded) return bad(ErrorKind::Unsupported, "its pixel format is unknown");
   const auto size = object.find(SPA_FORMAT_VIDEO_size);
   const Size px = size ? size->size().value_or(Size{}) : Size{};
   if (px.empty() || px.width > kMaxEdgePx || px.height > kMaxEdgePx) {
     return bad(ErrorKind::Invalid, "it has no usable picture size");
   }
   NegotiatedFormat format;
-  format.format = *pixel_format;
+  format.format = pixel_format.value_or(PixelFormat::Unknown);
+  format.coded = coded;
   format.size = px;
   const auto rate = [&](std::uint32_t key) {
     const auto values = object.find(key);
@@ -223,13 +248,17 @@ Result<NegotiatedFormat> parse_format(const spa_pod* param) {
   format.rate = rate(SPA_FORMAT_VIDEO_framerate);
   format.max_rate = rate(SPA_FORMAT_VIDEO_maxFramerate);
   format.colour = read_colour(object);
+  if (coded) {
+    format.format = PixelFormat::Unknown;
+    return format;
+  }
   if (const auto modifier = object.find(SPA_FORMAT_VIDEO_modifier)) {
     if (!read_modifier(*modifier, format)) return bad(ErrorKind::Invalid, "its modifier is malformed");
   }
   return format;
 }
 
-PodPtr make_fixation(const NegotiatedFormat& open, const FormatOffer& offer, std::optional<Size> size) {
+PodPtr make_fixation(const NegotiatedFormat& open, const FormatOffer& offer) {
   const auto entry = std::ranges::find_if(
       offer.formats, [&](const FormatOffer::Entry& e) { return e.format == open.format && !e.modifiers.empty(); });
   if (entry == offer.formats.end()) return nullptr;
@@ -240,7 +269,7 @@ PodPtr make_fixation(const NegotiatedFormat& open, const FormatOffer& offer, std
   begin_format(b, open.format);
   b.add_long(SPA_FORMAT_VIDEO_modifier, static_cast<std::int64_t>(*ours), SPA_POD_PROP_FLAG_MANDATORY);
   const std::optional<Rational> limit = limit_of(offer);
-  end_format(b, offer, limit && open.max_rate == *limit ? limit : std::nullopt, size);
+  end_format(b, offer, limit && open.max_rate == *limit ? limit : std::nullopt);
   return b.finish();
 }
 
@@ -279,25 +308,35 @@ std::vector<OfferedFormat> parse_offered_formats(const spa_pod* param) {
   if (!object.is(SPA_TYPE_OBJECT_Format)) return formats;
   const auto subtype = object.find(SPA_FORMAT_mediaSubtype);
   const auto ids = object.find(SPA_FORMAT_VIDEO_format);
-  if (!subtype || subtype->id() != SPA_MEDIA_SUBTYPE_raw || !ids) return formats;
   OfferedFormat common;
-  common.dmabuf = object.find(SPA_FORMAT_VIDEO_modifier).has_value();
+  if (subtype) common.coded = coded_of(subtype->id());
+  const bool raw = subtype && subtype->id() == SPA_MEDIA_SUBTYPE_raw && ids;
+  if (!raw && !common.coded) return formats;
+  if (const auto modifier = object.find(SPA_FORMAT_VIDEO_modifier)) {
+    common.dmabuf = true;
+    common.modifier = modifier->longint();
+  }
   if (const auto sizes = object.find(SPA_FORMAT_VIDEO_size)) {
     const bool range = sizes->choice == SPA_CHOICE_Range || sizes->choice == SPA_CHOICE_Step;
     for (std::size_t i = range ? 1 : 0; i < (range ? std::min<std::size_t>(3, sizes->count()) : sizes->count()); ++i) {
       const Size size = sizes->size(i).value_or(Size{});
       if (size.empty()) continue;
+      if (!range && std::ranges::find(common.sizes, size) == common.sizes.end()) common.sizes.push_back(size);
       if (common.min_size.empty() || size.area() < common.min_size.area()) common.min_size = size;
       if (size.area() > common.max_size.area()) common.max_size = size;
     }
   }
   for (const std::uint32_t key : {SPA_FORMAT_VIDEO_framerate, SPA_FORMAT_VIDEO_maxFramerate}) {
     const auto rates = object.find(key);
+    const bool list = rates && (rates->choice == SPA_CHOICE_None || rates->choice == SPA_CHOICE_Enum);
     for (std::size_t i = 0; rates && i < rates->count(); ++i) {
       const Rational rate = rates->rate(i).value_or(Rational{});
+      const bool stated = list && key == SPA_FORMAT_VIDEO_framerate && !rate.zero();
+      if (stated && std::ranges::find(common.rates, rate) == common.rates.end()) common.rates.push_back(rate);
       if (!rate.zero() && (common.max_rate.zero() || below(common.max_rate, rate))) common.max_rate = rate;
     }
   }
+  if (common.coded) return {common};
   for (std::size_t i = 0; i < ids->count(); ++i) {
     const auto format = pixel_format_from_spa(ids->id(i).value_or(0));
     const auto same = [&](const OfferedFormat& f) { return f.format == format; };

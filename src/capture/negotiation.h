@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "capture/offered_format.h"
 #include "media/colour.h"
 #include "media/dmabuf.h"
 #include "media/format_offer.h"
@@ -25,15 +26,15 @@ inline constexpr std::uint32_t kMaxEdgePx = 32'768;
 /// With a limit of the rate each comes twice: with exactly that maxFramerate, which producers that draw on damage
 /// throttle to (KWin, Mutter, wlroots' portal); then without the property, for those whose own range does not hold it
 /// (a screen of a lower rate; wlroots' portal on a headless output states the range 1 to 0). The framerate, which
-/// cameras have, is not limited: another rate of theirs can mean another size.
-/// `size`: no other is offered; a producer that draws for its consumer takes it.
+/// cameras have, is not limited: another rate of theirs can mean another size. FormatOffer::size and rate are stated
+/// as they are, where they are set. Behind all raw ones come the coded ones.
 /// Invalid: the offer names no format, or only unknown ones.
-[[nodiscard]] Result<std::vector<PodPtr>> make_format_params(const FormatOffer& offer, PodPtr fixated = nullptr,
-                                                             std::optional<Size> size = std::nullopt);
+[[nodiscard]] Result<std::vector<PodPtr>> make_format_params(const FormatOffer& offer, PodPtr fixated = nullptr);
 
 /// The Format that both sides agreed on.
 struct NegotiatedFormat {
   PixelFormat format = PixelFormat::Unknown;
+  std::optional<CodedFormat> coded;         ///< set: pictures are coded so, and `format` is unknown
   Size size;                                ///< px
   Rational rate;                            ///< 0 = variable
   Rational max_rate;                        ///< 0 = not stated
@@ -45,13 +46,13 @@ struct NegotiatedFormat {
   bool operator==(const NegotiatedFormat&) const = default;
 };
 
-/// Reads a Format param. Unsupported: not raw video or a format we have no name for; Invalid: malformed, no size.
+/// Reads a Format param. Unsupported: not raw video, MJPEG or H.264, or a format we have no name for; Invalid:
+/// malformed, no size.
 [[nodiscard]] Result<NegotiatedFormat> parse_format(const spa_pod* param);
 
 /// The EnumFormat that answers needs_fixation(): the same format at the same limit with one modifier, the first of the
 /// offer's list for that format which the producer left open. nullptr when none of ours is among them.
-[[nodiscard]] PodPtr make_fixation(const NegotiatedFormat& open, const FormatOffer& offer,
-                                   std::optional<Size> size = std::nullopt);
+[[nodiscard]] PodPtr make_fixation(const NegotiatedFormat& open, const FormatOffer& offer);
 
 /// Buffers: MemFd, or DmaBuf when a modifier was negotiated; never MemPtr, which only works inside one process.
 /// `timelines`: only for a producer that adds acquire and release timelines. Offered first, then one without: whoever
@@ -62,15 +63,7 @@ struct NegotiatedFormat {
 /// `timelines`. A producer leaves out what it does not have.
 [[nodiscard]] std::vector<PodPtr> make_meta_params(bool timelines = false);
 
-/// One EnumFormat of a foreign node, for `zerocast sources`. The format may be a choice: one entry for each.
-struct OfferedFormat {
-  PixelFormat format = PixelFormat::Unknown;
-  Size min_size;
-  Size max_size;
-  Rational max_rate;  ///< 0 = not stated
-  bool dmabuf = false;
-  bool operator==(const OfferedFormat&) const = default;
-};
+/// What a foreign node offers, one EnumFormat.
 [[nodiscard]] std::vector<OfferedFormat> parse_offered_formats(const spa_pod* param);
 
 }  // namespace zc

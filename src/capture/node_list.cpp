@@ -3,16 +3,19 @@
 #include "base/log.h"
 #include "capture/negotiation.h"
 #include "pipewire/pipewire_connection.h"
+#include "pipewire/pod.h"
 
 #include <pipewire/keys.h>
 #include <pipewire/node.h>
 #include <pipewire/port.h>
 #include <spa/param/param.h>
+#include <spa/param/props.h>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <chrono>
+#include <map>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -70,6 +73,7 @@ VideoNode describe(const RegistryObject& object) {
   }
   node.media_class = object.property(PW_KEY_MEDIA_CLASS);
   node.kind = kind_of(object);
+  node.priority = number<std::int32_t>(object.property(PW_KEY_PRIORITY_SESSION));
   return node;
 }
 
@@ -110,14 +114,97 @@ class PortProbe {
   Hook hook_;
 };
 
+/// A camera, asked for its controls. Lives as PortProbe does.
+class ControlProbe {
+ public:
+  ControlProbe(pw_registry* registry, std::uint32_t id, std::size_t node) : node_(node) {
+    static constexpr pw_node_events kEvents = [] {
+      pw_node_events events{};
+      events.version = PW_VERSION_NODE_EVENTS;
+      events.param = on_param;
+      return events;
+    }();
+    proxy_.reset(static_cast<pw_proxy*>(pw_registry_bind(registry, id, PW_TYPE_INTERFACE_Node, PW_VERSION_NODE, 0)));
+    if (!proxy_) return;
+    auto* bound = reinterpret_cast<pw_node*>(proxy_.get());
+    pw_node_add_listener(bound, hook_.get(), &kEvents, this);
+    for (const std::uint32_t param : {SPA_PARAM_PropInfo, SPA_PARAM_Props}) {
+      pw_node_enum_params(bound, 0, param, 0, UINT32_MAX, nullptr);
+    }
+  }
+  ControlProbe(const ControlProbe&) = delete;
+  ControlProbe& operator=(const ControlProbe&) = delete;
+  ~ControlProbe() = default;
+
+  [[nodiscard]] std::size_t node() const { return node_; }
+  /// What both params together say.
+  [[nodiscard]] std::vector<VideoNode::Control> controls() const {
+    std::vector<VideoNode::Control> known;
+    for (const auto& [id, control] : infos_) {
+      VideoNode::Control one = control;
+      const auto value = values_.find(id);
+      one.value = value == values_.end() ? one.preferred : value->second;
+      known.push_back(std::move(one));
+    }
+    return known;
+  }
+
+ private:
+  static void on_param(void* data, int /*sequence*/, std::uint32_t id, std::uint32_t /*index*/, std::uint32_t /*next*/,
+                       const spa_pod* param) noexcept {
+    auto& self = *static_cast<ControlProbe*>(data);
+    if (id == SPA_PARAM_PropInfo) self.add_info(ObjectReader(param));
+    if (id == SPA_PARAM_Props) self.add_values(ObjectReader(param));
+  }
+  void add_info(const ObjectReader& info) {
+    const auto id = info.find(SPA_PROP_INFO_id);
+    const auto type = info.find(SPA_PROP_INFO_type);
+    const auto preferred = type ? type->number() : std::nullopt;
+    if (!id || !id->id() || !preferred || infos_.size() >= kMostControls) return;
+    VideoNode::Control control;
+    for (const std::uint32_t key : {SPA_PROP_INFO_description, SPA_PROP_INFO_name}) {
+      const auto name = info.find(key);
+      if (control.name.empty() && name) control.name = name->text();
+    }
+    if (control.name.empty()) return;
+    control.preferred = *preferred;
+    if (type->choice == SPA_CHOICE_Range || type->choice == SPA_CHOICE_Step) {
+      control.min = type->number(1).value_or(0);
+      control.max = type->number(2).value_or(0);
+    } else if (type->choice == SPA_CHOICE_Enum) {
+      control.min = control.max = *preferred;
+      for (std::size_t i = 1; i < type->count(); ++i) {
+        control.min = std::min(control.min, type->number(i).value_or(control.min));
+        control.max = std::max(control.max, type->number(i).value_or(control.max));
+      }
+    }
+    infos_.insert_or_assign(*id->id(), std::move(control));
+  }
+  /// Comes behind all infos: it is asked for after them.
+  void add_values(const ObjectReader& props) {
+    for (const auto& [id, control] : infos_) {
+      const auto value = props.find(id);
+      if (const auto plain = value ? value->number() : std::nullopt) values_[id] = *plain;
+    }
+  }
+
+  static constexpr std::size_t kMostControls = 128;
+  std::size_t node_;
+  std::map<std::uint32_t, VideoNode::Control> infos_;
+  std::map<std::uint32_t, double> values_;
+  ProxyPtr proxy_;
+  Hook hook_;
+};
+
 /// Cameras state one EnumFormat per size: joined to one line per format.
 void join(std::vector<VideoNode::Format>& formats, const OfferedFormat& offered) {
   const auto same = [&](const VideoNode::Format& f) {
-    return f.format == offered.format && f.dmabuf == offered.dmabuf;
+    return f.format == offered.format && f.coded == offered.coded && f.dmabuf == offered.dmabuf;
   };
   const auto found = std::ranges::find_if(formats, same);
   if (found == formats.end()) {
-    formats.push_back({offered.format, offered.min_size, offered.max_size, offered.max_rate, offered.dmabuf});
+    formats.push_back(
+        {offered.format, offered.min_size, offered.max_size, offered.max_rate, offered.dmabuf, offered.coded});
     return;
   }
   if (found->min_size.empty() || (!offered.min_size.empty() && offered.min_size.area() < found->min_size.area())) {
@@ -138,9 +225,9 @@ std::string_view to_string(VideoNode::Kind kind) {
   return "other";
 }
 
-Result<std::vector<VideoNode>> list_video_nodes() {
+Result<std::vector<VideoNode>> list_video_nodes(UniqueFd remote) {
   const auto deadline = PipeWireConnection::Clock::now() + kPatience;
-  auto opened = PipeWireConnection::open({}, {});
+  auto opened = PipeWireConnection::open(std::move(remote), {});
   if (!opened) return std::unexpected(opened.error());
   PipeWireConnection& connection = **opened;
   if (const auto answered = connection.roundtrip(deadline); !answered) return std::unexpected(answered.error());
@@ -160,7 +247,12 @@ Result<std::vector<VideoNode>> list_video_nodes() {
   });
 
   std::vector<std::unique_ptr<PortProbe>> probes;
+  std::vector<std::unique_ptr<ControlProbe>> controls;
   connection.run([&] {
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+      if (nodes[i].kind != VideoNode::Kind::Camera) continue;
+      controls.push_back(std::make_unique<ControlProbe>(connection.registry(), nodes[i].id, i));
+    }
     for (const auto& [port, node] : ports) {
       probes.push_back(std::make_unique<PortProbe>(connection.registry(), port, node));
     }
@@ -170,8 +262,13 @@ Result<std::vector<VideoNode>> list_video_nodes() {
   }
   connection.stop_thread();
   for (const auto& probe : probes) {
-    for (const OfferedFormat& f : probe->formats()) join(nodes.at(probe->node()).formats, f);
+    VideoNode& node = nodes.at(probe->node());
+    for (const OfferedFormat& f : probe->formats()) {
+      join(node.formats, f);
+      node.modes.push_back(f);
+    }
   }
+  for (const auto& probe : controls) nodes.at(probe->node()).controls = probe->controls();
   return nodes;
 }
 

@@ -369,7 +369,8 @@ void PipeWireSource::stream_negotiated(const NegotiatedFormat& format) {
     info_.format = format.format;
     info_.dmabuf = format.dmabuf();
   }
-  logger("capture").info("{}: {}x{} {}{}", what_, format.size.width, format.size.height, name(format.format),
+  logger("capture").info("{}: {}x{} {}{}", what_, format.size.width, format.size.height,
+                         format.coded ? name(*format.coded) : name(format.format),
                          format.dmabuf() ? fmt::format(", dmabuf modifier {:#x}", *format.modifier) : "");
   if (hand_shake_.went_round()) set_kicks(true);
   connection_->update([&] { agreed_ = true; });

@@ -110,8 +110,7 @@ Result<PortalResults> PortalRequests::perform(const PortalCall& call, const std:
   options.emplace_back("handle_token", token);
 
   sd_bus_message* raw = nullptr;
-  int r =
-      sd_bus_message_new_method_call(bus_.get(), &raw, owner_.c_str(), kPortalPath, kScreenCastInterface, call.method);
+  int r = sd_bus_message_new_method_call(bus_.get(), &raw, owner_.c_str(), kPortalPath, call.interface, call.method);
   const MessagePtr message(raw);
   if (r >= 0 && !call.session.empty()) r = sd_bus_message_append(raw, "o", call.session.c_str());
   if (r >= 0 && call.parent_window) r = sd_bus_message_append(raw, "s", "");

@@ -19,6 +19,7 @@ namespace zc {
 inline constexpr const char* kPortalName = "org.freedesktop.portal.Desktop";
 inline constexpr const char* kPortalPath = "/org/freedesktop/portal/desktop";
 inline constexpr const char* kScreenCastInterface = "org.freedesktop.portal.ScreenCast";
+inline constexpr const char* kCameraInterface = "org.freedesktop.portal.Camera";
 /// Who captures. The desktop file, which the portal looks for, and the icon have the same name.
 inline constexpr const char* kAppId = "org.zerocast.Zerocast";
 
@@ -33,6 +34,7 @@ using PortalOptions = std::vector<std::pair<const char*, PortalValue>>;
 [[nodiscard]] std::string unique_token();
 
 struct PortalCall {
+  const char* interface = kScreenCastInterface;
   const char* method = nullptr;
   const char* operation = nullptr;           ///< in the user's words
   std::string session;                       ///< first argument (o); empty: none

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "capture/portal_bus.h"
+#include "capture/portal_calls.h"
 #include "capture/portal_request.h"
 #include "capture/portal_results.h"
 
@@ -84,7 +85,6 @@ struct PortalSession::Impl {
     return 0;
   }
 
-  [[nodiscard]] Result<void> register_app(const PortalWish& wish, const std::stop_token& stop) const;
   [[nodiscard]] Result<PortalAbilities> query(const PortalWish& wish, const std::stop_token& stop);
   [[nodiscard]] Result<void> listen();
   [[nodiscard]] Result<void> create_session(const PortalWish& wish, const std::stop_token& stop);
@@ -97,55 +97,12 @@ struct PortalSession::Impl {
   }
 };
 
-/// Under our own name the dialog names zerocast, and a permission is the same for a terminal's recording and the
-/// service's: the portal keeps permissions by name, and would take the name from the process's systemd unit. Portals
-/// from 1.20 on have it (org.freedesktop.host.portal.Registry), once per connection and before any other call on it.
-/// Not being registered is no reason to fail; a portal that does not answer is.
-Result<void> PortalSession::Impl::register_app(const PortalWish& wish, const std::stop_token& stop) const {
-  constexpr const char* kOperation = "tell the desktop portal who captures";
-  sd_bus_message* raw = nullptr;
-  int r = sd_bus_message_new_method_call(bus->get(), &raw, kPortalName, kPortalPath,
-                                         "org.freedesktop.host.portal.Registry", "Register");
-  const MessagePtr message(raw);
-  if (r >= 0) r = sd_bus_message_append(raw, "s", kAppId);
-  if (r >= 0) r = append_options(raw, {});
-  if (r < 0) return fail_bus(r, kOperation);
-  const auto answer = bus->call(raw, wish.answer_within, stop, kOperation);
-  if (answer) return {};
-  const Error& error = answer.error();
-  switch (error.kind) {
-    case ErrorKind::Cancelled:
-    case ErrorKind::Lost:
-    case ErrorKind::Timeout: return std::unexpected(error);
-    case ErrorKind::NotFound:  // an older portal; or none, which the next call says in more words
-      log().debug("{}", error.message());
-      return {};
-    default: break;
-  }
-  static std::once_flag once;
-  std::call_once(once, [&] {
-    log().warn(
-        "the desktop portal does not know this program as {} ({}): is {}.desktop installed? Its dialog may name "
-        "another program, and permissions count for that one",
-        kAppId, error.detail, kAppId);
-  });
-  return {};
-}
-
 /// Also finds out who the portal is: its first answer comes from its unique name.
 Result<PortalAbilities> PortalSession::Impl::query(const PortalWish& wish, const std::stop_token& stop) {
-  sd_bus_message* raw = nullptr;
-  int r = sd_bus_message_new_method_call(bus->get(), &raw, kPortalName, kPortalPath, "org.freedesktop.DBus.Properties",
-                                         "GetAll");
-  const MessagePtr message(raw);
-  if (r >= 0) r = sd_bus_message_append(raw, "s", kScreenCastInterface);
-  if (r < 0) return fail_bus(r, kReach);
-  const auto answer = bus->call(raw, wish.answer_within, stop, kReach);
-  if (!answer) return std::unexpected(explain_unreachable(answer.error()));
-  const char* sender = sd_bus_message_get_sender(answer->get());
-  owner = sender == nullptr ? "" : sender;
-  if (!owner.starts_with(':')) return fail(ErrorKind::Internal, kReach, "the bus did not say who answered");
-  return read_portal_abilities(answer->get());
+  auto answer = portal_properties(*bus, kScreenCastInterface, wish.answer_within, stop);
+  if (!answer) return std::unexpected(explain_unreachable(std::move(answer.error())));
+  owner = std::move(answer->owner);
+  return read_portal_abilities(answer->message.get());
 }
 
 Result<void> PortalSession::Impl::listen() {
@@ -248,23 +205,9 @@ Result<void> PortalSession::Impl::start(const PortalWish& wish, const std::stop_
 }
 
 Result<void> PortalSession::Impl::open_remote(const PortalWish& wish, const std::stop_token& stop) {
-  constexpr const char* kOperation = "open the desktop portal's PipeWire connection";
-  sd_bus_message* raw = nullptr;
-  int r = sd_bus_message_new_method_call(bus->get(), &raw, owner.c_str(), kPortalPath, kScreenCastInterface,
-                                         "OpenPipeWireRemote");
-  const MessagePtr message(raw);
-  if (r >= 0) r = sd_bus_message_append(raw, "o", session.c_str());
-  if (r >= 0) r = append_options(raw, {});
-  if (r < 0) return fail_bus(r, kOperation);
-  const auto answer = bus->call(raw, wish.answer_within, stop, kOperation);
-  if (!answer) return std::unexpected(answer.error());
-  int borrowed = -1;  // the message's own
-  if (sd_bus_message_read(answer->get(), "h", &borrowed) <= 0) {
-    return fail(ErrorKind::Internal, kOperation, "the desktop portal's answer holds no file descriptor");
-  }
-  auto fd = UniqueFd::dup(borrowed);
-  if (!fd) return std::unexpected(fd.error());
-  grant.remote = std::move(*fd);
+  auto remote = open_portal_remote(*bus, owner, kScreenCastInterface, session, wish.answer_within, stop);
+  if (!remote) return std::unexpected(std::move(remote.error()));
+  grant.remote = std::move(*remote);
   return {};
 }
 
@@ -278,7 +221,8 @@ Result<std::unique_ptr<PortalSession>> PortalSession::open(const PortalWish& wis
   auto bus = PortalBus::connect();
   if (!bus) return std::unexpected(bus.error());
   impl->bus = std::move(*bus);
-  if (auto done = impl->register_app(wish, stop); !done) return std::unexpected(done.error());
+  if (auto done = register_with_portal(*impl->bus, wish.answer_within, stop); !done)
+    return std::unexpected(done.error());
   const auto abilities = impl->query(wish, stop);
   if (!abilities) return std::unexpected(abilities.error());
   log().debug("desktop portal: screen cast version {}, source types {:#x}, cursor modes {:#x}", abilities->version,

@@ -30,7 +30,7 @@ class SourceListener {
 
 /// For `zerocast record`'s closing report and the daemon's status.
 struct SourceInfo {
-  std::string kind;         ///< "portal", "node", "test"
+  std::string kind;         ///< "portal", "node", "camera", "file", "test"
   std::string description;  ///< for a person: "monitor HEADLESS-1 through the desktop portal"
   Size size;                ///< px, as negotiated; empty before that
   Rational rate;            ///< as negotiated, maximum; 0 = variable without limit

@@ -223,6 +223,8 @@ struct Kind {
 constexpr std::array kKinds = {
     Kind{"portal", kPortalForm, parse_portal},
     Kind{"node", kNodeForm, parse_node},
+    Kind{"camera", kCameraForm, [](std::string_view rest) -> Result<SourceSpec> { return parse_camera(rest); }},
+    Kind{"file", kFileForm, [](std::string_view rest) -> Result<SourceSpec> { return parse_file(rest); }},
     Kind{"wayland", kWaylandForm, [](std::string_view rest) -> Result<SourceSpec> { return parse_wayland(rest); }},
     Kind{"kwin", kKWinForm,
          [](std::string_view rest) -> Result<SourceSpec> { return parse_cast(CastSpec::Desktop::KWin, rest); }},
@@ -248,7 +250,12 @@ std::string forms() {
 Result<SourceSpec> parse_source(std::string_view text) {
   if (text.size() > kMaxText) return invalid(fmt::format("longer than {} characters", kMaxText));
   std::string_view rest = text;
-  const std::string_view word = take_word(rest, ':');
+  std::string_view word = take_word(rest, ':');
+  // "camera@1280x720": the default one.
+  if (word.starts_with("camera@")) {
+    word = text.substr(0, word.find('@'));
+    rest = text.substr(word.size());
+  }
   for (const Kind& kind : kKinds) {
     if (kind.name == word) return kind.parse(rest);
   }

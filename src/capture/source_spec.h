@@ -2,8 +2,10 @@
 #pragma once
 
 #include "base/error.h"
+#include "capture/camera_spec.h"
 #include "capture/cast_spec.h"
 #include "capture/drawn_spec.h"
+#include "capture/file_spec.h"
 #include "capture/wayland_spec.h"
 #include "media/colour.h"
 #include "media/geometry.h"
@@ -77,8 +79,8 @@ struct PortalSpec {
   bool operator==(const PortalSpec&) const = default;
 };
 
-using SourceSpec =
-    std::variant<PortalSpec, NodeSpec, TestSpec, WaylandSpec, CastSpec, ImageSpec, TextSpec, ClockSpec>;
+using SourceSpec = std::variant<PortalSpec, NodeSpec, TestSpec, WaylandSpec, CastSpec, ImageSpec, TextSpec, ClockSpec,
+                                FileSpec, CameraSpec>;
 
 /// Reads a source's text. ErrorKind::Invalid names the wrong part and the valid choices.
 [[nodiscard]] Result<SourceSpec> parse_source(std::string_view text);

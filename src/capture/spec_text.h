@@ -1,6 +1,7 @@
 // Small readers for the words of a source's text. All take untrusted text and never throw.
 #pragma once
 
+#include "base/clock.h"
 #include "media/geometry.h"
 
 #include <charconv>
@@ -29,6 +30,12 @@ template <std::unsigned_integral Number>
 [[nodiscard]] std::optional<Rational> parse_rate(std::string_view text);
 /// The shortest form that parse_rate() reads back: "60", "30000/1001".
 [[nodiscard]] std::string rate_text(Rational rate);
+
+/// "90", "12.5", "1:30", "1:02:03.25": seconds, minutes and hours; nullopt: none, or a day and more.
+[[nodiscard]] std::optional<Nanoseconds> parse_time(std::string_view text);
+
+/// In seconds, as parse_time() reads it back.
+[[nodiscard]] std::string time_text(Nanoseconds time);
 
 /// Takes the part before the first `separator` off the front of `text`; the separator goes too. All of it if there is
 /// none.

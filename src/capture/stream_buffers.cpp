@@ -190,6 +190,7 @@ std::expected<StreamBuffers::Image, std::string_view> StreamBuffers::image(pw_bu
   std::array<ChunkView, kMaxBlocks> chunks;
   std::ranges::transform(blocks, chunks.begin(), read_chunk);
   const auto used = std::span(chunks).first(blocks.size());
+  if (format.coded) return coded_image(*slot, used.front(), format);
   if (blocks.front().type == SPA_DATA_DmaBuf) return dmabuf_image(*slot, blocks, used, format);
   return host_image(*slot, used, format);
 }
@@ -213,6 +214,22 @@ std::expected<StreamBuffers::Image, std::string_view> StreamBuffers::host_image(
   image.planes = *planes;
   image.mapping = slot.memory;
   return image;
+}
+
+std::expected<StreamBuffers::Image, std::string_view> StreamBuffers::coded_image(const Slot& slot,
+                                                                                 const ChunkView& chunk,
+                                                                                 const NegotiatedFormat& format) {
+  const auto& mapping = slot.memory->front();
+  if (!mapping) return std::unexpected("memory that cannot be mapped");
+  if (!mapping->intact()) return std::unexpected("memory that has been truncated");
+  const std::span<const std::byte> all = mapping->bytes();
+  if (chunk.offset > all.size() || chunk.size > all.size() - chunk.offset) {
+    return std::unexpected("a coded picture that reaches beyond its memory");
+  }
+  return CodedImage{.format = *format.coded,
+                    .size = format.size,
+                    .bytes = all.subspan(chunk.offset, chunk.size),
+                    .mapping = slot.memory};
 }
 
 std::expected<StreamBuffers::Image, std::string_view> StreamBuffers::dmabuf_image(Slot& slot,

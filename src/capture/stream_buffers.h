@@ -37,7 +37,7 @@ class StreamBuffers {
   /// Whether PipeWire says what its pixels are in.
   [[nodiscard]] static bool has_memory(const pw_buffer& buffer);
 
-  using Image = std::variant<HostImage, std::shared_ptr<const Dmabuf>>;
+  using Image = std::variant<HostImage, std::shared_ptr<const Dmabuf>, CodedImage>;
   /// The picture in a dequeued buffer; the error is a static text.
   [[nodiscard]] std::expected<Image, std::string_view> image(pw_buffer* buffer, const NegotiatedFormat& format);
 
@@ -87,6 +87,8 @@ class StreamBuffers {
   [[nodiscard]] static Slot* slot_of(pw_buffer* buffer);
   static std::expected<Image, std::string_view> host_image(Slot& slot, std::span<const ChunkView> chunks,
                                                            const NegotiatedFormat& format);
+  static std::expected<Image, std::string_view> coded_image(const Slot& slot, const ChunkView& chunk,
+                                                            const NegotiatedFormat& format);
   static std::expected<Image, std::string_view> dmabuf_image(Slot& slot, std::span<const spa_data> blocks,
                                                              std::span<const ChunkView> chunks,
                                                              const NegotiatedFormat& format);

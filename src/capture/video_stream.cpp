@@ -116,7 +116,7 @@ Result<std::unique_ptr<VideoStream>> VideoStream::connect(pw_core* core, pw_loop
 }
 
 Result<void> VideoStream::open(pw_core* core) {
-  auto params = make_format_params(hand_shake_.offer(), nullptr, hand_shake_.only_size());
+  auto params = make_format_params(hand_shake_.offer());
   if (!params) return std::unexpected(params.error());
   // Without the last two the session manager may link us to another source (a camera) when ours is missing or goes.
   PropertiesPtr properties(pw_properties_new(PW_KEY_MEDIA_TYPE, "Video", PW_KEY_MEDIA_CATEGORY, "Capture",
@@ -145,7 +145,7 @@ Result<void> VideoStream::send_params(const std::vector<PodPtr>& params) {
 }
 
 Result<void> VideoStream::renegotiate() {
-  auto params = make_format_params(hand_shake_.offer(), nullptr, hand_shake_.only_size());
+  auto params = make_format_params(hand_shake_.offer());
   if (!params) return std::unexpected(params.error());
   return send_params(*params);
 }
@@ -166,12 +166,10 @@ Result<std::vector<PodPtr>> VideoStream::answer(const NegotiatedFormat& format, 
     }
     // Inside the very first param_changed, or PipeWire fails the allocation for the open format.
     case HandShake::Turn::Ours:
-      return make_format_params(hand_shake_.offer(),
-                                make_fixation(format, hand_shake_.offer(), hand_shake_.only_size()),
-                                hand_shake_.only_size());
+      return make_format_params(hand_shake_.offer(), make_fixation(format, hand_shake_.offer()));
     case HandShake::Turn::Offer:
       logger("capture").warn("{}: asking it for {}", hand_shake_.reason(), describe(hand_shake_.offer()));
-      return make_format_params(hand_shake_.offer(), nullptr, hand_shake_.only_size());
+      return make_format_params(hand_shake_.offer());
     case HandShake::Turn::Theirs: break;
     case HandShake::Turn::Over: return fail(ErrorKind::Unsupported, "agree on a picture format", hand_shake_.reason());
   }

@@ -1,6 +1,7 @@
 #include "cli/daemon_command_table.h"
 
 #include "base/file_names.h"
+#include "capture/file_spec.h"
 #include "cli/layer_words.h"
 #include "cli/table_command.h"
 #include "settings/audio_arguments.h"
@@ -149,6 +150,12 @@ std::vector<ArgumentRow<StartOptions>> start_rows() {
   static const std::vector<ArgumentRow<RecordWords>> kRecord = record_arguments(false);
   for (const ArgumentRow<RecordWords>& row : kRecord) {
     const Argument& argument = row.argument;
+    if (argument.name == "--source") {
+      rows.push_back({argument, [](StartOptions& options, Text option, Text text) {
+                        return keep_value(options, option, absolute_source(text));
+                      }});
+      continue;
+    }
     if (argument.positional() || std::ranges::find(kNotOfSessions, argument.name) != kNotOfSessions.end()) continue;
     auto* const keep = argument.flag() ? keep_switch : argument.repeatable ? keep_another : keep_value;
     rows.push_back({argument, argument.name == "--layer" ? keep_start_layer : keep});

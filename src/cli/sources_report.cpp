@@ -55,11 +55,15 @@ std::string rate_text_of(const VideoNode& node) {
   return most > 0 ? fmt::format("{:.4g}", most) : std::string();
 }
 
+std::string_view name_of(const VideoNode::Format& format) {
+  return format.coded ? name(*format.coded) : name(format.format);
+}
+
 std::string formats_text(const VideoNode& node) {
   std::vector<std::string> words;
   for (const VideoNode::Format& format : node.formats) {
-    std::string word(name(format.format));
-    const auto same = [&](const VideoNode::Format& other) { return other.format == format.format && other.dmabuf; };
+    std::string word(name_of(format));
+    const auto same = [&](const VideoNode::Format& other) { return name_of(other) == name_of(format) && other.dmabuf; };
     if (std::ranges::any_of(node.formats, same)) word += "+dmabuf";
     if (std::ranges::find(words, word) == words.end()) words.push_back(std::move(word));
   }
@@ -80,6 +84,27 @@ Json size_json(Size size) {
   return Json{{"width", size.width}, {"height", size.height}};
 }
 
+void add_camera(const VideoNode& node, Json& entry) {
+  entry["modes"] = Json::array();
+  for (const OfferedFormat& offered : node.modes) {
+    Json rates = Json::array();
+    for (const Rational rate : offered.rates) rates.push_back(rate.value());
+    for (const Size size : offered.sizes) {
+      entry["modes"].push_back(
+          {{"format", name(offered)}, {"size", size_json(size)}, {"fps", rates}, {"dmabuf", offered.dmabuf}});
+    }
+  }
+  entry["controls"] = Json::array();
+  for (const VideoNode::Control& control : node.controls) {
+    Json item = {{"name", control.name}, {"value", control.value}, {"default", control.preferred}};
+    if (control.min < control.max) {
+      item["min"] = control.min;
+      item["max"] = control.max;
+    }
+    entry["controls"].push_back(std::move(item));
+  }
+}
+
 Json node_json(const VideoNode& node, const std::vector<VideoNode>& all) {
   Json entry = {{"source", source_text(node, all)},
                 {"kind", to_string(node.kind)},
@@ -90,7 +115,7 @@ Json node_json(const VideoNode& node, const std::vector<VideoNode>& all) {
                 {"media_class", node.media_class},
                 {"formats", Json::array()}};
   for (const VideoNode::Format& format : node.formats) {
-    Json item = {{"format", name(format.format)},
+    Json item = {{"format", name_of(format)},
                  {"min_size", size_json(format.min_size)},
                  {"max_size", size_json(format.max_size)},
                  {"max_fps", nullptr},
@@ -98,6 +123,7 @@ Json node_json(const VideoNode& node, const std::vector<VideoNode>& all) {
     if (!format.max_rate.zero()) item["max_fps"] = format.max_rate.value();
     entry["formats"].push_back(std::move(item));
   }
+  if (node.kind == VideoNode::Kind::Camera) add_camera(node, entry);
   return entry;
 }
 
@@ -105,6 +131,13 @@ Json node_json(const VideoNode& node, const std::vector<VideoNode>& all) {
 
 std::string source_text(const VideoNode& node, const std::vector<VideoNode>& all) {
   const auto namesakes = std::ranges::count_if(all, [&](const VideoNode& other) { return other.name == node.name; });
+  if (node.kind == VideoNode::Kind::Camera) {
+    CameraSpec by_name;
+    by_name.name = node.name;
+    const SourceSpec camera = by_name;
+    const auto same = parse_source(to_string(camera));
+    if (namesakes == 1 && same && *same == camera) return to_string(camera);
+  }
   const NodeSpec by_name{.node = node.name};
   std::string text = to_string(SourceSpec(by_name));
   const auto read_back = parse_source(text);

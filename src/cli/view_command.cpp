@@ -1,6 +1,7 @@
 #include "cli/view_command.h"
 
 #include "base/private_file.h"
+#include "capture/file_spec.h"
 #include "cli/layer_words.h"
 #include "cli/report.h"
 #include "cli/table_command.h"
@@ -190,7 +191,7 @@ Result<std::string> start_source(web::WebServer& server, const ViewOptions& opti
   auto daemon = DaemonClient::connect();
   if (!daemon) return std::unexpected(std::move(daemon.error()));
   std::vector<Setting> settings{{.name = "name", .value = name, .where = {}},
-                                {.name = "source", .value = options.source, .where = {}},
+                                {.name = "source", .value = absolute_source(options.source), .where = {}},
                                 {.name = "sinks", .value = std::vector<std::string>{*sink}, .where = {}}};
   if (!options.layers.empty()) settings.push_back({.name = "layer", .value = options.layers, .where = {}});
   return (*daemon)->start(settings);

@@ -1,8 +1,9 @@
-// libavcodec's handles in RAII, its errors in our words.
+// What the encoders have of libavcodec, in RAII.
 #pragma once
 
 #include "base/error.h"
 #include "encode/settings.h"
+#include "media/av_error.h"
 #include "media/av_handles.h"
 #include "media/av_words.h"
 
@@ -12,20 +13,18 @@ extern "C" {
 
 #include <memory>
 #include <string>
+#include <utility>
 
 namespace zc {
-
-struct AvCodecContextFree {
-  void operator()(AVCodecContext* context) const noexcept { avcodec_free_context(&context); }
-};
-using AvCodecContextPtr = std::unique_ptr<AVCodecContext, AvCodecContextFree>;
 
 struct AvDictionaryFree {
   void operator()(AVDictionary* dictionary) const noexcept { av_dict_free(&dictionary); }
 };
 using AvDictionaryPtr = std::unique_ptr<AVDictionary, AvDictionaryFree>;
 
-/// An AVERROR as an error. ENOMEM and codec bugs are Internal, anything external to libavcodec is Lost.
-[[nodiscard]] std::unexpected<Error> fail_av(int averror, std::string operation, std::string detail = {});
+/// fail_codec(), as the encoders call it.
+[[nodiscard]] inline std::unexpected<Error> fail_av(int averror, std::string operation, std::string detail = {}) {
+  return fail_codec(averror, std::move(operation), std::move(detail));
+}
 
 }  // namespace zc

@@ -102,7 +102,8 @@ Result<Clip> make_clip(Codec codec) {
 
 /// All pictures of the clip.
 Result<std::vector<AvFramePtr>> decode(const Clip& clip, DecoderBackend backend, const std::string& device) {
-  auto decoder = VideoDecoder::open(backend, clip.stream.codec, {.extradata = clip.stream.extradata, .device = device});
+  auto decoder = VideoDecoder::open(backend, av_codec_id(clip.stream.codec),
+                                    {.extradata = clip.stream.extradata, .device = device});
   if (!decoder) return std::unexpected(std::move(decoder.error()));
   std::vector<AvFramePtr> pictures;
   const auto receive = [&]() -> Result<void> {
@@ -186,7 +187,7 @@ std::string compare(const std::vector<AvFramePtr>& pictures, const std::vector<A
 }
 
 Result<void> try_decoder(DecoderBackend backend, Codec codec, const std::string& device, DecoderReport& report) {
-  report.decoder = VideoDecoder::find(backend, codec);
+  report.decoder = VideoDecoder::find(backend, av_codec_id(codec));
   if (report.decoder.empty()) {
     return fail(ErrorKind::Unsupported, "find a decoder",
                 fmt::format("this FFmpeg has no {} decoder for {}", to_string(backend), to_string(codec)));
@@ -195,7 +196,7 @@ Result<void> try_decoder(DecoderBackend backend, Codec codec, const std::string&
   if (!clip) return std::unexpected(clip.error());
   const auto pictures = decode(*clip, backend, device);
   if (!pictures) return std::unexpected(pictures.error());
-  if (VideoDecoder::find(DecoderBackend::Software, codec).empty()) {
+  if (VideoDecoder::find(DecoderBackend::Software, av_codec_id(codec)).empty()) {
     return fail(ErrorKind::Unsupported, "find a decoder", "this FFmpeg has no software decoder to compare with");
   }
   const auto reference = decode(*clip, DecoderBackend::Software, {});

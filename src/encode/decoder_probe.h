@@ -1,7 +1,7 @@
 // What this machine can decode, found out by doing it.
 #pragma once
 
-#include "encode/video_decoder.h"
+#include "decode/video_decoder.h"
 #include "media/codec.h"
 
 #include <array>

@@ -13,4 +13,8 @@ namespace zc {
 [[nodiscard]] std::unexpected<Error> fail_ffmpeg(ErrorKind kind, int code, std::string operation,
                                                  std::string detail = {});
 
+/// An AVERROR of libavcodec as an error: what only a bug or a lack of memory can be is Internal, all else
+/// Lost.
+[[nodiscard]] std::unexpected<Error> fail_codec(int code, std::string operation, std::string detail = {});
+
 }  // namespace zc

@@ -16,6 +16,11 @@ struct AvPacketFree {
 };
 using AvPacketPtr = std::unique_ptr<AVPacket, AvPacketFree>;
 
+struct AvCodecContextFree {
+  void operator()(AVCodecContext* context) const noexcept { avcodec_free_context(&context); }
+};
+using AvCodecContextPtr = std::unique_ptr<AVCodecContext, AvCodecContextFree>;
+
 /// Options for a call that takes out of the dictionary what it knows.
 class AvOptions {
  public:

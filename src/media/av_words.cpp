@@ -1,5 +1,9 @@
 #include "media/av_words.h"
 
+extern "C" {
+#include <libavutil/frame.h>
+}
+
 namespace zc {
 
 AVPixelFormat av_pixel_format(PixelFormat format) {
@@ -82,6 +86,39 @@ std::optional<Codec> codec_of(AVCodecID id) {
     case AV_CODEC_ID_AV1: return Codec::AV1;
     default: return std::nullopt;
   }
+}
+
+ColourDescription colour_of(const AVFrame& frame) {
+  ColourDescription colour;
+  switch (frame.colorspace) {
+    case AVCOL_SPC_BT709: colour.matrix = ColourMatrix::BT709; break;
+    case AVCOL_SPC_SMPTE170M:
+    case AVCOL_SPC_BT470BG: colour.matrix = ColourMatrix::BT601; break;
+    case AVCOL_SPC_RGB: colour.matrix = ColourMatrix::Rgb; break;
+    case AVCOL_SPC_BT2020_NCL: colour.matrix = ColourMatrix::BT2020; break;
+    default: break;
+  }
+  switch (frame.color_range) {
+    case AVCOL_RANGE_MPEG: colour.range = ColourRange::Limited; break;
+    case AVCOL_RANGE_JPEG: colour.range = ColourRange::Full; break;
+    default: break;
+  }
+  switch (frame.color_primaries) {
+    case AVCOL_PRI_BT709: colour.primaries = ColourPrimaries::BT709; break;
+    case AVCOL_PRI_SMPTE170M:
+    case AVCOL_PRI_BT470BG: colour.primaries = ColourPrimaries::BT601; break;
+    case AVCOL_PRI_BT2020: colour.primaries = ColourPrimaries::BT2020; break;
+    default: break;
+  }
+  switch (frame.color_trc) {
+    case AVCOL_TRC_BT709: colour.transfer = TransferFunction::BT709; break;
+    case AVCOL_TRC_IEC61966_2_1: colour.transfer = TransferFunction::SRGB; break;
+    case AVCOL_TRC_BT2020_10: colour.transfer = TransferFunction::BT2020_10; break;
+    case AVCOL_TRC_SMPTE2084: colour.transfer = TransferFunction::PQ; break;
+    case AVCOL_TRC_ARIB_STD_B67: colour.transfer = TransferFunction::HLG; break;
+    default: break;
+  }
+  return colour;
 }
 
 }  // namespace zc

@@ -13,6 +13,8 @@ extern "C" {
 
 #include <optional>
 
+struct AVFrame;
+
 namespace zc {
 
 /// The formats encoders take (NV12, I420, P010, I010, I444, I410); AV_PIX_FMT_NONE for others.
@@ -21,6 +23,9 @@ namespace zc {
 [[nodiscard]] AVColorRange av_range(ColourRange range);
 [[nodiscard]] AVColorPrimaries av_primaries(ColourPrimaries primaries);
 [[nodiscard]] AVColorTransferCharacteristic av_transfer(TransferFunction transfer);
+
+/// As far as the picture says it.
+[[nodiscard]] ColourDescription colour_of(const AVFrame& frame);
 
 [[nodiscard]] AVCodecID av_codec_id(Codec codec);
 [[nodiscard]] AVCodecID av_codec_id(AudioCodec codec);

@@ -17,7 +17,7 @@ bool FormatOffer::has(PixelFormat format, std::uint64_t modifier) const {
   });
 }
 
-bool FormatOffer::nothing() const { return formats.empty() || (!shared_memory && !has_dmabufs()); }
+bool FormatOffer::nothing() const { return coded.empty() && (formats.empty() || (!shared_memory && !has_dmabufs())); }
 
 void FormatOffer::drop_dmabufs() {
   for (Entry& entry : formats) entry.modifiers.clear();

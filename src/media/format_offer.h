@@ -1,10 +1,12 @@
 #pragma once
 
+#include "media/coded_image.h"
 #include "media/geometry.h"
 #include "media/pixel_format.h"
 #include "media/surface.h"
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -26,6 +28,11 @@ struct FormatOffer {
   /// Decoded pictures (DeviceImage) are read in these memories, without a copy in host memory; best first. Without any,
   /// a decoder's pictures are wanted in host memory.
   std::vector<MemoryKind> device_memory;
+  /// Coded pictures are acceptable, too, best first; whoever asks for them decodes them.
+  std::vector<CodedFormat> coded;
+  /// No other size or rate is wanted; unset: any.
+  std::optional<Size> size;
+  std::optional<Rational> rate;
   Size preferred_size{1920, 1080};
   Rational preferred_rate{60, 1};
   /// No more pictures a second are wanted: a source that draws for us need not draw more. One that cannot be asked

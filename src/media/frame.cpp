@@ -51,6 +51,7 @@ Size Frame::buffer_size() const {
   if (const auto* host = std::get_if<HostImage>(&image)) return host->size;
   if (const auto* dmabuf = std::get_if<std::shared_ptr<const Dmabuf>>(&image)) return (*dmabuf)->size;
   if (const auto* device = std::get_if<std::shared_ptr<const DeviceImage>>(&image)) return (*device)->size;
+  if (const auto* coded = std::get_if<CodedImage>(&image)) return coded->size;
   return {};
 }
 

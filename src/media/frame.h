@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "media/buffer_lease.h"
+#include "media/coded_image.h"
 #include "media/colour.h"
 #include "media/device_image.h"
 #include "media/dmabuf.h"
@@ -75,7 +76,8 @@ struct CursorState {
 /// One frame on its way from a source to an importer. Move-only (it holds the lease).
 struct Frame {
   /// monostate: no new picture, only cursor news; the importer redraws its last picture.
-  std::variant<std::monostate, HostImage, std::shared_ptr<const Dmabuf>, std::shared_ptr<const DeviceImage>> image;
+  std::variant<std::monostate, HostImage, std::shared_ptr<const Dmabuf>, std::shared_ptr<const DeviceImage>, CodedImage>
+      image;
   BufferLease lease;
   SyncPoint acquire;  ///< when the picture may be read; see wait_for_producer()
   /// CLOCK_MONOTONIC, strictly rising per source, on the producer's clock: up to 0.6 s before `arrival`, and up to 0.1

@@ -40,13 +40,14 @@ constexpr std::array kFormats = {
     PixelFormatInfo{I010, "I010", 0, 10, 3, {2, 2, 2}, 1, 1, true, false},
     PixelFormatInfo{I444, "I444", fourcc('Y', 'U', '2', '4'), 8, 3, {1, 1, 1}, 0, 0, true, false},
     PixelFormatInfo{I410, "I410", 0, 10, 3, {2, 2, 2}, 0, 0, true, false},
+    PixelFormatInfo{I422, "I422", fourcc('Y', 'U', '1', '6'), 8, 3, {1, 1, 1}, 1, 0, true, false},
 };
 
 constexpr bool table_is_indexed_by_enum() {
   for (std::size_t i = 0; i < kFormats.size(); ++i) {
     if (static_cast<std::size_t>(kFormats.at(i).format) != i) return false;
   }
-  return kFormats.size() == static_cast<std::size_t>(I410) + 1;
+  return kFormats.size() == static_cast<std::size_t>(I422) + 1;
 }
 static_assert(table_is_indexed_by_enum());
 

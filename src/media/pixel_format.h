@@ -37,6 +37,7 @@ enum class PixelFormat : std::uint8_t {
   I010,  ///< 4:2:0, 10 bit in the low bits of 16, three planes (FFmpeg: yuv420p10le)
   I444,  ///< 4:4:4, 8 bit, three planes
   I410,  ///< 4:4:4, 10 bit in the low bits of 16, three planes (FFmpeg: yuv444p10le)
+  I422,  ///< 4:2:2, 8 bit, three planes (most MJPEG cameras)
 };
 
 struct PixelFormatInfo {

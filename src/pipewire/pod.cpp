@@ -181,6 +181,24 @@ std::optional<std::uint64_t> PodValues::longint(std::size_t index) const {
   return value_at<std::uint64_t>(*this, SPA_TYPE_Long, index);
 }
 
+std::optional<double> PodValues::number(std::size_t index) const {
+  const auto plain = [](const auto& value) { return value ? std::optional<double>(*value) : std::nullopt; };
+  switch (type) {
+    case SPA_TYPE_Bool: return plain(value_at<std::int32_t>(*this, SPA_TYPE_Bool, index));
+    case SPA_TYPE_Int: return plain(integer(index));
+    case SPA_TYPE_Long: return plain(value_at<std::int64_t>(*this, SPA_TYPE_Long, index));
+    case SPA_TYPE_Float: return plain(value_at<float>(*this, SPA_TYPE_Float, index));
+    case SPA_TYPE_Double: return plain(value_at<double>(*this, SPA_TYPE_Double, index));
+    default: return std::nullopt;
+  }
+}
+
+std::string_view PodValues::text() const {
+  if (type != SPA_TYPE_String) return {};
+  const std::string_view all(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  return all.substr(0, all.find('\0'));
+}
+
 std::optional<Size> PodValues::size(std::size_t index) const {
   const auto value = value_at<spa_rectangle>(*this, SPA_TYPE_Rectangle, index);
   return value ? std::optional(Size{value->width, value->height}) : std::nullopt;

@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 namespace zc {
@@ -65,6 +66,10 @@ struct PodValues {
   [[nodiscard]] std::optional<std::uint32_t> id(std::size_t index = 0) const;
   [[nodiscard]] std::optional<std::int32_t> integer(std::size_t index = 0) const;
   [[nodiscard]] std::optional<std::uint64_t> longint(std::size_t index = 0) const;
+  /// Any number or truth value.
+  [[nodiscard]] std::optional<double> number(std::size_t index = 0) const;
+  /// A text, up to its end or the POD's.
+  [[nodiscard]] std::string_view text() const;
   [[nodiscard]] std::optional<Size> size(std::size_t index = 0) const;
   [[nodiscard]] std::optional<Rational> rate(std::size_t index = 0) const;
 };

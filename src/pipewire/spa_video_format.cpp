@@ -40,6 +40,7 @@ constexpr std::array kPairs = {
     Pair{I010, SPA_VIDEO_FORMAT_I420_10LE},
     Pair{I444, SPA_VIDEO_FORMAT_Y444},
     Pair{I410, SPA_VIDEO_FORMAT_Y444_10LE},
+    Pair{I422, SPA_VIDEO_FORMAT_Y42B},
 };
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include <string>
 #include <utility>
 #include <variant>
+#include <vector>
 
 namespace zc {
 namespace {
@@ -112,22 +113,24 @@ Result<PictureWorker::End> PictureWorker::run(Frame first, Importer& importer, E
       break;
     }
     show_again_if_wanted();
-    std::optional<Nanoseconds> deadline = pacer_.deadline();
+    std::optional<Nanoseconds> deadline;
+    const auto wake_at = [&](Nanoseconds time) { deadline = std::min(deadline.value_or(time), time); };
     // Pictures of before the stream's last moment may still arrive.
     const Nanoseconds last_moment =
         config_.duration ? *config_.duration + pacer_.patience() : Nanoseconds::max() - config_.epoch;
-    if (config_.duration) deadline = std::min(deadline.value_or(last_moment), last_moment);
-    if (const auto again = again_at()) deadline = std::min(deadline.value_or(*again), *again);
-    if (const auto layers = layers_due()) {
-      const Nanoseconds due = *layers - config_.epoch;
-      deadline = std::min(deadline.value_or(due), due);
+    if (!config_.unpaced) {
+      deadline = pacer_.deadline();
+      if (config_.duration) wake_at(last_moment);
+      if (const auto again = again_at()) wake_at(*again);
+      if (const auto layers = layers_due()) wake_at(*layers - config_.epoch);
     }
     std::optional<Frame> frame =
         mailbox_.take(stop, deadline ? std::optional(*deadline + config_.epoch) : std::nullopt);
     const Nanoseconds now = stream_now();
     elapsed_ns_.store(std::max<std::int64_t>(now.count(), 0), std::memory_order_relaxed);
     // What was captured before the end belongs to it, however late it is taken.
-    if (frame ? config_.duration && frame->pts - config_.epoch >= *config_.duration : now >= last_moment) {
+    const bool timed = !config_.unpaced.has_value();
+    if (frame ? config_.duration && frame->pts - config_.epoch >= *config_.duration : timed && now >= last_moment) {
       end = End::Duration;
       break;
     }
@@ -135,6 +138,7 @@ Result<PictureWorker::End> PictureWorker::run(Frame first, Importer& importer, E
       if (const auto taken = take_frame(std::move(*frame)); !taken) return std::unexpected(taken.error());
       continue;
     }
+    if (!timed) continue;
     if (const auto again = again_at(); again && now >= *again) {
       if (const auto made = make_again(); !made) return std::unexpected(made.error());
       continue;
@@ -182,6 +186,11 @@ Result<void> PictureWorker::take_frame(Frame frame, Nanoseconds late) {
     return {};  // cursor news before the first picture
   }
   const Nanoseconds time = frame.pts - config_.epoch;
+  if (config_.unpaced) {
+    late = {};
+    newest_end_ = time + *config_.unpaced;
+    elapsed_ns_.store(newest_end_.count(), std::memory_order_relaxed);
+  }
   pacer_.make_way(time);
   if (const auto done = carry_out(); !done) return done;
   if (!apply_crop(frame, config_.crop)) {
@@ -253,7 +262,20 @@ void PictureWorker::set_paused(bool on) {
   mailbox_.wake();
 }
 
+Result<void> PictureWorker::hold_while_paused(const std::stop_token& stop) {
+  std::vector<Frame> held;  // few: the source waits for them
+  while ((paused() || idle()) && !asleep() && !stop.stop_requested()) {
+    if (auto frame = mailbox_.take(stop, std::nullopt)) held.push_back(std::move(*frame));
+  }
+  if (stage_ != nullptr) stage_->request_keyframe();
+  for (Frame& frame : held) {
+    if (auto taken = take_frame(std::move(frame)); !taken) return taken;
+  }
+  return {};
+}
+
 Result<void> PictureWorker::wait_while_paused(const std::stop_token& stop) {
+  if (config_.unpaced) return hold_while_paused(stop);
   const Nanoseconds begun = stream_now();
   halt_clock(begun);
   // What nobody watches is cut out of the stream like a pause, but the end comes when it would have come.
@@ -283,7 +305,7 @@ Result<void> PictureWorker::wait_while_paused(const std::stop_token& stop) {
 Result<void> PictureWorker::go_on(Frame first, Nanoseconds begun) {
   // As late as it would be here if it were of now: those after it are.
   const Nanoseconds late = pacer_.late();
-  first.pts = monotonic_now() - late;
+  if (!config_.unpaced) first.pts = monotonic_now() - late;
   config_.epoch = first.pts - begun;
   run_clock(begun);
   return take_frame(std::move(first), late);

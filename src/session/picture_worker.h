@@ -31,7 +31,9 @@ class PictureWorker {
     Nanoseconds epoch{};                  ///< CLOCK_MONOTONIC time of stream time zero
     std::optional<Nanoseconds> duration;  ///< of the stream; nullopt = until stopped
     std::optional<Rect> crop;             ///< px of the shown picture
-    bool follow_size = false;             ///< the coded size follows the shown pictures'
+    /// Pictures' times are no clock's: time is where the newest picture is over, which stands so long.
+    std::optional<Nanoseconds> unpaced;
+    bool follow_size = false;  ///< the coded size follows the shown pictures'
     /// What the source may be asked for, outlives this; null: with `renegotiate` empty.
     FormatTable* formats = nullptr;
     std::function<Result<void>(const FormatOffer&)> renegotiate;  ///< asks it; empty: it cannot be asked
@@ -114,6 +116,8 @@ class PictureWorker {
   /// There is no encoder, and nobody watches.
   [[nodiscard]] bool idle() const { return stage_ == nullptr && config_.watched && !config_.watched(); }
   [[nodiscard]] bool paused() const { return paused_.load(std::memory_order_relaxed); }
+  /// Unpaced: nothing is left out, and the source waits.
+  [[nodiscard]] Result<void> hold_while_paused(const std::stop_token& stop);
   /// Or idle.
   [[nodiscard]] Result<void> wait_while_paused(const std::stop_token& stop);
   /// False: the stage has finished.
@@ -145,7 +149,9 @@ class PictureWorker {
   /// It is the newest now.
   void show(Surface surface);
   /// Of the clock that pictures' times are of: one that is captured now is still on its way.
-  [[nodiscard]] Nanoseconds stream_now() const { return monotonic_now() - config_.epoch; }
+  [[nodiscard]] Nanoseconds stream_now() const {
+    return config_.unpaced ? newest_end_ : monotonic_now() - config_.epoch;
+  }
 
   Config config_;
   FrameMailbox& mailbox_;
@@ -166,6 +172,7 @@ class PictureWorker {
   mutable std::mutex last_mutex_;             // the worker writes `last_` with it, others read with it
   Surface last_;                              // encoded last
   Nanoseconds captured_{};                    // of `last_`
+  Nanoseconds newest_end_{};                  // unpaced: stream time at which the newest picture is over
   bool outside_crop_ = false;                 // told already
   bool damage_lost_ = false;  // a frame was dropped after the pacer took it: the next one must be read whole
   std::atomic<std::uint64_t> captured_count_{0};

@@ -4,6 +4,7 @@
 #include "capture/compositor_device.h"
 #include "encode/encoder_table.h"
 #include "gpu/gpu_address.h"
+#include "media/transfer.h"
 #include "session/canvas.h"
 #include "session/encode_ring.h"
 #include "session/picture_worker.h"
@@ -84,6 +85,11 @@ Result<void> PipelineFactory::check_crop(Frame& first) const {
 Result<void> PipelineFactory::check_colour(const Frame& first) const {
   const ColourDescription& coded = options_.encoder.colour;
   if (auto fits = check_transfer(first.colour.transfer, coded.transfer); !fits) return fits;
+  if (first.has_image() && info(first.format()).yuv && is_hdr(first.colour.transfer) && !is_hdr(coded.transfer)) {
+    return fail(ErrorKind::Invalid, "colour",
+                "the source's pictures are HDR video, which is not mapped to SDR; valid are --colour bt2100-pq or "
+                "bt2100-hlg, as it is coded, with --bit-depth 10");
+  }
   if (tone_map(first.colour, coded) != ToneMap::None) {
     logger("session").info("the source's pictures are HDR; they are recorded as an SDR screen shows them");
   }

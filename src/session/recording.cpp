@@ -26,6 +26,7 @@ constexpr Nanoseconds kNetworkTick = std::chrono::milliseconds(100);
 Nanoseconds interval_of(Rational rate) { return Nanoseconds(static_cast<std::int64_t>(1e9 / rate.value())); }
 
 RingPolicy ring_policy(const RecordingOptions& options) {
+  if (options.source_options.unpaced) return RingPolicy::Block;
   return options.ring_policy.value_or(options.live ? RingPolicy::DropOldest : RingPolicy::Block);
 }
 
@@ -120,6 +121,11 @@ std::expected<void, Failure> RecordingImpl::open(std::stop_token stop) {
   if (auto opened = factory_.open_importer(); !opened) return failed(Part::Settings, std::move(opened.error()));
   auto source = open_source(std::move(stop));
   if (!source) return failed(Part::Settings, std::move(source.error()));
+  if (options_.source_options.unpaced && !options_.audio.inputs.empty()) {
+    return failed(Part::Settings, fail(ErrorKind::Invalid, "start recording",
+                                       "sound comes in real time, and unpaced pictures do not: leave one of them out")
+                                      .error());
+  }
   const bool audible = !options_.audio.inputs.empty();
   if (audible) {
     if (auto tried = AudioEncoder::open(options_.audio.encoder); !tried) {
@@ -235,7 +241,7 @@ void RecordingImpl::run_worker(const std::stop_token& stop) {
   }
   begin_stage(std::move(*encoder));
   // Opening took a moment: begin with what is on the screen now.
-  first = intake_.newest(std::move(*first), stop);
+  if (!options_.source_options.unpaced) first = intake_.newest(std::move(*first), stop);
   const Rational rate = factory_.nominal_rate(source_->info());
   const Nanoseconds interval = interval_of(rate);
   PictureWorker::Config config;
@@ -250,6 +256,11 @@ void RecordingImpl::run_worker(const std::stop_token& stop) {
   // that has stood still since, and a recording does not begin in the past.
   const Nanoseconds late = std::max(first->arrived - first->pts, Nanoseconds{});
   config.epoch = std::max(first->pts, monotonic_now() - std::max(interval, kOldestFirst) - late);
+  if (options_.source_options.unpaced) {
+    const Rational own = source_->info().rate;
+    config.unpaced = own.zero() ? interval : interval_of(own);
+    config.epoch = first->pts;
+  }
   config.duration = options_.duration;
   config.crop = options_.crop;
   config.layers = &layers_;

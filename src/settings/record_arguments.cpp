@@ -16,6 +16,7 @@
 #include <iterator>
 #include <system_error>
 #include <utility>
+#include <variant>
 
 namespace zc {
 namespace {
@@ -40,17 +41,20 @@ constexpr std::array<Choice<ColourDescription>, 5> kColours{
      {"bt2100-pq", {ColourMatrix::BT2020, ColourRange::Limited, ColourPrimaries::BT2020, TransferFunction::PQ}},
      {"bt2100-hlg", {ColourMatrix::BT2020, ColourRange::Limited, ColourPrimaries::BT2020, TransferFunction::HLG}}}};
 
+constexpr std::array<Choice<bool>, 2> kPaces{{{"real-time", false}, {"none", true}}};
 constexpr std::array<Choice<bool>, 2> kResizes{{{"keep", false}, {"follow", true}}};
 
 constexpr auto kCursorWords = words(kCursorModes);
 constexpr auto kResizeWords = words(kResizes);
+constexpr auto kPaceWords = words(kPaces);
 constexpr auto kRangeWords = words(kRanges);
 constexpr auto kColourWords = words(kColours);
 constexpr auto kMatrixWords = words(kMatrices);
 constexpr auto kPrimariesWords = words(kPrimaries);
 constexpr auto kTransferWords = words(kTransfers);
-constexpr std::array<std::string_view, 9> kSourceWords{
-    "portal", "portal:monitor", "portal:window", "portal:virtual", "node:", "wayland", "kwin", "mutter", "test"};
+constexpr std::array<std::string_view, 12> kSourceWords{
+    "portal",  "portal:monitor", "portal:window", "portal:virtual", "camera", "camera:", "node:", "file:",
+    "wayland", "kwin",           "mutter",        "test"};
 constexpr std::array<std::string_view, 8> kSchemeWords{"srt://",   "udp://", "tcp://",  "rtmp://",
                                                        "rtmps://", "rtp://", "rtsp://", "hls://"};
 
@@ -106,7 +110,9 @@ std::vector<Row> source_rows() {
             "sources' lists them. Without a dialog, where the compositor allows it: 'wayland', 'wayland:OUTPUT' and "
             "'wayland:window:IDENTIFIER' are copied by the compositor itself (sway, cosmic and others); 'kwin' and "
             "'mutter', followed by ':OUTPUT', ':window:ID', ':area:X,Y WxH' or ':virtual:WxH' (a new monitor), are "
-            "streams of KWin's and Mutter's own. 'test' is a synthetic pattern that needs neither desktop nor "
+            "streams of KWin's and Mutter's own. 'camera', 'camera:NAME' and 'camera:NAME@1280x720@30' are cameras, "
+            "'camera:portal' one by the desktop's permission; 'file:clip.mp4' and 'file:list.m3u' play media files of "
+            "this machine, with ,loop and ,start=1:30 if wanted. 'test' is a synthetic pattern that needs neither desktop nor "
             "PipeWire, such as test:1280x720@30. 'image:FILE.png', 'text:TEXT' (with ',px=', ',color=', "
             "',background=' and ',font=') and 'clock:%H:%M' are pictures of their own, of use as layers.",
         .fallback = "portal",
@@ -116,6 +122,15 @@ std::vector<Row> source_rows() {
          w.source = text;
          return {};
        }},
+      {{.name = "--pace",
+        .value = "PACE",
+        .group = kSource,
+        .help =
+            "Of a media file: pictures come at their own times, or ('none') as fast as they are encoded. Then every "
+            "picture is encoded, none is left out, and their times stay what they are in the file.",
+        .fallback = "real-time",
+        .choices = kPaceWords},
+       [](Words& w, Text option, Text text) { return store(choice_value(option, text, kPaces), w.options.unpaced); }},
       {{.name = "--cursor",
         .value = "MODE",
         .group = kSource,
@@ -591,6 +606,12 @@ Result<RecordOptions> finish_record(RecordWords words) {
   if (!encodable && encodable.error().kind == ErrorKind::Invalid) return std::unexpected(encodable.error());
   if (auto stored = store(parse_source(words.source), words.options.source); !stored) {
     return std::unexpected(std::move(stored.error()));
+  }
+  if (words.options.unpaced && !std::holds_alternative<FileSpec>(words.options.source)) {
+    return invalid("--pace none", "only media files (--source file:PATH) can come faster than real time");
+  }
+  if (words.options.unpaced && !words.options.audio.inputs.empty()) {
+    return invalid("--pace none", "sound comes in real time: leave out --audio");
   }
   if (auto stored = store(parse_outputs(words), words.options.outputs); !stored) {
     return std::unexpected(std::move(stored.error()));

@@ -22,6 +22,8 @@ RecordingOptions recording_options(const RecordOptions& options, const Toggles& 
   recording.source = options.source;
   recording.layers = options.layers;
   recording.source_options.cursor = options.cursor;
+  recording.source_options.unpaced = options.unpaced;
+  recording.source_options.from_first = true;
   recording.source_options.persist = options.restore ? Persist::UntilRevoked : Persist::Never;
   recording.source_options.restore_slot = options.restore_slot;
   recording.source_options.region = options.region;

@@ -24,6 +24,7 @@ struct RecordOptions {
 
   SourceSpec source;
   std::vector<LayerOptions> layers;
+  bool unpaced = false;  ///< a media file's pictures come as fast as they are encoded
   CursorMode cursor = CursorMode::Embedded;
   std::optional<Rect> region;           ///< logical px of the desktop; nullopt: all that the source shows
   bool restore = true;                  ///< use and keep the portal's restore token

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace zc {
@@ -320,7 +321,14 @@ Result<RecordOptions> record_options_from(std::span<const Setting> settings, con
   if (!session.sinks.empty()) words.output = std::move(session.sinks.front());
   for (std::size_t i = 1; i < session.sinks.size(); ++i) words.tees.push_back(std::move(session.sinks.at(i)));
   words.mixed_outputs = true;
-  return finish_record(std::move(words));
+  auto options = finish_record(std::move(words));
+  const auto* file = options ? std::get_if<FileSpec>(&options->source) : nullptr;
+  if (file != nullptr && !file->path.starts_with('/')) {
+    return fail(
+        ErrorKind::Invalid, "source",
+        fmt::format("{} is not an absolute path, and the daemon has a folder of its own", in_quotes(file->path)));
+  }
+  return options;
 }
 
 Result<void> apply_defaults(std::span<const Setting> settings, std::span<const std::string_view> given,

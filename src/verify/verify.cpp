@@ -1,8 +1,10 @@
 #include "verify/verify.h"
 
 #include "base/histogram.h"
+#include "decode/video_decoder.h"
 #include "encode/levels.h"
 #include "media/av_handles.h"
+#include "media/av_words.h"
 #include "media/hdr_side_data.h"
 #include "media/picture_view.h"
 #include "verify/media_input.h"
@@ -37,39 +39,6 @@ constexpr Nanoseconds kSettling = std::chrono::seconds(1);
 constexpr double kMostOffset = 45;
 /// Of a live stream not every picture is compared: reading must keep up.
 constexpr Nanoseconds kLiveCompareEvery = std::chrono::milliseconds(500);
-
-ColourDescription colour_of(const AVFrame& frame) {
-  ColourDescription colour;
-  switch (frame.colorspace) {
-    case AVCOL_SPC_BT709: colour.matrix = ColourMatrix::BT709; break;
-    case AVCOL_SPC_SMPTE170M:
-    case AVCOL_SPC_BT470BG: colour.matrix = ColourMatrix::BT601; break;
-    case AVCOL_SPC_RGB: colour.matrix = ColourMatrix::Rgb; break;
-    case AVCOL_SPC_BT2020_NCL: colour.matrix = ColourMatrix::BT2020; break;
-    default: break;
-  }
-  switch (frame.color_range) {
-    case AVCOL_RANGE_MPEG: colour.range = ColourRange::Limited; break;
-    case AVCOL_RANGE_JPEG: colour.range = ColourRange::Full; break;
-    default: break;
-  }
-  switch (frame.color_primaries) {
-    case AVCOL_PRI_BT709: colour.primaries = ColourPrimaries::BT709; break;
-    case AVCOL_PRI_SMPTE170M:
-    case AVCOL_PRI_BT470BG: colour.primaries = ColourPrimaries::BT601; break;
-    case AVCOL_PRI_BT2020: colour.primaries = ColourPrimaries::BT2020; break;
-    default: break;
-  }
-  switch (frame.color_trc) {
-    case AVCOL_TRC_BT709: colour.transfer = TransferFunction::BT709; break;
-    case AVCOL_TRC_IEC61966_2_1: colour.transfer = TransferFunction::SRGB; break;
-    case AVCOL_TRC_BT2020_10: colour.transfer = TransferFunction::BT2020_10; break;
-    case AVCOL_TRC_SMPTE2084: colour.transfer = TransferFunction::PQ; break;
-    case AVCOL_TRC_ARIB_STD_B67: colour.transfer = TransferFunction::HLG; break;
-    default: break;
-  }
-  return colour;
-}
 
 bool is_keyframe(const AVFrame& frame) {
 #if LIBAVUTIL_VERSION_INT >= AV_VERSION_INT(58, 7, 100)
@@ -159,7 +128,7 @@ Result<void> Verifier::open_next_decoder() {
                                   .device = options_.device,
                                   .threads = input_.live() ? 1U : 0U,
                                   .live = input_.live()};
-    auto opened = VideoDecoder::open(backend, input_.codec(), settings);
+    auto opened = VideoDecoder::open(backend, av_codec_id(input_.codec()), settings);
     if (opened) {
       decoder_ = *std::move(opened);
       trouble_.reset();

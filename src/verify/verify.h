@@ -3,8 +3,8 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "decode/decoder_backend.h"
 #include "encode/reordering.h"
-#include "encode/video_decoder.h"
 #include "media/codec.h"
 #include "media/colour.h"
 #include "media/geometry.h"

@@ -26,7 +26,9 @@ constexpr std::array kOffered = {
     PixelFormat::xRGB,       PixelFormat::ARGB,       PixelFormat::xBGR,       PixelFormat::ABGR,
     PixelFormat::xRGB_210LE, PixelFormat::ARGB_210LE, PixelFormat::xBGR_210LE, PixelFormat::ABGR_210LE,
     PixelFormat::RGBx_102LE, PixelFormat::RGBA_102LE, PixelFormat::BGRx_102LE, PixelFormat::BGRA_102LE,
-    PixelFormat::NV12,       PixelFormat::I420,       PixelFormat::YUY2,       PixelFormat::UYVY};
+    PixelFormat::NV12,       PixelFormat::I420,       PixelFormat::YUY2,       PixelFormat::UYVY,
+    PixelFormat::I422,       PixelFormat::P010,       PixelFormat::I010,       PixelFormat::I444,
+    PixelFormat::I410};
 
 class HostImporter final : public Importer {
  public:
@@ -50,7 +52,7 @@ class HostImporter final : public Importer {
   };
   [[nodiscard]] Result<Readable> open(const Frame& frame);
   /// Makes `plan` the current one; pictures made for another are of no use any more.
-  [[nodiscard]] Result<void> adopt(const PicturePlan& plan, const Frame& frame);
+  [[nodiscard]] Result<void> adopt(const PicturePlan& plan);
   [[nodiscard]] Result<Surface> import_picture(Frame& frame);
   [[nodiscard]] Result<Surface> redraw();
   /// Takes the layers over that were set last.
@@ -73,8 +75,7 @@ class HostImporter final : public Importer {
   DmabufMapper mapper_;
   DeviceReader device_reader_;
   CursorPainter painter_;
-  PicturePlan plan_;          ///< of the newest picture; its surface is empty when there is none
-  ColourDescription colour_;  ///< likewise, as its source said it
+  PicturePlan plan_;  ///< of the newest picture; its surface is empty when there is none
   std::optional<CursorState> cursor_;
   LayerPainter layers_;
   bool layered_ = false;                  ///< there have been layers
@@ -129,6 +130,8 @@ Result<HostImporter::Readable> HostImporter::open(const Frame& frame) {
     auto image = device_reader_.read(**device);
     if (!image) return std::unexpected(std::move(image.error()));
     readable.image = *image;
+  } else if (std::holds_alternative<CodedImage>(frame.image)) {
+    return fail(ErrorKind::Unsupported, "import frame", "it is coded");
   } else {
     const auto& dmabuf = std::get<std::shared_ptr<const Dmabuf>>(frame.image);
     if (!dmabuf) return fail(ErrorKind::Invalid, "import frame", "its dmabuf is missing");
@@ -140,19 +143,17 @@ Result<HostImporter::Readable> HostImporter::open(const Frame& frame) {
   return readable;
 }
 
-Result<void> HostImporter::adopt(const PicturePlan& plan, const Frame& frame) {
-  if (plan_ == plan && colour_ == frame.colour) return {};
+Result<void> HostImporter::adopt(const PicturePlan& plan) {
+  if (plan_ == plan) return {};
   plan_ = {};
-  if (auto ready = converter_.configure(plan, pool_->format(), frame.colour); !ready) return ready;
-  const ColourDescription& target = pool_->format().colour;
+  if (auto ready = converter_.configure(plan, pool_->format()); !ready) return ready;
   to_i410_ = {};
   if (rgb_fields(plan.format).valid) {
-    auto deep = RgbToYuv::create(plan.format, PixelFormat::I410, target);
+    auto deep = RgbToYuv::create(plan.format, PixelFormat::I410, pool_->format().colour);
     if (!deep) return std::unexpected(std::move(deep.error()));
     to_i410_ = *deep;
   }
   plan_ = plan;
-  colour_ = frame.colour;
   missed_ = Damage::all();
   newest_ = {};
   newest_buffer_ = nullptr;
@@ -165,7 +166,7 @@ Result<Surface> HostImporter::import_picture(Frame& frame) {
   if (!readable) return std::unexpected(std::move(readable.error()));
   const auto plan = make_picture_plan(frame, pool_->format());
   if (!plan) return std::unexpected(plan.error());
-  if (auto adopted = adopt(*plan, frame); !adopted) return std::unexpected(std::move(adopted.error()));
+  if (auto adopted = adopt(*plan); !adopted) return std::unexpected(std::move(adopted.error()));
 
   missed_.add(layered_ ? with_bars(converter_.affected(frame.damage)) : converter_.affected(frame.damage));
   update_layers();

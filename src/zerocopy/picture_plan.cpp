@@ -60,6 +60,7 @@ Result<PicturePlan> make_picture_plan(PixelFormat format, Size buffer, const Rec
 Result<PicturePlan> make_picture_plan(const Frame& frame, const SurfaceFormat& surface) {
   auto plan = make_picture_plan(frame.format(), frame.buffer_size(), frame.crop, frame.transform, surface.size);
   if (plan && rgb_fields(plan->format).valid) plan->tone = tone_map(frame.colour, surface.colour);
+  if (plan && info(plan->format).yuv) plan->colour = frame.colour;
   return plan;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "media/colour.h"
 #include "media/frame.h"
 #include "media/geometry.h"
 #include "media/pixel_format.h"
@@ -27,6 +28,7 @@ struct PicturePlan {
   /// even surface loses or repeats its last column and row instead of being resampled). Scaled: the size of the box.
   Size content;
   ToneMap tone = ToneMap::None;
+  ColourDescription colour;  ///< of a YUV source, as it says it: its matrix and range become the surface's
 
   bool operator==(const PicturePlan&) const = default;
   [[nodiscard]] bool barred() const { return box.size() != surface; }

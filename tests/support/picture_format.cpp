@@ -38,6 +38,7 @@ constexpr std::array kFormats = {
     PictureFormat{I010, SPA_VIDEO_FORMAT_I420_10LE, 10, 3, {2, 2, 2}, 1, 1, true},
     PictureFormat{I444, SPA_VIDEO_FORMAT_Y444, 8, 3, {1, 1, 1}, 0, 0, true},
     PictureFormat{I410, SPA_VIDEO_FORMAT_Y444_10LE, 10, 3, {2, 2, 2}, 0, 0, true},
+    PictureFormat{I422, SPA_VIDEO_FORMAT_Y42B, 8, 3, {1, 1, 1}, 1, 0, true},
 };
 
 constexpr std::uint32_t halve(std::uint32_t length, unsigned times) { return (length + (1U << times) - 1) >> times; }

@@ -232,6 +232,13 @@ void ProducerBuffer::paint(const TestMark& mark, spa_buffer& buffer) {
   describe(buffer);
 }
 
+void ProducerBuffer::put(std::span<const std::byte> coded, spa_buffer& buffer) {
+  const Block& block = blocks_.front();
+  const std::size_t bytes = std::min<std::size_t>(coded.size(), block.layout.block_bytes);
+  std::memcpy(block.map + options_.map_offset, coded.data(), bytes);
+  *buffer.datas[0].chunk = {0, static_cast<std::uint32_t>(bytes), 0, 0};
+}
+
 void ProducerBuffer::blank(CursorOnly how, spa_buffer& buffer) const {
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     spa_chunk& chunk = *buffer.datas[i].chunk;

@@ -7,9 +7,11 @@
 #include "support/test_producer.h"
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 struct spa_buffer;
@@ -43,6 +45,8 @@ class ProducerBuffer {
 
   /// Paints the picture and writes the chunks.
   void paint(const TestMark& mark, spa_buffer& buffer);
+  /// Coded bytes instead, as many as have room.
+  void put(std::span<const std::byte> coded, spa_buffer& buffer);
   /// The same in two steps: what the consumer is told at once, and the pixels that come later.
   void describe(spa_buffer& buffer) const;
   void fill(const TestMark& mark);

@@ -139,6 +139,12 @@ AgreedFormat read_format(const spa_pod& param) {
     agreed.size = {info.size.width, info.size.height};
     return agreed;
   }
+  if (agreed.subtype == SPA_MEDIA_SUBTYPE_h264) {
+    spa_video_info_h264 info{};
+    if (spa_format_video_h264_parse(&param, &info) < 0) return agreed;
+    agreed.size = {info.size.width, info.size.height};
+    return agreed;
+  }
   spa_video_info_raw info{};
   if (agreed.subtype != SPA_MEDIA_SUBTYPE_raw || spa_format_video_raw_parse(&param, &info) < 0) return agreed;
   agreed.format = info.format;

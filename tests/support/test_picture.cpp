@@ -41,6 +41,7 @@ LumaByte luma_byte(PixelFormat format) {
     case I410: return {0, 2};
     case NV12:
     case I420:
+    case I422:
     case I444: return {0, 1};
     default: return {1, 4};
   }

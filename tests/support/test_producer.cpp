@@ -80,6 +80,7 @@ class TestProducer::Impl {
   Size agreed_size_;
   PixelFormat format_ = PixelFormat::Unknown;
   std::optional<std::uint64_t> modifier_;   ///< agreed on: the buffers are dmabufs
+  std::optional<std::uint32_t> coded_;      ///< SPA_MEDIA_SUBTYPE_*: agreed on instead of a raw format
   std::optional<std::uint64_t> allocated_;  ///< what the producer has chosen
   std::size_t changes_done_ = 0;
   std::uint64_t changed_at_ = 0;  ///< pictures sent by the latest change
@@ -232,6 +233,11 @@ void TestProducer::Impl::format_changed(const spa_pod& param) {
   const AgreedFormat agreed = read_format(param);
   const PictureFormat* format = picture_format_of_spa(agreed.format);
   format_ = format == nullptr ? PixelFormat::Unknown : format->format;
+  coded_.reset();
+  if (agreed.subtype != SPA_MEDIA_SUBTYPE_raw && options_.code) {
+    coded_ = agreed.subtype;
+    format_ = PixelFormat::I420;  // room enough
+  }
   agreed_size_ = agreed.size;
   modifier_.reset();
   if (!agreed.modifiers.empty()) {
@@ -405,6 +411,12 @@ bool TestProducer::Impl::emit(bool picture) {
   if (picture && sync != nullptr) {
     memory.describe(*buffer->buffer);
     late_ = Late{&memory, mark};
+  } else if (picture && coded_) {
+    std::vector<std::byte> bytes = options_.code(*coded_, agreed_size_, mark);
+    if (std::ranges::find(options_.damaged, mark.frame) != options_.damaged.end()) {
+      std::ranges::fill(bytes, std::byte{0x5a});
+    }
+    memory.put(bytes, *buffer->buffer);
   } else if (picture) {
     memory.paint(mark, *buffer->buffer);
   } else {

@@ -4,11 +4,14 @@
 #include "base/error.h"
 #include "media/geometry.h"
 #include "media/pixel_format.h"
+#include "media/test_mark.h"
 #include "support/producer_offer.h"
 #include "support/producer_rhythm.h"
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -114,6 +117,11 @@ struct ProducerOptions {
     std::chrono::milliseconds time{};
   };
   Pause pause{};
+
+  /// Codes the picture of `mark` in this size, where a coded format (SPA_MEDIA_SUBTYPE_*) was agreed on. Empty: such a
+  /// format is an error.
+  std::function<std::vector<std::byte>(std::uint32_t subtype, Size size, const TestMark& mark)> code{};
+  std::vector<std::uint32_t> damaged{};  ///< numbers of pictures whose coded bytes are garbage
 
   PtsMode pts = PtsMode::Good;
   Rhythm rhythm{};

@@ -99,9 +99,9 @@ Result<void> LayerPicture::make(const Frame& frame, const HostImage& image, cons
   if (*plan != plan_ || place.box.size() != place_.box.size() || frame.colour != colour_) {
     plan_ = {};
     SurfaceFormat target{target_.format, place.box.size(), target_.colour, MemoryKind::Host};
-    if (auto ready = to_flat_.configure(*plan, target, frame.colour); !ready) return ready;
+    if (auto ready = to_flat_.configure(*plan, target); !ready) return ready;
     target.format = PixelFormat::I410;
-    if (auto ready = to_deep_.configure(*plan, target, frame.colour); !ready) return ready;
+    if (auto ready = to_deep_.configure(*plan, target); !ready) return ready;
     plan_ = *plan;
     colour_ = frame.colour;
   }

@@ -3,6 +3,7 @@
 #include <libyuv.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <string>
 
 namespace zc {
@@ -33,6 +34,23 @@ U16Plane plane16(const YuvView& view, unsigned i) {
 Result<void> checked(int status, std::string_view operation) {
   if (status == 0) return {};
   return fail(ErrorKind::Internal, std::string(operation), "libyuv answered " + std::to_string(status));
+}
+
+/// Chroma of 4:2:2 as NV12 has it: the mean of two lines each.
+void interleave_halved(const std::uint8_t* u, int u_stride, const std::uint8_t* v, int v_stride, std::uint8_t* to,
+                       int stride, int width, int height) {
+  for (int y = 0; y < height; y += 2) {
+    const std::ptrdiff_t next = y + 1 < height ? 1 : 0;
+    const std::uint8_t* u1 = u + next * u_stride;
+    const std::uint8_t* v1 = v + next * v_stride;
+    for (int x = 0; x < width; ++x) {
+      to[std::ptrdiff_t{2} * x] = static_cast<std::uint8_t>((u[x] + u1[x] + 1) >> 1);
+      to[std::ptrdiff_t{2} * x + 1] = static_cast<std::uint8_t>((v[x] + v1[x] + 1) >> 1);
+    }
+    u += std::ptrdiff_t{2} * u_stride;
+    v += std::ptrdiff_t{2} * v_stride;
+    to += stride;
+  }
 }
 
 /// libyuv's clockwise rotation and whether the picture is first turned upside down (a negative height).
@@ -115,7 +133,7 @@ Result<void> scale_yuv(const YuvView& source, const YuvView& target) {
 
 bool is_camera_format(PixelFormat format) {
   using enum PixelFormat;
-  return format == YUY2 || format == UYVY || format == NV12 || format == I420;
+  return format == YUY2 || format == UYVY || format == NV12 || format == I420 || format == I422;
 }
 
 Result<void> camera_to_420(const HostImage& source, const Rect& crop, const YuvView& target) {
@@ -153,6 +171,18 @@ Result<void> camera_to_420(const HostImage& source, const Rect& crop, const YuvV
                          : libyuv::I420Copy(from(0, x, y), stride(0), from(1, x / 2, y / 2), stride(1),
                                             from(2, x / 2, y / 2), stride(2), ty, tys, tu, tus, tv, tvs, width, height),
                      "convert I420");
+    case PixelFormat::I422: {
+      // libyuv takes I422 to I420 only.
+      const auto plane = [&](unsigned i) { return from(i, i == 0 ? x : x / 2, y); };
+      if (!nv12) {
+        return checked(libyuv::I422ToI420(plane(0), stride(0), plane(1), stride(1), plane(2), stride(2), ty, tys, tu,
+                                          tus, tv, tvs, width, height),
+                       "convert I422");
+      }
+      libyuv::CopyPlane(plane(0), stride(0), ty, tys, width, height);
+      interleave_halved(plane(1), stride(1), plane(2), stride(2), tu, tus, (width + 1) / 2, height);
+      return {};
+    }
     default: return fail(ErrorKind::Unsupported, "convert camera format", std::string(name(source.format)));
   }
 }

@@ -18,7 +18,7 @@ namespace zc {
 /// within one code value.
 [[nodiscard]] Result<void> scale_yuv(const YuvView& source, const YuvView& target);
 
-/// True for the formats cameras send: YUY2, UYVY, NV12, I420.
+/// True for the formats cameras send, MJPEG ones when decoded: YUY2, UYVY, NV12, I420, I422.
 [[nodiscard]] bool is_camera_format(PixelFormat format);
 /// `crop` of a camera picture as I420 or NV12 (`target.format`) of the same size. The crop's origin is even.
 [[nodiscard]] Result<void> camera_to_420(const HostImage& source, const Rect& crop, const YuvView& target);

@@ -22,6 +22,9 @@ PixelFormat planar(PixelFormat format) {
   return yuv_layout(format).wide ? PixelFormat::I010 : PixelFormat::I420;
 }
 
+/// YUY2 and UYVY: two pixels share a word.
+bool is_packed(PixelFormat format) { return info(format).yuv && info(format).planes == 1; }
+
 /// The 8-bit format with the same subsampling.
 PixelFormat narrow(PixelFormat format) {
   if (!yuv_layout(format).wide) return format;
@@ -32,11 +35,11 @@ PixelFormat narrow(PixelFormat format) {
 
 Result<void> validate(const HostImage& image) {
   const bool rgb = rgb_fields(image.format).valid;
-  if (!rgb && !is_camera_format(image.format)) {
+  if (!rgb && !is_camera_format(image.format) && !is_planar_source(image.format)) {
     return fail(ErrorKind::Unsupported, "import frame", fmt::format("format {} on the CPU", name(image.format)));
   }
   if (auto good = check_edges(image.size, "import frame"); !good) return good;
-  if (info(image.format).bytes_per_sample[0] == 2 && image.size.width < 2) {
+  if (is_packed(image.format) && image.size.width < 2) {
     return fail(ErrorKind::Invalid, "import frame", "packed 4:2:2 is at least two pixels wide");
   }
   for (unsigned i = 0; i < info(image.format).planes; ++i) {
@@ -52,20 +55,19 @@ Result<void> validate(const HostImage& image) {
   return {};
 }
 
-Result<void> PictureConverter::configure(const PicturePlan& plan, const SurfaceFormat& target,
-                                         const ColourDescription& source) {
+Result<void> PictureConverter::configure(const PicturePlan& plan, const SurfaceFormat& target) {
   plan_ = plan;
   target_ = target;
   subsampled_ = yuv_layout(target.format).subsampled;
   rgb_ = {};
   tone_.reset();
-  recolouring_.reset();
+  recolour_.reset();
   step_format_ = plan.scaled ? planar(target.format) : target.format;
-  if (is_camera_format(plan.format)) {
-    recolouring_ = recolouring(source, target.colour);
+  if (is_camera_format(plan.format) || is_planar_source(plan.format)) {
     // Their chroma cannot be cut between two samples, and packed 4:2:2 has no odd last column.
     plan_.crop.x &= ~1;
     plan_.crop.y &= ~1;
+    recolour_ = YuvRecolour::between(plan.colour, target.colour, target.format);
     return {};
   }
   auto rgb = RgbToYuv::create(plan.format, step_format_, target.colour);
@@ -129,7 +131,7 @@ void PictureConverter::convert(const HostImage& image, const Damage& area, const
 }
 
 Result<void> PictureConverter::convert(const HostImage& image, const YuvView& box) {
-  if (!rgb_) return convert_camera(image, box);
+  if (!rgb_) return convert_yuv(image, box);
   if (!plan_.scaled) {
     if (auto done = convert_rgb(image, box); !done) return done;
     if (plan_.padded()) extend_edges(box, plan_.content);
@@ -168,15 +170,30 @@ Result<void> PictureConverter::convert_rgb(const HostImage& image, const YuvView
   return {};
 }
 
+Result<void> PictureConverter::convert_yuv(const HostImage& image, const YuvView& box) {
+  Result<void> done;
+  if (is_camera_format(plan_.format)) {
+    done = convert_camera(image, box);
+  } else {
+    const Size shown = swaps_axes(plan_.transform) ? Size{plan_.crop.height, plan_.crop.width} : plan_.crop.size();
+    const bool scaled = plan_.scaled || shown.width > box.size.width || shown.height > box.size.height;
+    const Size filled = scaled ? box.size : shown;
+    done = planar_.convert(image, plan_.crop, plan_.transform, scaled, box.part({0, 0, filled.width, filled.height}));
+    if (done && filled != box.size) extend_edges(box, filled);
+  }
+  if (done && recolour_) recolour_->apply(box);
+  return done;
+}
+
 Result<void> PictureConverter::convert_camera(const HostImage& image, const YuvView& box) {
   // Even origins (see configure()) and, for packed 4:2:2, an even width; what that cuts off is repeated at the end.
   Rect crop = plan_.crop;
-  if (info(plan_.format).bytes_per_sample[0] == 2) crop.width = std::max(crop.width & ~1U, 2U);
+  if (is_packed(plan_.format)) crop.width = std::max(crop.width & ~1U, 2U);
   Size shown = swaps_axes(plan_.transform) ? Size{crop.height, crop.width} : crop.size();
   const bool upright = plan_.transform == Transform::Normal;
   const bool scaled = plan_.scaled || shown.width > box.size.width || shown.height > box.size.height;
   const bool direct = box.format == PixelFormat::NV12 || box.format == PixelFormat::I420;
-  if (upright && !scaled && direct && !recolouring_) {
+  if (upright && !scaled && direct) {
     if (auto done = camera_to_420(image, crop, box.part({0, 0, shown.width, shown.height})); !done) return done;
     if (shown != box.size) extend_edges(box, shown);
     return {};
@@ -196,18 +213,16 @@ Result<void> PictureConverter::convert_camera(const HostImage& image, const YuvV
   }
   const YuvView target = box.part({0, 0, shown.width, shown.height});
   const PixelFormat eight_bit = narrow(box.format);
-  const bool subsampled = yuv_layout(eight_bit).subsampled;
-  if (recolouring_ && subsampled) recolour(step, *recolouring_);
   if (eight_bit == box.format) {
     if (auto done = i420_to(step, target); !done) return done;
-    step = target;
-  } else if (!subsampled) {
-    const YuvView full_chroma = scratch_[3].reset(eight_bit, shown);
-    if (auto done = i420_to(step, full_chroma); !done) return done;
-    step = full_chroma;
+  } else {
+    if (eight_bit != PixelFormat::I420) {
+      const YuvView full_chroma = scratch_[3].reset(eight_bit, shown);
+      if (auto done = i420_to(step, full_chroma); !done) return done;
+      step = full_chroma;
+    }
+    widen(step, target);
   }
-  if (recolouring_ && !subsampled) recolour(step, *recolouring_);
-  if (eight_bit != box.format) widen(step, target);
   if (shown != box.size) extend_edges(box, shown);
   return {};
 }

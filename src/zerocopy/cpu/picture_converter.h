@@ -3,10 +3,11 @@
 #include "base/error.h"
 #include "media/frame.h"
 #include "media/surface.h"
-#include "zerocopy/cpu/recolour.h"
+#include "zerocopy/cpu/planar_source.h"
 #include "zerocopy/cpu/rgb_to_yuv.h"
 #include "zerocopy/cpu/tone_mapper.h"
 #include "zerocopy/cpu/yuv_planes.h"
+#include "zerocopy/cpu/yuv_recolour.h"
 #include "zerocopy/picture_plan.h"
 
 #include <array>
@@ -20,10 +21,8 @@ namespace zc {
 /// memory. One thread.
 class PictureConverter {
  public:
-  /// `source`: what the pictures' numbers mean, of use for YUV. Unsupported for a source format that the CPU path
-  /// cannot read.
-  [[nodiscard]] Result<void> configure(const PicturePlan& plan, const SurfaceFormat& target,
-                                       const ColourDescription& source);
+  /// Unsupported for a source format that the CPU path cannot read.
+  [[nodiscard]] Result<void> configure(const PicturePlan& plan, const SurfaceFormat& target);
 
   /// Every sample depends on nearby pixels only, so parts can be converted by themselves: RGB, upright, not scaled, not
   /// tone-mapped.
@@ -41,15 +40,17 @@ class PictureConverter {
  private:
   [[nodiscard]] RgbView cropped(const HostImage& image) const;
   [[nodiscard]] Result<void> convert_rgb(const HostImage& image, const YuvView& target);
+  [[nodiscard]] Result<void> convert_yuv(const HostImage& image, const YuvView& box);
   [[nodiscard]] Result<void> convert_camera(const HostImage& image, const YuvView& box);
 
   PicturePlan plan_;
   SurfaceFormat target_;
   bool subsampled_ = true;
-  RgbToYuv rgb_;                                    ///< empty for camera formats; into step_format_
+  RgbToYuv rgb_;                                    ///< empty for YUV formats; into step_format_
   PixelFormat step_format_ = PixelFormat::Unknown;  ///< the target's, or its planar kin when scaling comes next
   std::optional<ToneMapper> tone_;
-  std::optional<Recolouring> recolouring_;  ///< of camera formats
+  std::optional<YuvRecolour> recolour_;  ///< of a YUV source whose matrix or range is not the surface's
+  PlanarSource planar_;
   std::vector<std::byte> strip_;
   std::array<YuvPlanes, 4> scratch_;  ///< pictures between two steps
 };

@@ -15,6 +15,7 @@ namespace {
 
 constexpr const char* kName = "org.freedesktop.portal.Desktop";
 constexpr const char* kScreenCast = "org.freedesktop.portal.ScreenCast";
+constexpr const char* kCamera = "org.freedesktop.portal.Camera";
 
 std::string path_for(std::string_view kind, std::string caller, std::string_view token) {
   caller.erase(0, 1);
@@ -177,6 +178,7 @@ int PortalStandIn::handle(sd_bus_message* message) {
     return 1;
   }
   note([&](PortalSeen& seen) { seen.methods.push_back(member); });
+  if (member == "AccessCamera") return answer_request(message, member, script_.access_camera);
   if (member == "CreateSession") return answer_request(message, member, script_.create_session);
   if (member == "SelectSources") return answer_request(message, member, script_.select_sources);
   if (member == "Start") return answer_request(message, member, script_.start);
@@ -199,6 +201,11 @@ int PortalStandIn::answer_register(sd_bus_message* message, bool first) {
 }
 
 int PortalStandIn::answer_properties(sd_bus_message* message) const {
+  const char* interface = nullptr;
+  if (sd_bus_message_read(message, "s", &interface) > 0 && std::string_view(interface) == kCamera) {
+    if (script_.camera) return sd_bus_reply_method_return(message, "a{sv}", 1, "IsCameraPresent", "b", 1);
+    return sd_bus_reply_method_errorf(message, SD_BUS_ERROR_INVALID_ARGS, "No such interface “%s”", kCamera);
+  }
   if (!script_.screen_cast) {
     return sd_bus_reply_method_errorf(message, SD_BUS_ERROR_INVALID_ARGS, "No such interface “%s”", kScreenCast);
   }
@@ -213,7 +220,7 @@ int PortalStandIn::answer_properties(sd_bus_message* message) const {
 int PortalStandIn::answer_request(sd_bus_message* message, const std::string& method, const PortalStep& step) {
   const char* session = nullptr;
   const char* parent = nullptr;
-  if (method != "CreateSession") sd_bus_message_read(message, "o", &session);
+  if (method != "CreateSession" && method != "AccessCamera") sd_bus_message_read(message, "o", &session);
   if (method == "Start") sd_bus_message_read(message, "s", &parent);
   auto options = read_options(message);
   const std::string caller = sd_bus_message_get_sender(message);

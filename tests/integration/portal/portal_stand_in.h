@@ -44,6 +44,8 @@ struct PortalScript {
   std::uint32_t version = 5;
   std::uint32_t source_types = 7;
   std::uint32_t cursor_modes = 7;
+  bool camera = true;  ///< false: a portal without org.freedesktop.portal.Camera
+  PortalStep access_camera;
   PortalStep register_app;  ///< its answer only; refused all the same when another call came before
   PortalStep create_session;
   PortalStep select_sources;

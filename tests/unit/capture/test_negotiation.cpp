@@ -75,7 +75,9 @@ TEST_CASE("an offer becomes dmabuf formats first and shared memory last") {
 }
 
 TEST_CASE("where one size alone is wanted, every format has it") {
-  const auto params = make_format_params(two_formats(), nullptr, Size{802, 602});
+  FormatOffer offer = two_formats();
+  offer.size = Size{802, 602};
+  const auto params = make_format_params(offer);
   REQUIRE(params);
   REQUIRE(params->size() == 3);
   for (const auto& param : *params) {

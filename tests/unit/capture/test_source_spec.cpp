@@ -1,6 +1,8 @@
 #include "capture/source_spec.h"
 
 #include <catch2/catch_test_macros.hpp>
+#include <chrono>
+#include <filesystem>
 #include <string>
 
 #include "capture/spec_text.h"
@@ -117,7 +119,7 @@ TEST_CASE("the portal's and the node's text") {
   CHECK(contains(refusal("node:serial="), "serial"));
   CHECK(contains(refusal("node:serial=x"), "serial"));
   CHECK(contains(refusal("node:a\nb"), "control"));
-  CHECK(contains(refusal("camera"), "portal[:monitor|window|virtual]"));
+  CHECK(contains(refusal("webcam"), "portal[:monitor|window|virtual]"));
 }
 
 TEST_CASE("the compositors' own sources") {
@@ -151,4 +153,73 @@ TEST_CASE("a spec's text reads back as itself") {
     CHECK(to_string(*spec) == text);
     CHECK(parse_source(to_string(*spec)) == *spec);
   }
+}
+
+TEST_CASE("a media file's text") {
+  const auto plain = parsed<FileSpec>("file:/videos/a clip.mp4");
+  CHECK(plain.path == "/videos/a clip.mp4");
+  CHECK_FALSE(plain.loop);
+  const auto all = parsed<FileSpec>("file:clip.mkv,start=1:02:03.5,loop,decoder=nvdec");
+  CHECK(all.path == "clip.mkv");
+  CHECK(all.loop);
+  CHECK(all.start == std::chrono::milliseconds(3'723'500));
+  CHECK(all.decoder == DecoderBackend::Nvdec);
+  // A comma that begins no option is the name's.
+  CHECK(parsed<FileSpec>("file:one, two.mp4,loop").path == "one, two.mp4");
+  CHECK(parsed<FileSpec>("file:a:b.mp4").path == "a:b.mp4");
+  for (const char* text :
+       {"file:a.mp4", "file:a, b.mp4,loop,start=12.5", "file:/x.m3u,decoder=software", "file:a.mp4,start=0.001"}) {
+    CHECK(to_string(*parse_source(text)) == text);
+  }
+  CHECK(contains(refusal("file:"), "names no file"));
+  CHECK(contains(refusal("file:,loop"), "names no file"));
+  CHECK(contains(refusal("file:a.mp4,loop=2"), "loop takes no value"));
+  CHECK(contains(refusal("file:a.mp4,start=soon"), "1:30"));
+  CHECK(contains(refusal("file:a.mp4,decoder=gpu"), "software, nvdec, vaapi, vulkan"));
+  CHECK(contains(refusal("file:http://host/a.mp4"), "URL"));
+}
+
+TEST_CASE("times in a file") {
+  using namespace std::chrono_literals;
+  CHECK(parse_time("0") == 0s);
+  CHECK(parse_time("90") == 90s);
+  CHECK(parse_time("1:30") == 90s);
+  CHECK(parse_time("1:00:00.25") == 3600s + 250ms);
+  for (const char* bad :
+       {"", ":", "1:", ":30", "1:60", "1:2:3:4", "-1", "1.", "1.0000000001", "1e3", "90:00:00", " 1"}) {
+    INFO(bad);
+    CHECK_FALSE(parse_time(bad));
+  }
+  CHECK(time_text(90s) == "90");
+  CHECK(time_text(90s + 50ms) == "90.05");
+}
+
+TEST_CASE("a path is made absolute for another process") {
+  const std::string here = std::filesystem::current_path().string();
+  CHECK(absolute_source("file:clips/../a.mp4,loop") == "file:" + here + "/a.mp4,loop");
+  CHECK(absolute_source("file:/a.mp4") == "file:/a.mp4");
+  CHECK(absolute_source("portal:window") == "portal:window");
+  CHECK(absolute_source("file:") == "file:");
+}
+
+TEST_CASE("a camera's text") {
+  CHECK(parsed<CameraSpec>("camera") == CameraSpec{});
+  CHECK(parsed<CameraSpec>("camera:") == CameraSpec{});
+  CHECK(parsed<CameraSpec>("camera:@default") == CameraSpec{});
+  const auto whole = parsed<CameraSpec>("camera:HD Webcam@1280x720@29.97");
+  CHECK(whole.name == "HD Webcam");
+  CHECK(whole.size == Size{1280, 720});
+  CHECK(whole.rate == Rational{2997, 100});
+  CHECK(parsed<CameraSpec>("camera@1280x720").size == Size{1280, 720});
+  CHECK(parsed<CameraSpec>("camera:@default@15").rate == Rational{15, 1});
+  CHECK(parsed<CameraSpec>("camera:portal@640x480").portal);
+  CHECK(parsed<CameraSpec>("camera:a@b").name == "a@b");
+  for (const char* text : {"camera", "camera:v4l2_input.pci-0000_00_14.0-usb-0_1_1.0", "camera:portal@1280x720@30",
+                           "camera:@default@30", "camera:x@1920x1080"}) {
+    CHECK(to_string(*parse_source(text)) == text);
+  }
+  CHECK(contains(refusal("camera:x@1280y720"), "'@1280y720' is no size or rate"));
+  CHECK(contains(refusal("camera:x@0x0"), "'@0x0' is no size"));
+  CHECK(contains(refusal("camera:x@30@1280x720"), "no size or rate"));
+  CHECK(contains(refusal("camera:a\nb"), "control characters"));
 }

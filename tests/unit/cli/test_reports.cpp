@@ -51,17 +51,20 @@ std::vector<EncoderReport> encoders() {
 
 TEST_CASE("a node is named in the shortest way that names it alone") {
   const VideoNode one = camera();
-  CHECK(source_text(one, {one, compositor()}) == "node:v4l2_input.usb");
+  CHECK(source_text(one, {one, compositor()}) == "camera:v4l2_input.usb");
   VideoNode twin = one;
   twin.id = 41;
   twin.serial = 78;
   CHECK(source_text(twin, {one, twin}) == "node:serial=78");
   VideoNode number = one;
-  number.name = "52";  // would read as an id
-  CHECK(source_text(number, {number}) == "node:serial=77");
+  number.name = "x@640x480";  // would read as a size
+  CHECK(source_text(number, {number}) == "node:x@640x480");
   VideoNode nameless = one;
   nameless.name = "";
   CHECK(source_text(nameless, {nameless}) == "node:serial=77");
+  VideoNode screen = compositor();
+  screen.name = "52";  // would read as an id
+  CHECK(source_text(screen, {screen}) == "node:serial=90");
 }
 
 TEST_CASE("the sources of a desktop") {
@@ -72,12 +75,12 @@ TEST_CASE("the sources of a desktop") {
           AudioNode{.kind = AudioNode::Kind::Input, .source = "alsa_input.usb", .description = "Headset"},
           AudioNode{.kind = AudioNode::Kind::Application, .source = "app:Firefox", .description = "Firefox"}}};
   CHECK(sources_text(report) ==
-        "SOURCE                KIND        SIZE                  FPS  FORMATS           WHAT\n"
-        "portal                portal                                                   the desktop asks: monitor, "
+        "SOURCE                 KIND        SIZE                  FPS  FORMATS           WHAT\n"
+        "portal                 portal                                                   the desktop asks: monitor, "
         "window; pointer hidden, embedded\n"
-        "node:v4l2_input.usb   camera      320x240 to 1920x1080  30   YUY2,NV12+dmabuf  Webcam\n"
-        "node:weston.pipewire  compositor                                               weston.pipewire\n"
-        "test                  pattern                                                  synthetic pattern, needs no "
+        "camera:v4l2_input.usb  camera      320x240 to 1920x1080  30   YUY2,NV12+dmabuf  Webcam\n"
+        "node:weston.pipewire   compositor                                               weston.pipewire\n"
+        "test                   pattern                                                  synthetic pattern, needs no "
         "desktop\n"
         "\n"
         "SOUND           KIND         WHAT\n"
@@ -90,7 +93,7 @@ TEST_CASE("the sources of a desktop") {
   REQUIRE(json["sources"].size() == 4);
   CHECK(json["problems"].empty());
   CHECK(json["sources"][0]["types"] == nlohmann::json{"monitor", "window"});
-  CHECK(json["sources"][1]["source"] == "node:v4l2_input.usb");
+  CHECK(json["sources"][1]["source"] == "camera:v4l2_input.usb");
   CHECK(json["sources"][1]["formats"][0]["max_size"]["width"] == 640);
   CHECK(json["sources"][1]["formats"][0]["max_fps"] == 30.0);
   CHECK(json["sources"][1]["formats"][1]["dmabuf"] == true);
@@ -147,6 +150,26 @@ TEST_CASE("what the compositor gives without the portal, and what that needs") {
   CHECK(json["sources"][0]["needs"] == "no dialog; wlr-screencopy");
   CHECK(json["sources"][1]["size"].is_null());
   CHECK(json["sources"][1]["fps"].is_null());
+}
+
+TEST_CASE("a camera's modes and controls are listed for scripts") {
+  VideoNode node = camera();
+  OfferedFormat jpeg;
+  jpeg.coded = CodedFormat::Mjpeg;
+  jpeg.sizes = {{1280, 720}};
+  jpeg.rates = {{30, 1}, {15, 1}};
+  node.modes = {jpeg};
+  node.controls = {{.name = "Brightness", .value = 7, .preferred = 0, .min = -64, .max = 64},
+                   {.name = "Auto Exposure", .value = 1, .preferred = 1, .min = 0, .max = 0}};
+  const SourcesReport report{.portal = PortalAbilities{}, .nodes = std::vector{node}, .sound = {}};
+  const auto json = nlohmann::json::parse(sources_json(report))["sources"][0];
+  REQUIRE(json["modes"].size() == 1);
+  CHECK(json["modes"][0] == nlohmann::json::parse(R"({"format": "MJPEG", "size": {"width": 1280, "height": 720},
+                                                      "fps": [30.0, 15.0], "dmabuf": false})"));
+  REQUIRE(json["controls"].size() == 2);
+  CHECK(json["controls"][0] ==
+        nlohmann::json::parse(R"({"name": "Brightness", "value": 7.0, "default": 0.0, "min": -64.0, "max": 64.0})"));
+  CHECK_FALSE(json["controls"][1].contains("min"));
 }
 
 TEST_CASE("names of other programs that are no text do not break the JSON") {

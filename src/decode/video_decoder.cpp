@@ -1,17 +1,20 @@
-#include "encode/video_decoder.h"
+#include "decode/video_decoder.h"
 
-#include "encode/av_types.h"
+#include "media/av_error.h"
+#include "media/av_handles.h"
 #include "media/av_log.h"
 
 extern "C" {
 #include <libavutil/frame.h>
 #include <libavutil/hwcontext.h>
+#include <libavutil/log.h>
 #include <libavutil/pixdesc.h>
 }
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <optional>
 #include <string>
@@ -78,10 +81,10 @@ AVPixelFormat only_device(AVCodecContext* context, const AVPixelFormat* offered)
 Result<AvFramePtr> downloaded(AvFramePtr frame) {
   if (frame->hw_frames_ctx == nullptr) return frame;
   AvFramePtr host(av_frame_alloc());
-  if (!host) return fail_av(AVERROR(ENOMEM), "read a decoded picture");
+  if (!host) return fail_codec(AVERROR(ENOMEM), "read a decoded picture");
   int code = av_hwframe_transfer_data(host.get(), frame.get(), 0);
   if (code >= 0) code = av_frame_copy_props(host.get(), frame.get());
-  if (code < 0) return fail_av(code, "read a decoded picture");
+  if (code < 0) return fail_codec(code, "read a decoded picture");
   // A transfer gives the size of the device's memory, which is a whole number of blocks.
   host->width = frame->width;
   host->height = frame->height;
@@ -96,12 +99,14 @@ struct VideoDecoder::Impl {
 
   const BackendRow& row;
   DeviceChoice choice;  ///< of only_device()
+  bool on_device = false;
   AvCodecContextPtr context;
+  AvPacketPtr packet;  ///< for bytes without one
 };
 
 std::unexpected<Error> VideoDecoder::Impl::error(int code, const AvLogCapture& log) const {
   // libavcodec's own answer then is -1, which reads as "Operation not permitted".
-  if (!choice.refusal) return fail_av(code, "decode", log.text());
+  if (!choice.refusal) return fail_codec(code, "decode", log.text());
   return fail(ErrorKind::Unsupported, fmt::format("decode {} with {}", avcodec_get_name(context->codec_id), row.name),
               fmt::format("the device or its driver does not decode this stream ({}){}{}", *choice.refusal,
                           log.lines().empty() ? "" : ": ", log.text()));
@@ -109,22 +114,22 @@ std::unexpected<Error> VideoDecoder::Impl::error(int code, const AvLogCapture& l
 
 std::string_view to_string(DecoderBackend backend) { return row_of(backend).name; }
 
-std::string_view VideoDecoder::find(DecoderBackend backend, Codec codec) {
-  const AVCodec* decoder = find_decoder(row_of(backend), av_codec_id(codec));
+std::string_view VideoDecoder::find(DecoderBackend backend, AVCodecID codec) {
+  const AVCodec* decoder = find_decoder(row_of(backend), codec);
   return decoder == nullptr ? std::string_view() : decoder->name;
 }
 
-Result<std::unique_ptr<VideoDecoder>> VideoDecoder::open(DecoderBackend backend, Codec codec,
+Result<std::unique_ptr<VideoDecoder>> VideoDecoder::open(DecoderBackend backend, AVCodecID codec,
                                                          const DecoderOptions& options) {
   const BackendRow& row = row_of(backend);
-  const AVCodec* decoder = find_decoder(row, av_codec_id(codec));
+  const AVCodec* decoder = find_decoder(row, codec);
   if (decoder == nullptr) {
-    return fail(ErrorKind::Unsupported, fmt::format("decode {} with {}", zc::to_string(codec), row.name),
-                fmt::format("this FFmpeg has no {} decoder for {}", row.name, zc::to_string(codec)));
+    return fail(ErrorKind::Unsupported, fmt::format("decode {} with {}", avcodec_get_name(codec), row.name),
+                fmt::format("this FFmpeg has no {} decoder for {}", row.name, avcodec_get_name(codec)));
   }
   const AvLogCapture log;
   const auto failed = [&](int code, std::string_view what = {}) {
-    auto failure = fail_av(code, fmt::format("decode {} with {}", zc::to_string(codec), row.name), log.text());
+    auto failure = fail_codec(code, fmt::format("decode {} with {}", avcodec_get_name(codec), row.name), log.text());
     failure.error().kind = ErrorKind::Unsupported;
     failure.error().detail.insert(0, what);
     return failure;
@@ -133,18 +138,23 @@ Result<std::unique_ptr<VideoDecoder>> VideoDecoder::open(DecoderBackend backend,
   impl->context.reset(avcodec_alloc_context3(decoder));
   AVCodecContext* context = impl->context.get();
   if (context == nullptr) return failed(AVERROR(ENOMEM));
+  impl->on_device = options.on_device;
   const bool hardware = row.device != AV_HWDEVICE_TYPE_NONE;
   context->thread_count = hardware ? 1 : static_cast<int>(options.threads);
+  if (options.quiet) context->log_level_offset = AV_LOG_DEBUG - AV_LOG_ERROR;
   if (options.live) {
     context->flags |= AV_CODEC_FLAG_LOW_DELAY;
     context->thread_type = FF_THREAD_SLICE;
   }
-  context->extradata = static_cast<std::uint8_t*>(av_mallocz(options.extradata.size() + AV_INPUT_BUFFER_PADDING_SIZE));
-  if (context->extradata == nullptr) return failed(AVERROR(ENOMEM));
-  if (!options.extradata.empty()) {
-    std::memcpy(context->extradata, options.extradata.data(), options.extradata.size());
+  if (options.stream != nullptr) {
+    if (const int code = avcodec_parameters_to_context(context, options.stream); code < 0) return failed(code);
+  } else {
+    const std::span<const std::byte> headers = options.extradata;
+    context->extradata = static_cast<std::uint8_t*>(av_mallocz(headers.size() + AV_INPUT_BUFFER_PADDING_SIZE));
+    if (context->extradata == nullptr) return failed(AVERROR(ENOMEM));
+    if (!headers.empty()) std::memcpy(context->extradata, headers.data(), headers.size());
+    context->extradata_size = static_cast<int>(headers.size());
   }
-  context->extradata_size = static_cast<int>(options.extradata.size());
   if (hardware) {
     const char* name = options.device.empty() ? nullptr : options.device.c_str();
     // CUDA's primary context is the one that importers and encoders use: its pictures need not be copied for them.
@@ -156,6 +166,7 @@ Result<std::unique_ptr<VideoDecoder>> VideoDecoder::open(DecoderBackend backend,
     if (code < 0) return failed(code, "its device cannot be opened: ");
     context->opaque = &impl->choice;
     context->get_format = only_device;
+    if (options.on_device) context->extra_hw_frames = static_cast<int>(options.held);
   }
   if (const int code = avcodec_open2(context, decoder, nullptr); code < 0) return failed(code);
   return std::unique_ptr<VideoDecoder>(new VideoDecoder(std::move(impl)));
@@ -176,21 +187,38 @@ Result<void> VideoDecoder::send(const AVPacket& packet) {
   return {};
 }
 
+Result<void> VideoDecoder::send(std::span<const std::byte> bytes, std::int64_t stamp) {
+  if (!impl_->packet) impl_->packet.reset(av_packet_alloc());
+  AVPacket* packet = impl_->packet.get();
+  if (packet == nullptr) return fail_codec(AVERROR(ENOMEM), "decode");
+  av_packet_unref(packet);
+  // Copied into memory with the padding that decoders read beyond the end.
+  if (const int code = av_new_packet(packet, static_cast<int>(bytes.size())); code < 0) {
+    return fail_codec(code, "decode");
+  }
+  if (!bytes.empty()) std::memcpy(packet->data, bytes.data(), bytes.size());
+  packet->pts = stamp;
+  return send(*packet);
+}
+
 Result<void> VideoDecoder::drain() {
   const int code = avcodec_send_packet(impl_->context.get(), nullptr);
-  if (code < 0 && code != AVERROR_EOF) return fail_av(code, "decode");
+  if (code < 0 && code != AVERROR_EOF) return fail_codec(code, "decode");
   return {};
 }
 
+void VideoDecoder::flush() { avcodec_flush_buffers(impl_->context.get()); }
+
 Result<AvFramePtr> VideoDecoder::receive() {
   AvFramePtr frame(av_frame_alloc());
-  if (!frame) return fail_av(AVERROR(ENOMEM), "decode");
+  if (!frame) return fail_codec(AVERROR(ENOMEM), "decode");
   AvLogCapture log;
   const int code = avcodec_receive_frame(impl_->context.get(), frame.get());
   const bool nothing = code == AVERROR(EAGAIN) || code == AVERROR_EOF;
   if (code < 0 && !nothing) return impl_->error(code, log);
   log.pass_on();
   if (nothing) return AvFramePtr();
+  if (impl_->on_device) return frame;
   return downloaded(std::move(frame));
 }
 
