@@ -278,19 +278,18 @@ bool FileSource::deliver(Clip::Picture picture, const std::stop_token& stop) {
   const Nanoseconds time = before_ + picture.time;
   const bool first = !begin_;
   if (first) begin_ = monotonic_now() - time;
-  resume_ = picture.time + picture.length;
-  end_ = time + picture.length;
-  ++shown_in_round_;
   if (options_.unpaced) {
     pictures_.wait_until_below(kAhead, stop);
     if (stop.stop_requested()) return false;
-  } else if (!first) {
-    const Nanoseconds due = *begin_ + time;
-    if (!wait_until(due, stop)) return false;
-    if (monotonic_now() > due + kTooLate) {
-      skipped_.fetch_add(1, std::memory_order_relaxed);
-      return true;
-    }
+  } else if (!first && !wait_until(*begin_ + time, stop)) {
+    return false;  // after a rest it is the next one
+  }
+  resume_ = picture.time + picture.length;
+  end_ = time + picture.length;
+  ++shown_in_round_;
+  if (!options_.unpaced && !first && monotonic_now() > *begin_ + time + kTooLate) {
+    skipped_.fetch_add(1, std::memory_order_relaxed);
+    return true;
   }
   Frame frame;
   if (auto put = pictures_.put(std::move(picture.frame), frame); !put) {

@@ -159,7 +159,6 @@ class GpuImporter final : public Importer {
   bool configured_ = false;
   CursorPainter painter_;
   std::optional<CursorState> cursor_;
-  std::vector<Layer> layers_;
 
   std::unique_ptr<Importer> host_;  ///< null until needed since configure()
   bool host_current_ = false;       ///< it has seen every picture so far

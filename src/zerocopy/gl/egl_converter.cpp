@@ -18,7 +18,7 @@ namespace {
 /// A GPU that takes longer than this for one frame has hung or is given to somebody else; a software renderer shares
 /// processors with others.
 Nanoseconds patience(const GlDevice& device) {
-  return device.gpu().software ? std::chrono::seconds(60) : std::chrono::seconds(1);
+  return device.gpu().software ? std::chrono::seconds(120) : std::chrono::seconds(1);
 }
 
 class EglConverter final : public Converter {

@@ -133,7 +133,7 @@ class VulkanDevice {
   /// A frame that takes longer than this has hung the GPU, or it is given to somebody else. A software renderer
   /// compiles when it first runs, on processors that others want too.
   [[nodiscard]] Nanoseconds patience() const {
-    return gpu_.type == VK_PHYSICAL_DEVICE_TYPE_CPU ? std::chrono::seconds(60) : std::chrono::seconds(1);
+    return gpu_.type == VK_PHYSICAL_DEVICE_TYPE_CPU ? std::chrono::seconds(120) : std::chrono::seconds(1);
   }
 
   /// Index of a memory type among `allowed` (bits) with all of `flags`; nullopt when there is none.
