@@ -6,8 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <filesystem>
-#include <system_error>
 
 namespace zc {
 namespace {
@@ -82,18 +80,6 @@ std::string text_of(const FileSpec& spec) {
   if (spec.start > Nanoseconds{}) text += ",start=" + time_text(spec.start);
   if (spec.decoder) text += fmt::format(",decoder={}", to_string(*spec.decoder));
   return text;
-}
-
-std::string absolute_source(std::string_view text) {
-  std::string_view rest = text;
-  if (take_word(rest, ':') != "file") return std::string(text);
-  auto spec = parse_file(rest);
-  if (!spec || spec->path.starts_with('/')) return std::string(text);
-  std::error_code unknown;
-  const auto path = std::filesystem::absolute(spec->path, unknown);
-  if (unknown) return std::string(text);
-  spec->path = path.lexically_normal().string();
-  return text_of(*spec);
 }
 
 }  // namespace zc

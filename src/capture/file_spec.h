@@ -24,8 +24,5 @@ inline constexpr std::string_view kFileForm = "file:PATH[,loop][,start=1:30][,de
 /// What follows `file:`. Invalid: names the wrong part. Options are the last words; a comma elsewhere is the path's.
 [[nodiscard]] Result<FileSpec> parse_file(std::string_view rest);
 [[nodiscard]] std::string text_of(const FileSpec& spec);
-/// A source's text for a process that has another working folder: the path of `file:` becomes absolute, any other text
-/// stays as it is.
-[[nodiscard]] std::string absolute_source(std::string_view text);
 
 }  // namespace zc

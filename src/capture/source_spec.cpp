@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
+#include <system_error>
 
 namespace zc {
 namespace {
@@ -274,6 +276,24 @@ std::string_view to_string(PortalType type) {
 
 std::string to_string(const SourceSpec& spec) {
   return std::visit([](const auto& one) { return text_of(one); }, spec);
+}
+
+void make_absolute(SourceSpec& spec) {
+  std::string* path = nullptr;
+  if (auto* file = std::get_if<FileSpec>(&spec)) path = &file->path;
+  if (auto* image = std::get_if<ImageSpec>(&spec)) path = &image->path;
+  if (path == nullptr || path->starts_with('/')) return;
+  std::error_code unknown;
+  const auto absolute = std::filesystem::absolute(*path, unknown);
+  if (!unknown) *path = absolute.lexically_normal().string();
+}
+
+std::string absolute_source(std::string_view text) {
+  auto spec = parse_source(text);
+  if (!spec) return std::string(text);
+  SourceSpec absolute = *spec;
+  make_absolute(absolute);
+  return absolute == *spec ? std::string(text) : to_string(absolute);
 }
 
 }  // namespace zc

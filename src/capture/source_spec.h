@@ -88,4 +88,9 @@ using SourceSpec = std::variant<PortalSpec, NodeSpec, TestSpec, WaylandSpec, Cas
 /// The shortest text that parse_source() reads back as the same spec.
 [[nodiscard]] std::string to_string(const SourceSpec& spec);
 
+/// For a process that has another working folder: paths of files in it become absolute.
+void make_absolute(SourceSpec& spec);
+/// Likewise of a source's text; what is none stays as it is.
+[[nodiscard]] std::string absolute_source(std::string_view text);
+
 }  // namespace zc

@@ -1,7 +1,7 @@
 #include "cli/daemon_command_table.h"
 
 #include "base/file_names.h"
-#include "capture/file_spec.h"
+#include "capture/source_spec.h"
 #include "cli/layer_words.h"
 #include "cli/table_command.h"
 #include "settings/audio_arguments.h"

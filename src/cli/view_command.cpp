@@ -1,7 +1,7 @@
 #include "cli/view_command.h"
 
 #include "base/private_file.h"
-#include "capture/file_spec.h"
+#include "capture/source_spec.h"
 #include "cli/layer_words.h"
 #include "cli/report.h"
 #include "cli/table_command.h"

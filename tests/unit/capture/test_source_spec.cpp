@@ -197,6 +197,7 @@ TEST_CASE("times in a file") {
 TEST_CASE("a path is made absolute for another process") {
   const std::string here = std::filesystem::current_path().string();
   CHECK(absolute_source("file:clips/../a.mp4,loop") == "file:" + here + "/a.mp4,loop");
+  CHECK(absolute_source("image:logo.png") == "image:" + here + "/logo.png");
   CHECK(absolute_source("file:/a.mp4") == "file:/a.mp4");
   CHECK(absolute_source("portal:window") == "portal:window");
   CHECK(absolute_source("file:") == "file:");
