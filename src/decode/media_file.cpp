@@ -14,11 +14,25 @@ extern "C" {
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cmath>
+#include <fstream>
+#include <string_view>
 #include <utility>
 
 namespace zc {
 namespace {
+
+/// A file that takes longer to tell what it is has something in it that waits.
+constexpr Nanoseconds kOpenPatience = std::chrono::seconds(20);
+/// How an HLS playlist begins, whose demuxer would look for the pieces again and again.
+constexpr std::string_view kPlaylist = "#EXTM3U";
+
+bool is_playlist(const std::string& path) {
+  std::string begin(kPlaylist.size(), '\0');
+  std::ifstream(path, std::ios::binary).read(begin.data(), static_cast<std::streamsize>(begin.size()));
+  return begin == kPlaylist;
+}
 
 constexpr AVRational kNanosecond{1, 1'000'000'000};
 
@@ -64,6 +78,7 @@ Rational rate_of(AVFormatContext& format, AVStream& stream) {
 struct MediaFile::Impl {
   std::string name;
   std::function<bool()> stopped;
+  std::optional<Nanoseconds> open_until;  ///< set while it is opened
   InputPtr format;
   AvPacketPtr packet{av_packet_alloc()};
   AVStream* video = nullptr;  ///< owned by format
@@ -72,7 +87,8 @@ struct MediaFile::Impl {
 
   static int interrupted(void* self) {
     const auto& impl = *static_cast<Impl*>(self);
-    return impl.stopped && impl.stopped() ? 1 : 0;
+    const bool late = impl.open_until && monotonic_now() > *impl.open_until;
+    return late || (impl.stopped && impl.stopped()) ? 1 : 0;
   }
   [[nodiscard]] Result<void> open();
 };
@@ -84,6 +100,10 @@ Result<void> MediaFile::Impl::open() {
   if (S_ISDIR(facts.st_mode)) return fail(ErrorKind::Invalid, operation, "it is a folder, not a file");
   if (!S_ISREG(facts.st_mode)) return fail(ErrorKind::Invalid, operation, "it is not a regular file");
   if (facts.st_size == 0) return fail(ErrorKind::Invalid, operation, "it is empty");
+  if (is_playlist(name)) {
+    return fail(ErrorKind::Invalid, operation, "it is a playlist, which as a source has a name that ends in .m3u");
+  }
+  open_until = monotonic_now() + kOpenPatience;
   AVFormatContext* context = avformat_alloc_context();
   if (context == nullptr || packet == nullptr) return fail_codec(AVERROR(ENOMEM), operation);
   context->interrupt_callback = {&Impl::interrupted, this};
@@ -101,6 +121,7 @@ Result<void> MediaFile::Impl::open() {
   code = avformat_find_stream_info(context, nullptr);
   if (stopped && stopped()) return fail(ErrorKind::Cancelled, operation, "stopped");
   if (code < 0) return fail(ErrorKind::Invalid, operation, av_error_text(code));
+  open_until.reset();
   const int best = av_find_best_stream(context, AVMEDIA_TYPE_VIDEO, -1, -1, nullptr, 0);
   if (best < 0) return fail(ErrorKind::Invalid, operation, "it has no video");
   video = context->streams[best];

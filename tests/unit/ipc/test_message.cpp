@@ -83,7 +83,7 @@ TEST_CASE("every kind of request and event is understood again") {
   CHECK(answer.error->code == 28);
   CHECK(answer.error->message() == "write a.mkv: No space left on device");
   CHECK_FALSE(there_and_back(Reply{.id = 1, .error = {}, .text = {}}).error);
-  CHECK(there_and_back(FactsEvent{"screen", "cpu", "libx264", "h264", 1280, 720, {"mic"}}).width == 1280);
+  CHECK(there_and_back(FactsEvent{"screen", "cpu", "libx264", "h264", 1280, 720, {"mic"}, {}}).width == 1280);
   CHECK(there_and_back(ChangeEvent{ChangeEvent::What::Encoder, "a", "b", "c"}).what == ChangeEvent::What::Encoder);
   CHECK(there_and_back(SinkEvent{"udp://h:1", "gone", true}).fatal);
   CHECK(there_and_back(StallEvent{true, 5.5}).seconds == 5.5);
