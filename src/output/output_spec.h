@@ -124,8 +124,8 @@ struct OutputSpec {
 
   /// For messages: the path, "stdout", "camera:NAME" or scheme://host:port. Never holds a passphrase.
   [[nodiscard]] std::string name() const;
-  /// True for network peers, for HLS, whose players are such, and for cameras: a full queue drops to the next keyframe, a
-  /// lost peer is called again.
+  /// True for network peers, for HLS, whose players are such, and for cameras: a full queue drops to the next keyframe,
+  /// a lost peer is called again.
   [[nodiscard]] bool live() const;
   /// It takes pictures, not packets: no encoder is needed for it.
   [[nodiscard]] bool camera() const { return std::holds_alternative<CameraOutput>(target); }

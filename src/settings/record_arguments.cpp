@@ -52,9 +52,9 @@ constexpr auto kColourWords = words(kColours);
 constexpr auto kMatrixWords = words(kMatrices);
 constexpr auto kPrimariesWords = words(kPrimaries);
 constexpr auto kTransferWords = words(kTransfers);
-constexpr std::array<std::string_view, 12> kSourceWords{
-    "portal",  "portal:monitor", "portal:window", "portal:virtual", "camera", "camera:", "node:", "file:",
-    "wayland", "kwin",           "mutter",        "test"};
+constexpr std::array<std::string_view, 12> kSourceWords{"portal",  "portal:monitor", "portal:window", "portal:virtual",
+                                                        "camera",  "camera:",        "node:",         "file:",
+                                                        "wayland", "kwin",           "mutter",        "test"};
 constexpr std::array<std::string_view, 8> kSchemeWords{"srt://",   "udp://", "tcp://",  "rtmp://",
                                                        "rtmps://", "rtp://", "rtsp://", "hls://"};
 
@@ -112,7 +112,8 @@ std::vector<Row> source_rows() {
             "'mutter', followed by ':OUTPUT', ':window:ID', ':area:X,Y WxH' or ':virtual:WxH' (a new monitor), are "
             "streams of KWin's and Mutter's own. 'camera', 'camera:NAME' and 'camera:NAME@1280x720@30' are cameras, "
             "'camera:portal' one by the desktop's permission; 'file:clip.mp4' and 'file:list.m3u' play media files of "
-            "this machine, with ,loop and ,start=1:30 if wanted. 'test' is a synthetic pattern that needs neither desktop nor "
+            "this machine, with ,loop and ,start=1:30 if wanted. 'test' is a synthetic pattern that needs neither "
+            "desktop nor "
             "PipeWire, such as test:1280x720@30. 'image:FILE.png', 'text:TEXT' (with ',px=', ',color=', "
             "',background=' and ',font=') and 'clock:%H:%M' are pictures of their own, of use as layers.",
         .fallback = "portal",
