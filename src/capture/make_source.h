@@ -23,7 +23,7 @@ struct SourceOptions {
   /// Portal only: which restore token, RestoreTokens::good_slot().
   std::string restore_slot = "default";
   /// Only this part of the desktop, in its logical px.
-  std::optional<Rect> region;
+  std::optional<Rect> region = {};
   /// Media files only: pictures come as fast as they are taken, none is left out, and their times are the file's. Else
   /// they come at their times.
   bool unpaced = false;
