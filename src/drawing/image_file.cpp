@@ -120,7 +120,7 @@ void copy_palette_row(const AVFrame& frame, const std::uint8_t* in, std::byte* o
 
 void copy_bit_row(const std::uint8_t* in, std::byte* out, std::size_t width) {
   for (std::size_t x = 0; x < width; ++x, out += 4) {
-    const bool white = ((in[x / 8] >> (7 - x % 8)) & 1U) != 0;
+    const bool white = (unsigned{in[x / 8]} >> (7 - x % 8) & 1U) != 0;
     std::fill_n(out, 3, white ? std::byte{255} : std::byte{0});
     out[3] = std::byte{255};
   }
