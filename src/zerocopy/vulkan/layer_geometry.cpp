@@ -37,7 +37,7 @@ std::array<Samples, 3> samples_of(PixelFormat format) {
 }
 
 bool is_yuv(PixelFormat format) {
-  return yuv_layout(format).valid || format == PixelFormat::YUY2 || format == PixelFormat::UYVY;
+  return yuv_layout(format).valid || info(format).yuv;
 }
 
 /// What nobody said is the surface's own, where that is YUV.
@@ -102,7 +102,7 @@ Result<void> set_memory(LayerGeometry& g, const LayerPicture& picture, LayerMemo
     g.pitch.at(i) = samples.at(i).pitch;
   }
   g.offset[3] = static_cast<std::int32_t>(layout.value_shift);
-  const std::uint32_t halved = layout.valid ? format.chroma_shift_x : 1U;  // packed formats are 4:2:2
+  const std::uint32_t halved = layout.valid ? format.chroma_shift_x : 1U;  // the others are 4:2:2
   g.pitch[3] = static_cast<std::int32_t>(halved + 2U * format.chroma_shift_y);
   g.stride[3] = static_cast<std::int32_t>((picture.buffer.width + halved) >> halved) - 1;
   return {};

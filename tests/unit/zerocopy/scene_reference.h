@@ -57,6 +57,7 @@ class ReferencePicture {
       case PixelFormat::P010:
         return (component == 0 ? bits_at(0, y, 2 * x, 2) : bits_at(1, y, 4 * x + 2 * (component - 1), 2)) >> 6U;
       case PixelFormat::I420:
+      case PixelFormat::I422:
       case PixelFormat::I444: return bits_at(component, y, x, 1);
       case PixelFormat::I010:
       case PixelFormat::I410: return bits_at(component, y, 2 * x, 2);
