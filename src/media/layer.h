@@ -14,8 +14,8 @@ struct LayerPlace {
   /// px of the surface, which it may reach beyond. The picture fills it (whoever places it keeps the aspect ratio).
   Rect box;
   std::uint8_t opacity = 255;  ///< 0: not to be seen
-  /// px: of the box's rounded corners; at most half of its shorter edge counts. In a corner's square a pixel counts for
-  /// radius + 0.5 less the distance of its middle from the circle's middle, between 0 and 1.
+  /// px: of the box's rounded corners; at most half its shorter edge, in whole px. In a corner's square a pixel counts
+  /// for radius + 0.5 less the distance of its middle from the circle's middle, between 0 and 1.
   std::uint32_t radius = 0;
   bool operator==(const LayerPlace&) const = default;
 };

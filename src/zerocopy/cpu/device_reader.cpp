@@ -20,10 +20,13 @@ Result<HostImage> DeviceReader::read(const DeviceImage& image) {
   if (frame == nullptr || frame->hw_frames_ctx == nullptr) return fail(ErrorKind::Invalid, operation, "it is missing");
   if (!copy_) copy_.reset(av_frame_alloc());
   if (!copy_) return fail_errno(ENOMEM, operation);
-  if (pool_ != frame->hw_frames_ctx->data) {
+  const auto* pool = reinterpret_cast<const AVHWFramesContext*>(frame->hw_frames_ctx->data);
+  const Size size{static_cast<std::uint32_t>(pool->width), static_cast<std::uint32_t>(pool->height)};
+  if (pool_ != pool || size_ != size) {
     av_frame_unref(copy_.get());
     copy_->format = av_pixel_format(image.format);
-    pool_ = frame->hw_frames_ctx->data;
+    pool_ = pool;
+    size_ = size;
   }
   if (const int code = av_hwframe_transfer_data(copy_.get(), frame, 0); code < 0) {
     pool_ = nullptr;

@@ -15,7 +15,9 @@ class DeviceReader {
 
  private:
   AvFramePtr copy_;
-  const void* pool_ = nullptr;  ///< that the copy was made for
+  // What the copy was made for. A pool may come to lie where another one was.
+  const void* pool_ = nullptr;
+  Size size_;  ///< px, of the pool's pictures
 };
 
 }  // namespace zc

@@ -36,9 +36,7 @@ std::array<Samples, 3> samples_of(PixelFormat format) {
   return {{{0, 0, bytes}, {1, 0, bytes}, {2, 0, bytes}}};
 }
 
-bool is_yuv(PixelFormat format) {
-  return yuv_layout(format).valid || info(format).yuv;
-}
+bool is_yuv(PixelFormat format) { return yuv_layout(format).valid || info(format).yuv; }
 
 /// What nobody said is the surface's own, where that is YUV.
 ColourDescription known(ColourDescription colour, const ColourDescription& surface) {
@@ -144,9 +142,9 @@ Result<LayerGeometry> geometry(const LayerPicture& picture, const PicturePlan& p
   g.source = {origin.x, origin.y, static_cast<std::int32_t>(plan.shown.width),
               static_cast<std::int32_t>(plan.shown.height)};
   g.steps = {right.x - origin.x, right.y - origin.y, below.x - origin.x, below.y - origin.y};
-  const float half = static_cast<float>(std::min(place.box.width, place.box.height)) / 2;
+  const std::uint32_t half = std::min(place.box.width, place.box.height) / 2;
   g.look = {placed.ratio[0], placed.ratio[1], static_cast<float>(place.opacity) / 255.0F,
-            std::min(static_cast<float>(place.radius), half)};
+            static_cast<float>(std::min(place.radius, half))};
   g.kind[2] = static_cast<std::int32_t>(tone_map(picture.colour, surface.colour));
   if (auto set = set_memory(g, picture, memory, planes); !set) return std::unexpected(std::move(set.error()));
   if (place.opacity == 255 && (g.kind[1] & kAlpha) == 0) g.kind[1] |= kOpaque;

@@ -161,7 +161,7 @@ struct SceneLayer {
     return sum;
   }
   [[nodiscard]] double inside(std::int64_t x, std::int64_t y) const {
-    const double radius = std::min({static_cast<double>(place.radius), place.box.width / 2.0, place.box.height / 2.0});
+    const double radius = std::min({place.radius, place.box.width / 2, place.box.height / 2});
     const double px = static_cast<double>(x) + 0.5;
     const double py = static_cast<double>(y) + 0.5;
     const double from_x = std::min(px, place.box.width - px);
