@@ -131,7 +131,7 @@ Json node_json(const VideoNode& node, const std::vector<VideoNode>& all) {
 
 std::string source_text(const VideoNode& node, const std::vector<VideoNode>& all) {
   const auto namesakes = std::ranges::count_if(all, [&](const VideoNode& other) { return other.name == node.name; });
-  if (node.kind == VideoNode::Kind::Camera) {
+  if (node.kind == VideoNode::Kind::Camera && !node.name.empty()) {
     CameraSpec by_name;
     by_name.name = node.name;
     const SourceSpec camera = by_name;

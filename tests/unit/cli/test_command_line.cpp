@@ -326,7 +326,8 @@ TEST_CASE("wrong words get one clear line") {
   };
   const Row rows[] = {
       {{},
-       "no command: it is one of record, stream, view, snapshot, sources, encoders, zerocopy-probe, verify, remux, "
+       "no command: it is one of record, stream, camera, view, snapshot, sources, encoders, zerocopy-probe, verify, "
+       "remux, "
        "daemon, "
        "session, layer, reload, config, completion; see 'zerocast --help'"},
       {{"session"},
@@ -391,7 +392,8 @@ TEST_CASE("wrong words get one clear line") {
       {{"record", "--source", "test", "--tee", "-", "-"}, "--tee: only one output can be stdout"},
       {{"record", "--source", "test", ""},
        "output: is empty; valid: udp://HOST:PORT, tcp://HOST:PORT, srt://HOST:PORT, rtmp://HOST/APP, "
-       "rtmps://HOST/APP, rtp://HOST:PORT, rtsp://HOST/PATH, unix:///PATH, a file path or -"},
+       "rtmps://HOST/APP, rtp://HOST:PORT, rtsp://HOST/PATH, hls:///FOLDER, unix:///PATH, camera:NAME, a file path or "
+       "-"},
       {{"completion"}, "completion: SHELL is missing; see 'zerocast completion --help'"},
       {{"completion", "tcsh"}, "SHELL: 'tcsh' is not one of bash, zsh, fish"},
       {{"encoders", "--size", "1x1"}, "--size: 1x1 is outside 16x16 to 16384x16384"},
@@ -516,7 +518,9 @@ TEST_CASE("every default and choice that help promises is accepted") {
       for (const std::string_view value : values) {
         std::vector<std::string> words{std::string(command.word())};
         if (!command.group().empty()) words.insert(words.begin(), std::string(command.group()));
-        if (command.name == "record" || command.name == "stream") words.insert(words.end(), {"--source", "test"});
+        // Only a file's pictures can come without being waited for.
+        const std::string source = argument.name == "--pace" && value == "none" ? "file:clip.mp4" : "test";
+        if (command.name == "record" || command.name == "stream") words.insert(words.end(), {"--source", source});
         words.insert(words.end(), {std::string(argument.name), std::string(value)});
         if (argument.name == "--rate-control" && value != "quality") words.insert(words.end(), {"--bitrate", "2M"});
         words.insert(words.end(), positionals.begin(), positionals.end());

@@ -45,7 +45,7 @@ TEST_CASE("an empty configuration is one") {
 TEST_CASE("what is wrong in a configuration file is told with line and column") {
   CHECK_THAT(refusal("[record]\ncodec = \n"), StartsWith("zerocast.toml:2:"));
   CHECK_THAT(refusal("[record]\ncodecs = \"hevc\"\n"),
-             StartsWith("zerocast.toml:2:1: codecs") && ContainsSubstring("there are source, cursor"));
+             StartsWith("zerocast.toml:2:1: codecs") && ContainsSubstring("there are source, pace, cursor"));
   CHECK_THAT(refusal("[record]\n\n  codec = \"mp3\"\n"),
              StartsWith("zerocast.toml:3:3: codec") && ContainsSubstring("auto, h264, hevc, av1"));
   CHECK_THAT(refusal("[record]\ncodec = true\n"), StartsWith("zerocast.toml:2:1: codec"));
