@@ -55,8 +55,8 @@ PortalStep answer(std::uint32_t code) {
 }  // namespace
 
 TEST_CASE("a camera through the portal is asked for once, and gives its pictures") {
+  const auto daemon = pipewire();  // has no session bus of its own
   const auto bus = session_bus();
-  const auto daemon = pipewire();
   ProducerOptions options;
   options.name = "camera";
   options.properties["media.role"] = "Camera";
