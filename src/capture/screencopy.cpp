@@ -31,7 +31,8 @@ class Screencopy final : public OutputCapture {
 
   void capture(wl_buffer& buffer, Size /*size*/, const Damage& /*stale*/) override {
     asked_ = true;
-    // It counts damage per manager, from the first time it is asked to: the first picture does not wait for any.
+    // It counts damage per manager, from the first time it is asked to: the first picture does not wait for any. The
+    // second is asked for with all of it damaged (wlroots, screencopy_damage_create) and may be the first once more.
     if (std::exchange(begun_, true)) {
       zwlr_screencopy_frame_v1_copy_with_damage(frame_.get(), &buffer);
     } else {

@@ -6,7 +6,7 @@
 namespace zc::test {
 namespace {
 
-constexpr std::size_t kIllegibleShown = 10;
+constexpr std::size_t kShown = 10;
 
 double seconds(std::int64_t ticks) { return static_cast<double>(ticks) / static_cast<double>(kPacketClock); }
 
@@ -16,7 +16,10 @@ class MarkCounter {
   void add(const TestMark& mark, double time, FrameReport& report) {
     ++report.marked;
     if (!report.first_mark) report.first_mark = mark.frame;
-    if (report.last_mark && mark.frame == *report.last_mark) ++report.duplicates;
+    if (report.last_mark && mark.frame == *report.last_mark) {
+      ++report.duplicates;
+      if (report.repeats.size() < kShown) report.repeats.push_back(report.frames - 1);
+    }
     if (report.last_mark && mark.frame != *report.last_mark && mark.frame != *report.last_mark + 1) {
       report.jumps.push_back({time, *report.last_mark, mark.frame});
     }
@@ -63,7 +66,7 @@ Result<FrameReport> check_frames(Decoder decoder, Size painted) {
     ++report.frames;
     if (const auto mark = frame.mark(painted.empty() ? frame.size : painted)) {
       marks.add(*mark, seconds(frame.pts), report);
-    } else if (report.illegible.size() < kIllegibleShown) {
+    } else if (report.illegible.size() < kShown) {
       report.illegible.push_back(report.frames - 1);
     }
   }

@@ -22,6 +22,7 @@ struct FrameReport {
   std::vector<std::uint64_t> illegible;  ///< the first ones without, counted from 0
   std::uint64_t distinct = 0;            ///< different frame numbers among them
   std::uint64_t duplicates = 0;          ///< pictures with the frame number of the one before
+  std::vector<std::uint64_t> repeats;    ///< the first ones of them, counted from 0
   std::uint64_t out_of_order = 0;        ///< pictures with a lower frame number than one before
   /// A picture whose frame number is neither the one after the one before, nor that one.
   struct Jump {

@@ -75,6 +75,7 @@ nlohmann::json to_json(const FrameReport& r) {
       {"illegible", r.illegible},
       {"distinct_frames", r.distinct},
       {"duplicates", r.duplicates},
+      {"repeats", r.repeats},
       {"out_of_order", r.out_of_order},
       {"missing", r.missing},
       {"pts_not_rising", r.pts_not_rising},

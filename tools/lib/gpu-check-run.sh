@@ -30,7 +30,7 @@ unpack() {
 }
 
 # newer A B: version A is B or later.
-newer() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$2" ]; }
+newer() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | sed -n 1p)" = "$2" ]; }
 
 # start PROGRAM ARG...: with this machine's C library where it is new enough, since the driver's libraries were made for
 # it; else with the bundle's own, by its loader.

@@ -23,7 +23,7 @@ suite() {
   rm -f "$xml"
   logged "matrix-$name" "$@" "$binary" --reporter console --reporter "junit::out=$xml" || true
   local attributes
-  attributes=$(sed -n 's/^ *<testsuite \(.*\)>$/\1/p' "$xml" 2>/dev/null | head -n 1)
+  attributes=$(sed -n 's/^ *<testsuite \(.*\)>$/\1/p' "$xml" 2>/dev/null | sed -n 1p)
   [[ -n $attributes ]] || tail -n 20 "$log_dir/matrix-$name.log" >&2
   number() { sed -nE 's/.*\<'"$1"'="([0-9]+)".*/\1/p' <<<"$attributes" | grep . || echo "${2:-0}"; }
   jq -cn --arg name "$name" --argjson cases "$(number tests)" --argjson failed "$(number failures 1)" \

@@ -87,7 +87,7 @@ END
   display=wayland-1 source=portal
   until_true 30 test -e "$user_run/$display" || give_up "sway has no display: $(tail -n 3 "$out/sway.log")"
   sleep 1
-  sway_socket=$(find "$user_run" -maxdepth 1 -name 'sway-ipc.*.sock' | head -n 1)
+  sway_socket=$(find "$user_run" -maxdepth 1 -name 'sway-ipc.*.sock' | sed -n 1p)
 }
 sway_message() { as_user -E SWAYSOCK="$sway_socket" swaymsg -q -- "$@"; }
 
