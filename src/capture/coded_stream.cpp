@@ -2,6 +2,7 @@
 
 #include "base/foreign_memory.h"
 #include "base/log.h"
+#include "media/nal_units.h"
 
 extern "C" {
 #include <libavutil/frame.h>
@@ -21,6 +22,8 @@ constexpr std::uint32_t kSpare = 8;
 constexpr unsigned kHeld = 8;
 /// After an error a decoder is asked on; it never needs so many answers for one picture.
 constexpr int kMostErrorsInARow = 16;
+/// A camera that never begins anew is shown with its faults, rather than not at all: ten seconds at 30 Hz.
+constexpr unsigned kMostAwaited = 300;
 
 AVCodecID codec_id(CodedFormat format) { return format == CodedFormat::Mjpeg ? AV_CODEC_ID_MJPEG : AV_CODEC_ID_H264; }
 
@@ -45,9 +48,16 @@ void CodedStream::push(const Frame& frame) {
   }
   {
     const std::lock_guard lock(mutex_);
+    if (broken_ && !stands_alone(coded->bytes)) {
+      skipped_.fetch_add(1, std::memory_order_relaxed);
+      return;
+    }
     if (count_ == kWaiting) {
       skipped_.fetch_add(1, std::memory_order_relaxed);
-      if (format_ != CodedFormat::Mjpeg) return;
+      if (format_ != CodedFormat::Mjpeg) {
+        broken_ = true;
+        return;
+      }
       first_ = (first_ + 1) % kWaiting;
       --count_;
     }
@@ -56,12 +66,31 @@ void CodedStream::push(const Frame& frame) {
     slot.bytes.assign(coded->bytes.begin(), coded->bytes.end());
     if (ForeignMemory::torn_so_far() != torn) {
       corrupt_.fetch_add(1, std::memory_order_relaxed);
+      broken_ = format_ != CodedFormat::Mjpeg;
       return;
     }
+    broken_ = false;
     slot.origin = {.pts = frame.pts, .arrival = frame.arrival, .transform = frame.transform};
     ++count_;
   }
   arrived_.notify_one();
+}
+
+bool CodedStream::stands_alone(std::span<const std::byte> coded) {
+  constexpr unsigned kIdrSlice = 5;
+  constexpr unsigned kSequenceParameters = 7;  // also where an intra refresh begins (H.264 table 7-1)
+  bool found = false;
+  for_each_nal(coded, [&](std::span<const std::byte> unit) {
+    const auto head = std::to_integer<unsigned>(unit.front());
+    found = (head & 31U) == kIdrSlice || (head & 31U) == kSequenceParameters;
+    return found || is_slice(true, head);
+  });
+  if (!found && awaited_ < kMostAwaited) {
+    ++awaited_;
+    return false;
+  }
+  awaited_ = 0;
+  return true;
 }
 
 SourceStats CodedStream::stats() const {
@@ -147,6 +176,7 @@ void CodedStream::receive() {
 }
 
 void CodedStream::note_damage(const Error& error) {
+  if (format_ == CodedFormat::H264) broken_ = true;
   if (corrupt_.fetch_add(1, std::memory_order_relaxed) == 0) {
     logger("capture").warn("a {} picture of the camera cannot be decoded: {}", name(format_), error.message());
   }

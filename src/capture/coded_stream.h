@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <stop_token>
 #include <thread>
 #include <vector>
@@ -32,7 +33,7 @@ class CodedStream {
 
   [[nodiscard]] CodedFormat format() const { return format_; }
   /// Copies the bytes and returns. A frame of this format. One thread at a time; when decoding does not keep up, the
-  /// oldest waiting JPEG is left out, or of H.264 the newest picture.
+  /// oldest waiting JPEG is left out, or of H.264 the newest picture and all that are made of it.
   void push(const Frame& frame);
   /// Pictures so far that were left out, that could not be decoded, and that were delivered.
   [[nodiscard]] SourceStats stats() const;
@@ -58,12 +59,17 @@ class CodedStream {
   [[nodiscard]] bool open_next();
   void receive();
   void note_damage(const Error& error);
+  /// Whether it shows what it is to show although one before it is missing.
+  [[nodiscard]] bool stands_alone(std::span<const std::byte> coded);
 
   const CodedFormat format_;
   const std::function<void(Frame)> deliver_;
   std::atomic<std::uint64_t> delivered_ = 0;
   std::atomic<std::uint64_t> skipped_ = 0;
   std::atomic<std::uint64_t> corrupt_ = 0;
+  std::atomic<bool> broken_ = false;  ///< of H.264: a picture is missing that others are made of
+
+  unsigned awaited_ = 0;  ///< pictures left out since, by who pushes
 
   std::mutex mutex_;  ///< the ring
   std::condition_variable_any arrived_;

@@ -1,6 +1,6 @@
 #include "encode/parameter_sets.h"
 
-#include "encode/nal_units.h"
+#include "media/nal_units.h"
 
 namespace zc {
 namespace {

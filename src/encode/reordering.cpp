@@ -1,7 +1,7 @@
 #include "encode/reordering.h"
 
 #include "encode/levels.h"
-#include "encode/nal_units.h"
+#include "media/nal_units.h"
 
 #include <algorithm>
 #include <array>

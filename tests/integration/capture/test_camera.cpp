@@ -5,7 +5,9 @@
 #include <atomic>
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
+#include <chrono>
 #include <cstdlib>
+#include <thread>
 
 #include "capture/camera_source.h"
 #include "capture/make_source.h"
@@ -135,6 +137,27 @@ TEST_CASE("a damaged JPEG costs itself") {
   for (const std::uint32_t bad : options.damaged)
     CHECK(std::ranges::find(pictures.numbers, bad) == pictures.numbers.end());
   CHECK(stats.corrupt >= 1);
+}
+
+TEST_CASE("of H.264 that could not all be decoded, or is damaged, what is shown is right") {
+  const auto daemon = pipewire();
+  const bool slow = GENERATE(true, false);
+  ProducerOptions options = coded_camera(SPA_MEDIA_SUBTYPE_h264);
+  if (!slow) options.damaged = {13};
+  const auto camera = produce(options);
+  Pictures pictures;
+  RecordingListener listener([&](Frame& frame) {
+    pictures(frame);
+    if (slow && pictures.numbers.size() == 3) std::this_thread::sleep_for(std::chrono::milliseconds(400));
+  });
+  const auto source = make_camera_source({});
+  REQUIRE(source->start(offer_all(), listener));
+  REQUIRE(listener.wait([&] { return !pictures.numbers.empty() && pictures.numbers.back() >= 35; }));
+  const SourceStats stats = source->stats();
+  source->stop();
+  CHECK(pictures.without == 0);
+  CHECK(rising(pictures.numbers));
+  CHECK((slow ? stats.skipped : stats.corrupt) >= 1);
 }
 
 TEST_CASE("of a USB camera's modes the best is taken, or the one that was asked for") {
