@@ -204,11 +204,12 @@ std::unique_ptr<Source> make_clock_source(ClockSpec spec) {
         auto painter = TextPainter::open(spec.style);
         if (!painter) return std::unexpected(std::move(painter.error()));
         auto shared = std::make_shared<TextPainter>(std::move(*painter));
-        return [shared, format = spec.format, before = std::string()]() mutable -> Result<std::optional<DrawnPicture>> {
+        using Text = std::optional<std::string>;
+        return [shared, format = spec.format, before = Text()]() mutable -> Result<std::optional<DrawnPicture>> {
           std::string now = time_text(format);
           if (now == before) return std::nullopt;
           before = std::move(now);
-          return shared->draw(with_lines(before));
+          return shared->draw(with_lines(*before));
         };
       }});
 }

@@ -109,3 +109,13 @@ TEST_CASE("a clock gives a picture whenever what it says has changed") {
   source->stop();
   CHECK(source->info().rate.value() == 1);
 }
+
+TEST_CASE("a clock that says nothing is a picture all the same") {
+  Pictures pictures;
+  const auto source = source_of("clock:%");  // %p is empty in many languages
+  FormatOffer offer;
+  offer.formats = {{PixelFormat::RGBA, {}}};
+  if (const auto started = source->start(offer, pictures); !started) SKIP(started.error().message());
+  CHECK_FALSE(pictures.wait_for(1).second.empty());
+  source->stop();
+}
