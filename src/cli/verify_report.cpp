@@ -18,34 +18,6 @@ using verify::Fault;
 using verify::OrderReport;
 using verify::VerifyReport;
 
-std::string_view word(ColourMatrix matrix) {
-  switch (matrix) {
-    case ColourMatrix::BT601: return "bt601";
-    case ColourMatrix::BT709: return "bt709";
-    case ColourMatrix::BT2020: return "bt2020";
-    case ColourMatrix::Rgb: return "rgb";
-    case ColourMatrix::Unknown: break;
-  }
-  return "unknown";
-}
-std::string_view word(ColourRange range) {
-  switch (range) {
-    case ColourRange::Limited: return "limited";
-    case ColourRange::Full: return "full";
-    case ColourRange::Unknown: break;
-  }
-  return "unknown";
-}
-std::string_view word(ColourPrimaries primaries) {
-  switch (primaries) {
-    case ColourPrimaries::BT601: return "bt601";
-    case ColourPrimaries::BT709: return "bt709";
-    case ColourPrimaries::BT2020: return "bt2020";
-    case ColourPrimaries::Unknown: break;
-  }
-  return "unknown";
-}
-
 double seconds(std::int64_t ticks) { return static_cast<double>(ticks) / static_cast<double>(kPacketClock); }
 double milliseconds(Nanoseconds time) { return static_cast<double>(time.count()) / 1e6; }
 double rounded(double value, double digits = 1000) { return std::round(value * digits) / digits; }
@@ -229,8 +201,8 @@ std::string verify_text(const VerifyReport& report) {
                                        level_text(report.codec, report.level), report.size.width, report.size.height,
                                        report.pixel_format, order_text(report), container_title(report.container)));
     for (const Size size : report.sizes) text += line("", fmt::format("also {}x{}", size.width, size.height));
-    text += line("colour", fmt::format("matrix {}, range {}, primaries {}, transfer {}{}", word(report.colour.matrix),
-                                       word(report.colour.range), word(report.colour.primaries),
+    text += line("colour", fmt::format("matrix {}, range {}, primaries {}, transfer {}{}", name(report.colour.matrix),
+                                       name(report.colour.range), name(report.colour.primaries),
                                        to_string(report.colour.transfer),
                                        report.colour_changes ? "; it changes on the way" : ""));
     text += hdr_text(report.hdr);
@@ -274,9 +246,9 @@ std::string verify_json(const VerifyReport& report) {
       {"pixel_format", report.pixel_format},
       {"bit_depth", report.bit_depth},
       {"colour",
-       {{"matrix", word(report.colour.matrix)},
-        {"range", word(report.colour.range)},
-        {"primaries", word(report.colour.primaries)},
+       {{"matrix", name(report.colour.matrix)},
+        {"range", name(report.colour.range)},
+        {"primaries", name(report.colour.primaries)},
         {"transfer", to_string(report.colour.transfer)},
         {"changes", report.colour_changes}}},
       {"hdr", hdr_json(report.hdr)},

@@ -11,6 +11,49 @@ enum class ColourRange : std::uint8_t { Unknown, Limited, Full };
 enum class ColourPrimaries : std::uint8_t { Unknown, BT601, BT709, BT2020 };
 enum class TransferFunction : std::uint8_t { Unknown, BT709, SRGB, BT2020_10, PQ, HLG };
 
+/// In reports, "unknown" among them.
+[[nodiscard]] constexpr std::string_view name(ColourMatrix matrix) {
+  switch (matrix) {
+    case ColourMatrix::BT601: return "bt601";
+    case ColourMatrix::BT709: return "bt709";
+    case ColourMatrix::BT2020: return "bt2020";
+    case ColourMatrix::Rgb: return "rgb";
+    case ColourMatrix::Unknown: break;
+  }
+  return "unknown";
+}
+
+[[nodiscard]] constexpr std::string_view name(ColourRange range) {
+  switch (range) {
+    case ColourRange::Limited: return "limited";
+    case ColourRange::Full: return "full";
+    case ColourRange::Unknown: break;
+  }
+  return "unknown";
+}
+
+[[nodiscard]] constexpr std::string_view name(ColourPrimaries primaries) {
+  switch (primaries) {
+    case ColourPrimaries::BT601: return "bt601";
+    case ColourPrimaries::BT709: return "bt709";
+    case ColourPrimaries::BT2020: return "bt2020";
+    case ColourPrimaries::Unknown: break;
+  }
+  return "unknown";
+}
+
+[[nodiscard]] constexpr std::string_view name(TransferFunction transfer) {
+  switch (transfer) {
+    case TransferFunction::BT709: return "bt709";
+    case TransferFunction::SRGB: return "srgb";
+    case TransferFunction::BT2020_10: return "bt2020-10";
+    case TransferFunction::PQ: return "pq";
+    case TransferFunction::HLG: return "hlg";
+    case TransferFunction::Unknown: break;
+  }
+  return "unknown";
+}
+
 /// What the numbers in a picture mean. `Unknown` = the producer did not say.
 struct ColourDescription {
   ColourMatrix matrix = ColourMatrix::Unknown;

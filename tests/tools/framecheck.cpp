@@ -17,48 +17,6 @@ extern "C" {
 namespace zc::test {
 namespace {
 
-std::string_view word(ColourMatrix matrix) {
-  switch (matrix) {
-    case ColourMatrix::BT601: return "bt601";
-    case ColourMatrix::BT709: return "bt709";
-    case ColourMatrix::BT2020: return "bt2020";
-    case ColourMatrix::Rgb: return "rgb";
-    case ColourMatrix::Unknown: break;
-  }
-  return "unknown";
-}
-
-std::string_view word(ColourRange range) {
-  switch (range) {
-    case ColourRange::Limited: return "limited";
-    case ColourRange::Full: return "full";
-    case ColourRange::Unknown: break;
-  }
-  return "unknown";
-}
-
-std::string_view word(ColourPrimaries primaries) {
-  switch (primaries) {
-    case ColourPrimaries::BT601: return "bt601";
-    case ColourPrimaries::BT709: return "bt709";
-    case ColourPrimaries::BT2020: return "bt2020";
-    case ColourPrimaries::Unknown: break;
-  }
-  return "unknown";
-}
-
-std::string_view word(TransferFunction transfer) {
-  switch (transfer) {
-    case TransferFunction::BT709: return "bt709";
-    case TransferFunction::SRGB: return "srgb";
-    case TransferFunction::BT2020_10: return "bt2020-10";
-    case TransferFunction::PQ: return "pq";
-    case TransferFunction::HLG: return "hlg";
-    case TransferFunction::Unknown: break;
-  }
-  return "unknown";
-}
-
 nlohmann::json to_json(const FrameReport& r) {
   nlohmann::json json{
       {"container", r.media.container},
@@ -85,10 +43,10 @@ nlohmann::json to_json(const FrameReport& r) {
       {"max_keyframe_gap", r.max_keyframe_gap_seconds},
       {"fps", r.fps},
       {"colour",
-       {{"matrix", word(r.colour.matrix)},
-        {"range", word(r.colour.range)},
-        {"primaries", word(r.colour.primaries)},
-        {"transfer", word(r.colour.transfer)}}},
+       {{"matrix", name(r.colour.matrix)},
+        {"range", name(r.colour.range)},
+        {"primaries", name(r.colour.primaries)},
+        {"transfer", name(r.colour.transfer)}}},
   };
   if (r.first_mark) json["first_mark"] = *r.first_mark;
   if (r.last_mark) json["last_mark"] = *r.last_mark;
@@ -98,8 +56,8 @@ nlohmann::json to_json(const FrameReport& r) {
 void print(const FrameReport& r) {
   fmt::print("picture    {} {}x{} {} bit in {}\n", r.media.codec, r.media.size.width, r.media.size.height, r.bit_depth,
              r.media.container);
-  fmt::print("colour     matrix {}, range {}, primaries {}, transfer {}\n", word(r.colour.matrix), word(r.colour.range),
-             word(r.colour.primaries), word(r.colour.transfer));
+  fmt::print("colour     matrix {}, range {}, primaries {}, transfer {}\n", name(r.colour.matrix), name(r.colour.range),
+             name(r.colour.primaries), name(r.colour.transfer));
   fmt::print("frames     {} ({} keyframes), {} decode errors\n", r.frames, r.keyframes, r.decode_errors);
   fmt::print("times      {:.3f} s to {:.3f} s, {:.2f} fps, longest gap {:.1f} ms, {} not rising\n", r.first_seconds,
              r.last_seconds, r.fps, r.max_gap_seconds * 1000, r.pts_not_rising);
