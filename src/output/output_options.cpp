@@ -263,7 +263,7 @@ std::string option_names(std::span<const Option<Output>> table) {
 /// "a=1&b=2" into `output`. Each option at most once; values are never repeated in messages.
 template <class Output>
 Result<void> apply_table(Output& output, std::string_view where, std::string_view query,
-                           std::span<const Option<Output>> table) {
+                         std::span<const Option<Output>> table) {
   std::size_t seen = 0;  // one bit per table row
   while (!query.empty()) {
     const std::size_t ampersand = query.find('&');

@@ -75,8 +75,7 @@ Result<OutputSpec> parse_rtmp(std::string_view scheme, std::string_view rest, st
   output.endpoint = std::move(*endpoint);
   output.app = app;
   output.url = fmt::format("{}://{}", scheme, rest);
-  if (auto ok = apply_options(output, output.url, query); !ok)
-    return std::unexpected(ok.error());
+  if (auto ok = apply_options(output, output.url, query); !ok) return std::unexpected(ok.error());
   if (auto ok = require_host(output.endpoint, output.url, false); !ok) return std::unexpected(ok.error());
   if (output.key.empty()) {
     return invalid(output.url, "the stream's key is missing: key-file=PATH, key-env=NAME or key=TEXT");

@@ -22,7 +22,6 @@ constexpr std::string_view kOutput = "Output";
 constexpr std::array<std::string_view, 8> kSchemeWords{"srt://",   "udp://", "tcp://",  "rtmp://",
                                                        "rtmps://", "rtp://", "rtsp://", "hls://"};
 
-
 using Row = ArgumentRow<RecordWords>;
 using Words = RecordWords;
 using Text = std::string_view;
