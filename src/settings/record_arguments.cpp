@@ -48,9 +48,9 @@ constexpr auto kColourWords = words(kColours);
 constexpr auto kMatrixWords = words(kMatrices);
 constexpr auto kPrimariesWords = words(kPrimaries);
 constexpr auto kTransferWords = words(kTransfers);
-constexpr std::array<std::string_view, 12> kSourceWords{"portal",  "portal:monitor", "portal:window", "portal:virtual",
-                                                        "camera",  "camera:",        "node:",         "file:",
-                                                        "wayland", "kwin",           "mutter",        "test"};
+constexpr std::array<std::string_view, 13> kSourceWords{
+    "portal", "portal:monitor", "portal:window", "portal:virtual", "portal:multiple", "camera", "camera:",
+    "node:",  "file:",          "wayland",       "kwin",           "mutter",          "test"};
 constexpr std::string_view kSource = "Source";
 constexpr std::string_view kPicture = "Picture";
 constexpr std::string_view kReport = "Report";
@@ -80,7 +80,8 @@ std::vector<Row> source_rows() {
         .group = kSource,
         .help =
             "What to capture: 'portal' asks the desktop and may be narrowed to portal:monitor, portal:window or "
-            "portal:virtual; 'node:NAME', 'node:ID' and 'node:serial=N' are PipeWire video nodes as 'zerocast "
+            "portal:virtual, or with 'portal:multiple' or 'portal:window,multiple' be several of them side by side; "
+            "'node:NAME', 'node:ID' and 'node:serial=N' are PipeWire video nodes as 'zerocast "
             "sources' lists them. Without a dialog, where the compositor allows it: 'wayland', 'wayland:OUTPUT' and "
             "'wayland:window:IDENTIFIER' are copied by the compositor itself (sway, cosmic and others); 'kwin' and "
             "'mutter', followed by ':OUTPUT', ':window:ID', ':area:X,Y WxH' or ':virtual:WxH' (a new monitor), are "
