@@ -363,8 +363,8 @@ void JoinedSource::clear(Part& part, const Error& error) {
   part.picture.blacken();
   const auto shown = std::ranges::find(shown_, &part);
   if (!desktop_ || stale_ || shown == shown_.end()) return;
-  desktop_->show(static_cast<std::size_t>(shown - shown_.begin()), part.picture.image(format_), {}, part.picture.transform(),
-                 Damage::all());
+  desktop_->show(static_cast<std::size_t>(shown - shown_.begin()), part.picture.image(format_), {},
+                 part.picture.transform(), Damage::all());
 }
 
 /// What all of them are in together, told when it changes.
@@ -373,7 +373,8 @@ void JoinedSource::report(std::optional<Error> error) {
   {
     const std::lock_guard lock(mutex_);
     for (const SourceState one : {SourceState::Connecting, SourceState::Paused, SourceState::Streaming}) {
-      if (std::ranges::any_of(parts_, [&](const auto& part) { return !part->ended && part->state == one; })) state = one;
+      if (std::ranges::any_of(parts_, [&](const auto& part) { return !part->ended && part->state == one; }))
+        state = one;
     }
   }
   if (state == reported_ || (state == SourceState::Ended && !error)) return;
@@ -414,8 +415,8 @@ bool JoinedSource::lay_out() {
       return static_cast<std::uint32_t>(std::max<long>(1, std::lround(px / scale)));
     };
     const Size size = part->picture.size();
-    places.push_back({whole.x + static_cast<std::int32_t>(whole.width), whole.y, logical(size.width),
-                      logical(size.height)});
+    places.push_back(
+        {whole.x + static_cast<std::int32_t>(whole.width), whole.y, logical(size.width), logical(size.height)});
     include(places.back());
   }
 

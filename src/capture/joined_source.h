@@ -30,8 +30,8 @@ struct JoinedOptions {
 /// nothing by then is black, or beside the others not there, until it does. No more pictures come than the fastest part
 /// gives. The pointer is what the parts draw themselves.
 ///
-/// start() fails as the first of its parts that does. Later a part that ends leaves its place black, which the log says;
-/// the whole ends with the last one, as that did.
+/// start() fails as the first of its parts that does. Later a part that ends leaves its place black, which the log
+/// says; the whole ends with the last one, as that did.
 [[nodiscard]] std::unique_ptr<Source> make_joined_source(std::vector<JoinedPart> parts, JoinedOptions options);
 
 }  // namespace zc

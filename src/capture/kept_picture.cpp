@@ -37,7 +37,8 @@ Damage KeptPicture::keep(const Frame& frame) {
   const auto copy = [&](const Rect& from) {
     for (std::uint32_t row = 0; row < from.height; ++row) {
       const auto y = static_cast<std::size_t>(from.y) + row;
-      const auto to = (y - static_cast<std::size_t>(visible.y)) * size_.width + static_cast<std::size_t>(from.x - visible.x);
+      const auto to =
+          (y - static_cast<std::size_t>(visible.y)) * size_.width + static_cast<std::size_t>(from.x - visible.x);
       std::memcpy(pixels_.get() + to * kPixel,
                   plane.data + y * plane.stride_bytes + static_cast<std::size_t>(from.x) * kPixel,
                   std::size_t{from.width} * kPixel);

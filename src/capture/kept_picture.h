@@ -8,7 +8,8 @@
 namespace zc {
 
 /// The newest picture of a source in memory of our own, for whoever reads it later than its producer can spare its
-/// buffer. RGB of four bytes a pixel. One thread; images that were handed out see what is kept later, if it is as large.
+/// buffer. RGB of four bytes a pixel. One thread; images that were handed out see what is kept later, if it is as
+/// large.
 class KeptPicture {
  public:
   KeptPicture() = default;
@@ -21,9 +22,7 @@ class KeptPicture {
 
   [[nodiscard]] bool empty() const { return size_.empty(); }
   /// As it is seen, px.
-  [[nodiscard]] Size size() const {
-    return swaps_axes(transform_) ? Size{size_.height, size_.width} : size_;
-  }
+  [[nodiscard]] Size size() const { return swaps_axes(transform_) ? Size{size_.height, size_.width} : size_; }
   [[nodiscard]] Transform transform() const { return transform_; }
   /// Named as a picture of that format, which has its colours in the same bytes.
   [[nodiscard]] HostImage image(PixelFormat format) const;

@@ -93,7 +93,8 @@ std::vector<Row> source_rows() {
             "',background=' and ',font=') and 'clock:%H:%M' are pictures of their own, of use as layers.",
         .fallback = "portal",
         .suggestions = kSourceWords,
-        .alias = "-s"},
+        .alias = "-s",
+        .once = "several monitors or windows are 'portal:multiple', or a --region; others lie above it by --layer"},
        [](Words& w, Text, Text text) -> Result<void> {
          w.source = text;
          return {};

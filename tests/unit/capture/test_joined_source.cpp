@@ -121,7 +121,8 @@ struct Seen {
   [[nodiscard]] bool filled(const Rect& rect, std::uint32_t colour) const {
     for (std::uint32_t y = 0; y < rect.height; ++y) {
       for (std::uint32_t x = 0; x < rect.width; ++x) {
-        const std::size_t at = (static_cast<std::size_t>(rect.y) + y) * size.width + static_cast<std::size_t>(rect.x) + x;
+        const std::size_t at =
+            (static_cast<std::size_t>(rect.y) + y) * size.width + static_cast<std::size_t>(rect.x) + x;
         if (at >= pixels.size() || pixels[at] != colour) return false;
       }
     }
