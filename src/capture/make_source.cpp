@@ -74,8 +74,14 @@ Result<std::unique_ptr<Source>> make(const PortalSpec& spec, const SourceOptions
     return fail(ErrorKind::Invalid, "choose a restore token",
                 fmt::format("'{}' is not a name of 1 to 64 characters A-Z a-z 0-9 . _ -", options.restore_slot));
   }
+  if (spec.multiple && options.cursor == CursorMode::Metadata) {
+    return fail(ErrorKind::Invalid, "--cursor metadata",
+                "where several pictures become one, the desktop draws the pointer or leaves it out; choose embedded or "
+                "hidden");
+  }
   PortalSourceOptions portal;
   portal.type = spec.type;
+  portal.multiple = spec.multiple;
   portal.cursor = options.cursor;
   portal.persist = options.persist;
   portal.slot = options.restore_slot;

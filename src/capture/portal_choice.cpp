@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <string_view>
@@ -126,6 +127,19 @@ RestoreVerdict judge_restored(const StreamIdentity& remembered, const StreamIden
   return type_now == kMonitor ? RestoreVerdict::Other : RestoreVerdict::Unknown;
 }
 
+RestoreVerdict judge_restored(std::vector<StreamIdentity> remembered, const std::vector<StreamIdentity>& now,
+                              std::uint32_t asked_types) {
+  if (remembered.size() != now.size()) return RestoreVerdict::Other;
+  RestoreVerdict worst = RestoreVerdict::Same;
+  for (const StreamIdentity& one : now) {
+    const auto verdict = [&](const StreamIdentity& before) { return judge_restored(before, one, asked_types); };
+    const auto nearest = std::ranges::min_element(remembered, {}, verdict);
+    worst = std::max(worst, verdict(*nearest));
+    remembered.erase(nearest);
+  }
+  return worst;
+}
+
 std::string describe(const StreamIdentity& identity, std::uint32_t asked_types) {
   const std::uint32_t type = certain_type(identity, asked_types);
   std::string text = type == kVirtual ? "virtual monitor" : type == 0 ? "screen or window" : type_names(type);
@@ -137,6 +151,19 @@ std::string describe(const StreamIdentity& identity, std::uint32_t asked_types) 
     text += fmt::format("{}at {},{}", identity.size ? " " : "", identity.position->x, identity.position->y);
   }
   return text + ')';
+}
+
+std::string describe(const std::vector<StreamIdentity>& identities, std::uint32_t asked_types) {
+  std::string text;
+  for (const StreamIdentity& identity : identities) {
+    text += fmt::format("{}{}", text.empty() ? "" : " and ", describe(identity, asked_types));
+  }
+  return text;
+}
+
+std::optional<Rect> place_of(const StreamIdentity& identity, std::uint32_t asked_types) {
+  if (!identity.position || !identity.size || certain_type(identity, asked_types) == kWindow) return std::nullopt;
+  return Rect{identity.position->x, identity.position->y, identity.size->width, identity.size->height};
 }
 
 }  // namespace zc

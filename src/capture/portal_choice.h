@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace zc {
 
@@ -43,8 +44,8 @@ enum class Persist : std::uint8_t {
 enum class RestoreVerdict : std::uint8_t {
   Same,     ///< nothing we know says otherwise
   Resized,  ///< the same place, another size: a monitor in another mode
-  Other,    ///< something else than was remembered
   Unknown,  ///< nothing to compare
+  Other,    ///< something else than was remembered
 };
 
 /// Compares what came back with what was remembered. `asked_types` is the mask that was asked for: a source_type
@@ -52,7 +53,17 @@ enum class RestoreVerdict : std::uint8_t {
 [[nodiscard]] RestoreVerdict judge_restored(const StreamIdentity& remembered, const StreamIdentity& now,
                                             std::uint32_t asked_types);
 
+/// Of several, in whichever order they came: the worst of them, each beside the one that it is most like. Other: they
+/// are not as many.
+[[nodiscard]] RestoreVerdict judge_restored(std::vector<StreamIdentity> remembered,
+                                            const std::vector<StreamIdentity>& now, std::uint32_t asked_types);
+
 /// For a person: "monitor (2560x1440 at 0,0)". The type is named when it is known for sure.
 [[nodiscard]] std::string describe(const StreamIdentity& identity, std::uint32_t asked_types);
+/// Of several: "monitor ... and window ...".
+[[nodiscard]] std::string describe(const std::vector<StreamIdentity>& identities, std::uint32_t asked_types);
+
+/// Where it is on the desktop, logical px; nullopt: it is nowhere, or nobody says it.
+[[nodiscard]] std::optional<Rect> place_of(const StreamIdentity& identity, std::uint32_t asked_types);
 
 }  // namespace zc

@@ -91,7 +91,7 @@ struct PortalSession::Impl {
   [[nodiscard]] Result<void> select_sources(const PortalWish& wish, const PortalAbilities& abilities,
                                             const std::stop_token& stop);
   [[nodiscard]] Result<void> start(const PortalWish& wish, const std::stop_token& stop);
-  [[nodiscard]] Result<void> open_remote(const PortalWish& wish, const std::stop_token& stop);
+  [[nodiscard]] Result<void> open_remotes(const PortalWish& wish, const std::stop_token& stop);
   [[nodiscard]] Result<PortalResults> perform(const PortalCall& call, const std::stop_token& stop) {
     return requests->perform(call, stop, [this] { return interruption(); });
   }
@@ -152,7 +152,7 @@ Result<void> PortalSession::Impl::select_sources(const PortalWish& wish, const P
   const auto types = choose_source_types(wish.type, abilities);
   if (!types) return std::unexpected(types.error());
   grant.asked_types = *types;
-  PortalOptions options{{"types", *types}, {"multiple", false}};
+  PortalOptions options{{"types", *types}, {"multiple", wish.multiple}};
   grant.cursor = choose_cursor_mode(wish.cursor, abilities);
   if (grant.cursor) options.emplace_back("cursor_mode", cursor_bit(*grant.cursor));
   if (grant.cursor && grant.cursor != wish.cursor) {
@@ -192,22 +192,25 @@ Result<void> PortalSession::Impl::start(const PortalWish& wish, const std::stop_
   if (results->streams.empty()) {
     return fail(ErrorKind::Internal, kOperation, "the desktop granted the capture but named no stream");
   }
-  if (results->streams.size() > 1) {
+  if (results->streams.size() > 1 && !wish.multiple) {
     log().warn("the desktop portal gave {} streams although one was asked for; the first is captured",
                results->streams.size());
+    results->streams.resize(1);
   }
-  PortalStream& stream = results->streams.front();
-  grant.node = stream.node;
-  grant.serial = stream.serial;
-  grant.identity = std::move(stream.identity);
+  for (PortalStream& stream : results->streams) {
+    grant.streams.push_back(
+        {.remote = {}, .node = stream.node, .serial = stream.serial, .identity = std::move(stream.identity)});
+  }
   grant.restore_token = std::move(results->restore_token);
   return {};
 }
 
-Result<void> PortalSession::Impl::open_remote(const PortalWish& wish, const std::stop_token& stop) {
-  auto remote = open_portal_remote(*bus, owner, kScreenCastInterface, session, wish.answer_within, stop);
-  if (!remote) return std::unexpected(std::move(remote.error()));
-  grant.remote = std::move(*remote);
+Result<void> PortalSession::Impl::open_remotes(const PortalWish& wish, const std::stop_token& stop) {
+  for (GrantedStream& stream : grant.streams) {
+    auto remote = open_portal_remote(*bus, owner, kScreenCastInterface, session, wish.answer_within, stop);
+    if (!remote) return std::unexpected(std::move(remote.error()));
+    stream.remote = std::move(*remote);
+  }
   return {};
 }
 
@@ -233,7 +236,7 @@ Result<std::unique_ptr<PortalSession>> PortalSession::open(const PortalWish& wis
   if (auto done = impl->create_session(wish, stop); !done) return std::unexpected(done.error());
   if (auto done = impl->select_sources(wish, *abilities, stop); !done) return std::unexpected(done.error());
   if (auto done = impl->start(wish, stop); !done) return std::unexpected(done.error());
-  if (auto done = impl->open_remote(wish, stop); !done) return std::unexpected(done.error());
+  if (auto done = impl->open_remotes(wish, stop); !done) return std::unexpected(done.error());
   return std::unique_ptr<PortalSession>(new PortalSession(std::move(impl)));
 }
 

@@ -14,11 +14,13 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 namespace zc {
 
 struct PortalWish {
   PortalType type = PortalType::Any;
+  bool multiple = false;  ///< the user may choose several
   CursorMode cursor = CursorMode::Embedded;
   Persist persist = Persist::Never;
   /// Of an earlier grant; empty: ask the user.
@@ -27,16 +29,20 @@ struct PortalWish {
   Nanoseconds answer_within = std::chrono::seconds(30);
 };
 
-/// What the user allowed.
-struct PortalGrant {
-  UniqueFd remote;                      ///< a PipeWire connection that sees this stream only
+struct GrantedStream {
+  UniqueFd remote;                      ///< a PipeWire connection that sees the grant's streams only
   std::uint32_t node = 0;               ///< PipeWire id of the stream
   std::optional<std::uint64_t> serial;  ///< its object.serial, from portals that tell
   StreamIdentity identity;
-  std::uint32_t asked_types = 0;     ///< the mask the user chose from, see judge_restored()
-  std::optional<CursorMode> cursor;  ///< what was asked for in the end; unset: the portal has no cursor modes
-  bool asked_to_restore = false;     ///< PortalWish::restore_token went to the portal, which voids it
-  std::string restore_token;         ///< for next time; empty: none given
+};
+
+/// What the user allowed.
+struct PortalGrant {
+  std::vector<GrantedStream> streams;  ///< one at least; more only where PortalWish::multiple asked for them
+  std::uint32_t asked_types = 0;       ///< the mask the user chose from, see judge_restored()
+  std::optional<CursorMode> cursor;    ///< what was asked for in the end; unset: the portal has no cursor modes
+  bool asked_to_restore = false;       ///< PortalWish::restore_token went to the portal, which voids it
+  std::string restore_token;           ///< for next time; empty: none given
 };
 
 /// Lives as long as the capture: the desktop ends the stream when the session's bus connection goes.

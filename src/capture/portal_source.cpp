@@ -2,35 +2,30 @@
 
 #include "base/log.h"
 #include "capture/end_once.h"
+#include "capture/joined_source.h"
 #include "capture/region.h"
 
 #include <fmt/format.h>
 
 #include <mutex>
 #include <utility>
+#include <vector>
 
 namespace zc {
 namespace {
 
 spdlog::logger& log() { return logger("capture"); }
 
-/// Where the region lies in the stream. Invalid: not in it, or nobody says where that is.
-Result<PlacedRegion> place_region(const Rect& region, const StreamIdentity& identity) {
-  if (!identity.position || !identity.size) {
-    return fail(ErrorKind::Invalid, "--region",
-                "the desktop does not say where on it this is; choose a monitor, or take a part by --crop");
-  }
-  const Rect place{identity.position->x, identity.position->y, identity.size->width, identity.size->height};
-  if (!intersect(region, place).empty()) return PlacedRegion{region, place};
-  return fail(
-      ErrorKind::Invalid, "--region",
-      fmt::format("{} is not on the monitor that was chosen, which is at {}", region_text(region), region_text(place)));
+std::unexpected<Error> nowhere() {
+  return fail(ErrorKind::Invalid, "--region",
+              "the desktop does not say where on it this is; choose a monitor, or take a part by --crop");
 }
 
 class PortalSource final : public Source {
  public:
   explicit PortalSource(PortalSourceOptions options)
-      : options_(std::move(options)), key_{std::string(to_string(options_.type)), options_.slot} {}
+      : options_(std::move(options)),
+        key_{fmt::format("{}{}", to_string(options_.type), options_.multiple ? "+multiple" : ""), options_.slot} {}
   ~PortalSource() override { close(); }
   PortalSource(const PortalSource&) = delete;
   PortalSource& operator=(const PortalSource&) = delete;
@@ -39,6 +34,7 @@ class PortalSource final : public Source {
     if (session_) return fail(ErrorKind::Invalid, "start the portal source", "it runs already");
     const auto remembered = recall();
     const PortalWish wish{.type = options_.type,
+                          .multiple = options_.multiple,
                           .cursor = options_.cursor,
                           .persist = options_.persist,
                           .restore_token = remembered ? remembered->token : std::string(),
@@ -46,20 +42,12 @@ class PortalSource final : public Source {
     auto session = PortalSession::open(wish, options_.stop);
     if (!session) return std::unexpected(session.error());
     PortalGrant& grant = (*session)->grant();
-    const std::string what = describe(grant.identity, grant.asked_types);
-    report(grant, remembered, what);
-    keep(grant);
+    std::vector<StreamIdentity> identities;
+    for (const GrantedStream& one : grant.streams) identities.push_back(one.identity);
+    report(grant, remembered, identities);
+    keep(grant, std::move(identities));
     std::optional<PlacedRegion> region;
-    if (options_.region) {
-      auto placed = place_region(*options_.region, grant.identity);
-      if (!placed) return std::unexpected(std::move(placed.error()));
-      region = *placed;
-    }
-
-    PipeWireTarget target{.remote = std::move(grant.remote), .node = PipeWireTarget::NodeId{grant.node}};
-    if (grant.serial) target.node = PipeWireTarget::ObjectSerial{*grant.serial};
-    auto stream =
-        options_.make_stream(std::move(target), "portal", what + " through the desktop portal", options_.stop);
+    auto stream = make_stream(grant, region);
     if (!stream) return std::unexpected(stream.error());
     {
       const std::lock_guard lock(mutex_);
@@ -99,6 +87,7 @@ class PortalSource final : public Source {
     info.description = options_.type == PortalType::Any
                            ? "a screen through the desktop portal"
                            : fmt::format("a {} through the desktop portal", to_string(options_.type));
+    if (options_.multiple) info.description = "what is chosen through the desktop portal";
     return info;
   }
 
@@ -116,6 +105,43 @@ class PortalSource final : public Source {
     relay_.reset();
   }
 
+  /// What was granted, as one source. `region`: what is left of --region for it to be cropped to.
+  [[nodiscard]] Result<std::unique_ptr<Source>> make_stream(PortalGrant& grant, std::optional<PlacedRegion>& region) {
+    std::vector<JoinedPart> parts;
+    std::vector<StreamIdentity> shown;
+    std::string places;
+    for (GrantedStream& one : grant.streams) {
+      const std::optional<Rect> place = place_of(one.identity, grant.asked_types);
+      if (options_.region && place && intersect(*options_.region, *place).empty()) {
+        places += fmt::format("{}{}", places.empty() ? "" : " and ", region_text(*place));
+      }
+      if (options_.region && (!place || intersect(*options_.region, *place).empty())) continue;
+      PipeWireTarget target{.remote = std::move(one.remote), .node = PipeWireTarget::NodeId{one.node}};
+      if (one.serial) target.node = PipeWireTarget::ObjectSerial{*one.serial};
+      std::string name = describe(one.identity, grant.asked_types);
+      auto stream =
+          options_.make_stream(std::move(target), "portal", name + " through the desktop portal", options_.stop);
+      if (!stream) return stream;
+      parts.push_back({.source = std::move(*stream), .place = place, .name = std::move(name)});
+      shown.push_back(one.identity);
+    }
+    if (parts.empty()) {
+      if (places.empty()) return nowhere();
+      return fail(ErrorKind::Invalid, "--region",
+                  fmt::format("{} is not on the monitor{} chosen, which {} at {}", region_text(*options_.region),
+                              grant.streams.size() > 1 ? "s that were" : " that was",
+                              grant.streams.size() > 1 ? "are" : "is", places));
+    }
+    if (parts.size() == 1) {
+      if (options_.region) region = PlacedRegion{*options_.region, *parts.front().place};
+      return std::move(parts.front().source);
+    }
+    return make_joined_source(std::move(parts),
+                              {.kind = "portal",
+                               .description = describe(shown, grant.asked_types) + " through the desktop portal",
+                               .region = options_.region});
+  }
+
   [[nodiscard]] bool uses_file() const { return options_.persist == Persist::UntilRevoked && options_.tokens; }
 
   [[nodiscard]] std::optional<RestoreToken> recall() const {
@@ -129,13 +155,15 @@ class PortalSource final : public Source {
     return *found ? *found : in_memory_;
   }
 
-  static void report(const PortalGrant& grant, const std::optional<RestoreToken>& remembered, const std::string& what) {
+  static void report(const PortalGrant& grant, const std::optional<RestoreToken>& remembered,
+                     const std::vector<StreamIdentity>& identities) {
+    const std::string what = describe(identities, grant.asked_types);
     if (!grant.asked_to_restore || !remembered) {
       log().info("the desktop granted {}", what);
       return;
     }
-    const std::string before = describe(remembered->identity, grant.asked_types);
-    switch (judge_restored(remembered->identity, grant.identity, grant.asked_types)) {
+    const std::string before = describe(remembered->streams, grant.asked_types);
+    switch (judge_restored(remembered->streams, identities, grant.asked_types)) {
       case RestoreVerdict::Same: log().info("restored {}", what); break;
       case RestoreVerdict::Resized: log().info("restored {}; last time it was {}", what, before); break;
       case RestoreVerdict::Other: log().warn("asked the desktop to restore {}, but {} came", before, what); break;
@@ -145,7 +173,7 @@ class PortalSource final : public Source {
     }
   }
 
-  void keep(const PortalGrant& grant) {
+  void keep(const PortalGrant& grant, std::vector<StreamIdentity> identities) {
     if (grant.restore_token.empty()) {
       // A token is good for one use; the portal gave no new one, so there is nothing to restore next time.
       if (!grant.asked_to_restore) return;
@@ -154,7 +182,7 @@ class PortalSource final : public Source {
       if (auto removed = options_.tokens->remove(key_); !removed) log().warn("{}", removed.error().message());
       return;
     }
-    in_memory_ = RestoreToken{grant.restore_token, grant.identity};
+    in_memory_ = RestoreToken{grant.restore_token, std::move(identities)};
     if (!uses_file()) return;
     if (auto stored = options_.tokens->store(key_, *in_memory_); !stored) {
       log().warn("the desktop will ask again next time: {}", stored.error().message());

@@ -20,6 +20,7 @@ using StreamFactory = std::function<Result<std::unique_ptr<Source>>(PipeWireTarg
 
 struct PortalSourceOptions {
   PortalType type = PortalType::Any;
+  bool multiple = false;  ///< the user may choose several: make_joined_source()
   CursorMode cursor = CursorMode::Embedded;
   /// How long the desktop remembers. UntilRevoked needs `tokens`; without, the token lives in the source alone.
   Persist persist = Persist::UntilRevoked;
@@ -35,7 +36,7 @@ struct PortalSourceOptions {
 /// wait for it (see PortalSession::open() for the errors), or restores what the user chose last time; the log says what
 /// came back and warns when it is something else.
 ///
-/// A region of a stream whose place the desktop does not tell, or which is not in it, is Invalid.
+/// A region of streams whose places the desktop does not tell, or which is in none, is Invalid.
 ///
 /// Ends with Lost when the PipeWire stream ends or when the desktop ends the session, whichever is told first; the
 /// listener hears of one end only, and of nothing after it.

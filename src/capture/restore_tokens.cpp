@@ -14,6 +14,7 @@ namespace {
 using Json = nlohmann::json;
 using Entries = std::map<RestoreKey, RestoreToken>;
 
+constexpr const char* kOthers = "others";  // the streams of a token after its first one
 constexpr std::size_t kMaxFileBytes = std::size_t{256} * 1024;
 
 // --- one line -------------------------------------------------------------------------------------------------------
@@ -37,13 +38,8 @@ std::optional<std::pair<Number, Number>> pair_field(const Json& line, const char
   return std::pair((*field)[0].get<Number>(), (*field)[1].get<Number>());
 }
 
-std::optional<std::pair<RestoreKey, RestoreToken>> read_line(std::string_view text) {
-  const Json line = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!line.is_object()) return std::nullopt;
-  RestoreKey key{text_field(line, "type"), text_field(line, "slot")};
-  RestoreToken token{text_field(line, "token"), {}};
-  if (key.type.empty() || token.token.empty() || !RestoreTokens::good_slot(key.slot)) return std::nullopt;
-  StreamIdentity& identity = token.identity;
+StreamIdentity read_identity(const Json& line) {
+  StreamIdentity identity;
   const auto source_type = line.find("source_type");
   if (source_type != line.end() && source_type->is_number_unsigned() &&
       std::in_range<std::uint32_t>(source_type->get<std::uint64_t>())) {
@@ -53,17 +49,41 @@ std::optional<std::pair<RestoreKey, RestoreToken>> read_line(std::string_view te
   if (const auto at = pair_field<std::int32_t>(line, "position")) identity.position = Point{at->first, at->second};
   identity.id = text_field(line, "id");
   identity.mapping_id = text_field(line, "mapping_id");
-  return std::pair(std::move(key), std::move(token));
+  return identity;
 }
 
-std::string write_line(const RestoreKey& key, const RestoreToken& token) {
-  Json line{{"type", key.type}, {"slot", key.slot}, {"token", token.token}};
-  const StreamIdentity& identity = token.identity;
+void write_identity(const StreamIdentity& identity, Json& line) {
   if (identity.source_type) line["source_type"] = *identity.source_type;
   if (identity.size) line["size"] = {identity.size->width, identity.size->height};
   if (identity.position) line["position"] = {identity.position->x, identity.position->y};
   if (!identity.id.empty()) line["id"] = identity.id;
   if (!identity.mapping_id.empty()) line["mapping_id"] = identity.mapping_id;
+}
+
+std::optional<std::pair<RestoreKey, RestoreToken>> read_line(std::string_view text) {
+  const Json line = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!line.is_object()) return std::nullopt;
+  RestoreKey key{text_field(line, "type"), text_field(line, "slot")};
+  RestoreToken token{text_field(line, "token"), {}};
+  if (key.type.empty() || token.token.empty() || !RestoreTokens::good_slot(key.slot)) return std::nullopt;
+  token.streams.push_back(read_identity(line));
+  const auto others = line.find(kOthers);
+  if (others != line.end() && others->is_array()) {
+    for (const Json& other : *others) {
+      if (other.is_object()) token.streams.push_back(read_identity(other));
+    }
+  }
+  return std::pair(std::move(key), std::move(token));
+}
+
+std::string write_line(const RestoreKey& key, const RestoreToken& token) {
+  Json line{{"type", key.type}, {"slot", key.slot}, {"token", token.token}};
+  if (!token.streams.empty()) write_identity(token.streams.front(), line);
+  for (std::size_t i = 1; i < token.streams.size(); ++i) {
+    Json other = Json::object();
+    write_identity(token.streams[i], other);
+    line[kOthers].push_back(std::move(other));
+  }
   return line.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
 }
 

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace zc {
 
@@ -23,14 +24,14 @@ struct StreamIdentity {
 };
 
 struct RestoreToken {
-  std::string token;  ///< a secret of this user: never logged
-  StreamIdentity identity;
+  std::string token;                    ///< a secret of this user: never logged
+  std::vector<StreamIdentity> streams;  ///< that it stands for; several with PortalSpec::multiple
   bool operator==(const RestoreToken&) const = default;
 };
 
 /// Which token: there is one per kind of source and name.
 struct RestoreKey {
-  std::string type;              ///< "any", "monitor", "window", "virtual"
+  std::string type;              ///< "any", "monitor", "window", "virtual"; "any+multiple" and so on
   std::string slot = "default";  ///< chosen by the user; good_slot()
   auto operator<=>(const RestoreKey&) const = default;
 };

@@ -192,21 +192,29 @@ std::string text_of(const NodeSpec& spec) {
 
 // --- portal ---------------------------------------------------------------------------------------------------------
 
-constexpr std::string_view kPortalForm = "portal[:monitor|window|virtual]";
+constexpr std::string_view kPortalForm = "portal[:monitor|window|virtual][,multiple]";
+constexpr std::string_view kMultiple = "multiple";
 
 constexpr std::array kPortalTypes = {PortalType::Any, PortalType::Monitor, PortalType::Window, PortalType::Virtual};
 
 Result<SourceSpec> parse_portal(std::string_view rest) {
   if (rest.empty()) return PortalSpec{};
+  if (rest == kMultiple) return PortalSpec{.multiple = true};
+  std::string_view option = rest;
+  const std::string_view word = take_word(option, ',');
+  const bool good_option = word.size() == rest.size() || option == kMultiple;
   for (const PortalType type : kPortalTypes) {
-    if (rest == to_string(type)) return PortalSpec{type};
+    if (word == to_string(type) && good_option) return PortalSpec{type, !option.empty()};
   }
   return invalid(
-      fmt::format("'portal:{}' is not one of portal:monitor, portal:window, portal:virtual, or just portal", rest));
+      fmt::format("'portal:{}' is not one of portal:monitor, portal:window, portal:virtual, each with ',multiple' for "
+                  "several of them, portal:multiple, or just portal",
+                  rest));
 }
 
 std::string text_of(const PortalSpec& spec) {
-  return spec.type == PortalType::Any ? "portal" : fmt::format("portal:{}", to_string(spec.type));
+  if (spec.type == PortalType::Any) return spec.multiple ? fmt::format("portal:{}", kMultiple) : "portal";
+  return fmt::format("portal:{}{}", to_string(spec.type), spec.multiple ? fmt::format(",{}", kMultiple) : "");
 }
 
 // --- all kinds ------------------------------------------------------------------------------------------------------

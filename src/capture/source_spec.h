@@ -73,9 +73,11 @@ enum class PortalType : std::uint8_t {
 };
 [[nodiscard]] std::string_view to_string(PortalType type);
 
-/// `portal`, `portal:monitor`, `portal:window`, `portal:virtual`: whatever the user picks in the desktop's dialog.
+/// `portal`, `portal:monitor`, `portal:window`, `portal:virtual`: whatever the user picks in the desktop's dialog; with
+/// `multiple` (`portal:multiple`, `portal:window,multiple`) several of them, side by side.
 struct PortalSpec {
   PortalType type = PortalType::Any;
+  bool multiple = false;
   bool operator==(const PortalSpec&) const = default;
 };
 

@@ -128,6 +128,11 @@ std::string config_example() {
     text += fmt::format("\n[{}]\n\n", section.name);
     for (const SettingInfo& setting : setting_infos(section.scope)) text += explained(setting);
   }
+  text += "\n" + comment(
+                     "Layers of every recording, stream and session that names none of its own; each has a table, the "
+                     "later ones lie above. The keys are those of --layer. [[record.layers]], [[stream.layers]] and "
+                     "[[sessions.NAME.layers]] are the same for one of them, instead of these.");
+  text += "#[[layers]]\n#source = \"clock\"\n#at = \"tr\"\n#size = \"10%\"\n\n";
   for (const PlainSection& section : kPlainSections) {
     text += fmt::format("\n[{}]\n\n", section.name);
     for (const TableSettingInfo& setting : section.infos()) text += explained_plainly(setting);

@@ -74,7 +74,8 @@ class TableCommand final : public Command {
     for (const Occurrences& occurrence : given) {
       const Argument& argument = rows_.at(occurrence.row).argument;
       if (occurrence.values.size() > 1 && !argument.repeatable && !argument.flag()) {
-        return fail(ErrorKind::Invalid, std::string(argument.name), "it is given more than once");
+        return fail(ErrorKind::Invalid, std::string(argument.name),
+                    fmt::format("it is given more than once{}{}", argument.once.empty() ? "" : "; ", argument.once));
       }
     }
     for (const Conflict& conflict : conflicts_) {

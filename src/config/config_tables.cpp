@@ -16,6 +16,8 @@
 #include <cerrno>
 #include <cstdlib>
 #include <exception>
+#include <iterator>
+#include <optional>
 #include <utility>
 
 namespace zc {
@@ -24,6 +26,8 @@ namespace {
 constexpr std::size_t kMaxFileBytes = std::size_t{256} * 1024;
 constexpr std::array<std::string_view, 4> kTables{"record", "stream", "daemon", "web"};
 constexpr std::string_view kSessions = "sessions";
+constexpr std::string_view kLayers = "layers";
+constexpr std::array<std::string_view, 2> kLayered{"record", "stream"};  // where the file's own [[layers]] count
 
 std::unexpected<Error> invalid(std::string where, std::string detail) {
   return fail(ErrorKind::Invalid, std::move(where), std::move(detail));
@@ -80,7 +84,7 @@ Result<ConfigTable> read_table(const toml::table& table, std::string table_name,
                                std::string_view file) {
   ConfigTable result{.name = std::move(table_name), .where = place(file, key.source()), .settings = {}};
   for (const auto& [name, node] : table) {
-    if (name.str() == "layers" && node.is_array_of_tables()) {
+    if (name.str() == kLayers && node.is_array_of_tables()) {
       auto layers = read_layers(*node.as_array(), name, file);
       if (!layers) return std::unexpected(std::move(layers.error()));
       result.settings.push_back(*std::move(layers));
@@ -113,9 +117,29 @@ Result<void> read_sessions(const toml::table& sessions, std::string_view file, s
   return {};
 }
 
+/// The file's own layers are those of each table of defaults that names none.
+void add_layers(const Setting& layers, std::vector<ConfigTable>& tables) {
+  for (const std::string_view name : kLayered) {
+    auto table = std::ranges::find(tables, name, &ConfigTable::name);
+    if (table == tables.end()) {
+      tables.push_back({.name = std::string(name), .where = layers.where, .settings = {}});
+      table = std::prev(tables.end());
+    }
+    if (std::ranges::find(table->settings, layers.name, &Setting::name) != table->settings.end()) continue;
+    table->settings.push_back(layers);
+  }
+}
+
 Result<std::vector<ConfigTable>> read_tables(const toml::table& root, std::string_view file) {
   std::vector<ConfigTable> tables;
+  std::optional<Setting> layers;
   for (const auto& [key, node] : root) {
+    if (key.str() == kLayers && node.is_array_of_tables()) {
+      auto read = read_layers(*node.as_array(), key, file);
+      if (!read) return std::unexpected(std::move(read.error()));
+      layers = *std::move(read);
+      continue;
+    }
     const toml::table* table = node.as_table();
     if (table != nullptr && key.str() == kSessions) {
       if (auto read = read_sessions(*table, file, tables); !read) return std::unexpected(std::move(read.error()));
@@ -123,13 +147,14 @@ Result<std::vector<ConfigTable>> read_tables(const toml::table& root, std::strin
     }
     if (table == nullptr || std::ranges::find(kTables, key.str()) == kTables.end()) {
       return invalid(place(file, key.source()),
-                     fmt::format("{} is not one of the tables [{}], [{}.NAME]", in_quotes(key.str()),
-                                 fmt::join(kTables, "], ["), kSessions));
+                     fmt::format("{} is not one of the tables [{}], [{}.NAME], [[{}]]", in_quotes(key.str()),
+                                 fmt::join(kTables, "], ["), kSessions, kLayers));
     }
     auto read = read_table(*table, std::string(key.str()), key, file);
     if (!read) return std::unexpected(std::move(read.error()));
     tables.push_back(*std::move(read));
   }
+  if (layers) add_layers(*layers, tables);
   // toml++ sorts by name; people expect what comes first to be first.
   std::ranges::stable_sort(
       tables, {}, [&](const ConfigTable& one) { return std::ranges::find(kTables, one.name) - kTables.begin(); });

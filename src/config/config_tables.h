@@ -28,8 +28,9 @@ struct ConfigTables {
 [[nodiscard]] std::optional<std::string> config_path();
 
 /// `text` as TOML 1.0; `name` opens messages, with line and column. Invalid: it is none, it has a table that zerocast
-/// does not know (those there are: record, stream, daemon, web, sessions.NAME), or a value of a type that no setting
-/// has. Takes any bytes.
+/// does not know (those there are: record, stream, daemon, web, sessions.NAME, an array of tables: layers), or a value
+/// of a type that no setting has. Layers of the file's own are among the settings of record and stream, unless these
+/// have some. Takes any bytes.
 [[nodiscard]] Result<std::vector<ConfigTable>> parse_config_tables(std::string_view text, std::string_view name);
 
 /// The file at config_path(). No such file has no tables, but is an error when $ZEROCAST_CONFIG names it. Errors as

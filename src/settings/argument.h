@@ -28,6 +28,7 @@ struct Argument {
   bool repeatable = false;
   bool optional = false;     ///< a positional that may be left out
   std::string_view alias{};  ///< what may be typed instead of the name: "-f", "--color"
+  std::string_view once{};   ///< what to do for whom one is not enough; said where it is given more than once
 
   [[nodiscard]] bool positional() const { return !name.starts_with('-'); }
   [[nodiscard]] bool flag() const { return !positional() && value.empty(); }

@@ -26,7 +26,7 @@ int run(std::span<char*> command) {
     fmt::print(stderr, "zerocast-portal-node: {}\n", session.error().message());
     return 125;
   }
-  const std::string node = std::to_string((*session)->grant().node);
+  const std::string node = std::to_string((*session)->grant().streams.front().node);
   const pid_t child = ::fork();
   if (child < 0) {
     std::perror("zerocast-portal-node: fork");

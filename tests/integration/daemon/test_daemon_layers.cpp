@@ -1,4 +1,5 @@
 // Layers of a session: over D-Bus and by commands.
+#include "config/names.h"
 #include "integration/daemon/daemon_rig.h"
 #include "integration/daemon/signal_log.h"
 
@@ -20,7 +21,39 @@ bool shown(const SessionView& session, std::size_t count) {
          std::ranges::all_of(session.layers, [](const auto& layer) { return value_of<bool>(layer, "shown"); });
 }
 
+/// A layer's key in a row of the property.
+std::string text_of(const SignalLog::Change& change, std::size_t row, std::string_view key) {
+  if (row >= change.rows.size()) return {};
+  const auto found = std::ranges::find(change.rows[row], key, &std::pair<std::string, std::string>::first);
+  return found == change.rows[row].end() ? std::string() : found->second;
+}
+
 }  // namespace
+
+TEST_CASE("the property Layers is told with its value when layers come, change and go") {
+  DaemonRig rig;
+  const std::string name = rig.start("told.mkv");
+  rig.wait_for(name, [](const SessionView& one) { return one.state == "recording"; });
+  SignalLog signals;
+  REQUIRE(run(rig, {"layer", "add", name, "test:128x64@10,at=tl,name=corner"}).exit_code == 0);
+  const auto came = signals.wait_for_change(
+      "Layers", [](const auto& change) { return change.rows.size() == 1 && text_of(change, 0, "shown") == "true"; });
+  CHECK(came.path.starts_with(std::string(kManagerPath) + "/sessions/"));
+  CHECK(text_of(came, 0, "name") == "corner");
+  CHECK(text_of(came, 0, "x") == "0");
+  CHECK(text_of(came, 0, "width") == "128");
+
+  REQUIRE(run(rig, {"layer", "set", name, "corner", "at=30,40,opacity=50%"}).exit_code == 0);
+  const auto moved = signals.wait_for_change(
+      "Layers", [](const auto& change) { return text_of(change, 0, "x") == "30" && change.rows.size() == 1; });
+  CHECK(text_of(moved, 0, "y") == "40");
+  CHECK(text_of(moved, 0, "layer") == "test:128x64@10,at=30,40,opacity=50%,name=corner");
+
+  REQUIRE(run(rig, {"layer", "remove", name, "corner"}).exit_code == 0);
+  const auto gone = signals.wait_for_change("Layers", [](const auto& change) { return change.rows.empty(); });
+  CHECK(gone.path == came.path);
+  REQUIRE(rig.client().stop(name));
+}
 
 TEST_CASE("layers of a session come, move and go by commands, and are told over D-Bus") {
   DaemonRig rig;

@@ -20,13 +20,14 @@ struct Desktop {
     pipewire = *std::move(started);
     produce();
   }
-  void produce() {
+  static std::unique_ptr<TestProducer> made() {
     ProducerOptions options;
     options.rate = {15, 1};
     auto made = TestProducer::create(options);
     REQUIRE(made);
-    producer = *std::move(made);
+    return *std::move(made);
   }
+  void produce() { producer = made(); }
   /// A portal that grants the producer's node, or answers Start with another code.
   void open_portal(std::uint32_t code = 0) {
     PortalScript script;
@@ -37,6 +38,11 @@ struct Desktop {
       auto socket = pipewire->connect();
       return socket ? *std::move(socket) : UniqueFd();
     };
+    if (second) {
+      script.streams = {
+          {.node = producer->node_id(), .size = {320, 180}, .position = Point{0, 0}, .mapping_id = "DP-1"},
+          {.node = second->node_id(), .size = {320, 180}, .position = Point{320, 0}, .mapping_id = "DP-2"}};
+    }
     portal = PortalStandIn::start(script);
     REQUIRE(portal);
   }
@@ -47,6 +53,7 @@ struct Desktop {
 
   std::unique_ptr<PrivatePipeWire> pipewire;
   std::unique_ptr<TestProducer> producer;
+  std::unique_ptr<TestProducer> second;  ///< granted as well, if there is one
   std::unique_ptr<PortalStandIn> portal;
 };
 
@@ -88,4 +95,33 @@ TEST_CASE("asked again after an outage the user says no: that ends it") {
   desktop.open_portal(1);
   expect_denied(rig, desktop, name, "declined");
   CHECK(desktop.portal->seen().select_options["restore_token"] == "a-token");  // it was not for want of it
+}
+
+TEST_CASE("of two monitors one is unplugged: the session goes on; when both are, it waits and has both again") {
+  Desktop desktop;
+  DaemonRig rig("", {"env", "XDG_STATE_HOME={}"});
+  desktop.second = Desktop::made();
+  desktop.open_portal();
+  const std::string name = rig.start("portal.mkv", {{"source", std::string("portal:monitor,multiple"), {}}});
+  const auto captures = [&](double more) {
+    const double before = figure(rig.wait_for_state(name, "recording"), "frames_captured");
+    return rig.wait_for(name, [&](const SessionView& one) { return figure(one, "frames_captured") >= before + more; });
+  };
+  const SessionView both = captures(20);
+  CHECK(both.width == 640);
+  CHECK(both.height == 180);
+  desktop.second.reset();
+  const SessionView one = captures(20);
+  CHECK(one.width == 640);
+  CHECK(one.state == "recording");
+  desktop.portal.reset();
+  desktop.producer.reset();
+  rig.wait_for_state(name, "reconnecting");
+  desktop.produce();
+  desktop.second = Desktop::made();
+  desktop.open_portal();
+  captures(20);
+  CHECK(desktop.portal->seen().select_options["multiple"] == "true");
+  CHECK(desktop.portal->seen().select_options["restore_token"] == "a-token");
+  REQUIRE(rig.client().stop(name));
 }

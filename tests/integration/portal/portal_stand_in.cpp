@@ -55,8 +55,34 @@ std::map<std::string, std::string> read_options(sd_bus_message* message) {
   return options;
 }
 
-int append_start_body(sd_bus_message* message, std::uint32_t code, const std::string& restore_token,
-                      std::uint32_t node) {
+int append_stream(sd_bus_message* message, const ScriptedStream& stream) {
+  const auto add = [&](int r, const char* key, const char* type, auto... values) {
+    return r < 0 ? r : sd_bus_message_append(message, "{sv}", key, type, values...);
+  };
+  int r = sd_bus_message_open_container(message, 'r', "ua{sv}");
+  if (r >= 0) r = sd_bus_message_append(message, "u", stream.node);
+  if (r >= 0) r = sd_bus_message_open_container(message, 'a', "{sv}");
+  r = add(r, "source_type", "u", stream.source_type);
+  r = add(r, "size", "(ii)", static_cast<int>(stream.size.width), static_cast<int>(stream.size.height));
+  if (stream.position) r = add(r, "position", "(ii)", stream.position->x, stream.position->y);
+  if (!stream.mapping_id.empty()) r = add(r, "mapping_id", "s", stream.mapping_id.c_str());
+  for (int i = 0; i < 2 && r >= 0; ++i) r = sd_bus_message_close_container(message);
+  return r;
+}
+
+/// The entry "streams" of Start's results.
+int append_streams_of(sd_bus_message* message, const std::vector<ScriptedStream>& streams) {
+  int r = sd_bus_message_open_container(message, 'e', "sv");
+  if (r >= 0) r = sd_bus_message_append(message, "s", "streams");
+  if (r >= 0) r = sd_bus_message_open_container(message, 'v', "a(ua{sv})");
+  if (r >= 0) r = sd_bus_message_open_container(message, 'a', "(ua{sv})");
+  for (const ScriptedStream& stream : streams) r = r < 0 ? r : append_stream(message, stream);
+  for (int i = 0; i < 3 && r >= 0; ++i) r = sd_bus_message_close_container(message);
+  return r;
+}
+
+int append_start_body(sd_bus_message* message, std::uint32_t code, const std::string& restore_token, std::uint32_t node,
+                      const std::vector<ScriptedStream>& streams = {}) {
   int r = sd_bus_message_append(message, "u", code);
   if (r < 0) return r;
   if (code != 0) return sd_bus_message_append(message, "a{sv}", 0);
@@ -64,7 +90,9 @@ int append_start_body(sd_bus_message* message, std::uint32_t code, const std::st
   if (r >= 0 && !restore_token.empty()) {
     r = sd_bus_message_append(message, "{sv}", "restore_token", "s", restore_token.c_str());
   }
-  if (r >= 0) {
+  if (r >= 0 && !streams.empty()) {
+    r = append_streams_of(message, streams);
+  } else if (r >= 0) {
     r = sd_bus_message_append(message, "{sv}", "streams", "a(ua{sv})", 1, node, 5,  //
                               "size", "(ii)", 1920, 1080,                           //
                               "position", "(ii)", 100, -50,                         //
@@ -256,7 +284,7 @@ void PortalStandIn::respond(const std::string& caller, const std::string& path, 
     const std::string session = seen().session;
     sd_bus_message_append(raw, "ua{sv}", step.code, 1, "session_handle", "s", session.c_str());
   } else if (method == "Start") {
-    append_start_body(raw, step.code, script_.restore_token, script_.node);
+    append_start_body(raw, step.code, script_.restore_token, script_.node, script_.streams);
   } else {
     sd_bus_message_append(raw, "ua{sv}", step.code, 0);
   }

@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -18,6 +19,7 @@
 
 #include "base/unique_fd.h"
 #include "capture/portal_bus.h"
+#include "media/geometry.h"
 
 namespace zc::test {
 
@@ -39,6 +41,15 @@ struct PortalStep {
   std::function<void(const std::string& caller, const std::string& request_path)> on_call;
 };
 
+/// One that Start's response lists.
+struct ScriptedStream {
+  std::uint32_t node = 0;
+  std::uint32_t source_type = 1;
+  Size size;
+  std::optional<Point> position;
+  std::string mapping_id;
+};
+
 struct PortalScript {
   bool screen_cast = true;  ///< false: a portal without org.freedesktop.portal.ScreenCast, as GDBus says it
   std::uint32_t version = 5;
@@ -51,8 +62,9 @@ struct PortalScript {
   PortalStep select_sources;
   PortalStep start;
   PortalStep open_remote;
-  std::string restore_token;  ///< in Start's response, if not empty
-  std::uint32_t node = 42;    ///< likewise
+  std::string restore_token;            ///< in Start's response, if not empty
+  std::uint32_t node = 42;              ///< likewise
+  std::vector<ScriptedStream> streams;  ///< likewise, instead of one with `node`
   /// What OpenPipeWireRemote hands out; unset: an eventfd that counts 4711.
   std::function<UniqueFd()> remote;
 };

@@ -110,7 +110,7 @@ TEST_CASE("a real monitor through the real portal, and the same one again withou
   const RestoreTokens tokens = RestoreTokens::in_state_home().value();
   const auto token = tokens.find({"monitor"}).value();
   REQUIRE(token);
-  CHECK(token->identity.size == Size{1280, 720});
+  CHECK(token->streams.at(0).size == Size{1280, 720});
   CHECK(first_log.find(token->token) == std::string::npos);
 
   const Captured second = capture("portal:monitor", CursorMode::Hidden);

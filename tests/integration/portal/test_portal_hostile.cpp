@@ -99,9 +99,9 @@ TEST_CASE("properties of the wrong type count as missing") {
   }));
   REQUIRE(opened.session);
   const PortalGrant& grant = (*opened.session)->grant();
-  CHECK(grant.node == 7);
-  CHECK_FALSE(grant.serial);
-  CHECK(grant.identity == StreamIdentity{});
+  CHECK(grant.streams.front().node == 7);
+  CHECK_FALSE(grant.streams.front().serial);
+  CHECK(grant.streams.front().identity == StreamIdentity{});
   CHECK(grant.restore_token.empty());
 }
 
@@ -111,8 +111,8 @@ TEST_CASE("sizes that are none count as missing, and a serial is taken") {
                                  "pipewire-serial", "t", 0x1'0000'0009ULL);
   }));
   REQUIRE(opened.session);
-  CHECK((*opened.session)->grant().serial == 0x1'0000'0009ULL);
-  CHECK_FALSE((*opened.session)->grant().identity.size);
+  CHECK((*opened.session)->grant().streams.front().serial == 0x1'0000'0009ULL);
+  CHECK_FALSE((*opened.session)->grant().streams.front().identity.size);
 }
 
 TEST_CASE("of several streams the first is taken, however many") {
@@ -124,7 +124,7 @@ TEST_CASE("of several streams the first is taken, however many") {
     return r < 0 ? r : sd_bus_message_close_container(m);
   }));
   REQUIRE(opened.session);
-  CHECK((*opened.session)->grant().node == 100);
+  CHECK((*opened.session)->grant().streams.front().node == 100);
 }
 
 TEST_CASE("a session handle that is none") {
@@ -190,5 +190,5 @@ TEST_CASE("nobody but the portal can answer for it") {
   const Opened opened = open_with(script);
   sd_bus_flush_close_unref(forger);
   REQUIRE(opened.session);
-  CHECK((*opened.session)->grant().node == 42);
+  CHECK((*opened.session)->grant().streams.front().node == 42);
 }

@@ -73,19 +73,19 @@ TEST_CASE("the user grants a monitor") {
                                   .persist = Persist::UntilRevoked,
                                   .restore_token = "token-1"});
     PortalGrant& grant = session->grant();
-    CHECK(grant.node == 42);
-    CHECK_FALSE(grant.serial);
+    CHECK(grant.streams.front().node == 42);
+    CHECK_FALSE(grant.streams.front().serial);
     CHECK(grant.asked_types == 1);
     CHECK(grant.cursor == CursorMode::Metadata);
     CHECK(grant.restore_token == "token-2");
     CHECK(grant.asked_to_restore);
-    CHECK(grant.identity.size == Size{1920, 1080});
-    CHECK(grant.identity.position == Point{100, -50});
-    CHECK(grant.identity.source_type == 1U);
-    CHECK(grant.identity.id == "stream-id");
-    CHECK(grant.identity.mapping_id == "DP-1");
+    CHECK(grant.streams.front().identity.size == Size{1920, 1080});
+    CHECK(grant.streams.front().identity.position == Point{100, -50});
+    CHECK(grant.streams.front().identity.source_type == 1U);
+    CHECK(grant.streams.front().identity.id == "stream-id");
+    CHECK(grant.streams.front().identity.mapping_id == "DP-1");
     eventfd_t value = 0;
-    CHECK(::eventfd_read(grant.remote.get(), &value) == 0);
+    CHECK(::eventfd_read(grant.streams.front().remote.get(), &value) == 0);
     CHECK(value == 4711);
 
     const PortalSeen seen = portal->seen();
@@ -120,7 +120,7 @@ TEST_CASE("a portal before 1.20 knows nothing of names, and nothing is said of i
       GENERATE("org.freedesktop.DBus.Error.UnknownMethod", "org.freedesktop.DBus.Error.UnknownInterface");
   const auto portal = stand_in(script);
   LogListener said;
-  CHECK(granted()->grant().node == 42);
+  CHECK(granted()->grant().streams.front().node == 42);
   CHECK(portal->seen().app_ids.empty());
   CHECK_FALSE(contains(said.take(), "warning"));
 }
@@ -131,11 +131,11 @@ TEST_CASE("a portal that does not take the name is told of once, and asked all t
   script.register_app.error = "org.freedesktop.portal.Error.Failed";
   const auto portal = stand_in(script);
   LogListener said;
-  CHECK(granted()->grant().node == 42);
+  CHECK(granted()->grant().streams.front().node == 42);
   const std::string text = said.take();
   CHECK(contains(text, "warning: the desktop portal does not know this program as org.zerocast.Zerocast"));
   CHECK(contains(text, "as the script says"));
-  CHECK(granted()->grant().node == 42);
+  CHECK(granted()->grant().streams.front().node == 42);
   CHECK_FALSE(contains(said.take(), "warning"));
 }
 
@@ -175,7 +175,7 @@ TEST_CASE("an old portal is asked only for what it knows") {
     script.select_sources.other_path = true;
     script.start.other_path = true;
     const auto portal = stand_in(script);
-    CHECK(granted()->grant().node == 42);
+    CHECK(granted()->grant().streams.front().node == 42);
   }
 }
 
@@ -188,7 +188,7 @@ TEST_CASE("a response may come before the method's answer") {
     step->other_path = other_path;
   }
   const auto portal = stand_in(script);
-  CHECK(granted()->grant().node == 42);
+  CHECK(granted()->grant().streams.front().node == 42);
 }
 
 TEST_CASE("the user says no") {

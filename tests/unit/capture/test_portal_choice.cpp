@@ -77,7 +77,7 @@ TEST_CASE("what was restored is compared with what was remembered") {
   CHECK(judge_restored(left, left, 1) == Same);
   CHECK(judge_restored(left, place({1920, 1080}, {0, 0}), 1) == Resized);
   CHECK(judge_restored(left, place({2560, 1440}, {2560, 0}), 1) == Other);
-  CHECK(judge_restored({}, {}, 1) == Unknown);
+  CHECK(judge_restored(StreamIdentity{}, StreamIdentity{}, 1) == Unknown);
   CHECK(judge_restored(left, {}, 1) == Unknown);
   CHECK(judge_restored({}, left, 1) == Unknown);
 
@@ -120,6 +120,31 @@ TEST_CASE("what was restored is compared with what was remembered") {
   }
 }
 
+TEST_CASE("several that were restored are compared in whichever order they come") {
+  using enum RestoreVerdict;
+  const auto left = place({2560, 1440}, {0, 0});
+  const auto right = place({1920, 1080}, {2560, 0});
+  const auto larger = place({3840, 2160}, {2560, 0});
+  CHECK(judge_restored({left, right}, {right, left}, 1) == Same);
+  CHECK(judge_restored({left, right}, {larger, left}, 1) == Resized);
+  CHECK(judge_restored({left, right}, {left, place({1920, 1080}, {0, 1440})}, 1) == Other);
+  CHECK(judge_restored({left, right}, {left}, 1) == Other);
+  CHECK(judge_restored({left, right}, {left, StreamIdentity{}}, 1) == Unknown);
+  CHECK(describe({left, right}, 1) == "monitor (2560x1440 at 0,0) and monitor (1920x1080 at 2560,0)");
+}
+
+TEST_CASE("a monitor has a place on the desktop, a window none") {
+  StreamIdentity identity = place({2560, 1440}, {-1280, 0});
+  CHECK(place_of(identity, 1) == Rect{-1280, 0, 2560, 1440});
+  CHECK(place_of(identity, 3) == Rect{-1280, 0, 2560, 1440});
+  CHECK_FALSE(place_of(identity, 2));
+  identity.source_type = 2;
+  CHECK_FALSE(place_of(identity, 3));
+  identity = place({2560, 1440}, {0, 0});
+  identity.size.reset();
+  CHECK_FALSE(place_of(identity, 1));
+}
+
 TEST_CASE("a stream described for a person") {
   StreamIdentity identity = place({2560, 1440}, {-1280, 0});
   CHECK(describe(identity, 1) == "monitor (2560x1440 at -1280,0)");
@@ -130,5 +155,5 @@ TEST_CASE("a stream described for a person") {
   identity.mapping_id = "DP-1";
   identity.size.reset();
   CHECK(describe(identity, 1) == "monitor DP-1 (at -1280,0)");
-  CHECK(describe({}, 1) == "monitor");
+  CHECK(describe(StreamIdentity{}, 1) == "monitor");
 }

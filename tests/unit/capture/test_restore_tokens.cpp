@@ -54,11 +54,12 @@ mode_t mode_of(const fs::path& path) {
 RestoreToken token(std::string text) {
   RestoreToken result;
   result.token = std::move(text);
-  result.identity.source_type = 1;
-  result.identity.size = Size{2560, 1440};
-  result.identity.position = Point{-1280, 7};
-  result.identity.id = "id \"quoted\" \n\xc3\xa9";
-  result.identity.mapping_id = "DP-1";
+  result.streams.resize(1);
+  result.streams[0].source_type = 1;
+  result.streams[0].size = Size{2560, 1440};
+  result.streams[0].position = Point{-1280, 7};
+  result.streams[0].id = "id \"quoted\" \n\xc3\xa9";
+  result.streams[0].mapping_id = "DP-1";
   return result;
 }
 
@@ -81,12 +82,12 @@ TEST_CASE("a token comes back as it was kept, and nobody else can read it") {
   CHECK(tokens.find({"monitor", "default"}).value() == std::nullopt);
   REQUIRE(tokens.store({"monitor", "default"}, token("secret-1")));
   REQUIRE(tokens.store({"monitor", "left"}, token("secret-2")));
-  REQUIRE(tokens.store({"window", "default"}, RestoreToken{"secret-3", {}}));
+  REQUIRE(tokens.store({"window", "default"}, RestoreToken{"secret-3", {{}}}));
   REQUIRE(tokens.store({"monitor", "default"}, token("secret-4")));
   ::umask(umask_before);
   CHECK(tokens.find({"monitor", "default"}).value() == token("secret-4"));
   CHECK(tokens.find({"monitor", "left"}).value() == token("secret-2"));
-  CHECK(tokens.find({"window", "default"}).value() == RestoreToken{"secret-3", {}});
+  CHECK(tokens.find({"window", "default"}).value() == RestoreToken{"secret-3", {{}}});
   CHECK(tokens.find({"window", "left"}).value() == std::nullopt);
   CHECK(mode_of(tokens.file()) == 0600);
   CHECK(mode_of(tokens.file().string() + ".lock") == 0600);
@@ -98,6 +99,18 @@ TEST_CASE("a token comes back as it was kept, and nobody else can read it") {
   REQUIRE(tokens.remove({"monitor", "never-there"}));
   CHECK(tokens.find({"monitor", "default"}).value() == std::nullopt);
   CHECK(tokens.find({"monitor", "left"}).value() == token("secret-2"));
+}
+
+TEST_CASE("a token that stands for several streams keeps them all") {
+  const TemporaryFolder folder;
+  const RestoreTokens tokens(folder.path() / "restore-tokens");
+  RestoreToken several = token("secret");
+  several.streams.push_back(several.streams.front());
+  several.streams.back().position = Point{1280, 7};
+  several.streams.emplace_back();
+  REQUIRE(tokens.store({"any+multiple", "default"}, several));
+  CHECK(tokens.find({"any+multiple", "default"}).value() == several);
+  CHECK(tokens.find({"any", "default"}).value() == std::nullopt);
 }
 
 TEST_CASE("a file others could read is replaced by one they cannot") {
@@ -127,21 +140,21 @@ TEST_CASE("lines that make no sense do not hurt the others") {
           "\n"
           R"({"type":"monitor","slot":"b","token":"t","size":[-1,5],"position":[99999999999,0],"source_type":-1})"
           "\n"
-          R"({"type":"monitor","slot":"c","token":"t","size":"wide","position":[1],"source_type":1e99,"id":[]})"
+          R"({"type":"monitor","slot":"c","token":"t","others":[3,"x"],"size":"wide","position":[1],"source_type":1e99,"id":[]})"
           "\n"
           R"({"type":"monitor","slot":"d","token":"good","size":[640,480],"position":[18446744073709551615,0]})"
           "\r\n"
           R"({"type":"monitor","slot":"e","token":"cut off)");
   CHECK(tokens.find({"monitor", "a"}).value() == std::nullopt);
   CHECK(tokens.find({"monitor", "no/slashes"}).value() == std::nullopt);
-  CHECK(tokens.find({"monitor", "b"}).value() == RestoreToken{"t", {}});
-  CHECK(tokens.find({"monitor", "c"}).value() == RestoreToken{"t", {}});
+  CHECK(tokens.find({"monitor", "b"}).value() == RestoreToken{"t", {{}}});
+  CHECK(tokens.find({"monitor", "c"}).value() == RestoreToken{"t", {{}}});
   CHECK(tokens.find({"monitor", "e"}).value() == std::nullopt);
   const auto good = tokens.find({"monitor", "d"}).value();
   REQUIRE(good);
   CHECK(good->token == "good");
-  CHECK(good->identity.size == Size{640, 480});
-  CHECK(good->identity.position != Point{0, 0});
+  CHECK(good->streams.at(0).size == Size{640, 480});
+  CHECK(good->streams.at(0).position != Point{0, 0});
 
   REQUIRE(tokens.store({"monitor", "a"}, token("new")));
   CHECK(tokens.find({"monitor", "d"}).value() == good);

@@ -104,6 +104,15 @@ TEST_CASE("the portal's and the node's text") {
   CHECK(parsed<PortalSpec>("portal:monitor").type == PortalType::Monitor);
   CHECK(parsed<PortalSpec>("portal:window").type == PortalType::Window);
   CHECK(parsed<PortalSpec>("portal:virtual").type == PortalType::Virtual);
+  CHECK_FALSE(parsed<PortalSpec>("portal:window").multiple);
+  for (const char* text : {"portal:multiple", "portal:monitor,multiple", "portal:window,multiple"}) {
+    CHECK(parsed<PortalSpec>(text).multiple);
+    CHECK(to_string(SourceSpec(parsed<PortalSpec>(text))) == text);
+  }
+  CHECK(parsed<PortalSpec>("portal:window,multiple").type == PortalType::Window);
+  for (const char* text : {"portal:window,", "portal:multiple,window", "portal:window,all", "portal:,multiple"}) {
+    CHECK(contains(refusal(text), "portal:multiple"));
+  }
   CHECK(contains(refusal("portal:screen"), "portal:monitor, portal:window, portal:virtual"));
 
   CHECK(parsed<NodeSpec>("node:42").node == decltype(NodeSpec::node)(NodeSpec::Id{42}));
@@ -119,7 +128,7 @@ TEST_CASE("the portal's and the node's text") {
   CHECK(contains(refusal("node:serial="), "serial"));
   CHECK(contains(refusal("node:serial=x"), "serial"));
   CHECK(contains(refusal("node:a\nb"), "control"));
-  CHECK(contains(refusal("webcam"), "portal[:monitor|window|virtual]"));
+  CHECK(contains(refusal("webcam"), "portal[:monitor|window|virtual][,multiple]"));
 }
 
 TEST_CASE("the compositors' own sources") {

@@ -379,6 +379,10 @@ TEST_CASE("wrong words get one clear line") {
       {{"record", "--no-restore", "--restore-slot", "a", "a.mkv"},
        "--no-restore and --restore-slot: only one of them can be given: one turns off what the other names"},
       {{"record", "--fps", "60", "--fps", "30", "a.mkv"}, "--fps: it is given more than once"},
+      {{"record", "--source", "test", "-s", "portal", "a.mkv"},
+
+       "--source: it is given more than once; several monitors or windows are 'portal:multiple', or a --region; others "
+       "lie above it by --layer"},
       {{"record", "--source", "test", "udp://127.0.0.1:5000"},
        "FILE: 'udp://127.0.0.1:5000' is a URL; use 'zerocast stream', or --tee for a further output"},
       {{"stream", "--source", "test", "a.ts"},

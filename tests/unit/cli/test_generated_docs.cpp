@@ -187,7 +187,7 @@ TEST_CASE("bash completes commands, options and values") {
   CHECK(bash_offers("zerocast record --codec=h") == Words{"h264", "hevc"});
   CHECK(bash_offers("zerocast stream --codec a") == Words{"auto"});
   // The part up to the ':' stays on the line.
-  CHECK(bash_offers("zerocast record --source portal:m") == Words{"monitor"});
+  CHECK(bash_offers("zerocast record --source portal:mo") == Words{"monitor"});
   CHECK(bash_offers("zerocast record --source n") == Words{"node:"});
   CHECK(bash_offers("zerocast record --size ").empty());
   CHECK(bash_offers("zerocast completion ") == Words{"bash", "zsh", "fish"});

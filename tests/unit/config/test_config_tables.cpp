@@ -5,6 +5,8 @@
 #include <catch2/matchers/catch_matchers_string.hpp>
 
 #include <string>
+#include <variant>
+#include <vector>
 
 using namespace zc;
 using Catch::Matchers::ContainsSubstring;
@@ -24,6 +26,25 @@ TEST_CASE("tables come with their names and places, sessions by theirs") {
   CHECK(std::get<std::int64_t>(tables->at(2).settings.front().value) == 30);
 }
 
+TEST_CASE("layers of the file's own are those of record and stream, where these have none") {
+  const auto tables = parse_config_tables(
+      "[[layers]]\nsource = \"clock\"\nat = \"tr\"\n[[layers]]\nsource = \"image:/l.png\"\nmargin = 20\n"
+      "[stream]\nfps = 30\nlayer = \"test:64x32\"\n[sessions.a]\nfps = 30\n",
+      "f.toml");
+  REQUIRE(tables);
+  REQUIRE(tables->size() == 3);
+  CHECK(tables->at(0).name == "record");
+  REQUIRE(tables->at(0).settings.size() == 1);
+  const Setting& layer = tables->at(0).settings.front();
+  CHECK(layer.name == "layer");
+  CHECK(layer.where.starts_with("f.toml:1:"));
+  CHECK(std::get<std::vector<std::string>>(layer.value) ==
+        std::vector<std::string>{"clock,at=tr", "image:/l.png,margin=20"});
+  CHECK(tables->at(1).name == "stream");
+  REQUIRE(tables->at(1).settings.size() == 2);
+  CHECK(tables->at(2).settings.size() == 1);
+}
+
 TEST_CASE("what is no configuration is refused with line and column") {
   const auto refusal = [](const std::string& text) {
     const auto tables = parse_config_tables(text, "f.toml");
@@ -35,6 +56,11 @@ TEST_CASE("what is no configuration is refused with line and column") {
   CHECK_THAT(refusal("[sessions.\"a/b\"]\n"), ContainsSubstring("no session's name"));
   CHECK_THAT(refusal("[record]\nx = 1979-05-27\n"), ContainsSubstring("f.toml:2:1: x"));
   CHECK_THAT(refusal("[record]\nx = [1]\n"), ContainsSubstring("f.toml:2:1: x"));
+  CHECK_THAT(refusal("[layers]\nsource = \"clock\"\n"),
+             ContainsSubstring("f.toml:1:") && ContainsSubstring("[[layers]]"));
+  CHECK_THAT(refusal("[[layers]]\nat = \"tr\"\n"),
+             ContainsSubstring("f.toml:1:") && ContainsSubstring("a text 'source'"));
+  CHECK_THAT(refusal("[[layers]]\nsource = \"clock\"\nat = 1.5\n"), ContainsSubstring("at: it takes text"));
   CHECK_THAT(refusal("[record\n"), StartsWith("f.toml:1:"));
   CHECK_FALSE(refusal(std::string("\xff\0[", 3)).empty());
 }

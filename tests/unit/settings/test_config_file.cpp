@@ -3,9 +3,12 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 
+#include <algorithm>
 #include <random>
 #include <string>
+#include <string_view>
 #include <variant>
+#include <vector>
 
 using namespace zc;
 using Catch::Matchers::ContainsSubstring;
@@ -33,6 +36,37 @@ TEST_CASE("a configuration file holds defaults of record and stream") {
   CHECK(config->stream.front().name == "bitrate");
   CHECK(config->stream.front().where == "zerocast.toml:8:1");
   CHECK(std::get<std::string>(config->stream.front().value) == "4M");
+}
+
+TEST_CASE("the file's layers are those of recordings, streams and sessions that have none of their own") {
+  const auto config = parse_config(
+      "[[layers]]\nsource = \"clock\"\nat = \"tr\"\n[sessions.plain]\nsinks = [\"/tmp/a.mkv\"]\n"
+      "[sessions.own]\nsinks = [\"udp://h:1\"]\n[[sessions.own.layers]]\nsource = \"test:64x32\"\n"
+      "[[sessions.own.layers]]\nsource = \"text:b\"\n[sessions.bare]\nsinks = [\"/tmp/b.mkv\"]\nlayer = []\n",
+      "zerocast.toml");
+  REQUIRE(config);
+  RecordWords typed = record_defaults(true);
+  REQUIRE(apply_defaults(config->stream, {}, SettingScope::Stream, typed));
+  REQUIRE(typed.options.layers.size() == 1);
+  CHECK(std::get<LayerCorner>(typed.options.layers.front().at) == LayerCorner{2, 0});
+  RecordWords other = record_defaults(false);
+  const std::vector<std::string_view> given{"--layer"};
+  REQUIRE(apply_defaults(config->record, given, SettingScope::Record, other));
+  CHECK(other.options.layers.empty());
+  const auto layers_of = [&](std::string_view name) {
+    const auto found = std::ranges::find(config->sessions, name, &SessionTemplate::name);
+    REQUIRE(found != config->sessions.end());
+    const auto options = record_options_from(found->settings, {.record = config->record, .stream = config->stream});
+    REQUIRE(options);
+    return options->layers;
+  };
+  REQUIRE(layers_of("plain").size() == 1);
+  CHECK(std::holds_alternative<ClockSpec>(layers_of("plain").front().source));
+  CHECK(layers_of("own").size() == 2);
+  CHECK(layers_of("bare").empty());
+  CHECK_THAT(refusal("[[layers]]\nsource = \"clock\"\nplace = \"tr\"\n"), StartsWith("zerocast.toml:1:"));
+  CHECK_THAT(refusal("[[layers]]\nsource = \"clock\"\nsize = \"huge\"\n"),
+             StartsWith("zerocast.toml:1:") && ContainsSubstring("huge"));
 }
 
 TEST_CASE("an empty configuration is one") {
