@@ -6,6 +6,7 @@
 #include "zerocopy/producer_wait.h"
 
 #include <utility>
+#include <variant>
 
 namespace zc {
 namespace {
@@ -54,6 +55,7 @@ void LayerInput::rest() {
   source_->rest();
   mailbox_.close();
   const std::lock_guard state(mutex_);
+  closed_ = true;
   picture_.reset();
 }
 
@@ -61,6 +63,10 @@ void LayerInput::wake(const FormatOffer& offer) {
   const std::lock_guard lock(calls_);
   if (!std::exchange(resting_, false)) return;
   mailbox_.reopen();
+  {
+    const std::lock_guard state(mutex_);
+    closed_ = false;
+  }
   if (auto woken = source_->wake(offer); !woken) on_lost(&woken.error());
 }
 
@@ -71,7 +77,15 @@ LayerInput::Seen LayerInput::seen() const {
 
 void LayerInput::on_frame(Frame frame) {
   frame.arrived = monotonic_now();
-  if (frame.has_image()) mailbox_.put(std::move(frame));
+  if (!frame.has_image()) return;
+  if (may_show_at_once(frame)) return show(std::move(frame));
+  mailbox_.put(std::move(frame));
+}
+
+bool LayerInput::may_show_at_once(const Frame& frame) const {
+  if (frame.acquire || !std::holds_alternative<HostImage>(frame.image) || mailbox_.waiting() > 0) return false;
+  const std::lock_guard lock(mutex_);
+  return !cleared_;  // that it is back is not told on the source's thread
 }
 
 void LayerInput::on_state(SourceState state, const Error* error) {
@@ -114,6 +128,7 @@ void LayerInput::show(Frame frame) {
   bool back = false;
   {
     const std::lock_guard lock(mutex_);
+    if (closed_ || came < newest_) return;
     picture_.swap(picture);
     interval_ = newest_ == Nanoseconds{} ? Nanoseconds{} : came - newest_;
     newest_ = came;

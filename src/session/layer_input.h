@@ -19,7 +19,8 @@
 namespace zc {
 
 /// The pictures of one layer: a source that is waited for when it is gone, and a thread that has each picture finished
-/// before anybody draws it. When it has been gone for kKept, its last picture goes, too. Any thread.
+/// before anybody draws it; one in host memory is. When it has been gone for kKept, its last picture goes, too. Any
+/// thread.
 class LayerInput final : private SourceListener {
  public:
   static constexpr Nanoseconds kKept = std::chrono::seconds(2);
@@ -52,6 +53,7 @@ class LayerInput final : private SourceListener {
 
  private:
   void on_frame(Frame frame) override;
+  [[nodiscard]] bool may_show_at_once(const Frame& frame) const;
   void on_state(SourceState state, const Error* error) override;
   void on_lost(const Error* error);
   void run(const std::stop_token& stop);
@@ -74,6 +76,7 @@ class LayerInput final : private SourceListener {
   std::optional<Error> lost_;
   Nanoseconds lost_at_{};
   bool cleared_ = false;
+  bool closed_ = false;  ///< no picture is kept
 
   std::jthread thread_;  // last: it uses everything above
 };

@@ -17,6 +17,10 @@ bool moves(const LayerBeat& layer, Nanoseconds now) {
 
 }  // namespace
 
+Nanoseconds still_from(const MainBeat& main) {
+  return main.newest + std::clamp(2 * main.interval, kLeastStill, kMostStill);
+}
+
 std::optional<Nanoseconds> layers_due(std::span<const LayerBeat> layers, const MainBeat& main, Nanoseconds drawn,
                                       Nanoseconds now) {
   const LayerBeat* fastest = nullptr;
@@ -31,7 +35,7 @@ std::optional<Nanoseconds> layers_due(std::span<const LayerBeat> layers, const M
     due = std::min(due.value_or(at), at);
   }
   if (!due) return std::nullopt;
-  return std::max(*due, main.newest + std::clamp(2 * main.interval, kLeastStill, kMostStill));
+  return std::max(*due, still_from(main));
 }
 
 }  // namespace zc

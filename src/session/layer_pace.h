@@ -21,6 +21,9 @@ struct MainBeat {
   Nanoseconds interval{};
 };
 
+/// From when on a main source counts as standing still, if it gives nothing. Pure.
+[[nodiscard]] Nanoseconds still_from(const MainBeat& main);
+
 /// When layers that have changed are to be drawn without a new picture of the main source; nullopt: they have not.
 /// While the main source moves it paces, and layers come along. When it has stood still for a moment, the fastest layer
 /// that moves does, and the others come along with that one. Pure.

@@ -100,7 +100,7 @@ Result<std::string> Layers::add(LayerOptions options, const SourceOptions& sourc
   const std::string name = options.name;
   auto input = std::make_unique<LayerInput>(
       options.source, of_layer(source_options, name),
-      LayerInput::Events{.news = events_.news,
+      LayerInput::Events{.news = [this] { picture_came(); },
                          .changed = [this, name](const Error* gone) { events_.changed(name, gone); }});
   const auto started = input->start(offer);  // may ask the desktop
   std::unique_lock lock(mutex_);
@@ -205,7 +205,15 @@ std::optional<Nanoseconds> Layers::due(const MainBeat& main, Nanoseconds now) {
     beats_.push_back(beat);
   }
   if (removed_) beats_.push_back({.changed = true, .at_once = true});
-  return layers_due(beats_, main, drawn_, now);
+  const auto due = layers_due(beats_, main, drawn_, now);
+  const Nanoseconds still = still_from(main);
+  if (due || layers_.empty() || still <= now) return due;
+  asks_again_ns_.store(still.count(), std::memory_order_relaxed);
+  return still;
+}
+
+void Layers::picture_came() const {
+  if (monotonic_now().count() >= asks_again_ns_.load(std::memory_order_relaxed)) events_.news();
 }
 
 bool Layers::changed() const {

@@ -8,6 +8,7 @@
 #include "session/layer_options.h"
 #include "session/layer_pace.h"
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -59,7 +60,8 @@ class Layers {
   void wake(const FormatOffer& offer);
 
   // Session worker.
-  /// When they are to be drawn, if the main source gives nothing; nullopt: nothing has changed.
+  /// When they are to be drawn, if the main source gives nothing, or when to ask again if nothing has changed yet:
+  /// pictures that come until then are not told of as news. nullopt: news will come.
   [[nodiscard]] std::optional<Nanoseconds> due(const MainBeat& main, Nanoseconds now);
   /// Something has changed since take().
   [[nodiscard]] bool changed() const;
@@ -80,6 +82,7 @@ class Layers {
   [[nodiscard]] std::vector<One>::iterator find(std::string_view name);
   [[nodiscard]] std::unexpected<Error> unknown(std::string_view name) const;
   void sort();
+  void picture_came() const;
 
   const Events events_;
   mutable std::mutex mutex_;
@@ -90,6 +93,7 @@ class Layers {
   bool asleep_ = false;
   FormatOffer offer_;
   Nanoseconds drawn_{};
+  std::atomic<Nanoseconds::rep> asks_again_ns_{0};  ///< CLOCK_MONOTONIC; the past: it waits for news
   std::vector<LayerBeat> beats_;
 };
 

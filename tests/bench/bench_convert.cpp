@@ -1,11 +1,13 @@
 // RGB -> YUV conversion beside libyuv and swscale, on one core. `--benchmark_filter=1080` for one size; the ratios at
 // the end compare medians of the same run.
 #include "zerocopy/cpu/rgb_to_yuv.h"
+#include "zerocopy/host_importer.h"
 
 #include <benchmark/benchmark.h>
 #include <libyuv.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <map>
 #include <memory>
@@ -73,6 +75,56 @@ void ours_cold(benchmark::State& state, PixelFormat source, PixelFormat target, 
   }
 }
 
+/// Random bytes as a picture.
+struct Foreign {
+  Foreign(PixelFormat format, Size size) {
+    image.format = format;
+    image.size = size;
+    std::minstd_rand random(1);
+    for (unsigned i = 0; i < info(format).planes; ++i) {
+      const std::size_t stride = row_bytes(format, i, size.width);
+      memory.at(i).resize(stride * plane_height(format, i, size.height));
+      for (auto& b : memory.at(i)) b = static_cast<std::byte>(random() >> 8U);
+      image.planes.at(i) = {memory.at(i).data(), static_cast<std::uint32_t>(stride)};
+    }
+  }
+  HostImage image;
+  std::array<std::vector<std::byte>, 3> memory;
+};
+
+/// What a recording of a moving screen sees, from memory; above it, if `layer` names a format, a picture that is scaled
+/// to 480x270 where it is larger, and a new one each time where it `moves`. NV12 surfaces, two of which are held.
+void importer(benchmark::State& state, PixelFormat layer, Size layer_size, bool moves) {
+  const Size size = size_of(state);
+  const auto made = make_host_importer();
+  if (!made->configure({.format = PixelFormat::NV12, .size = size})) return state.SkipWithError("cannot be configured");
+  std::vector<std::unique_ptr<Foreign>> screens;
+  for (std::size_t i = 0; i < (std::size_t{96} << 20U) / (size.area() * 4) + 2; ++i) {
+    screens.push_back(std::make_unique<Foreign>(PixelFormat::BGRx, size));
+  }
+  std::vector<std::unique_ptr<Foreign>> cameras;
+  for (int i = 0; i < 4 && layer != PixelFormat::Unknown; ++i) {
+    cameras.push_back(std::make_unique<Foreign>(layer, layer_size));
+  }
+  std::array<Surface, 2> held;
+  std::size_t next = 0;
+  for (auto _ : state) {
+    if (!cameras.empty() && (moves || next == 0)) {
+      auto picture = std::make_shared<Frame>();
+      picture->image = cameras[next % cameras.size()]->image;
+      const auto right = static_cast<std::int32_t>(size.width) - 496;
+      const auto bottom = static_cast<std::int32_t>(size.height) - 286;
+      made->set_layers({{.id = 1, .place = {.box = {right, bottom, 480, 270}}, .picture = std::move(picture)}});
+    }
+    Frame frame;
+    frame.image = screens[next % screens.size()]->image;
+    frame.damage = Damage::all();
+    auto surface = made->import(std::move(frame));
+    if (!surface) return state.SkipWithError("cannot be imported");
+    held[next++ % held.size()] = std::move(*surface);
+  }
+}
+
 void libyuv_nv12(benchmark::State& state) {
   Pictures p(PixelFormat::NV12, size_of(state));
   const auto byte = [](std::byte* b) { return reinterpret_cast<std::uint8_t*>(b); };
@@ -120,7 +172,8 @@ class Ratios : public benchmark::ConsoleReporter {
   void Finalize() override {
     for (const auto& [name, time] : times_) {
       const auto slash = name.rfind('/');
-      const auto base = times_.find("BGRx-NV12/best" + name.substr(slash));
+      const char* const of = name.starts_with("importer/") ? "importer/no-layer" : "BGRx-NV12/best";
+      const auto base = times_.find(of + name.substr(slash));
       if (base == times_.end() || name == base->first) continue;
       std::printf("%-34s takes %5.2fx the time of %s\n", name.c_str(), time / base->second, base->first.c_str());
     }
@@ -153,6 +206,15 @@ int main(int argc, char** argv) {
   add("BGRx-NV12/libyuv-bt601", libyuv_nv12);
   add("BGRx-NV12/swscale-bt709", [](auto& s) { swscale(s, AV_PIX_FMT_NV12, NV12); });
   add("BGRx-I420/swscale-bt709", [](auto& s) { swscale(s, AV_PIX_FMT_YUV420P, I420); });
+  const Size inset{480, 270};
+  add("importer/no-layer", [=](auto& s) { importer(s, Unknown, {}, false); });
+  add("importer/still-BGRx", [=](auto& s) { importer(s, BGRx, inset, false); });
+  add("importer/BGRx", [=](auto& s) { importer(s, BGRx, inset, true); });
+  add("importer/YUY2", [=](auto& s) { importer(s, YUY2, inset, true); });
+  add("importer/NV12", [=](auto& s) { importer(s, NV12, inset, true); });
+  add("importer/BGRx-640x360", [=](auto& s) { importer(s, BGRx, {640, 360}, true); });
+  add("importer/YUY2-640x360", [=](auto& s) { importer(s, YUY2, {640, 360}, true); });
+  add("importer/YUY2-1280x720", [=](auto& s) { importer(s, YUY2, {1280, 720}, true); });
   Ratios reporter;
   benchmark::RunSpecifiedBenchmarks(&reporter);
   return 0;

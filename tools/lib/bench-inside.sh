@@ -72,6 +72,43 @@ rounds() {
   done
 }
 
+# layers ROUNDS RATE: the moving screen without a layer and with cameras of three sizes in a corner, then OBS without and
+# with an inset; to layers.runs, one object a recording.
+layers() {
+  local rounds=$1 rate=$2 round name camera layer
+  for ((round = 1; round <= rounds; round++)); do
+    for name in none 480x270 640x360 1280x720; do
+      printf 'round %d of %d: %s\n' "$round" "$rounds" "$name" >&2
+      layer=()
+      if [[ $name != none ]]; then
+        # What USB cameras send that do not compress.
+        "$dir/zerocast-test-producer" --name "bench-$name" --media-class Video/Source --size "$name" --fps "$rate" \
+          --format YUY2 >"$dir/camera.log" 2>&1 &
+        camera=$!
+        layer=(--layer "node:bench-$name,at=br,margin=16,size=480x270")
+        until grep -q . "$dir/camera.log"; do
+          kill -0 "$camera" || return 1
+          sleep 0.1
+        done
+      fi
+      "$dir/zerocast" record --quiet --json --source portal --encoder libx264 --preset low-latency --crf 23 \
+        --encoder-option preset=ultrafast --encoder-option tune=zerolatency --seconds "$seconds" --overwrite "${layer[@]}" \
+        "$dir/clip.mkv" >"$dir/layers-$name.json" 2>"$dir/layers-$name.log"
+      if [[ $name != none ]]; then
+        kill "$camera"
+        wait "$camera" || true
+      fi
+      tail -n 1 "$dir/layers-$name.json" | jq -c --arg name "$name" --argjson round "$round" \
+        '{recorder: "zerocast", $name, $round, frames, dropped, ms: .non_encoder_ms_per_frame}' >>"$dir/layers.runs"
+    done
+    for name in none 480x270; do
+      printf 'round %d of %d: OBS, %s\n' "$round" "$rounds" "$name" >&2
+      "$dir/bench-obs.sh" "$dir" "$seconds" "$rate" "$name" 2>"$dir/obs-script.log" |
+        jq -c --arg name "$name" --argjson round "$round" '{recorder: "OBS", $name, $round} + .' >>"$dir/layers.runs"
+    done
+  done
+}
+
 # One long recording; its resident memory every 5 s as "SECONDS KIB".
 memory() {
   "$dir/zerocast" record --source portal --codec h264 --seconds "$seconds" --json --overwrite "$dir/memory.mkv" \

@@ -41,6 +41,10 @@ void LayerPainter::configure(const SurfaceFormat& target) {
   target_ = target;
   layout_ = yuv_layout(target.format);
   scale_ = DeepScale::of(target);
+  const auto most = static_cast<float>((1U << info(target.format).bits) - 1);
+  const float chroma = scale_.offset - scale_.deep_offset / scale_.up;
+  narrow_ = {Narrow{1 / scale_.up, 0.5F, most, layout_.value_shift},
+             Narrow{1 / scale_.up, 0.5F + chroma, most, layout_.value_shift}};
   layers_.clear();
   held_drawn_.clear();
   imprecise_ = Damage::none();
@@ -106,10 +110,11 @@ void LayerPainter::make(Drawn& drawn, const Open& open) {
   drawn.stale = false;
   if (drawn.reach.empty()) return;
   const Rect solid = drawn.pixels.solid();
+  const bool opaque = drawn.pixels.opaque();
   const auto made = open(*drawn.layer.picture, [&](const HostImage& image) {
     return drawn.pixels.make(*drawn.layer.picture, image, drawn.layer.place, drawn.overlapped);
   });
-  if (drawn.pixels.solid() != solid) drawn.moved = true;
+  if (drawn.pixels.solid() != solid || drawn.pixels.opaque() != opaque) drawn.moved = true;
   if (!made && !drawn.failed) {
     logger("zerocopy").warn("layer {} is left out: {}", drawn.layer.id, made.error().message());
   }
@@ -148,12 +153,42 @@ Damage LayerPainter::update(const Open& open) {
   return changed;
 }
 
-void LayerPainter::keep_beneath(const YuvView& surface, const Damage& area) {
-  if (layers_.empty()) return;
-  const YuvView& beneath = beneath_.reset(target_.format, target_.size);
+template <class Visit>
+void LayerPainter::divide(const Rect& part, const Visit& visit, std::size_t first) const {
+  if (part.empty()) return;
+  for (; first < layers_.size(); ++first) {
+    const Drawn& drawn = *layers_[first];
+    const Rect hit = drawn.reach.empty() ? Rect{} : intersect(part, drawn.pixels.solid());
+    if (hit.empty()) continue;
+    visit(hit, true);
+    for (const Rect& rest : around(part, hit)) divide(rest, visit, first + 1);
+    return;
+  }
+  visit(part, false);
+}
+
+void LayerPainter::make_room() {
+  beneath_.reset(target_.format, target_.size);
   deep_.reset(PixelFormat::I410, target_.size);
+}
+
+void LayerPainter::spread(const YuvView& surface, const Damage& area, const Draw& draw) {
+  make_room();
+  for_each_part(area, {0, 0, target_.size.width, target_.size.height}, [&](const Rect& rect) {
+    divide(rect, [&](const Rect& part, bool hidden) { draw(part, hidden ? beneath_.view() : surface); });
+  });
+}
+
+void LayerPainter::keep_beneath(const YuvView& surface, const Damage& area, bool spread) {
+  if (layers_.empty()) return;
+  make_room();
   for (const auto& drawn : layers_) {
-    for_each_part(area, held(drawn->reach), [&](const Rect& part) { copy_rect(surface, beneath, part); });
+    for_each_part(area, held(drawn->reach), [&](const Rect& rect) {
+      if (!spread) return copy_rect(surface, beneath_.view(), rect);
+      divide(rect, [&](const Rect& part, bool hidden) {
+        if (!hidden) copy_rect(surface, beneath_.view(), part);
+      });
+    });
   }
 }
 
@@ -166,7 +201,7 @@ void LayerPainter::drawn() {
 }
 
 void LayerPainter::paint(const YuvView& surface, const Damage& area, const Beneath* beneath) {
-  keep_beneath(surface, area);
+  keep_beneath(surface, area, beneath != nullptr && beneath->spread);
   const auto to_deep = [&](const Rect& part) {
     const Rect inside = beneath != nullptr ? intersect(part, beneath->box) : Rect{};
     if (inside != part) expand_to_i410(beneath_.view(), part, deep_.view(), scale_);
@@ -184,17 +219,36 @@ void LayerPainter::paint(const YuvView& surface, const Damage& area, const Benea
   };
   for (const auto& drawn : layers_) {
     if (drawn->reach.empty()) continue;
-    for (const Rect& part : around(drawn->reach, drawn->pixels.solid())) for_each_part(area, with_left(part), to_deep);
+    for (const Rect& part : around(drawn->reach, drawn->pixels.solid())) {
+      const Rect seen = with_left(part);
+      const Rect hidden = drawn->pixels.hides(part) ? intersect(seen, drawn->layer.place.box) : Rect{};
+      for (const Rect& rest : around(seen, hidden)) for_each_part(area, rest, to_deep);
+    }
   }
   compose(surface, area);
   drawn();
 }
 
-void LayerPainter::repaint(const YuvView& surface, const Damage& area) {
-  for (const Rect& rect : held_drawn_) {
-    for_each_part(area, rect, [&](const Rect& part) { copy_rect(beneath_.view(), surface, part); });
+bool LayerPainter::stand_still() const {
+  auto before = held_drawn_.begin();
+  for (const auto& drawn : layers_) {
+    if (drawn->moved) return false;
+    if (!drawn->reach.empty() && (before == held_drawn_.end() || *before++ != held(drawn->reach))) return false;
   }
-  keep_beneath(surface, area);
+  return before == held_drawn_.end();
+}
+
+void LayerPainter::repaint(const YuvView& surface, const Damage& area) {
+  const bool still = stand_still();
+  for (const Rect& rect : held_drawn_) {
+    for_each_part(area, rect, [&](const Rect& part) {
+      if (!still) return copy_rect(beneath_.view(), surface, part);
+      divide(part, [&](const Rect& rest, bool hidden) {
+        if (!hidden) copy_rect(beneath_.view(), surface, rest);
+      });
+    });
+  }
+  if (!still) keep_beneath(surface, area, false);
   for (const auto& drawn : layers_) {
     if (!drawn->moved || drawn->reach.empty()) continue;
     for (const Rect& part : around(drawn->reach, drawn->pixels.solid())) {
@@ -232,7 +286,14 @@ void LayerPainter::compose(const YuvView& surface, const Rect& rect, std::size_t
       copy_rect(top.pixels.flat().part(from), surface.part(copied), {0, 0, copied.width, copied.height});
     }
     for (const Rect& part : around(hit, copied)) {
-      if (!part.empty()) blend(surface, part, count);
+      if (part.empty()) continue;
+      if (!is_strip(part, count)) {
+        blend(surface, part, count);
+      } else if (layout_.wide) {
+        blend_strip<std::uint16_t>(surface, part, top);
+      } else {
+        blend_strip<std::uint8_t>(surface, part, top);
+      }
     }
     return;
   }
@@ -249,6 +310,59 @@ void LayerPainter::blend(const YuvView& surface, const Rect& rect, std::size_t c
       write<std::uint16_t>(surface, rect, y, rows);
     } else {
       write<std::uint8_t>(surface, rect, y, rows);
+    }
+  }
+}
+
+bool LayerPainter::is_strip(const Rect& rect, std::size_t count) const {
+  constexpr std::uint32_t kMost = 4;
+  if (!layout_.subsampled || rect.width > kMost || !layers_.at(count - 1)->pixels.hides(rect)) return false;
+  return std::ranges::none_of(layers_.begin(), layers_.begin() + static_cast<std::ptrdiff_t>(count) - 1,
+                              [&](const auto& lower) { return !intersect(lower->reach, with_left(rect)).empty(); });
+}
+
+template <class Sample>
+void LayerPainter::blend_strip(const YuvView& surface, const Rect& rect, const Drawn& top) {
+  struct Column {
+    const std::uint16_t* samples;
+    std::size_t stride;
+    bool inside;  // the layer's
+  };
+  const Rect& box = top.layer.place.box;
+  const auto column = [&](unsigned component, std::int32_t x) -> Column {
+    x = std::clamp(x, 0, right_of(rect) - 1);
+    const bool inside = x >= box.x && x < right_of(box);
+    const YuvView& from = inside ? top.pixels.deep() : deep_.view();
+    const std::int32_t first = inside ? rect.y - box.y : rect.y;
+    return {deep_row(from, component, first) + (inside ? x - box.x : x), from.planes.at(component).stride_bytes / 2,
+            inside};
+  };
+  const auto to = [&](unsigned plane, std::int32_t y) { return row_of<Sample>(surface, plane, y); };
+  for (std::int32_t x = rect.x; x < right_of(rect); ++x) {
+    const Column from = column(0, x);
+    if (!from.inside) continue;
+    Sample* out = to(0, rect.y) + x;
+    for (std::size_t y = 0; y < rect.height; ++y) {
+      *out = narrow_[0].to<Sample>(from.samples[y * from.stride]);
+      out += surface.planes[0].stride_bytes / sizeof(Sample);
+    }
+  }
+  const std::size_t step = layout_.interleaved ? 2 : 1;
+  for (std::int32_t x = rect.x; x < right_of(rect); x += 2) {
+    for (unsigned c = 1; c < 3; ++c) {
+      const std::array<Column, 3> from{column(c, x - 1), column(c, x), column(c, x + 1)};
+      if (!from[0].inside && !from[1].inside && !from[2].inside) continue;
+      const unsigned plane = layout_.interleaved ? 1 : c;
+      Sample* out = to(plane, rect.y / 2) + static_cast<std::size_t>(x / 2) * step + (layout_.interleaved ? c - 1 : 0);
+      for (std::size_t y = 0; y < rect.height; y += 2) {
+        unsigned sum = 0;
+        for (const std::size_t line : {y, std::min<std::size_t>(y + 1, rect.height - 1)}) {
+          const auto at = [line](const Column& one) { return unsigned{one.samples[line * one.stride]}; };
+          sum += at(from[0]) + 2 * at(from[1]) + at(from[2]);
+        }
+        *out = narrow_[1].to<Sample>(static_cast<float>(sum) / 8);
+        out += surface.planes.at(plane).stride_bytes / sizeof(Sample);
+      }
     }
   }
 }
@@ -292,20 +406,15 @@ void LayerPainter::load(Row& row, const Rect& rect, std::int32_t y, std::size_t 
 
 template <class Sample>
 void LayerPainter::write(const YuvView& surface, const Rect& rect, std::int32_t y, std::size_t rows) const {
-  const float down = 1 / scale_.up;
   const unsigned planes = layout_.subsampled ? 1 : 3;
-  const auto most = static_cast<float>((1U << info(target_.format).bits) - 1);
   for (std::size_t r = 0; r < rows; ++r) {
     const Row& row = rows_.at(r);
     for (unsigned plane = 0; plane < planes; ++plane) {
       Sample* out = row_of<Sample>(surface, plane, y + static_cast<std::int32_t>(r)) + rect.x;
       const float* samples = row.samples.at(plane).data() + 1;
       const float* cover = row.cover.data() + 1;
-      const float add = 0.5F + (plane > 0 ? scale_.offset - scale_.deep_offset * down : 0);
-      for (std::size_t k = 0; k < rect.width; ++k) {
-        const float value = std::min(samples[k] * down + add, most);
-        out[k] = cover[k] > 0 ? static_cast<Sample>(static_cast<unsigned>(value) << layout_.value_shift) : out[k];
-      }
+      const Narrow narrow = narrow_[plane > 0 ? 1 : 0];
+      for (std::size_t k = 0; k < rect.width; ++k) out[k] = cover[k] > 0 ? narrow.to<Sample>(samples[k]) : out[k];
     }
   }
   if (layout_.subsampled) write_chroma<Sample>(surface, rect, y);
@@ -314,8 +423,6 @@ void LayerPainter::write(const YuvView& surface, const Rect& rect, std::int32_t 
 template <class Sample>
 void LayerPainter::write_chroma(const YuvView& surface, const Rect& rect, std::int32_t y) const {
   // 1-2-1 across, the mean of two rows: as the picture's own.
-  const float down = 1 / scale_.up / 8;
-  const float add = 0.5F + scale_.offset - scale_.deep_offset / scale_.up;
   const auto samples = static_cast<std::size_t>((rect.width + 1) / 2);
   const std::size_t step = layout_.interleaved ? 2 : 1;
   for (unsigned c = 1; c < 3; ++c) {
@@ -331,8 +438,7 @@ void LayerPainter::write_chroma(const YuvView& surface, const Rect& rect, std::i
         sum += s[k] + 2 * s[k + 1] + s[last];
         cover = std::max({cover, row.cover[k], row.cover[k + 1], row.cover[last]});
       }
-      if (cover > 0)
-        out[i * step] = static_cast<Sample>(static_cast<unsigned>(sum * down + add) << layout_.value_shift);
+      if (cover > 0) out[i * step] = narrow_[1].to<Sample>(sum / 8);
     }
   }
 }

@@ -7,6 +7,7 @@
 #include "zerocopy/cpu/rgb_to_yuv.h"
 #include "zerocopy/cpu/yuv_planes.h"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -28,6 +29,7 @@ class LayerPainter {
     Rect content;  ///< of the surface: where they are
     Rect box;      ///< which the content's last column and row fill up
     RgbToYuv to_i410;
+    bool spread;  ///< it came through spread()
   };
   /// Calls `read` with a frame's pixels, which are readable meanwhile.
   using Read = std::function<Result<void>(const HostImage& image)>;
@@ -45,7 +47,11 @@ class LayerPainter {
   [[nodiscard]] Damage update(const Open& open);
   [[nodiscard]] bool any() const { return !layers_.empty(); }
 
-  /// `area` of the surface holds the picture without layers: draws them there.
+  using Draw = std::function<void(const Rect& part, const YuvView& to)>;
+  /// Calls `draw` for all parts of `area`, and with what the picture without layers is to be drawn to there: the
+  /// surface, or where nobody will see it what is kept for repaint(). All are whole chroma samples.
+  void spread(const YuvView& surface, const Damage& area, const Draw& draw);
+  /// `area` of the surface holds the picture without layers, but for what was spread: draws them there.
   void paint(const YuvView& surface, const Damage& area, const Beneath* beneath);
   /// `area` (of every update() since) of the surface holds the layers as they were painted last, above the same
   /// picture: draws them as they are now.
@@ -69,6 +75,15 @@ class LayerPainter {
     std::array<std::vector<float>, 3> samples;
     std::vector<float> cover;  ///< the most that a layer covers, 0 to 1
   };
+  /// From 10 bits to the surface's code values.
+  struct Narrow {
+    float down = 1, add = 0, most = 255;
+    unsigned shift = 0;
+    template <class Sample>
+    [[nodiscard]] Sample to(float deep) const {
+      return static_cast<Sample>(static_cast<unsigned>(std::min(deep * down + add, most)) << shift);
+    }
+  };
 
   [[nodiscard]] Rect reach_of(const LayerPlace& place) const;
   /// The reach and what else of the picture beneath is read to draw there, or repeated into an odd picture's last
@@ -80,12 +95,24 @@ class LayerPainter {
   bool adopt_order();
   void find_overlaps();
   void make(Drawn& drawn, const Open& open);
-  void keep_beneath(const YuvView& surface, const Damage& area);
+  /// Calls `visit` with the parts of `part` that the layers from `first` on hide (true), and with the others.
+  template <class Visit>
+  void divide(const Rect& part, const Visit& visit, std::size_t first = 0) const;
+  void make_room();
+  void keep_beneath(const YuvView& surface, const Damage& area, bool spread);
+  /// The present layers lie where they were painted last, and nothing else does.
+  [[nodiscard]] bool stand_still() const;
+  /// `rect` is a few columns wide; the topmost of `count` layers hides what is beneath it in its rows, and no other is
+  /// there.
+  [[nodiscard]] bool is_strip(const Rect& rect, std::size_t count) const;
   void drawn();
   void compose(const YuvView& surface, const Damage& area);
   /// Draws the lowest `count` layers into `rect`, chroma-aligned as all parts of the surface here.
   void compose(const YuvView& surface, const Rect& rect, std::size_t count);
   void blend(const YuvView& surface, const Rect& rect, std::size_t count);
+  /// is_strip(): what blend() makes of it.
+  template <class Sample>
+  void blend_strip(const YuvView& surface, const Rect& rect, const Drawn& top);
   void load(Row& row, const Rect& rect, std::int32_t y, std::size_t count);
   template <class Sample>
   void write(const YuvView& surface, const Rect& rect, std::int32_t y, std::size_t rows) const;
@@ -104,6 +131,7 @@ class LayerPainter {
   std::array<Row, 2> rows_;
   std::vector<float> cover_;  ///< of one layer
   DeepScale scale_;
+  std::array<Narrow, 2> narrow_;  ///< of luma, G, B and R; of chroma
   Damage imprecise_ = Damage::none();
 };
 

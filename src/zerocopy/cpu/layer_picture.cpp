@@ -92,6 +92,13 @@ Rect LayerPicture::find_solid() const {
   return {x0, y0, static_cast<std::uint32_t>(x1 - x0), static_cast<std::uint32_t>(y1 - y0)};
 }
 
+bool LayerPicture::hides(const Rect& part) const {
+  if (!opaque()) return false;
+  const Rect& box = place_.box;
+  const std::int64_t radius = std::min(place_.radius, std::min(box.width, box.height) / 2);
+  return part.y >= box.y + radius && std::int64_t{part.y} + part.height <= std::int64_t{box.y} + box.height - radius;
+}
+
 Result<void> LayerPicture::make(const Frame& frame, const HostImage& image, const LayerPlace& place, bool whole) {
   solid_ = {};
   auto plan = make_filling_plan(frame, place.box.size(), target_.colour);

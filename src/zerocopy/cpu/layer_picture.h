@@ -32,6 +32,10 @@ class LayerPicture {
 
   /// Where it covers what is beneath and can be copied: surface px, chroma-aligned; empty: nowhere.
   [[nodiscard]] const Rect& solid() const { return solid_; }
+  /// Only its corners may let through what is beneath.
+  [[nodiscard]] bool opaque() const { return alpha_.empty() && place_.opacity == 255; }
+  /// Nothing beneath it is to be seen in the rows of `part` (surface px).
+  [[nodiscard]] bool hides(const Rect& part) const;
   /// In the surface's format; its origin is the box's.
   [[nodiscard]] const YuvView& flat() const { return flat_.view(); }
   /// I410, likewise; good outside of solid(), or everywhere after make() with `whole`.

@@ -116,18 +116,18 @@ RgbView PictureConverter::pixels(const HostImage& image) const {
 }
 
 void PictureConverter::convert(const HostImage& image, const Damage& area, const YuvView& surface) const {
-  const RgbView picture = pixels(image);
+  for (const Rect& rect : area.rects()) convert(image, rect, surface);
+}
+
+void PictureConverter::convert(const HostImage& image, const Rect& part, const YuvView& surface) const {
   const YuvView box = surface.part(plan_.box);
-  const Rect content{0, 0, plan_.content.width, plan_.content.height};
-  for (const Rect& rect : area.rects()) {
-    const Rect inside = intersect(with_offset(rect, {-plan_.box.x, -plan_.box.y}), content);
-    // Merged areas are bounding boxes of aligned ones; only the content's odd end may cut one.
-    rgb_.convert(picture, chroma_aligned(inside, plan_.content, subsampled_), box);
-    // Only there: layers may have been drawn over the rest.
-    const Rect whole =
-        intersect(with_offset(rect, {-plan_.box.x, -plan_.box.y}), {0, 0, box.size.width, box.size.height});
-    if (inside != whole && !inside.empty()) extend_edges(box.part(whole), inside.size());
-  }
+  const Rect in_box = with_offset(part, {-plan_.box.x, -plan_.box.y});
+  const Rect inside = intersect(in_box, {0, 0, plan_.content.width, plan_.content.height});
+  // Merged areas are bounding boxes of aligned ones; only the content's odd end may cut one.
+  rgb_.convert(pixels(image), chroma_aligned(inside, plan_.content, subsampled_), box);
+  // Only there: layers may have been drawn over the rest.
+  const Rect whole = intersect(in_box, {0, 0, box.size.width, box.size.height});
+  if (inside != whole && !inside.empty()) extend_edges(box.part(whole), inside.size());
 }
 
 Result<void> PictureConverter::convert(const HostImage& image, const YuvView& box) {

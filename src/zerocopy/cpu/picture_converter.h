@@ -36,6 +36,9 @@ class PictureConverter {
   [[nodiscard]] Result<void> convert(const HostImage& image, const YuvView& box);
   /// Converts `area` (from affected(), surface px) into `surface`. Only when incremental().
   void convert(const HostImage& image, const Damage& area, const YuvView& surface) const;
+  /// Likewise a part of it: whole chroma samples, and of a padded picture both a last column or row and what repeats
+  /// it.
+  void convert(const HostImage& image, const Rect& part, const YuvView& surface) const;
 
  private:
   [[nodiscard]] RgbView cropped(const HostImage& image) const;

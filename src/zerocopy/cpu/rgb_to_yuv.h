@@ -38,6 +38,9 @@ class RgbToYuv {
   RgbToYuv(const YuvCoefficients& coefficients, RgbRowFunction rows, const YuvLayout& layout)
       : coefficients_(coefficients), rows_(rows), layout_(layout) {}
 
+  template <class Sample>
+  void convert_strip(const RgbView& picture, const Rect& area, const YuvView& target) const;
+
   YuvCoefficients coefficients_;
   RgbRowFunction rows_ = nullptr;
   YuvLayout layout_;

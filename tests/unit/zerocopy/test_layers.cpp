@@ -309,6 +309,44 @@ TEST_CASE("layers lie over the bars beside the picture, which are black again wh
   }
 }
 
+TEST_CASE("what a layer hid is there when it goes or moves, though no picture comes") {
+  const PixelFormat target = GENERATE(from_range(kTargets));
+  const RgbPicture picture(kSurface, 0, 3);
+  const SurfaceFormat format{.format = target, .size = kSurface};
+  const auto plain = importer_for(format)->import(frame_of(picture));
+  REQUIRE(plain);
+  for (const Rect& box : {Rect{20, 10, 40, 20}, Rect{21, 11, 33, 17}, Rect{-8, -6, 30, 20}, Rect{80, 40, 40, 30}}) {
+    for (const std::uint32_t radius : {0U, 6U}) {
+      CAPTURE(name(target), box.x, box.width, radius);
+      Scene scene;
+      scene.add({.box = box, .radius = radius}, PixelFormat::BGRx, 5);
+      scene.add({.box = {40, 20, 30, 16}}, PixelFormat::BGRx, 6);
+      const auto importer = importer_for(format);
+      importer->set_layers(scene.all());
+      REQUIRE(importer->import(frame_of(picture)));
+      importer->set_layers({});
+      const auto gone = importer->import(nothing_new());
+      REQUIRE(gone);
+      check_same(view_of(*plain), view_of(*gone));
+
+      importer->set_layers(scene.all());
+      Frame same = frame_of(picture);
+      same.damage = Damage::none();
+      REQUIRE(importer->import(std::move(same)));
+      scene.layers.front().place.box = {box.x + 9, box.y + 5, box.width, box.height};
+      importer->set_layers(scene.all());
+      const auto moved = importer->import(nothing_new());
+      REQUIRE(moved);
+      const RgbCanvas canvas = scene.over(picture);
+      for (std::size_t y = 0; y < kSurface.height; ++y) {
+        for (std::size_t x = 0; x < kSurface.width; ++x) {
+          REQUIRE(std::abs(reference_sample(canvas, 0, x, y, format) - sample(view_of(*moved), 0, x, y)) <= 1.5);
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("a layer whose picture cannot be read is left out, and the next one is there") {
   const RgbPicture picture(kSurface, 0, 1);
   Scene scene;
