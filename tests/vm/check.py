@@ -5,8 +5,8 @@ Decodes with FFmpeg's own program. Shares no code with zerocast. It reads the pi
   pattern  of clients/pattern.cpp: three strips that show one number, and colour bars
   mark     of zerocast-test-producer: 16 x 8 square cells in the top left corner, white for 1, row by row: 32 bits
            number, 64 bits nanoseconds, 32 bits CRC-32 of these three words, each little-endian
-  vivid    of the kernel's virtual camera: colour bars, and in its first line of text, in the kernel's font of 8x16, the
-           picture's number behind the time
+  vivid    of the kernel's virtual camera: colour bars, and in the first line of text, in the kernel's font of 8x16, the
+           picture's number behind the time; its text covers all but the lowest bars of small pictures
 and in --inset those of the camera, scaled, without their numbers.
 
 torn: strips of one picture that differ; back: numbers that fall; repeated: a number twice in a row; skipped: numbers
@@ -32,8 +32,8 @@ DIGITS = [bytes.fromhex(rows) for rows in
           ("386cc6c6d6d6c6c66c38", "1838781818181818187e", "7cc6060c183060c0c6fe", "7cc606063c060606c67c",
            "0c1c3c6cccfe0c0c0c1e", "fec0c0c0fc060606c67c", "3860c0c0fcc6c6c6c67c", "fec606060c1830303030",
            "7cc6c6c67cc6c6c6c67c", "7cc6c6c67e0606060c78")]
-# Where vivid writes it (vivid_fillbuff): from 16 px, behind " hh:mm:ss:ms ".
-NUMBER_AT, MOST_DIGITS = 16 + 14 * 8, 6
+# Where vivid writes it (vivid_fillbuff): 16 px from the left and from the top, behind " hh:mm:ss:ms ".
+NUMBER_LEFT, NUMBER_TOP, MOST_DIGITS = 16 + 14 * 8, 16 + 2, 6
 BITS = 16
 TOLERANCE = 4
 KEPT_AFTER = 0.9  # seconds; the least rate is one picture a second
@@ -112,8 +112,8 @@ def camera_number(luma):
     """The number in the camera's text; -1 where it is none."""
     glyphs = [numpy.unpackbits(numpy.frombuffer(digit, numpy.uint8)).reshape(10, 8) for digit in DIGITS]
     number = -1
-    for left in range(NUMBER_AT, NUMBER_AT + MOST_DIGITS * 8, 8):
-        cell = luma[2:12, left:left + 8] > 125
+    for left in range(NUMBER_LEFT, NUMBER_LEFT + MOST_DIGITS * 8, 8):
+        cell = luma[NUMBER_TOP:NUMBER_TOP + 10, left:left + 8] > 125
         wrong = [int((cell != glyph).sum()) for glyph in glyphs]
         if min(wrong) > 4:
             break
@@ -129,7 +129,7 @@ def worst_bar(planes, colours, inset=None):
                   for plane, part in zip(planes, (1, 2, 2))]
     luma, blue, red = planes
     height, width = luma.shape
-    top, bottom = int(height * 0.70), int(height * 0.85)
+    top, bottom = (int(height * part) for part in ((0.85, 0.97) if colours is VIVID else (0.70, 0.85)))
     worst = 0.0
     for index, colour in enumerate(colours):
         left, right = index * width // len(colours), (index + 1) * width // len(colours)

@@ -47,7 +47,7 @@ def faults(cell, seen, pictures):
     for name in ("torn", "illegible", "back"):
         if seen[name] > allowed:
             found.append(f"{seen[name]} {name}")
-    if (seen["last"] or 0) < cell.get("at_least", 0):
+    if (seen["last"] or 0) < cell.get("at_least", 0) > 0:
         found.append("nothing of what came after")
     if seen["bars_wrong"] > allowed:
         found.append(f"{seen['bars_wrong']} of wrong colour (up to {seen['bars_worst']})")

@@ -74,7 +74,7 @@ next=/next
 in_next() {
   local unit=$1
   shift
-  mountpoint -q "$next" || { mkdir -p "$next" && mount -o ro /dev/ubdb "$next"; } || give_up "there is no second disk"
+  mountpoint -q "$next" || { mkdir -p "$next" && mount /dev/ubdb "$next"; } || give_up "there is no second disk"
   systemd-run -q --unit="$unit" --collect -p StandardOutput="append:$out/$unit.log" \
     -p StandardError="append:$out/$unit.log" -p RootDirectory="$next" -p MountAPIVFS=yes \
     -p BindPaths="$user_run $out /home/tester/.config" -p User=1000 -p Group=1000 -p PrivateTmp=yes \
@@ -117,6 +117,12 @@ start_mutter() { # [-E VAR=VALUE]...
 start_kwin() { # [-E VAR=VALUE]... [-- OPTION...]
   desktop=kwin
   local environment=()
+  # As Plasma brings one along: without a menu KWin knows no application, and so none that it could permit anything.
+  mkdir -p /etc/xdg/menus
+  cat >/etc/xdg/menus/applications.menu <<END
+<!DOCTYPE Menu PUBLIC "-//freedesktop//DTD Menu 1.0//EN" "http://www.freedesktop.org/standards/menu-spec/1.0/menu.dtd">
+<Menu><Name>Applications</Name><DefaultAppDirs/><DefaultDirectoryDirs/><Include><All/></Include></Menu>
+END
   while (($#)) && [[ $1 != -- ]]; do
     environment+=("$1")
     shift
@@ -159,7 +165,7 @@ start_client() { # [RATE [FIRST [OUTPUT]]]
 stop_client() { in_session stop client.service; }
 # The outputs' names, and the seat's.
 names_before=""
-names() { as_user -E WAYLAND_DISPLAY="$display" wayland-info 2>/dev/null | sed -n 's/^[[:space:]]*name: //p' | sort; }
+names() { as_user -E WAYLAND_DISPLAY="$display" wayland-info 2>/dev/null | sed -n "s/^[[:space:]]*name: '\?\([^']*\)'\?$/\1/p" | sort -u; }
 new_output() { comm -13 <(printf '%s\n' "$names_before") <(names) | sed -n 1p; }
 has_new_output() { [[ -n $(new_output) ]]; }
 # For during(): the client is shown on the output that the recording has made. names_before: names() before it.
@@ -220,6 +226,12 @@ agreed() { # NAME
     [.[] | select(.type == "PipeWire:Interface:Port" and (.info.props["node.id"] | IN($nodes[]))) | .info.params.Format[0]] | first'
 }
 
+# has_agreed NAME: it is kept as soon as there is one.
+has_agreed() {
+  agreed "$1" >"$out/$1.agreed"
+  [[ $(json_of "$out/$1.agreed") != null ]]
+}
+
 # await_pictures NAME PID: until the recording has its pictures, by the recorder's own progress, or has taken four times
 # as long as it should.
 await_pictures() {
@@ -242,9 +254,8 @@ said_in() { grep -aE '^[0-9:.]+ (warn|error|critical)|^zerocast' "$1" | tail -n 
 
 # cell NAME WAY MODIFIER SYNC [-E VAR=VALUE]... [-- OPTION...]: one recording of `source`. MODIFIER: linear, invalid,
 # dmabuf (either) or none (shared memory), what the desktop gives; SYNC: how it says that a picture is finished.
-# `wanted_format`: what else has to be agreed on, as pw-dump names it, {"format": "YUY2"}. `cell_faults`: what the script
-# has found wrong beside it. `wanted_status`: what the program has to end with.
-wanted_format="{}" cell_faults=() wanted_status=0
+# `cell_more`: what report.py is to know beside it, {"wanted_format": {"format": "YUY2"}} and so on.
+cell_more="{}"
 cell() {
   local name=$1 way=${2%!} forced="" modifier=$3 sync=$4 environment=() entry status=0
   [[ $2 == *! ]] && forced=yes
@@ -271,25 +282,23 @@ cell() {
   if [[ $disturbed == true ]]; then
     sleep 2
     during
-    [[ -s $out/$name.agreed ]] || agreed "$name" >"$out/$name.agreed"
+    [[ -s $out/$name.agreed ]] || has_agreed "$name"
   elif ((${#limit[@]})); then
-    sleep $((seconds > 4 ? 4 : seconds - 1))
-    agreed "$name" >"$out/$name.agreed"
+    until_true 30 has_agreed "$name"
   else
     await_pictures "$name" "$recorder"
-    agreed "$name" >"$out/$name.agreed"
+    has_agreed "$name"
     pkill -INT -x timeout -u tester # which hands it on
   fi
   wait "$recorder" || status=$?
+  if [[ $source == wayland* ]]; then has_agreed "$name"; fi
   if grep -aq 'blocks and two timelines' "$out/$name.log"; then timelines=true; fi
   jq -cn --arg cell "$name" --arg desktop "$desktop" --arg way "$way" --arg modifier "$modifier" --arg sync "$sync" \
     --argjson status "$status" --argjson report "$(json_of <(tail -n 1 "$out/$name.report"))" \
     --argjson agreed "$(json_of "$out/$name.agreed")" --arg said "$(said_in "$out/$name.log")" \
-    --argjson disturbed "$disturbed" --argjson timelines "$timelines" --argjson wanted_format "$wanted_format" \
-    --argjson wanted_status "$wanted_status" \
-    '{$cell, $desktop, $way, $modifier, $sync, $timelines, $status, $agreed, $report, $said, $disturbed,
-      $wanted_format, $wanted_status,
-      faults: $ARGS.positional}' --args ${cell_faults[@]+"${cell_faults[@]}"} >"$out/$name.json"
+    --argjson disturbed "$disturbed" --argjson timelines "$timelines" --argjson more "$cell_more" \
+    '{$cell, $desktop, $way, $modifier, $sync, $timelines, $status, $agreed, $report, $said, $disturbed} + $more' \
+    >"$out/$name.json"
   say "$name: exit $status, $(jq -r '"\(.report.route) \(.report.frames) frames"' "$out/$name.json"), $begun"
 }
 
@@ -319,8 +328,7 @@ session() {
   shift 2
   z start --source "$source" --sink "$out/$name.mkv" --name "$name" >"$out/$name.start" 2>&1 ||
     faults+=("start: exit $?: $(tail -n 1 "$out/$name.start")")
-  sleep 2
-  agreed "$name" >"$out/$name.agreed"
+  until_true 10 has_agreed "$name"
   "$@" || faults+=("the event failed")
   before=$(pictures_of "$name")
   until_true 25 goes_on "$name" "$((before + rate))" || faults+=("no pictures after it")
