@@ -22,6 +22,6 @@ set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS "default-dbus-session-bus | dbus-session-bus")
 # Opened at run time where they are: a machine without a GPU needs none of them, a test pattern not even PipeWire.
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS
-    "pipewire (>= 1.0), wireplumber, xdg-desktop-portal, libvulkan1, libegl1, libgles2, libva2, libva-drm2")
+    "pipewire (>= 1.0), wireplumber, xdg-desktop-portal, libvulkan1, libegl1, libgles2, libgbm1, libva2, libva-drm2")
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "va-driver-all, mesa-vulkan-drivers")
 include(CPack)

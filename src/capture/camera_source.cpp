@@ -4,6 +4,7 @@
 #include "capture/camera_mode.h"
 #include "capture/coded_stream.h"
 #include "capture/node_list.h"
+#include "capture/picture_copies.h"
 #include "capture/pipewire_source.h"
 #include "capture/portal_camera.h"
 #include "decode/decoder_choice.h"
@@ -11,6 +12,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -84,6 +86,8 @@ class CameraSource final : public Source, private SourceListener {
   std::unique_ptr<CodedStream> decoded_;  ///< null: no coded picture has come
   std::optional<PixelFormat> decoded_format_;
   SourceStats before_;  ///< of decoders that are gone
+  PictureCopies copies_;
+  std::atomic<std::uint64_t> too_many_read_ = 0;  ///< pictures that found no room
 };
 
 Result<std::vector<VideoNode>> CameraSource::list_by_portal() {
@@ -177,6 +181,10 @@ void CameraSource::on_frame(Frame frame) {
   const auto* coded = std::get_if<CodedImage>(&frame.image);
   if (coded == nullptr) {
     state_colour(frame);
+    if (!copies_.take_over(frame)) {
+      too_many_read_.fetch_add(1, std::memory_order_relaxed);
+      return;
+    }
     return listener_->on_frame(std::move(frame));
   }
   const std::lock_guard lock(mutex_);
@@ -228,6 +236,7 @@ SourceStats CameraSource::stats() const {
   const std::lock_guard lock(mutex_);
   SourceStats stats = camera_ ? camera_->stats() : SourceStats{};
   stats = sum(stats, before_);
+  stats.skipped += too_many_read_.load(std::memory_order_relaxed);
   return decoded_ ? sum(stats, decoded_->stats()) : stats;
 }
 

@@ -1,15 +1,18 @@
 #!/usr/bin/python3
-"""check.py FILE [--pictures pattern|mark|vivid]: what is in a recording of the guest, as JSON.
+"""check.py FILE [--pictures pattern|mark|vivid] [--inset X,Y,W,H]: what is in a recording of the guest, as JSON.
 
 Decodes with FFmpeg's own program. Shares no code with zerocast. It reads the pictures
   pattern  of clients/pattern.cpp: three strips that show one number, and colour bars
   mark     of zerocast-test-producer: 16 x 8 square cells in the top left corner, white for 1, row by row: 32 bits
            number, 64 bits nanoseconds, 32 bits CRC-32 of these three words, each little-endian
-  vivid    of the kernel's virtual camera: colour bars, no numbers
+  vivid    of the kernel's virtual camera: colour bars, and in the first line of text, in the kernel's font of 8x16, the
+           picture's number behind the time; its text covers all but the lowest bars of small pictures
+and in --inset those of the camera, scaled, without their numbers.
 
 torn: strips of one picture that differ; back: numbers that fall; repeated: a number twice in a row; skipped: numbers
 that are missing; illegible: a bit that is neither black nor white; bars_wrong: pictures with a bar more than 4 of 255
-off. kept: a number again because nothing else came for a second, which a recorder with a least rate does.
+off; inset.right: pictures whose inset is right, inset.wrong: those after the first of these whose inset is not.
+kept: a number again because nothing else came for a second, which a recorder with a least rate does.
 """
 import argparse
 import json
@@ -24,6 +27,13 @@ PATTERN = [(255, 255, 255), (255, 255, 0), (0, 255, 255), (0, 255, 0), (255, 0, 
            (64, 64, 64)]
 # vivid's first pattern, "75% Colorbar", as sRGB (vivid-tpg-colors.c).
 VIVID = [(191, 191, 191), (191, 191, 0), (0, 191, 191), (0, 191, 0), (191, 0, 191), (191, 0, 0), (0, 0, 191), (0, 0, 0)]
+# Digits of the kernel's font (lib/fonts/font_8x16.c), their rows 2 to 11.
+DIGITS = [bytes.fromhex(rows) for rows in
+          ("386cc6c6d6d6c6c66c38", "1838781818181818187e", "7cc6060c183060c0c6fe", "7cc606063c060606c67c",
+           "0c1c3c6cccfe0c0c0c1e", "fec0c0c0fc060606c67c", "3860c0c0fcc6c6c6c67c", "fec606060c1830303030",
+           "7cc6c6c67cc6c6c6c67c", "7cc6c6c67e0606060c78")]
+# Where vivid writes it (vivid_fillbuff): 16 px from the left and from the top, behind " hh:mm:ss:ms ".
+NUMBER_LEFT, NUMBER_TOP, MOST_DIGITS = 16 + 14 * 8, 16 + 2, 6
 BITS = 16
 TOLERANCE = 4
 KEPT_AFTER = 0.9  # seconds; the least rate is one picture a second
@@ -98,11 +108,28 @@ def mark_of(luma):
     return words[0] if zlib.crc32(b"".join(word.to_bytes(4, "little") for word in words[:3])) == words[3] else -1
 
 
-def worst_bar(planes, colours):
-    """How far the worst bar is off, in code values, below the moving block."""
+def camera_number(luma):
+    """The number in the camera's text; -1 where it is none."""
+    glyphs = [numpy.unpackbits(numpy.frombuffer(digit, numpy.uint8)).reshape(10, 8) for digit in DIGITS]
+    number = -1
+    for left in range(NUMBER_LEFT, NUMBER_LEFT + MOST_DIGITS * 8, 8):
+        cell = luma[NUMBER_TOP:NUMBER_TOP + 10, left:left + 8] > 125
+        wrong = [int((cell != glyph).sum()) for glyph in glyphs]
+        if min(wrong) > 4:
+            break
+        number = 10 * max(number, 0) + wrong.index(min(wrong))
+    return number
+
+
+def worst_bar(planes, colours, inset=None):
+    """How far the worst bar is off, in code values, below the moving block. inset: only there."""
+    if inset:
+        left, top, width, height = inset
+        planes = [plane[top // part:(top + height) // part, left // part:(left + width) // part]
+                  for plane, part in zip(planes, (1, 2, 2))]
     luma, blue, red = planes
     height, width = luma.shape
-    top, bottom = int(height * 0.70), int(height * 0.85)
+    top, bottom = (int(height * part) for part in ((0.85, 0.97) if colours is VIVID else (0.70, 0.85)))
     worst = 0.0
     for index, colour in enumerate(colours):
         left, right = index * width // len(colours), (index + 1) * width // len(colours)
@@ -125,24 +152,32 @@ def jitter(stamps):
     return round(off[int(len(off) * 0.99)], 2)
 
 
-def check(path, kind):
+def check(path, kind, inset=None):
     stream = probe(path)
     if stream is None:
         return {"file": path, "pictures": 0, "error": "no video"}
     width, height = stream["width"], stream["height"]
     numbers, torn, illegible, bars_wrong, worst = [], 0, 0, 0, 0.0
     strip = height // 12
+    layer = {"right": 0, "wrong": 0, "worst": 0.0}
     for planes in pictures(path, width, height):
         if kind != "mark":
             off = worst_bar(planes, VIVID if kind == "vivid" else PATTERN)
             worst = max(worst, off)
             bars_wrong += off > TOLERANCE
         if kind == "vivid":
-            seen = [len(numbers)]
+            seen = [camera_number(planes[0])]
         elif kind == "mark":
             seen = [mark_of(planes[0])]
         else:
             seen = [number_of(planes[0], top, strip) for top in (0, (height - strip) // 2, height - strip)]
+        if inset:
+            off = worst_bar(planes, VIVID, inset)
+            if off <= TOLERANCE:
+                layer["right"] += 1
+            elif layer["right"]:
+                layer["wrong"] += 1
+                layer["worst"] = max(layer["worst"], round(off, 1))
         illegible += -1 in seen
         torn += -1 not in seen and len(set(seen)) > 1
         numbers.append(seen[0])
@@ -163,15 +198,16 @@ def check(path, kind):
         "longest_gap_ms": round(1000 * max(gaps)) if gaps else 0,
         "beat_ms": round(1000 * statistics.median(gaps), 2) if gaps else None,
         "jitter_p99_ms": jitter(stamps),
-    }
+    } | ({"inset": layer} if inset else {})
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("file")
     parser.add_argument("--pictures", choices=("pattern", "mark", "vivid"), default="pattern")
+    parser.add_argument("--inset", type=lambda text: tuple(int(word) for word in text.split(",")))
     arguments = parser.parse_args()
-    print(json.dumps(check(arguments.file, arguments.pictures)))
+    print(json.dumps(check(arguments.file, arguments.pictures, arguments.inset)))
 
 
 if __name__ == "__main__":

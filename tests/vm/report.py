@@ -32,7 +32,7 @@ def agreed_memory(agreed):
 def faults(cell, seen, pictures):
     found = []
     report = cell.get("report") or {}
-    if cell["status"] != 0:
+    if cell["status"] != cell.get("wanted_status", 0):
         said = cell["said"].rsplit(": ", 1)[-1] or report.get("error", "it said nothing")
         found.append(f"exit {cell['status']}: {said}")
     if seen is None or not seen.get("pictures"):
@@ -47,7 +47,7 @@ def faults(cell, seen, pictures):
     for name in ("torn", "illegible", "back"):
         if seen[name] > allowed:
             found.append(f"{seen[name]} {name}")
-    if (seen["last"] or 0) < cell.get("at_least", 0):
+    if (seen["last"] or 0) < cell.get("at_least", 0) > 0:
         found.append("nothing of what came after")
     if seen["bars_wrong"] > allowed:
         found.append(f"{seen['bars_wrong']} of wrong colour (up to {seen['bars_worst']})")
@@ -63,6 +63,13 @@ def faults(cell, seen, pictures):
         found.append(f"{'shared memory' if memory == 'none' else memory}, not {cell['modifier']}")
     if cell.get("timelines", False) != cell["sync"].startswith("timeline"):
         found.append(f"{'timelines' if cell.get('timelines') else 'no timelines'}, not sync {cell['sync']}")
+    for key, value in cell.get("wanted_format", {}).items():
+        if (got := (cell.get("agreed") or {}).get(key)) != value:
+            found.append(f"{key} {json.dumps(got)}, not {json.dumps(value)}")
+    # From its first picture on a layer stays.
+    if "inset" in seen and (seen["inset"]["wrong"] or seen["inset"]["right"] < count / 2):
+        found.append(f"the layer is right in {seen['inset']['right']} of {count} pictures, then wrong in "
+                     f"{seen['inset']['wrong']} (by {seen['inset']['worst']})")
     if memory == "none" and report.get("route", "cpu") not in ("cpu", "host"):
         found.append(f"says route '{report['route']}'")
     return found + cell.get("faults", [])

@@ -1,5 +1,6 @@
-// zerocast-vm-pattern [RATE_HZ [FIRST]]: a full-screen Wayland client that makes torn, stale and reordered pictures
-// visible. RATE_HZ 0 draws one picture and stands still; FIRST is the first one's number.
+// zerocast-vm-pattern [RATE_HZ [FIRST [OUTPUT]]]: a full-screen Wayland client that makes torn, stale and reordered
+// pictures visible. RATE_HZ 0 draws one picture and stands still; FIRST is the first one's number; OUTPUT is where it
+// is shown, by the name that the compositor gives it.
 //
 // A picture: eight colour bars over the whole height; across them three strips, at the top, in the middle and at the
 // bottom, each of sixteen cells that show the picture's number as bits, the highest on the left, white for 1. Strips
@@ -44,9 +45,10 @@ struct Buffer {
 
 class Pattern {
  public:
-  Pattern(wl_display* display, std::uint32_t first) : display_(display), number_(first) {}
+  Pattern(wl_display* display, std::uint32_t first, std::string_view output)
+      : display_(display), number_(first), wanted_output_(output) {}
 
-  /// False when the compositor lacks what every desktop has.
+  /// False when the compositor lacks what every desktop has, or the output that is asked for.
   bool open();
   void draw();
   [[nodiscard]] bool closed() const { return closed_; }
@@ -66,6 +68,8 @@ class Pattern {
   int width_ = 640;
   int height_ = 360;
   std::uint32_t number_;
+  std::string_view wanted_output_;  ///< empty: whichever the compositor chooses
+  wl_output* output_ = nullptr;     ///< of that name
   bool configured_ = false;
   bool closed_ = false;
   std::array<Buffer, 4> buffers_;
@@ -74,6 +78,17 @@ class Pattern {
 Pattern& self(void* data) { return *static_cast<Pattern*>(data); }
 
 bool Pattern::open() {
+  static constexpr wl_output_listener kOutput{
+      .geometry = [](void*, wl_output*, std::int32_t, std::int32_t, std::int32_t, std::int32_t, std::int32_t,
+                     const char*, const char*, std::int32_t) {},
+      .mode = [](void*, wl_output*, std::uint32_t, std::int32_t, std::int32_t, std::int32_t) {},
+      .done = [](void*, wl_output*) {},
+      .scale = [](void*, wl_output*, std::int32_t) {},
+      .name =
+          [](void* data, wl_output* output, const char* name) {
+            if (self(data).wanted_output_ == name) self(data).output_ = output;
+          },
+      .description = [](void*, wl_output*, const char*) {}};
   static constexpr wl_registry_listener kRegistry{
       [](void* data, wl_registry* registry, std::uint32_t name, const char* interface, std::uint32_t) {
         Pattern& p = self(data);
@@ -84,6 +99,10 @@ bool Pattern::open() {
         if (wanted == "wl_compositor") p.compositor_ = static_cast<wl_compositor*>(bind(wl_compositor_interface, 4));
         if (wanted == "wl_shm") p.shm_ = static_cast<wl_shm*>(bind(wl_shm_interface, 1));
         if (wanted == "xdg_wm_base") p.shell_ = static_cast<xdg_wm_base*>(bind(xdg_wm_base_interface, 1));
+        if (wanted == "wl_output" && !p.wanted_output_.empty()) {
+          auto* output = static_cast<wl_output*>(bind(wl_output_interface, WL_OUTPUT_NAME_SINCE_VERSION));
+          wl_output_add_listener(output, &kOutput, data);
+        }
       },
       [](void*, wl_registry*, std::uint32_t) {}};
   static constexpr xdg_wm_base_listener kShell{
@@ -104,7 +123,9 @@ bool Pattern::open() {
   wl_registry* registry = wl_display_get_registry(display_);
   wl_registry_add_listener(registry, &kRegistry, this);
   wl_display_roundtrip(display_);
+  if (!wanted_output_.empty()) wl_display_roundtrip(display_);  // the outputs' names
   if (compositor_ == nullptr || shm_ == nullptr || shell_ == nullptr) return false;
+  if (!wanted_output_.empty() && output_ == nullptr) return false;
   xdg_wm_base_add_listener(shell_, &kShell, this);
   surface_ = wl_compositor_create_surface(compositor_);
   xdg_surface* surface = xdg_wm_base_get_xdg_surface(shell_, surface_);
@@ -113,7 +134,7 @@ bool Pattern::open() {
   xdg_toplevel_add_listener(toplevel, &kToplevel, this);
   xdg_toplevel_set_title(toplevel, "pattern");
   xdg_toplevel_set_app_id(toplevel, "pattern");
-  xdg_toplevel_set_fullscreen(toplevel, nullptr);
+  xdg_toplevel_set_fullscreen(toplevel, output_);
   wl_surface_commit(surface_);
   while (!configured_) {
     if (wl_display_dispatch(display_) < 0) return false;
@@ -192,15 +213,15 @@ void Pattern::draw() {
   ++number_;
 }
 
-int run(long rate, std::uint32_t first) {
+int run(long rate, std::uint32_t first, std::string_view output) {
   wl_display* display = wl_display_connect(nullptr);
   if (display == nullptr) {
     std::puts("no Wayland display");
     return 1;
   }
-  Pattern pattern(display, first);
+  Pattern pattern(display, first, output);
   if (!pattern.open()) {
-    std::puts("the compositor has no wl_shm or no xdg-shell");
+    std::puts("the compositor has no wl_shm, no xdg-shell, or no output of that name");
     return 1;
   }
   pattern.draw();
@@ -228,5 +249,6 @@ int run(long rate, std::uint32_t first) {
 int main(int argc, char** argv) {
   const long rate = argc > 1 ? std::strtol(argv[1], nullptr, 10) : 30;
   for (const int number : {SIGTERM, SIGINT}) std::signal(number, [](int) { g_stop = 1; });
-  return run(rate, argc > 2 ? static_cast<std::uint32_t>(std::strtoul(argv[2], nullptr, 10)) : 0);
+  return run(rate, argc > 2 ? static_cast<std::uint32_t>(std::strtoul(argv[2], nullptr, 10)) : 0,
+             argc > 3 ? argv[3] : "");
 }

@@ -68,6 +68,21 @@ finish() {
 # handed over. threads=N leaves it N, and pictures tear as a driver's would that says nothing.
 threads=${threads:-0}
 
+# in_next NAME [-E VAR=VALUE]... COMMAND...: as in_background, but a program of Debian's next release, which is on the
+# second disk.
+next=/next
+in_next() {
+  local unit=$1
+  shift
+  mountpoint -q "$next" || { mkdir -p "$next" && mount /dev/ubdb "$next"; } || give_up "there is no second disk"
+  systemd-run -q --unit="$unit" --collect -p StandardOutput="append:$out/$unit.log" \
+    -p StandardError="append:$out/$unit.log" -p RootDirectory="$next" -p MountAPIVFS=yes \
+    -p BindPaths="$user_run $out /home/tester/.config" -p User=1000 -p Group=1000 -p PrivateTmp=yes \
+    -E HOME=/home/tester -E XDG_RUNTIME_DIR="$user_run" -E DBUS_SESSION_BUS_ADDRESS="unix:path=$user_run/bus" \
+    -E LANG=C.UTF-8 "$@"
+}
+sway_in=in_background
+
 start_sway() { # [-E VAR=VALUE]...
   desktop=sway
   mkdir -p /home/tester/.config/{sway,xdg-desktop-portal,xdg-desktop-portal-wlr}
@@ -81,7 +96,7 @@ default_border none
 exec systemctl --user import-environment WAYLAND_DISPLAY XDG_CURRENT_DESKTOP SWAYSOCK
 END
   chown -R tester: /home/tester/.config
-  in_background sway -E WLR_BACKENDS=headless -E WLR_RENDER_DRM_DEVICE=/dev/dri/renderD128 -E WLR_RENDERER=gles2 \
+  "$sway_in" sway -E WLR_BACKENDS=headless -E WLR_RENDER_DRM_DEVICE=/dev/dri/renderD128 -E WLR_RENDERER=gles2 \
     -E WLR_RENDERER_ALLOW_SOFTWARE=1 -E LP_NUM_THREADS="$threads" -E WLR_LIBINPUT_NO_DEVICES=1 \
     -E XDG_CURRENT_DESKTOP=sway "$@" sway -d
   display=wayland-1 source=portal
@@ -102,6 +117,12 @@ start_mutter() { # [-E VAR=VALUE]...
 start_kwin() { # [-E VAR=VALUE]... [-- OPTION...]
   desktop=kwin
   local environment=()
+  # As Plasma brings one along: without a menu KWin knows no application, and so none that it could permit anything.
+  mkdir -p /etc/xdg/menus
+  cat >/etc/xdg/menus/applications.menu <<END
+<!DOCTYPE Menu PUBLIC "-//freedesktop//DTD Menu 1.0//EN" "http://www.freedesktop.org/standards/menu-spec/1.0/menu.dtd">
+<Menu><Name>Applications</Name><DefaultAppDirs/><DefaultDirectoryDirs/><Include><All/></Include></Menu>
+END
   while (($#)) && [[ $1 != -- ]]; do
     environment+=("$1")
     shift
@@ -136,12 +157,22 @@ start_node() {
 }
 stop_node() { in_session stop node.service; }
 
-start_client() { # [RATE [FIRST]]
-  in_background client -E WAYLAND_DISPLAY="$display" "$programs/zerocast-vm-pattern" "${1:-$rate}" "${2:-0}"
+start_client() { # [RATE [FIRST [OUTPUT]]]
+  in_background client -E WAYLAND_DISPLAY="$display" "$programs/zerocast-vm-pattern" "${1:-$rate}" "${2:-0}" "${3:-}"
   sleep 1
   in_session is-active -q client.service || give_up "the client ended: $(cat "$out/client.log")"
 }
 stop_client() { in_session stop client.service; }
+# The outputs' names, and the seat's.
+names_before=""
+names() { as_user -E WAYLAND_DISPLAY="$display" wayland-info 2>/dev/null | sed -n "s/^[[:space:]]*name: '\?\([^']*\)'\?$/\1/p" | sort -u; }
+new_output() { comm -13 <(printf '%s\n' "$names_before") <(names) | sed -n 1p; }
+has_new_output() { [[ -n $(new_output) ]]; }
+# For during(): the client is shown on the output that the recording has made. names_before: names() before it.
+show_on_new_output() {
+  until_true 20 has_new_output || say "there is no new output: $(names | paste -sd ' ')"
+  start_client "$rate" 0 "$(new_output)"
+}
 
 # The ways a picture can take, as the environment and the options that lead there:
 #   host        shared memory and the CPU
@@ -175,11 +206,30 @@ way_options=(
   [egl-vaapi]="--encoder h264_vaapi"
 )
 
-# The buffers that PipeWire has agreed on for whoever records, from outside: its node's port, as PipeWire tells it.
-agreed() {
+# The buffers that PipeWire has agreed on for whoever records, from outside: its node's port, as PipeWire tells it. Where
+# there is no PipeWire between, the last buffer that the compositor was given, by libwayland's own trace in the log.
+agreed() { # NAME
+  local buffer
+  if [[ $source == wayland* ]]; then
+    buffer=$(grep -aoE '(zwp_linux_buffer_params_v1[#@][0-9]+\.add|wl_shm_pool[#@][0-9]+\.create_buffer)\(.*' \
+      "$out/$1.log" 2>/dev/null | tail -n 1)
+    case $buffer in
+      wl_shm*) echo '{"memory": "shared"}' ;;
+      *params*) sed -E 's/.*, ([0-9]+), ([0-9]+)\)$/\1 \2/' <<<"$buffer" | while read -r high low; do
+        printf '{"modifier": %d}\n' $((high << 32 | low))
+      done ;;
+    esac
+    return 0
+  fi
   as_user pw-dump 2>/dev/null | jq -c '
     [.[] | select(.type == "PipeWire:Interface:Node" and (.info.props["media.class"] // "") == "Stream/Input/Video") | .id] as $nodes |
     [.[] | select(.type == "PipeWire:Interface:Port" and (.info.props["node.id"] | IN($nodes[]))) | .info.params.Format[0]] | first'
+}
+
+# has_agreed NAME: it is kept as soon as there is one.
+has_agreed() {
+  agreed "$1" >"$out/$1.agreed"
+  [[ $(json_of "$out/$1.agreed") != null ]]
 }
 
 # await_pictures NAME PID: until the recording has its pictures, by the recorder's own progress, or has taken four times
@@ -204,6 +254,8 @@ said_in() { grep -aE '^[0-9:.]+ (warn|error|critical)|^zerocast' "$1" | tail -n 
 
 # cell NAME WAY MODIFIER SYNC [-E VAR=VALUE]... [-- OPTION...]: one recording of `source`. MODIFIER: linear, invalid,
 # dmabuf (either) or none (shared memory), what the desktop gives; SYNC: how it says that a picture is finished.
+# `cell_more`: what report.py is to know beside it, {"wanted_format": {"format": "YUY2"}} and so on.
+cell_more="{}"
 cell() {
   local name=$1 way=${2%!} forced="" modifier=$3 sync=$4 environment=() entry status=0
   [[ $2 == *! ]] && forced=yes
@@ -217,6 +269,7 @@ cell() {
   if (($#)); then shift; fi
   local file=$out/$name.mkv begun disturbed=false timelines=false limit=()
   begun=$(up)
+  if [[ $source == wayland* ]]; then environment+=(-E WAYLAND_DEBUG=1); fi
   if declare -F during >/dev/null; then disturbed=true; fi
   # Progress is told every five seconds.
   if [[ $disturbed == true ]] || ((seconds < 10)); then limit=(--seconds "$seconds"); fi
@@ -229,22 +282,23 @@ cell() {
   if [[ $disturbed == true ]]; then
     sleep 2
     during
-    agreed >"$out/$name.agreed"
+    [[ -s $out/$name.agreed ]] || has_agreed "$name"
   elif ((${#limit[@]})); then
-    sleep $((seconds > 4 ? 4 : seconds - 1))
-    agreed >"$out/$name.agreed"
+    until_true 30 has_agreed "$name"
   else
     await_pictures "$name" "$recorder"
-    agreed >"$out/$name.agreed"
+    has_agreed "$name"
     pkill -INT -x timeout -u tester # which hands it on
   fi
   wait "$recorder" || status=$?
+  if [[ $source == wayland* ]]; then has_agreed "$name"; fi
   if grep -aq 'blocks and two timelines' "$out/$name.log"; then timelines=true; fi
   jq -cn --arg cell "$name" --arg desktop "$desktop" --arg way "$way" --arg modifier "$modifier" --arg sync "$sync" \
     --argjson status "$status" --argjson report "$(json_of <(tail -n 1 "$out/$name.report"))" \
     --argjson agreed "$(json_of "$out/$name.agreed")" --arg said "$(said_in "$out/$name.log")" \
-    --argjson disturbed "$disturbed" --argjson timelines "$timelines" \
-    '{$cell, $desktop, $way, $modifier, $sync, $timelines, $status, $agreed, $report, $said, $disturbed}' >"$out/$name.json"
+    --argjson disturbed "$disturbed" --argjson timelines "$timelines" --argjson more "$cell_more" \
+    '{$cell, $desktop, $way, $modifier, $sync, $timelines, $status, $agreed, $report, $said, $disturbed} + $more' \
+    >"$out/$name.json"
   say "$name: exit $status, $(jq -r '"\(.report.route) \(.report.frames) frames"' "$out/$name.json"), $begun"
 }
 
@@ -274,22 +328,22 @@ session() {
   shift 2
   z start --source "$source" --sink "$out/$name.mkv" --name "$name" >"$out/$name.start" 2>&1 ||
     faults+=("start: exit $?: $(tail -n 1 "$out/$name.start")")
-  sleep 2
-  agreed >"$out/$name.agreed"
+  until_true 10 has_agreed "$name"
   "$@" || faults+=("the event failed")
   before=$(pictures_of "$name")
   until_true 25 goes_on "$name" "$((before + rate))" || faults+=("no pictures after it")
   z stop "$name" >"$out/$name.report" 2>&1 || status=$?
   write_cell "$name" "$modifier" "$status" "$(tail -n 1 "$out/$name.report")" "${faults[@]}"
 }
-at_least=0  # the number that the last picture has to have
+at_least=0              # the number that the last picture has to have
+session_disturbed=false # what is captured changes in it
 write_cell() { # NAME MODIFIER STATUS SAID [FAULT...]
   local name=$1 modifier=$2 status=$3 said=$4
   shift 4
-  jq -cn --argjson at_least "$at_least" --arg cell "$name" --arg desktop "$desktop" --arg modifier "$modifier" \
+  jq -cn --argjson disturbed "$session_disturbed" --argjson at_least "$at_least" --arg cell "$name" --arg desktop "$desktop" --arg modifier "$modifier" \
     --argjson status "$status" --arg way "daemon${daemon_way:+, $daemon_way}" \
     --argjson agreed "$(json_of "$out/$name.agreed")" --arg said "$said" \
-    '{$cell, $desktop, $way, $modifier, sync: "none", $status, $agreed, $said, $at_least, wanted: 30,
+    '{$cell, $desktop, $way, $modifier, sync: "none", $status, $agreed, $said, $at_least, $disturbed, wanted: 30,
       faults: $ARGS.positional}' --args "$@" >"$out/$name.json"
   say "$name: $(jq -c '[.status, .said, .faults]' "$out/$name.json")"
 }
