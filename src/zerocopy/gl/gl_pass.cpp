@@ -24,28 +24,28 @@ GLuint groups(std::uint32_t edge, std::uint32_t block, std::int32_t workgroup) {
 }
 
 /// What cmake/EmbedGles.cmake leaves to the program.
-std::string shader_text(GLenum source, const PassVariant& variant,
-                        const std::array<std::int32_t, kPassConstants>& constants,
-                        std::array<std::int32_t, 2> workgroup) {
+std::string shader_text(GLenum source, const PassVariant& variant, std::array<std::int32_t, 2> workgroup,
+                        bool compose) {
+  const auto constants = pass_constants(variant, workgroup);
   const bool external = source == GL_TEXTURE_EXTERNAL_OES;
   const std::string_view sampler = external ? "samplerExternalOES" : "sampler2D";
   return fmt::format(
       "#version 310 es\n"
       "{}"
       "#define SOURCE_IMAGE\n"
-      "{}{}"
+      "{}{}{}"
       "#define SOURCE_SAMPLER {}\n"
       "precision highp float;\n"
       "precision highp int;\n"
       "precision highp sampler2D;\n"
       "precision highp {};\n"
-      "layout(local_size_x = {}, local_size_y = {}, local_size_z = {}) in;\n"
+      "layout(local_size_x = {}, local_size_y = {}) in;\n"
       "const int kConstants[{}] = int[{}]({});\n"
       "{}",
       external ? "#extension GL_OES_EGL_image_external_essl3 : require\n" : "",
-      variant.scaled ? "#define SCALED\n" : "", variant.layers ? "#define LAYERS\n" : "", sampler, sampler,
-      workgroup[0], workgroup[1], variant.layers ? kLayersDepth : 1, constants.size(), constants.size(),
-      fmt::join(constants, ", "), kRgbToYuvGles);
+      variant.scaled ? "#define SCALED\n" : "", variant.layers ? "#define LAYERS\n" : "",
+      compose ? "#define COMPOSE\n" : "", sampler, sampler, workgroup[0], workgroup[1], constants.size(),
+      constants.size(), fmt::join(constants, ", "), kRgbToYuvGles);
 }
 
 }  // namespace
@@ -70,24 +70,28 @@ Result<void> GlPass::check(const PicturePlan& plan, const SurfaceLayout& layout,
   return {};
 }
 
-Result<GLuint> GlPass::program(GLenum source, const PassVariant& variant) {
-  if (last_ != 0 && source == last_source_ && variant == last_variant_) return last_;
+Result<const GlPass::Program*> GlPass::program(GLenum source, const PassVariant& variant) {
+  if (last_ != nullptr && source == last_source_ && variant == last_variant_) return last_;
   last_source_ = source;
   last_variant_ = variant;
-  last_ = 0;
-  const auto& workgroup = variant.layers ? kLayersWorkgroup : options_.workgroup;
+  last_ = nullptr;
   // By the constants: formats that differ in their alpha alone share a program.
-  const auto constants = pass_constants(variant, workgroup);
+  const auto constants = pass_constants(variant, options_.workgroup);
   const auto known = std::ranges::find_if(programs_, [&](const Program& p) {
     return p.source == source && p.scaled == variant.scaled && p.layers == variant.layers && p.constants == constants;
   });
-  if (known != programs_.end()) return last_ = known->handle.get();
-  const std::array shaders{GlShaderSource{GL_COMPUTE_SHADER, shader_text(source, variant, constants, workgroup)}};
-  auto made = make_gl_program(device_, shaders);
+  if (known != programs_.end()) return last_ = &*known;
+  const auto compile = [&](std::array<std::int32_t, 2> workgroup, bool compose) {
+    const std::array shaders{GlShaderSource{GL_COMPUTE_SHADER, shader_text(source, variant, workgroup, compose)}};
+    return make_gl_program(device_, shaders);
+  };
+  auto made = compile(options_.workgroup, false);
   if (!made) return std::unexpected(std::move(made.error()));
+  auto compose = variant.layers ? compile(kComposeWorkgroup, true) : Result<GlObject>{};
+  if (!compose) return std::unexpected(std::move(compose.error()));
   if (programs_.size() == kMaxPrograms) programs_.clear();  // nothing is running here
-  programs_.push_back({source, variant.scaled, variant.layers, constants, std::move(*made)});
-  return last_ = programs_.back().handle.get();
+  programs_.push_back({source, variant.scaled, variant.layers, constants, std::move(*made), std::move(*compose)});
+  return last_ = &programs_.back();
 }
 
 void GlPass::set_geometry(const PassGeometry& geometry) {
@@ -113,12 +117,12 @@ Result<void> GlPass::check_layers(const GlDevice& device) {
                           device.max_storage_blocks(), device.max_textures(), kBuffers, kTextures));
 }
 
-void GlPass::bind_layers(const Layers& layers, GLuint target) {
+LayerTable GlPass::bind_layers(const Layers& layers, GLuint target, Size surface) {
   const GlFunctions& gl = device_->gl();
   LayerTable table;
   const std::span<const Layer> drawn = layers.drawn;
-  table.count = {static_cast<std::int32_t>(drawn.size()), layers.beneath != 0 ? 1 : 0, 0, 0};
   for (std::size_t i = 0; i < drawn.size(); ++i) table.layers.at(i) = drawn[i].geometry;
+  set_areas(table, drawn.size(), layers.beneath != 0, surface);
   const bool first = !table_;
   if (first) table_ = GlObject::buffer(device_);
   gl.BindBufferBase(GL_UNIFORM_BUFFER, 2, table_.get());
@@ -136,6 +140,7 @@ void GlPass::bind_layers(const Layers& layers, GLuint target) {
   }
   gl.ActiveTexture(GL_TEXTURE0);
   gl.BindBufferBase(GL_SHADER_STORAGE_BUFFER, kBeneath, layers.beneath != 0 ? layers.beneath : target);
+  return table;
 }
 
 Result<void> GlPass::run(const GlPicture& source, const PicturePlan& plan, GLuint target, const SurfaceLayout& layout,
@@ -153,19 +158,24 @@ Result<void> GlPass::run(const GlPicture& source, const PicturePlan& plan, GLuin
     variant.source = PixelFormat::RGBx;
     variant.turned = variant.scaled = false;
   }
-  const auto code = program(source.target, variant);
-  if (!code) return std::unexpected(code.error());
+  const auto used = program(source.target, variant);
+  if (!used) return std::unexpected(used.error());
   const GlFunctions& gl = device_->gl();
-  gl.UseProgram(*code);
   gl.ActiveTexture(GL_TEXTURE0);
   // Binding is also what makes another context's or process's changes visible (OpenGL ES 3.1, appendix D).
   gl.BindTexture(source.target, source.texture);
   set_geometry(pass_geometry(plan, {}, layout));
   gl.BindBufferBase(GL_SHADER_STORAGE_BUFFER, 1, target);
-  if (variant.layers) bind_layers(layers, target);
-  const auto& workgroup = variant.layers ? kLayersWorkgroup : options_.workgroup;
-  gl.DispatchCompute(groups(layout.size.width, kPassBlockWidth, workgroup[0]),
-                     groups(layout.size.height, kPassBlockHeight, workgroup[1]), 1);
+  // Each makes blocks of its own, so that neither waits for the other. What takes longer goes first.
+  const LayerTable table = variant.layers ? bind_layers(layers, target, layout.size) : LayerTable{};
+  if (table.count[3] != 0) {
+    const auto [across, down] = compose_groups(table);
+    gl.UseProgram((*used)->compose.get());
+    gl.DispatchCompute(across, down, 1);
+  }
+  gl.UseProgram((*used)->handle.get());
+  gl.DispatchCompute(groups(layout.size.width, kPassBlockWidth, options_.workgroup[0]),
+                     groups(layout.size.height, kPassBlockHeight, options_.workgroup[1]), 1);
   gl.MemoryBarrier(GL_ALL_BARRIER_BITS);
   // Errors of these calls come with the wait's own: what was started is waited for in any case.
   return fence_.wait(timeout, options_.spin);

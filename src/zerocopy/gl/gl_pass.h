@@ -68,19 +68,21 @@ class GlPass {
     bool layers = false;
     std::array<std::int32_t, kPassConstants> constants{};
     GlObject handle;
+    GlObject compose;  ///< with layers: what they touch
   };
   [[nodiscard]] Result<void> check(const PicturePlan& plan, const SurfaceLayout& layout, bool main) const;
-  [[nodiscard]] Result<GLuint> program(GLenum source, const PassVariant& variant);
+  [[nodiscard]] Result<const Program*> program(GLenum source, const PassVariant& variant);
   void set_geometry(const PassGeometry& geometry);
-  void bind_layers(const Layers& layers, GLuint target);
+  /// What was told of them.
+  LayerTable bind_layers(const Layers& layers, GLuint target, Size surface);
 
   std::shared_ptr<GlDevice> device_;
   Options options_;
   std::vector<Program> programs_;
   GLenum last_source_ = 0;
-  PassVariant last_variant_;  ///< the stream's, frame after frame
-  GLuint last_ = 0;           ///< of programs_, for those two
-  GlObject uniforms_;         ///< holds geometry_
+  PassVariant last_variant_;       ///< the stream's, frame after frame
+  const Program* last_ = nullptr;  ///< of programs_, for those two
+  GlObject uniforms_;              ///< holds geometry_
   PassGeometry geometry_{};
   GlObject table_;  ///< LayerTable of the layers being drawn
   GlFence fence_;

@@ -14,7 +14,7 @@ Result<void> ConversionPass::check_layers(const VulkanDevice& device) {
       std::min(limits.maxPerStageDescriptorStorageBuffers, limits.maxDescriptorSetStorageBuffers);
   const std::uint32_t images = std::min({limits.maxPerStageDescriptorSampledImages,
                                          limits.maxPerStageDescriptorSamplers, limits.maxDescriptorSetSampledImages});
-  constexpr std::uint32_t kInvocations = kLayersWorkgroup[0] * kLayersWorkgroup[1] * kLayersDepth;
+  constexpr std::uint32_t kInvocations = kComposeWorkgroup[0] * kComposeWorkgroup[1];
   if (limits.maxComputeWorkGroupInvocations < kInvocations) {
     return fail(ErrorKind::Unsupported, "draw layers on " + device.gpu().name,
                 fmt::format("a workgroup has {} invocations at the most, layers take {}",
@@ -42,12 +42,13 @@ Result<void> ConversionPass::make_layer_objects(ProgramKind kind) {
   return program(kind).complete() ? Result<void>{} : make_program(kind);
 }
 
-void ConversionPass::write_table(const Layers& layers) const {
+LayerTable ConversionPass::write_table(const Layers& layers, Size surface) const {
   LayerTable table;
   const std::span<const Layer> drawn = layers.drawn;
-  table.count = {static_cast<std::int32_t>(drawn.size()), layers.beneath != nullptr ? 1 : 0, 0, 0};
   for (std::size_t i = 0; i < drawn.size(); ++i) table.layers.at(i) = drawn[i].geometry;
+  set_areas(table, drawn.size(), layers.beneath != nullptr, surface);
   std::memcpy(table_.mapped(), &table, sizeof table);
+  return table;
 }
 
 void ConversionPass::bind_layers(const Layers& layers, const VulkanBuffer& target, VkDescriptorSet set) const {

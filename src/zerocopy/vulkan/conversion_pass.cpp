@@ -11,11 +11,6 @@
 namespace zc {
 namespace {
 
-std::uint32_t groups(std::uint32_t edge, std::uint32_t block, std::int32_t workgroup) {
-  const std::uint32_t step = block * static_cast<std::uint32_t>(workgroup);
-  return (edge + step - 1) / step;
-}
-
 VkBufferMemoryBarrier ownership(const VulkanBuffer& buffer, VkAccessFlags before, VkAccessFlags after,
                                 std::uint32_t from, std::uint32_t to) {
   VkBufferMemoryBarrier barrier{};
@@ -210,7 +205,7 @@ Result<void> ConversionPass::run(const Source& source, const PicturePlan& plan, 
                                      : variant.main ? source.buffer->id()
                                                     : 0,
                            .target = target.id(),
-                           .pipeline = *pipe,
+                           .pipeline = (*pipe)->handle.get(),
                            .geometry = pass_geometry(plan, source.plane, layout)};
   if (cursor == nullptr && tail == nullptr && !kind.layers) {
     const auto command = recorded(key, source, target, layout);
@@ -221,12 +216,19 @@ Result<void> ConversionPass::run(const Source& source, const PicturePlan& plan, 
   if (!begun) return std::unexpected(begun.error());
   const Program& used = program(kind);
   bind(variant.main ? source : Source{.buffer = &target}, target, used.set);
+  LayerTable table;
   if (kind.layers) {
-    write_table(layers);
+    table = write_table(layers, layout.size);
     bind_layers(layers, target, used.set);
   }
   barrier_before(*begun, source, layers.drawn);
-  dispatch(*begun, key, used, used.set, layout, kind);
+  // Each makes blocks of its own, so that neither waits for the other. What takes longer goes first.
+  if (table.count[3] != 0) {
+    Recording::Key above = key;
+    above.pipeline = (*pipe)->compose.get();
+    dispatch(*begun, above, used, used.set, compose_groups(table));
+  }
+  dispatch(*begun, key, used, used.set, groups(layout.size, image));
   if (cursor != nullptr) cursor->record(*begun);
   if (tail != nullptr) tail->record(*begun);
   barrier_after(*begun, source, layers.drawn);
@@ -236,14 +238,19 @@ Result<void> ConversionPass::run(const Source& source, const PicturePlan& plan, 
 }
 
 void ConversionPass::dispatch(VkCommandBuffer command, const Recording::Key& key, const Program& program,
-                              VkDescriptorSet set, const SurfaceLayout& layout, ProgramKind kind) const {
+                              VkDescriptorSet set, std::array<std::uint32_t, 2> groups) const {
   const VulkanDeviceFunctions& fn = device_->fn();
   fn.CmdBindPipeline(command, VK_PIPELINE_BIND_POINT_COMPUTE, key.pipeline);
   fn.CmdBindDescriptorSets(command, VK_PIPELINE_BIND_POINT_COMPUTE, program.layout.get(), 0, 1, &set, 0, nullptr);
   fn.CmdPushConstants(command, program.layout.get(), VK_SHADER_STAGE_COMPUTE_BIT, 0, sizeof key.geometry,
                       &key.geometry);
-  fn.CmdDispatch(command, groups(layout.size.width, kPassBlockWidth, workgroup(kind)[0]),
-                 groups(layout.size.height, kPassBlockHeight, workgroup(kind)[1]), 1);
+  fn.CmdDispatch(command, groups[0], groups[1], 1);
+}
+
+std::array<std::uint32_t, 2> ConversionPass::groups(Size surface, bool image) const {
+  const std::uint32_t across = kPassBlockWidth * static_cast<std::uint32_t>(workgroup(image)[0]);
+  const std::uint32_t down = kPassBlockHeight * static_cast<std::uint32_t>(workgroup(image)[1]);
+  return {(surface.width + across - 1) / across, (surface.height + down - 1) / down};
 }
 
 Result<VkCommandBuffer> ConversionPass::recorded(const Recording::Key& key, const Source& source,
@@ -266,7 +273,7 @@ Result<VkCommandBuffer> ConversionPass::recorded(const Recording::Key& key, cons
   bind(source, target, recording.set);
   if (auto begun = runner_->keep(recording.command); !begun) return std::unexpected(std::move(begun.error()));
   barrier_before(recording.command, source);
-  dispatch(recording.command, key, program, recording.set, layout, {.image = image});
+  dispatch(recording.command, key, program, recording.set, groups(layout.size, image));
   barrier_after(recording.command, source);
   if (auto ended = runner_->end(recording.command); !ended) return std::unexpected(std::move(ended.error()));
   recording.key = key;

@@ -81,7 +81,7 @@ class ConversionPass {
   /// Converts one picture and waits at most `timeout` for it. `colour` is the target's.
   /// A scaled picture is the mean of the source's area when it shrinks, linear between pixels when it grows.
   /// `cursor`: prepared for this target; is drawn in the same submission. `tail`: goes behind it all there. `layers`:
-  /// drawn by the same dispatch; with any of them the source may be missing, which is black.
+  /// drawn in the same submission; with any of them the source may be missing, which is black.
   /// Unsupported: a format that is not RGB, one shrunk beyond kMaxShrink, a buffer beyond the device's limits. Lost:
   /// the device is gone. Timeout: not over yet; source and target stay in use, and every later call waits for them
   /// first.
@@ -127,11 +127,10 @@ class ConversionPass {
   };
   struct Program {
     /// Whether it has been made: those with layers are when they first come.
-    [[nodiscard]] bool complete() const { return modules.back().get() != VK_NULL_HANDLE; }
+    [[nodiscard]] bool complete() const { return layout.get() != VK_NULL_HANDLE; }
     VkOwned<VkDescriptorSetLayout> set_layout;
     VkOwned<VkPipelineLayout> layout;
-    std::array<VkOwned<VkShaderModule>, 2> modules;  ///< [scaled]
-    VkDescriptorSet set = VK_NULL_HANDLE;            ///< of what is recorded for one submission
+    VkDescriptorSet set = VK_NULL_HANDLE;  ///< of what is recorded for one submission
     std::vector<Recording> recordings;
     std::size_t oldest = 0;  ///< of them, once there are kRecordings
   };
@@ -140,6 +139,7 @@ class ConversionPass {
     bool scaled = false;
     std::array<std::int32_t, kPassConstants> constants{};  ///< what it was compiled with
     VkOwned<VkPipeline> handle;
+    VkOwned<VkPipeline> compose;  ///< with layers: what they touch
   };
 
   ConversionPass(std::shared_ptr<VulkanDevice> device, const Options& options)
@@ -151,20 +151,23 @@ class ConversionPass {
   }
   /// What layers need once: their program, their table, something to bind where there is no layer.
   [[nodiscard]] Result<void> make_layer_objects(ProgramKind kind);
-  [[nodiscard]] Result<VkPipeline> pipeline(const PassVariant& variant);
+  /// Valid until the next call.
+  [[nodiscard]] Result<const Pipeline*> pipeline(const PassVariant& variant);
+  [[nodiscard]] Result<VkOwned<VkPipeline>> compile(std::span<const std::uint32_t> code, VkPipelineLayout layout,
+                                                    const std::array<std::int32_t, kPassConstants>& constants);
   [[nodiscard]] Result<void> check(const Source& source, const PicturePlan& plan, const VulkanBuffer& target,
                                    const SurfaceLayout& layout, const Layers& layers) const;
-  void write_table(const Layers& layers) const;
-  [[nodiscard]] const std::array<std::int32_t, 2>& workgroup(ProgramKind kind) const {
-    if (kind.layers) return kLayersWorkgroup;
-    return kind.image ? options_.image_workgroup : options_.buffer_workgroup;
+  [[nodiscard]] LayerTable write_table(const Layers& layers, Size surface) const;
+  [[nodiscard]] const std::array<std::int32_t, 2>& workgroup(bool image) const {
+    return image ? options_.image_workgroup : options_.buffer_workgroup;
   }
   [[nodiscard]] Result<VkDescriptorSet> make_set(const Program& program) const;
   void bind(const Source& source, const VulkanBuffer& target, VkDescriptorSet set) const;
   void bind_layers(const Layers& layers, const VulkanBuffer& target, VkDescriptorSet set) const;
-  /// The pass itself, but for taking the source over and giving it back.
+  /// What the next dispatches take, and one of `groups` workgroups.
   void dispatch(VkCommandBuffer command, const Recording::Key& key, const Program& program, VkDescriptorSet set,
-                const SurfaceLayout& layout, ProgramKind kind) const;
+                std::array<std::uint32_t, 2> groups) const;
+  [[nodiscard]] std::array<std::uint32_t, 2> groups(Size surface, bool image) const;
   /// Recorded now, or before. Nothing is running.
   [[nodiscard]] Result<VkCommandBuffer> recorded(const Recording::Key& key, const Source& source,
                                                  const VulkanBuffer& target, const SurfaceLayout& layout);
@@ -181,8 +184,8 @@ class ConversionPass {
   VulkanBuffer table_;               ///< LayerTable of the layers being drawn
   VulkanImage nothing_;              ///< bound where a layer has no image
   std::vector<Pipeline> pipelines_;
-  PassVariant last_variant_;          ///< the stream's, frame after frame
-  VkPipeline last_ = VK_NULL_HANDLE;  ///< of pipelines_, for it
+  PassVariant last_variant_;        ///< the stream's, frame after frame
+  const Pipeline* last_ = nullptr;  ///< of pipelines_, for it
   std::unique_ptr<CommandRunner> runner_;
 };
 

@@ -1,5 +1,9 @@
 // What the conversion pass makes once: programs, pipelines, descriptors.
 #include "zerocopy/vulkan/conversion_pass.h"
+#include "zerocopy_shaders/compose_buffer.h"
+#include "zerocopy_shaders/compose_buffer_scaled.h"
+#include "zerocopy_shaders/compose_image.h"
+#include "zerocopy_shaders/compose_image_scaled.h"
 #include "zerocopy_shaders/rgb_to_yuv_buffer.h"
 #include "zerocopy_shaders/rgb_to_yuv_buffer_scaled.h"
 #include "zerocopy_shaders/rgb_to_yuv_image.h"
@@ -19,10 +23,12 @@ namespace {
 /// More variants than any stream goes through; a hostile one that changes its format for ever does not grow memory.
 constexpr std::size_t kMaxPipelines = 16;
 
-/// [layers][image][scaled]
-constexpr std::array<std::span<const std::uint32_t>, 8> kPassCode{
-    kRgbToYuvBuffer,       kRgbToYuvBufferScaled,       kRgbToYuvImage,       kRgbToYuvImageScaled,
-    kRgbToYuvLayersBuffer, kRgbToYuvLayersBufferScaled, kRgbToYuvLayersImage, kRgbToYuvLayersImageScaled};
+using Code = std::span<const std::uint32_t>;
+/// [image][scaled]
+constexpr std::array<Code, 4> kAlone{kRgbToYuvBuffer, kRgbToYuvBufferScaled, kRgbToYuvImage, kRgbToYuvImageScaled};
+constexpr std::array<Code, 4> kBesideLayers{kRgbToYuvLayersBuffer, kRgbToYuvLayersBufferScaled, kRgbToYuvLayersImage,
+                                            kRgbToYuvLayersImageScaled};
+constexpr std::array<Code, 4> kCompose{kComposeBuffer, kComposeBufferScaled, kComposeImage, kComposeImageScaled};
 
 }  // namespace
 
@@ -41,9 +47,11 @@ ConversionPass::~ConversionPass() {
   for (Program& p : programs_) {
     p.set_layout.leak();
     p.layout.leak();
-    for (auto& module : p.modules) module.leak();
   }
-  for (Pipeline& p : pipelines_) p.handle.leak();
+  for (Pipeline& p : pipelines_) {
+    p.handle.leak();
+    p.compose.leak();
+  }
   sampler_.leak();
   descriptors_.leak();
 }
@@ -123,18 +131,6 @@ Result<void> ConversionPass::make_program(ProgramKind kind) {
   r = fn.CreatePipelineLayout(device, &layout_info, nullptr, &layout);
   if (r != VK_SUCCESS) return fail_vk(r, "make the conversion pass");
   program.layout = {device, layout, fn.DestroyPipelineLayout};
-
-  for (const bool scaled : {false, true}) {
-    const auto code = kPassCode.at((kind.layers ? 4U : 0U) + (kind.image ? 2U : 0U) + (scaled ? 1U : 0U));
-    VkShaderModuleCreateInfo module_info{};
-    module_info.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO;
-    module_info.codeSize = code.size_bytes();
-    module_info.pCode = code.data();
-    VkShaderModule module = VK_NULL_HANDLE;
-    r = fn.CreateShaderModule(device, &module_info, nullptr, &module);
-    if (r != VK_SUCCESS) return fail_vk(r, "make the conversion pass");
-    program.modules.at(scaled ? 1 : 0) = {device, module, fn.DestroyShaderModule};
-  }
   return {};
 }
 
@@ -151,42 +147,65 @@ Result<VkDescriptorSet> ConversionPass::make_set(const Program& program) const {
   return set;
 }
 
-Result<VkPipeline> ConversionPass::pipeline(const PassVariant& variant) {
-  if (last_ != VK_NULL_HANDLE && variant == last_variant_) return last_;
-  last_variant_ = variant;
-  last_ = VK_NULL_HANDLE;
-  // By the constants: formats that differ in their alpha alone share a pipeline.
-  const ProgramKind kind{.image = variant.image, .layers = variant.layers};
-  const auto constants = pass_constants(variant, workgroup(kind));
-  const auto known = std::ranges::find_if(pipelines_, [&](const Pipeline& p) {
-    return p.kind == kind && p.scaled == variant.scaled && p.constants == constants;
-  });
-  if (known != pipelines_.end()) return last_ = known->handle.get();
+Result<VkOwned<VkPipeline>> ConversionPass::compile(Code code, VkPipelineLayout layout,
+                                                    const std::array<std::int32_t, kPassConstants>& constants) {
+  const VulkanDeviceFunctions& fn = device_->fn();
+  VkShaderModuleCreateInfo module_info{};
+  module_info.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO;
+  module_info.codeSize = code.size_bytes();
+  module_info.pCode = code.data();
+  VkShaderModule module = VK_NULL_HANDLE;
+  VkResult r = fn.CreateShaderModule(device_->handle(), &module_info, nullptr, &module);
+  if (r != VK_SUCCESS) return fail_vk(r, "compile the conversion pass");
+  const VkOwned<VkShaderModule> owned{device_->handle(), module, fn.DestroyShaderModule};
   std::array<VkSpecializationMapEntry, kPassConstants> entries{};
   for (std::uint32_t i = 0; i < entries.size(); ++i) entries.at(i) = {i, i * 4, 4};
   const VkSpecializationInfo specialization{entries.size(), entries.data(), sizeof(constants), constants.data()};
-  const Program& program = this->program(kind);
   VkComputePipelineCreateInfo info{};
   info.sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO;
-  info.layout = program.layout.get();
+  info.layout = layout;
   info.stage.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO;
   info.stage.stage = VK_SHADER_STAGE_COMPUTE_BIT;
-  info.stage.module = program.modules.at(variant.scaled ? 1 : 0).get();
+  info.stage.module = module;
   info.stage.pName = "main";
   info.stage.pSpecializationInfo = &specialization;
   VkPipeline handle = VK_NULL_HANDLE;
-  const VkResult r =
-      device_->fn().CreateComputePipelines(device_->handle(), VK_NULL_HANDLE, 1, &info, nullptr, &handle);
+  r = fn.CreateComputePipelines(device_->handle(), VK_NULL_HANDLE, 1, &info, nullptr, &handle);
   if (r != VK_SUCCESS) return fail_vk(r, "compile the conversion pass");
   device_->counters().pipelines.fetch_add(1, std::memory_order_relaxed);
+  return VkOwned<VkPipeline>{device_->handle(), handle, fn.DestroyPipeline};
+}
+
+Result<const ConversionPass::Pipeline*> ConversionPass::pipeline(const PassVariant& variant) {
+  if (last_ != nullptr && variant == last_variant_) return last_;
+  last_variant_ = variant;
+  last_ = nullptr;
+  // By the constants: formats that differ in their alpha alone share a pipeline.
+  const ProgramKind kind{.image = variant.image, .layers = variant.layers};
+  const auto constants = pass_constants(variant, workgroup(kind.image));
+  const auto known = std::ranges::find_if(pipelines_, [&](const Pipeline& p) {
+    return p.kind == kind && p.scaled == variant.scaled && p.constants == constants;
+  });
+  if (known != pipelines_.end()) return last_ = &*known;
+  const std::size_t code = (kind.image ? 2U : 0U) + (variant.scaled ? 1U : 0U);
+  VkPipelineLayout layout = program(kind).layout.get();
+  Pipeline made{.kind = kind, .scaled = variant.scaled, .constants = constants, .handle = {}, .compose = {}};
+  auto handle = compile((kind.layers ? kBesideLayers : kAlone).at(code), layout, constants);
+  if (!handle) return std::unexpected(std::move(handle.error()));
+  made.handle = std::move(*handle);
+  if (kind.layers) {
+    auto compose = compile(kCompose.at(code), layout, pass_constants(variant, kComposeWorkgroup));
+    if (!compose) return std::unexpected(std::move(compose.error()));
+    made.compose = std::move(*compose);
+  }
   if (pipelines_.size() == kMaxPipelines) {  // nothing is running here
     pipelines_.clear();
     for (Program& p : programs_) {
       for (Recording& kept : p.recordings) kept.key = {};
     }
   }
-  pipelines_.push_back({kind, variant.scaled, constants, {device_->handle(), handle, device_->fn().DestroyPipeline}});
-  return last_ = handle;
+  pipelines_.push_back(std::move(made));
+  return last_ = &pipelines_.back();
 }
 
 }  // namespace zc

@@ -15,8 +15,8 @@ constexpr const char* kWhat = "draw a layer";
 constexpr std::int64_t kFarthest = std::int64_t{1} << 24;
 
 // The numbers of shaders/layers.glsl.
-enum Kind : std::int32_t { kImage = 0, kWords = 1, kYuv = 4 };
-enum Flag : std::int32_t { kOpaque = 1, kAlpha = 2, kWide = 4 };
+enum Kind : std::int32_t { kImage = 0, kWords = 1, kYuv = 2 };
+enum Flag : std::int32_t { kOpaque = 1, kAlpha = 2, kWide = 4, kPaired = 8 };
 enum Direct : std::int32_t { kConvert = 0, kSame = 1, kToEight = 2, kToTen = 3 };
 
 /// Where a component's samples are: in which plane, from which byte of it on, how far apart.
@@ -73,11 +73,20 @@ Result<void> set_memory(LayerGeometry& g, const LayerPicture& picture, LayerMemo
                         const PicturePlanes& planes) {
   const PixelFormatInfo& format = info(picture.format);
   if (const RgbFields fields = rgb_fields(picture.format); fields.valid) {
-    g.kind[0] = memory == LayerMemory::Image ? kImage : kWords + static_cast<std::int32_t>(fields.layout);
+    g.kind[0] = memory == LayerMemory::Image ? kImage : kWords;
     if (format.alpha) g.kind[1] |= kAlpha;
-    g.fields = {fields.red, fields.green, fields.blue, fields.alpha};
+    if (fields.layout == RgbLayout::Bytes) {
+      g.fields = {8 * fields.red, 8 * fields.green, 8 * fields.blue, 8 * fields.alpha};
+      g.red = {255, 255, 255, 255};
+    } else {
+      const bool high = fields.layout == RgbLayout::TenBitHigh;
+      const std::int32_t low = high ? 2 : 0;
+      g.fields = {low + 10 * fields.red, low + 10 * fields.green, low + 10 * fields.blue, high ? 0 : 30};
+      g.red = {1023, 1023, 1023, 3};
+    }
     g.offset[0] = static_cast<std::int32_t>(planes[0].offset_bytes);
     g.stride[0] = static_cast<std::int32_t>(planes[0].stride_bytes);
+    g.pitch[0] = 4;
     return {};
   }
   if (!is_yuv(picture.format)) {
@@ -100,6 +109,10 @@ Result<void> set_memory(LayerGeometry& g, const LayerPicture& picture, LayerMemo
     g.pitch.at(i) = samples.at(i).pitch;
   }
   g.offset[3] = static_cast<std::int32_t>(layout.value_shift);
+  const SurfaceLayout::Plane& chroma = planes.at(samples[1].plane);
+  const auto pair = static_cast<std::size_t>(g.pitch[1]);
+  const bool together = samples[1].plane == samples[2].plane;
+  if (together && (chroma.offset_bytes | chroma.stride_bytes) % pair == 0) g.kind[1] |= kPaired;
   const std::uint32_t halved = layout.valid ? format.chroma_shift_x : 1U;  // the others are 4:2:2
   g.pitch[3] = static_cast<std::int32_t>(halved + 2U * format.chroma_shift_y);
   g.stride[3] = static_cast<std::int32_t>((picture.buffer.width + halved) >> halved) - 1;
@@ -200,6 +213,46 @@ Result<LayerGeometry> main_geometry(const LayerPicture& picture, const PicturePl
   auto made = geometry(picture, plan, placed, {.box = plan.box}, memory, planes, surface);
   if (made) made->kind[3] = direct_copy(*made, picture, surface);
   return made;
+}
+
+void set_areas(LayerTable& table, std::size_t drawn, bool keep, Size surface) {
+  std::array<Rect, LayerTable::kSlots> areas{};
+  std::size_t count = 0;
+  const std::int32_t across = 2 * kComposeWorkgroup[0];
+  const std::int32_t down = 2 * kComposeWorkgroup[1];
+  for (const LayerGeometry& g : std::span(table.layers).first(drawn)) {
+    if (g.kind[3] != kConvert) continue;
+    // The chroma on its right takes in its last column.
+    const std::int32_t left = std::max(g.box[0], 0) / across;
+    const std::int32_t top = std::max(g.box[1], 0) / down;
+    const std::int32_t right = std::min(g.box[2], static_cast<std::int32_t>(surface.width) - 1) / across + 1;
+    const std::int32_t bottom = std::min(g.box[3] - 1, static_cast<std::int32_t>(surface.height) - 1) / down + 1;
+    Rect area{left, top, static_cast<std::uint32_t>(right - left), static_cast<std::uint32_t>(bottom - top)};
+    // With those that it overlaps it becomes one.
+    for (std::size_t i = 0; i < count;) {
+      if (intersect(areas.at(i), area).empty()) {
+        ++i;
+        continue;
+      }
+      area = bounding(areas.at(i), area);
+      areas.at(i) = areas.at(--count);
+      i = 0;
+    }
+    areas.at(count++) = area;
+  }
+  std::int32_t groups = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const Rect& area = areas.at(i);
+    table.areas.at(i) = {area.x, area.y, static_cast<std::int32_t>(area.width), groups};
+    groups += static_cast<std::int32_t>(area.width * area.height);
+  }
+  table.count = {static_cast<std::int32_t>(drawn), keep ? 1 : 0, static_cast<std::int32_t>(count), groups};
+}
+
+std::array<std::uint32_t, 2> compose_groups(const LayerTable& table) {
+  constexpr std::uint32_t kMost = 32768;
+  const auto groups = static_cast<std::uint32_t>(table.count[3]);
+  return {std::min(groups, kMost), (groups + kMost - 1) / kMost};
 }
 
 std::size_t picture_bytes(PixelFormat format, Size size, const PicturePlanes& planes) {

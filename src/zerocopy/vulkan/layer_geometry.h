@@ -31,9 +31,18 @@ static_assert(sizeof(LayerGeometry) == 192, "more than std140 packs");
 struct LayerTable {
   /// The layers, and beneath them a main picture that does not come as 32-bit RGB.
   static constexpr std::size_t kSlots = kMostLayers + 1;
-  LayerGeometry::Four count{};  ///< the first only
+  LayerGeometry::Four count{};  ///< layers; whether what is beneath is kept; areas; their workgroups
+  /// In workgroups of shaders/compose.glsl, apart from each other: left, top, columns, workgroups before its own.
+  std::array<LayerGeometry::Four, kSlots> areas{};
   std::array<LayerGeometry, kSlots> layers{};
 };
+/// Invocations of a workgroup of shaders/compose.glsl, {across, down}; each makes 2x2 pixels.
+inline constexpr std::array<std::int32_t, 2> kComposeWorkgroup{64, 4};
+/// How many workgroups make what set_areas() found, {across, down}: no driver takes fewer than these at a time.
+[[nodiscard]] std::array<std::uint32_t, 2> compose_groups(const LayerTable& table);
+/// Where there is something to compose of the first `drawn` layers of the table, lowest first: all but a main picture
+/// whose samples are copied.
+void set_areas(LayerTable& table, std::size_t drawn, bool keep, Size surface);
 
 /// RGB, and every YUV format there is.
 [[nodiscard]] bool is_layer_format(PixelFormat format);

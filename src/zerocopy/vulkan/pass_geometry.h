@@ -67,11 +67,6 @@ inline constexpr std::size_t kPassConstants = 33;
 inline constexpr std::uint32_t kPassBlockWidth = 8;
 inline constexpr std::uint32_t kPassBlockHeight = 2;
 
-/// Invocations of a workgroup, {across, down} and deep, where there are layers: shaders/layers.glsl has room for the
-/// pixels of so many.
-inline constexpr std::array<std::int32_t, 2> kLayersWorkgroup{16, 4};
-inline constexpr std::int32_t kLayersDepth = 4;
-
 /// Bytes of a buffer the pass reads for this picture: to the end of the last row, in whole words.
 [[nodiscard]] std::size_t source_bytes(const SourcePlane& source, Size buffer);
 

@@ -179,11 +179,15 @@ Result<VulkanBuffer> VulkanBuffer::create_host(const std::shared_ptr<VulkanDevic
 }
 
 Result<VulkanBuffer> VulkanBuffer::create_upload(std::shared_ptr<VulkanDevice> device, std::size_t bytes) {
-  return create({.device = std::move(device),
-                 .bytes = bytes,
-                 .memory = kUploadMemory,
-                 .usage = kUsage | VK_BUFFER_USAGE_UNIFORM_BUFFER_BIT,
-                 .map = true});
+  const auto in = [&](std::span<const VkMemoryPropertyFlags> memory) {
+    return create({.device = device,
+                   .bytes = bytes,
+                   .memory = memory,
+                   .usage = kUsage | VK_BUFFER_USAGE_UNIFORM_BUFFER_BIT,
+                   .map = true});
+  };
+  auto near = in(kNearUploadMemory);
+  return near || near.error().kind == ErrorKind::Lost ? std::move(near) : in(kUploadMemory);
 }
 
 Result<VulkanBuffer> VulkanBuffer::create_shared_upload(const std::shared_ptr<VulkanDevice>& device,

@@ -5,14 +5,11 @@
 // pixels: its rows are stored as whole words, so no two invocations touch the same word.
 //
 // Compiled with and without SOURCE_IMAGE: it samples an image (the driver detiles) or reads a buffer of any stride; and
-// with and without SCALED, whose loops would cost the others compile time; and with and without LAYERS, see layers.glsl.
+// with and without SCALED, whose loops would cost the others compile time. With LAYERS it leaves out what layers touch,
+// which COMPOSE makes: see layers.glsl and compose.glsl.
 // The arithmetic is that of zerocopy/cpu/yuv_coefficients.h, bit for bit.
 
-#ifdef LAYERS
-layout(local_size_x_id = 0, local_size_y_id = 1, local_size_z = 4) in;  // see compose_group()
-#else
 layout(local_size_x_id = 0, local_size_y_id = 1) in;
-#endif
 
 layout(constant_id = 2) const int kLayout = 0;       // RgbLayout: 0 bytes, 1 ten bits from bit 0, 2 ten bits from bit 2
 layout(constant_id = 3) const int kLoadBytes = 16;   // alignment of the source's pixels: 16, 4 or 1
@@ -341,59 +338,38 @@ void store_block(ivec2 block, int y[2][8], int u[2][8], int v[2][8]) {
   }
 }
 
-#ifdef LAYERS
-void make_black(out int y[2][8], out int u[2][8], out int v[2][8]) {
-  for (int r = 0; r < 2; ++r) {
-    for (int i = 0; i < 8; ++i) {
-      y[r][i] = kBlackLuma;
-      u[r][i] = kBlackChroma;
-      v[r][i] = kBlackChroma;
-    }
-  }
-}
 #define LOOP [[dont_unroll]]
+#ifdef LAYERS
 #include "layers.glsl"
 #endif
-
+#ifdef COMPOSE
+#include "compose.glsl"
+#else
 void main() {
   ivec2 block = ivec2(gl_GlobalInvocationID.xy);
   ivec2 place = block * ivec2(8, 2);
+  if (any(greaterThanEqual(place, g.size))) return;
   int y[2][8];
   int u[2][8];
   int v[2][8];
 #ifdef LAYERS
-  ivec2 origin = ivec2(gl_WorkGroupID.xy) * group_extent();
-  int lowest;
-  uint mask = touching(origin, group_extent(), lowest);
-  bool direct = kMain == 0 && layers[0].kind.w != 0;
-  bool whole = direct && mask == 1u && lowest == 0;  // nothing but a picture whose samples are copied
-  if (mask != 0u && !whole) {
-    compose_group(origin, mask, lowest);
-    memoryBarrierShared();
-    barrier();
-  }
-  if (gl_LocalInvocationID.z != 0u || any(greaterThanEqual(place, g.size))) return;
-  mask = touching(place, ivec2(8, 2), lowest);
-  bool untouched = mask == 0u && kMain != 0;
+  bool shown = !composed(place, ivec2(8, 2));
   bool keep = layer_count.y != 0;
-  if (untouched || keep) make_block(place, y, u, v);
+  if (!shown && !keep) return;
+  if (kMain == 0) {
+    without_main(place, y, u, v);
+  } else {
+    make_block(place, y, u, v);
+  }
   if (keep) {
     to_beneath = true;
     store_block(block, y, u, v);
     to_beneath = false;
   }
-  if (!untouched) {
-    if (mask == 0u) {
-      make_black(y, u, v);
-    } else if (direct && mask == 1u && lowest == 0) {
-      if (!copy_block(place, layers[0], y, u, v)) copy_samples(place, layers[0], 0xffffffu, y, u, v);
-    } else {
-      composed_block(place, origin, direct && lowest == 0, y, u, v);
-    }
-  }
+  if (!shown) return;
 #else
-  if (any(greaterThanEqual(place, g.size))) return;
   make_block(place, y, u, v);
 #endif
   store_block(block, y, u, v);
 }
+#endif

@@ -1,0 +1,267 @@
+// What layers touch. Part of rgb_to_yuv.comp, compiled as a program of its own with COMPOSE. An invocation composes 2x2
+// pixels, a chroma sample's, and the workgroup puts them together to blocks of 8x2, as they are stored.
+
+layout(binding = 4) uniform sampler2D layer_images[kSlots];
+
+// Bindings are chosen by constants: not every driver takes an index that differs between invocations.
+uint layer_word(int l, int at) {
+  switch (l) {
+    case 0: return layer_words[0].words[at];
+    case 1: return layer_words[1].words[at];
+    case 2: return layer_words[2].words[at];
+    case 3: return layer_words[3].words[at];
+    case 4: return layer_words[4].words[at];
+    case 5: return layer_words[5].words[at];
+    case 6: return layer_words[6].words[at];
+    case 7: return layer_words[7].words[at];
+    default: return layer_words[8].words[at];
+  }
+}
+
+vec4 layer_image(int l, ivec2 at) {
+  switch (l) {
+    case 0: return texelFetch(layer_images[0], at, 0);
+    case 1: return texelFetch(layer_images[1], at, 0);
+    case 2: return texelFetch(layer_images[2], at, 0);
+    case 3: return texelFetch(layer_images[3], at, 0);
+    case 4: return texelFetch(layer_images[4], at, 0);
+    case 5: return texelFetch(layer_images[5], at, 0);
+    case 6: return texelFetch(layer_images[6], at, 0);
+    case 7: return texelFetch(layer_images[7], at, 0);
+    default: return texelFetch(layer_images[8], at, 0);
+  }
+}
+
+// A source pixel of the turned picture: red, green, blue times alpha, and alpha; or luma and chroma, 1. Means of either
+// are what the mean of the pixels is.
+vec4 layer_turned(int l, ivec2 turned_at) {
+  ivec2 t = clamp(turned_at, ivec2(0), layers[l].source.zw - 1);
+  ivec2 at = layers[l].source.xy + t.x * layers[l].steps.xy + t.y * layers[l].steps.zw;
+  int kind = layers[l].kind.x;
+  int flags = layers[l].kind.y;
+  vec4 p;
+  if (kind == kImage) {
+    p = layer_image(l, at);
+  } else {
+    ivec4 pitch = layers[l].pitch;
+    ivec2 c = at >> ivec2(pitch.w & 1, pitch.w >> 1);
+    ivec3 byte_at =
+        layers[l].offset.xyz + ivec3(at.y, c.y, c.y) * layers[l].stride.xyz + ivec3(at.x, c.x, c.x) * pitch.xyz;
+    uint word = layer_word(l, byte_at.x >> 2);
+    if (kind == kYuv) {
+      bool paired = (flags & 8) != 0;
+      // Chroma is sited on even columns: between two of them it is their mean.
+      bool between = (pitch.w & 1 & at.x) != 0;
+      ivec2 next = (min(c.x + 1, layers[l].stride.w) - c.x) * pitch.yz;
+      vec2 uv = vec2(0.0);
+      LOOP for (int k = between ? 2 : 1; k > 0; --k) {
+        uint u_word = layer_word(l, byte_at.y >> 2);
+        uint v_word = u_word;
+        if (!paired) v_word = layer_word(l, byte_at.z >> 2);
+        uv += vec2(layer_sample(l, u_word, byte_at.y), layer_sample(l, v_word, byte_at.z));
+        byte_at.yz += next;
+      }
+      return vec4(float(layer_sample(l, word, byte_at.x)), between ? 0.5 * uv : uv, 1.0);
+    }
+    int bits = (byte_at.x & 3) * 8;
+    if (bits != 0) word = word >> bits | layer_word(l, (byte_at.x >> 2) + 1) << (32 - bits);
+    vec4 largest = layers[l].red;
+    p = vec4(uvec4(word) >> uvec4(layers[l].fields) & uvec4(largest)) / largest;
+  }
+  if ((flags & 2) == 0) return vec4(p.rgb, 1.0);
+  return vec4(p.rgb * p.a, p.a);
+}
+
+// The picture at a pixel of its box, times alpha; as scaled() filters.
+vec4 layer_pixel(int l, ivec2 at) {
+  vec2 ratio = layers[l].look.xy;
+  vec2 middle = (vec2(at) + 0.5) * ratio;
+  vec2 half_size = 0.5 * max(ratio, vec2(1.0));
+  vec2 from = middle - half_size;
+  vec2 to = middle + half_size;
+  vec4 p = vec4(0.0);
+  LOOP for (int y = int(floor(from.y)); float(y) < to.y; ++y) {
+    float rows = min(float(y + 1), to.y) - max(float(y), from.y);
+    LOOP for (int x = int(floor(from.x)); float(x) < to.x; ++x) {
+      p += rows * (min(float(x + 1), to.x) - max(float(x), from.x)) * layer_turned(l, ivec2(x, y));
+    }
+  }
+  p /= 4.0 * half_size.x * half_size.y;
+  if (layers[l].kind.x == kYuv) {
+    p = vec4(clamp(vec3(dot(p, layers[l].red), dot(p, layers[l].green), dot(p, layers[l].blue)), 0.0, 1.0), 1.0);
+  }
+  int tone = layers[l].kind.z;
+  if (tone != 0 && p.a > 0.0) p.rgb = tone_mapped(p.rgb / p.a, tone == 2) * p.a;
+  return p;
+}
+
+// How much of a pixel of the box lies inside its rounded corners.
+float layer_cover(int l, ivec2 at) {
+  float radius = layers[l].look.w;
+  if (radius <= 0.0) return 1.0;
+  vec2 p = vec2(at) + 0.5;
+  vec2 beyond = max(radius - min(p, vec2(layers[l].box.zw - layers[l].box.xy) - p), vec2(0.0));
+  return clamp(radius - length(beyond) + 0.5, 0.0, 1.0);
+}
+
+const float kMost = kLayout == 0 ? 255.0 : 1023.0;
+
+vec3 rgb_of(vec4 fields) { return vec3(fields[kRed], fields[kGreen], fields[kBlue]); }
+
+// What lies beneath all layers: the main picture, whose edge goes on beyond it, or the bar beside it.
+vec3 beneath(ivec2 at, bool bar) {
+  if (kMain == 0 || bar) return vec3(0.0);
+  return rgb_of(vec4(pixel(clamp(at - g.box_at, ivec2(0), g.content - 1))));
+}
+
+// A pixel of the surface in code values of the main picture, 0 to kMost. `plain`: nothing but the lowest layer is seen.
+vec3 compose(ivec2 at, bool bar, uint mask, int lowest, out bool plain) {
+  vec3 c = vec3(0.0);
+  if (lowest < 0) c = beneath(at, bar);
+  plain = true;
+  LOOP for (int l = max(lowest, 0); l < layer_count.x; ++l) {
+    ivec4 box = layers[l].box;
+    bool outside = any(lessThan(at, box.xy)) || any(greaterThanEqual(at, box.zw));
+    if ((mask >> l & 1u) == 0u || outside) continue;
+    vec4 p = layer_pixel(l, at - box.xy);
+    float cover = layers[l].look.z * layer_cover(l, at - box.xy);
+    plain = plain && (l == 0 || p.a * cover <= 0.0);
+    c = c * (1.0 - p.a * cover) + p.rgb * (cover * kMost);
+  }
+  return c;
+}
+
+int code_of(vec3 c, vec4 weights, int bias, int shift) {
+  float one = exp2(float(-shift));
+  return clamp(int(floor(dot(c, rgb_of(weights) * one) + float(bias) * one)), 0, kLargest);
+}
+int luma_of(vec3 c) { return code_of(c, vec4(kY0, kY1, kY2, kY3), kLumaBias, kShift); }
+ivec2 chroma_of(vec3 c) {
+  return ivec2(code_of(c, vec4(kU0, kU1, kU2, kU3), kChromaBias, kChromaShift),
+               code_of(c, vec4(kV0, kV1, kV2, kV3), kChromaBias, kChromaShift));
+}
+
+// Of each invocation: its right column, for the chroma on its right; 1 where that is plain.
+const int kInvocations = 256;
+shared vec4 columns[kInvocations];
+// Samples of two neighbours each: luma above and below, then U with V, or U above and below and V likewise.
+shared uint samples[6 * kInvocations];
+
+// Where a workgroup's first pixel is, one of several areas. Nowhere: there are no more.
+ivec2 group_at(int i) {
+  if (i >= layer_count.w) return g.size;
+  int k = 0;
+  LOOP while (k + 1 < layer_count.z && i >= areas[k + 1].w) ++k;
+  i -= areas[k].w;
+  return (areas[k].xy + ivec2(i % areas[k].z, i / areas[k].z)) * ivec2(gl_WorkGroupSize.xy) * 2;
+}
+
+void store_composed(ivec2 origin) {
+  int i = int(gl_LocalInvocationIndex);
+  int across = int(gl_WorkGroupSize.x) / 4;
+  if (i >= across * int(gl_WorkGroupSize.y)) return;
+  ivec2 block = origin / ivec2(8, 2) + ivec2(i % across, i / across);
+  ivec2 place = block * ivec2(8, 2);
+  if (any(greaterThanEqual(place, g.size)) || !composed(place, ivec2(8, 2))) return;
+  int y[2][8];
+  int u[2][8];
+  int v[2][8];
+  for (int k = 0; k < 4; ++k) {
+    int from = 4 * i + k;
+    for (int r = 0; r < 2; ++r) {
+      uint word = samples[r * kInvocations + from];
+      y[r][2 * k] = int(word & 65535u);
+      y[r][2 * k + 1] = int(word >> 16);
+      if (kSubsampled != 0) continue;
+      word = samples[(2 + r) * kInvocations + from];
+      u[r][2 * k] = int(word & 65535u);
+      u[r][2 * k + 1] = int(word >> 16);
+      word = samples[(4 + r) * kInvocations + from];
+      v[r][2 * k] = int(word & 65535u);
+      v[r][2 * k + 1] = int(word >> 16);
+    }
+    if (kSubsampled == 0) continue;
+    uint word = samples[2 * kInvocations + from];
+    u[0][k] = int(word & 65535u);
+    v[0][k] = int(word >> 16);
+  }
+  store_block(block, y, u, v);
+}
+
+void main() {
+  ivec2 origin = group_at(int(gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x));
+  int lowest = -1;
+  uint mask = 0u;
+  if (origin.x < g.size.x) mask = touching(origin, ivec2(gl_WorkGroupSize.xy) * 2, lowest);
+  bool any_composed = composed(mask, lowest);
+
+  ivec2 at = origin + ivec2(gl_LocalInvocationID.xy) * 2;
+  int own = int(gl_LocalInvocationIndex);
+  // The pixels on the left are the neighbour's right ones, but that the main picture and the bars beside it do not mix.
+  int beyond = at.x - g.box_at.x;
+  bool edge = gl_LocalInvocationID.x == 0u || (kMain != 0 && (beyond == 0 || beyond == g.box_size.x));
+  bool copies = direct() && lowest == 0;
+  bool plain = true;  // of all whose chroma it is
+  bool plain_right = true;
+  vec3 left = vec3(0.0);
+  vec3 centre = vec3(0.0);
+  vec3 right = vec3(0.0);
+  uint words[6] = uint[6](0u, 0u, 0u, 0u, 0u, 0u);
+  if (any_composed) {
+    int pixels = kSubsampled != 0 && edge ? 6 : 4;
+    LOOP for (int i = 0; i < pixels; ++i) {
+      int row = i < 4 ? i >> 1 : i - 4;
+      int column = i < 4 ? i & 1 : 0;
+      ivec2 sited = at + ivec2(column, row);
+      ivec2 p = clamp(i < 4 ? sited : sited - ivec2(1, 0), ivec2(0), g.size - 1);
+      bool plain_one;
+      vec3 c = compose(p, barred(sited - g.box_at), mask, lowest, plain_one);
+      if (i < 4) {
+        int y = copies && plain_one ? copied(p - layers[0].box.xy, 0) : luma_of(c);
+        uint place = 16u * uint(column);
+        words[0] |= row == 0 ? uint(y) << place : 0u;
+        words[1] |= row == 1 ? uint(y) << place : 0u;
+        if (kSubsampled == 0) {
+          ivec2 uv = chroma_of(c);
+          words[2] |= row == 0 ? uint(uv.x) << place : 0u;
+          words[3] |= row == 1 ? uint(uv.x) << place : 0u;
+          words[4] |= row == 0 ? uint(uv.y) << place : 0u;
+          words[5] |= row == 1 ? uint(uv.y) << place : 0u;
+        }
+      }
+      plain = plain && plain_one;
+      if (i >= 4) {
+        left += c;
+      } else if (column == 0) {
+        centre += c;
+      } else {
+        right += c;
+        plain_right = plain_right && plain_one;
+      }
+    }
+    columns[own] = vec4(right, plain_right ? 1.0 : 0.0);
+  }
+  memoryBarrierShared();
+  barrier();
+  if (any_composed) {
+    if (kSubsampled != 0) {
+      if (!edge) {
+        vec4 neighbour = columns[own - 1];
+        left = neighbour.rgb;
+        plain = plain && neighbour.a != 0.0;
+      }
+      ivec2 uv = chroma_of(left + 2.0 * centre + right);
+      if (copies && plain) {
+        ivec2 of_box = min(at, g.size - 1) - layers[0].box.xy;
+        uv = ivec2(copied(of_box, 1), copied(of_box, 2));
+      }
+      words[2] = uint(uv.x | uv.y << 16);
+    }
+    for (int k = 0; k < 6; ++k) {
+      if (kSubsampled == 0 || k < 3) samples[k * kInvocations + own] = words[k];
+    }
+  }
+  memoryBarrierShared();
+  barrier();
+  if (any_composed) store_composed(origin);
+}
