@@ -345,6 +345,7 @@ void JoinedSource::take(Part& part, Frame frame) {
   if (!std::holds_alternative<HostImage>(frame.image)) return;
   colour_ = frame.colour;
   const Damage news = part.picture.keep(frame);
+  if (part.picture.empty()) return;  // nothing of its buffer is to be shown
   if (!first_) first_ = monotonic_now();
   stamp_ = std::max(stamp_.value_or(frame.pts), frame.pts);
   const auto shown = std::ranges::find(shown_, &part);

@@ -163,7 +163,13 @@ std::string describe(const std::vector<StreamIdentity>& identities, std::uint32_
 
 std::optional<Rect> place_of(const StreamIdentity& identity, std::uint32_t asked_types) {
   if (!identity.position || !identity.size || certain_type(identity, asked_types) == kWindow) return std::nullopt;
-  return Rect{identity.position->x, identity.position->y, identity.size->width, identity.size->height};
+  // Wayland's coordinates are 24 bits; what is farther away is no desktop.
+  constexpr std::int32_t kFarthest = 1 << 20;
+  const auto [x, y] = *identity.position;
+  const auto near = [](std::int32_t at) { return at >= -kFarthest && at <= kFarthest; };
+  if (!near(x) || !near(y) || identity.size->width > kFarthest || identity.size->height > kFarthest)
+    return std::nullopt;
+  return Rect{x, y, identity.size->width, identity.size->height};
 }
 
 }  // namespace zc

@@ -119,6 +119,15 @@ TEST_CASE("a real monitor through the real portal, and the same one again withou
   CHECK(tokens.find({"monitor"}).value());
 }
 
+TEST_CASE("a real portal that gives one monitor although several were allowed") {
+  LogListener said;
+  const Captured one = capture("portal:monitor,multiple", CursorMode::Embedded);
+  CHECK(one.distinct >= 30);
+  CHECK(one.info.size == Size{1280, 720});
+  CHECK(said.take().find("the desktop granted monitor (1280x720 at 0,0)") != std::string::npos);
+  CHECK(RestoreTokens::in_state_home().value().find({"monitor+multiple"}).value());
+}
+
 TEST_CASE("what this portal does not offer is said before any dialog") {
   const auto spec = parse_source("portal:window");
   REQUIRE(spec);

@@ -268,6 +268,18 @@ TEST_CASE("one that shows nothing is not waited for without end, and has its pla
   CHECK(windows.seen.filled({6, 0, 20, 10}, kRed));
 }
 
+TEST_CASE("a picture of which nothing is to be shown is none") {
+  Rig rig({std::nullopt, std::nullopt});
+  rig.start();
+  rig.sources[0]->show({20, 10}, kRed, {}, {30, 0, 5, 5});
+  rig.sources[1]->show({6, 10}, kBlue);
+  REQUIRE(rig.sees([](const Seen& s) { return s.size == Size{6, 10}; }));
+  CHECK(rig.seen.filled({0, 0, 6, 10}, kBlue));
+  rig.sources[0]->show({20, 10}, kGreen);
+  REQUIRE(rig.sees([](const Seen& s) { return s.size == Size{26, 10}; }));
+  CHECK(rig.seen.filled({0, 0, 20, 10}, kGreen));
+}
+
 TEST_CASE("a region is cut out of all of it") {
   Rig rig({Rect{0, 0, 20, 10}, Rect{20, 0, 30, 10}}, Rect{15, 2, 10, 6});
   rig.start();

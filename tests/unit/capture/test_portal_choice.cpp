@@ -140,6 +140,8 @@ TEST_CASE("a monitor has a place on the desktop, a window none") {
   CHECK_FALSE(place_of(identity, 2));
   identity.source_type = 2;
   CHECK_FALSE(place_of(identity, 3));
+  CHECK_FALSE(place_of(place({2560, 1440}, {INT32_MAX, 0}), 1));
+  CHECK_FALSE(place_of(place({2560, UINT32_MAX}, {0, 0}), 1));
   identity = place({2560, 1440}, {0, 0});
   identity.size.reset();
   CHECK_FALSE(place_of(identity, 1));
