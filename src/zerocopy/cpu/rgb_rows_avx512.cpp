@@ -166,7 +166,8 @@ ZC_AVX512 void body(const RgbRows& rows, std::size_t width, const YuvCoefficient
   }
 }
 
-/// What is left of whole rounds goes to the AVX2 kernel.
+/// What is left of whole rounds is a round that ends there, some of it for the second time; of less than one, or of an
+/// odd picture, it goes to the AVX2 kernel.
 template <RgbTarget kTarget>
 void convert_rows(const RgbRows& rows, const YuvCoefficients& c) {
   const std::size_t whole = rows.width & ~(kStep - 1);
@@ -174,15 +175,18 @@ void convert_rows(const RgbRows& rows, const YuvCoefficients& c) {
   // until the rows written before have left the store buffer.
   if (whole != 0) body<kTarget>(rows, whole, c);
   if (whole == rows.width) return;
+  const bool again = whole != 0 && rows.width % 2 == 0;
+  const std::size_t from = again ? rows.width - kStep : whole;
   RgbRows tail = rows;
-  tail.width = rows.width - whole;
+  tail.width = rows.width - from;
   for (std::size_t row = 0; row < 2; ++row) {
-    tail.source[row] += whole * 4;
-    tail.luma[row] += whole;
-    if (whole != 0) tail.left[row] = tail.source[row] - 4;
+    tail.source[row] += from * 4;
+    tail.luma[row] += from;
+    if (from != 0) tail.left[row] = tail.source[row] - 4;
   }
-  tail.chroma[0] += kTarget.interleaved ? whole : whole / 2;
-  if constexpr (!kTarget.interleaved) tail.chroma[1] += whole / 2;
+  tail.chroma[0] += kTarget.interleaved ? from : from / 2;
+  if constexpr (!kTarget.interleaved) tail.chroma[1] += from / 2;
+  if (again) return body<kTarget>(tail, kStep, c);
   avx2_rgb_rows()[static_cast<std::size_t>(RgbLayout::Bytes)][kTarget.interleaved ? 0 : 1](tail, c);
 }
 
