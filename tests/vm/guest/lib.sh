@@ -226,10 +226,10 @@ agreed() { # NAME
     [.[] | select(.type == "PipeWire:Interface:Port" and (.info.props["node.id"] | IN($nodes[]))) | .info.params.Format[0]] | first'
 }
 
-# has_agreed NAME: it is kept as soon as there is one.
+# has_agreed NAME [PID]: it is kept as soon as there is one; that, or the recorder has ended.
 has_agreed() {
   agreed "$1" >"$out/$1.agreed"
-  [[ $(json_of "$out/$1.agreed") != null ]]
+  [[ $(json_of "$out/$1.agreed") != null ]] || ! kill -0 "${2:-$$}" 2>/dev/null
 }
 
 # await_pictures NAME PID: until the recording has its pictures, by the recorder's own progress, or has taken four times
@@ -284,7 +284,7 @@ cell() {
     during
     [[ -s $out/$name.agreed ]] || has_agreed "$name"
   elif ((${#limit[@]})); then
-    until_true 30 has_agreed "$name"
+    until_true 30 has_agreed "$name" "$recorder"
   else
     await_pictures "$name" "$recorder"
     has_agreed "$name"
