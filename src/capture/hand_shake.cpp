@@ -40,6 +40,7 @@ HandShake::Turn HandShake::leave_out(PixelFormat format, std::vector<std::uint64
 }
 
 HandShake::Turn HandShake::on_format(const NegotiatedFormat& format) {
+  ++formats_seen_;
   if (format.size != size_) count_anew();
   size_ = format.size;
   dmabuf_ = format.dmabuf();

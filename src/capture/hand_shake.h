@@ -79,6 +79,8 @@ class HandShake {
   /// The stream has broken. True: a new one may do better, see reason(). `buffers`: perhaps for want of buffers.
   [[nodiscard]] bool on_error(std::string_view message, bool buffers);
 
+  /// Formats that have come since begin(). While there are more of them, the producer is at work.
+  [[nodiscard]] unsigned formats_seen() const { return formats_seen_; }
   /// Why the offer has become smaller, or nobody agreed; empty: nothing went wrong.
   [[nodiscard]] const std::string& reason() const { return reason_; }
 
@@ -112,6 +114,7 @@ class HandShake {
   bool first_ = true;       ///< no format has come since the last picture
   bool went_round_ = false;
   unsigned empty_ = 0;  ///< buffers without memory since the last picture, of as many streams
+  unsigned formats_seen_ = 0;
   std::string reason_;
 };
 

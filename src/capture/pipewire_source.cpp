@@ -28,6 +28,8 @@ using Clock = PipeWireConnection::Clock;
 /// A stream that must be started twice is, after that time and after twice the time again, until its first picture.
 constexpr std::chrono::nanoseconds kFirstKick = std::chrono::milliseconds(200);
 constexpr std::chrono::seconds kStartPatience{5};
+/// So long the two sides may look for a format, as long as one comes within each kStartPatience.
+constexpr std::chrono::seconds kLongestTalk{30};
 /// A node that was announced to the user a moment ago may reach our registry a moment later.
 constexpr std::chrono::seconds kNodePatience{1};
 
@@ -289,18 +291,34 @@ Result<void> PipeWireSource::resolve(Clock::time_point deadline) {
 }
 
 Result<void> PipeWireSource::wait_for_agreement(Clock::time_point deadline) {
-  auto agreed = connection_->wait(deadline, stop_, [&] {
-    if (!agreed_ && !ended_) return false;
-    starting_ = ended_.has_value();  // from here on an end goes to the listener
-    return true;
-  });
-  if (!agreed) {
+  const auto last = Clock::now() + kLongestTalk;
+  unsigned seen = 0;
+  while (true) {
+    auto agreed = connection_->wait(deadline, stop_, [&] {
+      if (!agreed_ && !ended_) return false;
+      starting_ = ended_.has_value();  // from here on an end goes to the listener
+      return true;
+    });
+    if (agreed) break;
     if (agreed.error().kind != ErrorKind::Timeout) return agreed;
     std::string reason;
-    connection_->run([&] { reason = hand_shake_.reason(); });
-    return fail(ErrorKind::Timeout, what_,
-                reason.empty() ? "nothing connected us to the node (is a session manager such as wireplumber running?)"
-                               : "no picture format was agreed on in time: " + reason);
+    const unsigned before = seen;
+    connection_->run([&] {
+      reason = hand_shake_.reason();
+      seen = hand_shake_.formats_seen();
+    });
+    const auto now = Clock::now();
+    // A producer on a busy machine that is still answering is not one that is not there.
+    if (seen != before && now < last) {
+      deadline = std::min(last, now + kStartPatience);
+      continue;
+    }
+    if (seen == 0 && reason.empty()) {
+      reason = "nothing connected us to the node (is a session manager such as wireplumber running?)";
+    } else {
+      reason = "no picture format was agreed on in time" + (reason.empty() ? reason : ": " + reason);
+    }
+    return fail(ErrorKind::Timeout, what_, std::move(reason));
   }
   if (starting_) return std::unexpected(*ended_);
   return {};

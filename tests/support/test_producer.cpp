@@ -16,6 +16,7 @@
 #include <atomic>
 #include <map>
 #include <span>
+#include <thread>
 #include <utility>
 
 namespace zc::test {
@@ -249,6 +250,7 @@ void TestProducer::Impl::format_changed(const spa_pod& param) {
       if (options_.fixation == Fixation::Consumer) return;
       allocated_ = choose_modifier(options_, agreed.modifiers);
       ++rounds_;
+      std::this_thread::sleep_for(options_.thinks);
       return send_formats(fixated(formats(), *allocated_));
     }
     modifier_ = agreed.open ? *allocated_ : agreed.modifiers.front();

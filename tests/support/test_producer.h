@@ -143,6 +143,7 @@ struct ProducerOptions {
   std::optional<BuffersOffer> dmabuf_buffers{};
   std::optional<BuffersOffer> memory_buffers{};
   std::vector<std::uint64_t> picks{};                  ///< modifiers it can allocate, the preferred first
+  std::chrono::milliseconds thinks{};                  ///< so long before each of rounds(): a busy machine
   std::optional<std::uint32_t> memory_chunk_bytes{};   ///< of shared memory; else those of the picture
   std::optional<std::uint32_t> dmabuf_chunk_bytes{9};  ///< 9: xdg-desktop-portal-wlr; empty: those of the picture
   std::optional<std::uint32_t> dmabuf_max_bytes{0};    ///< likewise

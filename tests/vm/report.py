@@ -52,7 +52,7 @@ def faults(cell, seen, pictures):
     if seen["bars_wrong"] > allowed:
         found.append(f"{seen['bars_wrong']} of wrong colour (up to {seen['bars_worst']})")
     # A desktop may show a picture twice; more than one in fifty is the program's doing.
-    if seen["repeated"] > max(2, count / 50) and not cell.get("still"):
+    if seen["repeated"] > max(2, count / 50, allowed) and not cell.get("still"):
         found.append(f"{seen['repeated']} repeated")
     # The least rate's repeats: of a desktop that paints all the time, the stream stood still.
     if seen.get("kept", 0) > max(3, count / 20) and "wanted" not in cell:

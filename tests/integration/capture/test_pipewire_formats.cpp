@@ -288,6 +288,22 @@ TEST_CASE("rounds in which no modifier is fixated end in shared memory") {
   CHECK(log.wrong == 0);
 }
 
+TEST_CASE("rounds are waited for as long as the producer goes on answering") {
+  const auto daemon = pipewire();
+  auto options = invalid_only(Memory::Either);
+  options.thinks = std::chrono::milliseconds(250);  // 30 rounds take longer than a node that is silent may
+  const auto producer = produce(options);
+  PictureLog log;
+  RecordingListener listener([&](Frame& f) { log.check(f); });
+  const auto src = source(target(*producer));
+  const auto started = src->start(offer_modifiers({kModifierLinear}), listener);
+  if (!started) FAIL(started.error().message());
+  CHECK_FALSE(src->info().dmabuf);
+  REQUIRE(listener.wait_pictures(3));
+  src->stop();
+  CHECK(log.wrong == 0);
+}
+
 TEST_CASE("rounds in which no modifier is fixated end with the reason where there is no shared memory") {
   const auto daemon = pipewire();
   const auto producer = produce(invalid_only(Memory::DmaBuf));

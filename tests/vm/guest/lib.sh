@@ -81,7 +81,7 @@ in_next() {
     -E HOME=/home/tester -E XDG_RUNTIME_DIR="$user_run" -E DBUS_SESSION_BUS_ADDRESS="unix:path=$user_run/bus" \
     -E LANG=C.UTF-8 "$@"
 }
-sway_in=in_background
+desktop_in=in_background  # what starts sway and KWin
 
 start_sway() { # [-E VAR=VALUE]...
   desktop=sway
@@ -96,7 +96,7 @@ default_border none
 exec systemctl --user import-environment WAYLAND_DISPLAY XDG_CURRENT_DESKTOP SWAYSOCK
 END
   chown -R tester: /home/tester/.config
-  "$sway_in" sway -E WLR_BACKENDS=headless -E WLR_RENDER_DRM_DEVICE=/dev/dri/renderD128 -E WLR_RENDERER=gles2 \
+  "$desktop_in" sway -E WLR_BACKENDS=headless -E WLR_RENDER_DRM_DEVICE=/dev/dri/renderD128 -E WLR_RENDERER=gles2 \
     -E WLR_RENDERER_ALLOW_SOFTWARE=1 -E LP_NUM_THREADS="$threads" -E WLR_LIBINPUT_NO_DEVICES=1 \
     -E XDG_CURRENT_DESKTOP=sway "$@" sway -d
   display=wayland-1 source=portal
@@ -128,7 +128,7 @@ END
     shift
   done
   if (($#)); then shift; fi
-  in_background kwin -E LP_NUM_THREADS="$threads" -E KWIN_WAYLAND_NO_PERMISSION_CHECKS=1 -E KWIN_COMPOSE=O2 \
+  "$desktop_in" kwin -E LP_NUM_THREADS="$threads" -E KWIN_WAYLAND_NO_PERMISSION_CHECKS=1 -E KWIN_COMPOSE=O2 \
     -E QT_LOGGING_RULES='kwin*.debug=true' -E QT_FORCE_STDERR_LOGGING=1 ${environment[@]+"${environment[@]}"} \
     kwin_wayland --virtual --width "$width" --height "$height" --no-lockscreen --no-global-shortcuts --socket wayland-8 "$@"
   display=wayland-8
@@ -226,10 +226,10 @@ agreed() { # NAME
     [.[] | select(.type == "PipeWire:Interface:Port" and (.info.props["node.id"] | IN($nodes[]))) | .info.params.Format[0]] | first'
 }
 
-# has_agreed NAME: it is kept as soon as there is one.
+# has_agreed NAME [PID]: it is kept as soon as there is one; that, or the recorder has ended.
 has_agreed() {
   agreed "$1" >"$out/$1.agreed"
-  [[ $(json_of "$out/$1.agreed") != null ]]
+  [[ $(json_of "$out/$1.agreed") != null ]] || ! kill -0 "${2:-$$}" 2>/dev/null
 }
 
 # await_pictures NAME PID: until the recording has its pictures, by the recorder's own progress, or has taken four times
@@ -284,7 +284,7 @@ cell() {
     during
     [[ -s $out/$name.agreed ]] || has_agreed "$name"
   elif ((${#limit[@]})); then
-    until_true 30 has_agreed "$name"
+    until_true 30 has_agreed "$name" "$recorder"
   else
     await_pictures "$name" "$recorder"
     has_agreed "$name"
