@@ -14,7 +14,7 @@ namespace {
 
 constexpr const char* kWhat = "convert on the GPU";
 /// More variants than any stream goes through; a hostile one that changes its format for ever does not grow memory.
-constexpr std::size_t kMaxPrograms = 16;
+constexpr std::size_t kMaxPrograms = 32;
 /// The last binding of shaders/layers.glsl.
 constexpr int kBeneath = 12;
 
@@ -24,8 +24,7 @@ GLuint groups(std::uint32_t edge, std::uint32_t block, std::int32_t workgroup) {
 }
 
 /// What cmake/EmbedGles.cmake leaves to the program.
-std::string shader_text(GLenum source, const PassVariant& variant, std::array<std::int32_t, 2> workgroup,
-                        bool compose) {
+std::string shader_text(GLenum source, const PassVariant& variant, std::array<std::int32_t, 2> workgroup) {
   const auto constants = pass_constants(variant, workgroup);
   const bool external = source == GL_TEXTURE_EXTERNAL_OES;
   const std::string_view sampler = external ? "samplerExternalOES" : "sampler2D";
@@ -44,7 +43,7 @@ std::string shader_text(GLenum source, const PassVariant& variant, std::array<st
       "{}",
       external ? "#extension GL_OES_EGL_image_external_essl3 : require\n" : "",
       variant.scaled ? "#define SCALED\n" : "", variant.layers ? "#define LAYERS\n" : "",
-      compose ? "#define COMPOSE\n" : "", sampler, sampler, workgroup[0], workgroup[1], constants.size(),
+      variant.compose ? "#define COMPOSE\n" : "", sampler, sampler, workgroup[0], workgroup[1], constants.size(),
       constants.size(), fmt::join(constants, ", "), kRgbToYuvGles);
 }
 
@@ -70,28 +69,23 @@ Result<void> GlPass::check(const PicturePlan& plan, const SurfaceLayout& layout,
   return {};
 }
 
-Result<const GlPass::Program*> GlPass::program(GLenum source, const PassVariant& variant) {
-  if (last_ != nullptr && source == last_source_ && variant == last_variant_) return last_;
-  last_source_ = source;
-  last_variant_ = variant;
-  last_ = nullptr;
+Result<GLuint> GlPass::program(GLenum source, const PassVariant& variant) {
+  Last& last = last_.at(variant.compose ? 1 : 0);
+  if (last.program != 0 && source == last.source && variant == last.variant) return last.program;
+  last = {.source = source, .variant = variant};
+  const auto& workgroup = variant.compose ? kComposeWorkgroup : options_.workgroup;
   // By the constants: formats that differ in their alpha alone share a program.
-  const auto constants = pass_constants(variant, options_.workgroup);
+  const auto constants = pass_constants(variant, workgroup);
   const auto known = std::ranges::find_if(programs_, [&](const Program& p) {
-    return p.source == source && p.scaled == variant.scaled && p.layers == variant.layers && p.constants == constants;
+    return p.source == source && p.scaled == variant.scaled && p.layers == variant.layers &&
+           p.compose == variant.compose && p.constants == constants;
   });
-  if (known != programs_.end()) return last_ = &*known;
-  const auto compile = [&](std::array<std::int32_t, 2> workgroup, bool compose) {
-    const std::array shaders{GlShaderSource{GL_COMPUTE_SHADER, shader_text(source, variant, workgroup, compose)}};
-    return make_gl_program(device_, shaders);
-  };
-  auto made = compile(options_.workgroup, false);
+  if (known != programs_.end()) return last.program = known->handle.get();
+  const std::array shaders{GlShaderSource{GL_COMPUTE_SHADER, shader_text(source, variant, workgroup)}};
+  auto made = make_gl_program(device_, shaders);
   if (!made) return std::unexpected(std::move(made.error()));
-  auto compose = variant.layers ? compile(kComposeWorkgroup, true) : Result<GlObject>{};
-  if (!compose) return std::unexpected(std::move(compose.error()));
-  if (programs_.size() == kMaxPrograms) programs_.clear();  // nothing is running here
-  programs_.push_back({source, variant.scaled, variant.layers, constants, std::move(*made), std::move(*compose)});
-  return last_ = &programs_.back();
+  programs_.push_back({source, variant.scaled, variant.layers, variant.compose, constants, std::move(*made)});
+  return last.program = programs_.back().handle.get();
 }
 
 void GlPass::set_geometry(const PassGeometry& geometry) {
@@ -158,8 +152,16 @@ Result<void> GlPass::run(const GlPicture& source, const PicturePlan& plan, GLuin
     variant.source = PixelFormat::RGBx;
     variant.turned = variant.scaled = false;
   }
-  const auto used = program(source.target, variant);
-  if (!used) return std::unexpected(used.error());
+  if (programs_.size() + 2 > kMaxPrograms) {  // nothing is running here
+    programs_.clear();
+    last_ = {};
+  }
+  const auto beside = program(source.target, variant);
+  if (!beside) return std::unexpected(beside.error());
+  variant.compose = variant.layers;
+  for (std::size_t i = 0; i < layers.drawn.size(); ++i) variant.traits.at(i) = layers.drawn[i].geometry.traits();
+  const auto compose = variant.layers ? program(source.target, variant) : Result<GLuint>(0U);
+  if (!compose) return std::unexpected(compose.error());
   const GlFunctions& gl = device_->gl();
   gl.ActiveTexture(GL_TEXTURE0);
   // Binding is also what makes another context's or process's changes visible (OpenGL ES 3.1, appendix D).
@@ -170,10 +172,10 @@ Result<void> GlPass::run(const GlPicture& source, const PicturePlan& plan, GLuin
   const LayerTable table = variant.layers ? bind_layers(layers, target, layout.size) : LayerTable{};
   if (table.count[3] != 0) {
     const auto [across, down] = compose_groups(table);
-    gl.UseProgram((*used)->compose.get());
+    gl.UseProgram(*compose);
     gl.DispatchCompute(across, down, 1);
   }
-  gl.UseProgram((*used)->handle.get());
+  gl.UseProgram(*beside);
   gl.DispatchCompute(groups(layout.size.width, kPassBlockWidth, options_.workgroup[0]),
                      groups(layout.size.height, kPassBlockHeight, options_.workgroup[1]), 1);
   gl.MemoryBarrier(GL_ALL_BARRIER_BITS);

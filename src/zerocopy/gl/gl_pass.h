@@ -66,12 +66,12 @@ class GlPass {
     GLenum source = 0;
     bool scaled = false;
     bool layers = false;
+    bool compose = false;
     std::array<std::int32_t, kPassConstants> constants{};
     GlObject handle;
-    GlObject compose;  ///< with layers: what they touch
   };
   [[nodiscard]] Result<void> check(const PicturePlan& plan, const SurfaceLayout& layout, bool main) const;
-  [[nodiscard]] Result<const Program*> program(GLenum source, const PassVariant& variant);
+  [[nodiscard]] Result<GLuint> program(GLenum source, const PassVariant& variant);
   void set_geometry(const PassGeometry& geometry);
   /// What was told of them.
   LayerTable bind_layers(const Layers& layers, GLuint target, Size surface);
@@ -79,10 +79,14 @@ class GlPass {
   std::shared_ptr<GlDevice> device_;
   Options options_;
   std::vector<Program> programs_;
-  GLenum last_source_ = 0;
-  PassVariant last_variant_;       ///< the stream's, frame after frame
-  const Program* last_ = nullptr;  ///< of programs_, for those two
-  GlObject uniforms_;              ///< holds geometry_
+  /// The stream's, frame after frame, and which of programs_ is for it.
+  struct Last {
+    GLenum source = 0;
+    PassVariant variant;
+    GLuint program = 0;
+  };
+  std::array<Last, 2> last_;  ///< [compose]
+  GlObject uniforms_;         ///< holds geometry_
   PassGeometry geometry_{};
   GlObject table_;  ///< LayerTable of the layers being drawn
   GlFence fence_;

@@ -199,14 +199,19 @@ Result<void> ConversionPass::run(const Source& source, const PicturePlan& plan, 
   if (kind.layers) {
     if (auto made = make_layer_objects(kind); !made) return made;
   }
+  make_room();
   const auto pipe = pipeline(variant);
   if (!pipe) return std::unexpected(pipe.error());
   const Recording::Key key{.source = image          ? source.image->id()
                                      : variant.main ? source.buffer->id()
                                                     : 0,
                            .target = target.id(),
-                           .pipeline = (*pipe)->handle.get(),
+                           .pipeline = *pipe,
                            .geometry = pass_geometry(plan, source.plane, layout)};
+  variant.compose = kind.layers;
+  for (std::size_t i = 0; i < layers.drawn.size(); ++i) variant.traits.at(i) = layers.drawn[i].geometry.traits();
+  const auto compose = kind.layers ? pipeline(variant) : Result<VkPipeline>(VK_NULL_HANDLE);
+  if (!compose) return std::unexpected(compose.error());
   if (cursor == nullptr && tail == nullptr && !kind.layers) {
     const auto command = recorded(key, source, target, layout);
     if (!command) return std::unexpected(command.error());
@@ -225,7 +230,7 @@ Result<void> ConversionPass::run(const Source& source, const PicturePlan& plan, 
   // Each makes blocks of its own, so that neither waits for the other. What takes longer goes first.
   if (table.count[3] != 0) {
     Recording::Key above = key;
-    above.pipeline = (*pipe)->compose.get();
+    above.pipeline = *compose;
     dispatch(*begun, above, used, used.set, compose_groups(table));
   }
   dispatch(*begun, key, used, used.set, groups(layout.size, image));

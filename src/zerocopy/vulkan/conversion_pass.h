@@ -123,6 +123,7 @@ class ConversionPass {
   struct ProgramKind {
     bool image = false;
     bool layers = false;
+    bool compose = false;  ///< of the layers themselves; the rest is the others'
     bool operator==(const ProgramKind&) const = default;
   };
   struct Program {
@@ -139,7 +140,6 @@ class ConversionPass {
     bool scaled = false;
     std::array<std::int32_t, kPassConstants> constants{};  ///< what it was compiled with
     VkOwned<VkPipeline> handle;
-    VkOwned<VkPipeline> compose;  ///< with layers: what they touch
   };
 
   ConversionPass(std::shared_ptr<VulkanDevice> device, const Options& options)
@@ -151,8 +151,9 @@ class ConversionPass {
   }
   /// What layers need once: their program, their table, something to bind where there is no layer.
   [[nodiscard]] Result<void> make_layer_objects(ProgramKind kind);
-  /// Valid until the next call.
-  [[nodiscard]] Result<const Pipeline*> pipeline(const PassVariant& variant);
+  /// Room for the pipelines of one picture; forgets all when there is none. Nothing is running.
+  void make_room();
+  [[nodiscard]] Result<VkPipeline> pipeline(const PassVariant& variant);
   [[nodiscard]] Result<VkOwned<VkPipeline>> compile(std::span<const std::uint32_t> code, VkPipelineLayout layout,
                                                     const std::array<std::int32_t, kPassConstants>& constants);
   [[nodiscard]] Result<void> check(const Source& source, const PicturePlan& plan, const VulkanBuffer& target,
@@ -184,8 +185,12 @@ class ConversionPass {
   VulkanBuffer table_;               ///< LayerTable of the layers being drawn
   VulkanImage nothing_;              ///< bound where a layer has no image
   std::vector<Pipeline> pipelines_;
-  PassVariant last_variant_;        ///< the stream's, frame after frame
-  const Pipeline* last_ = nullptr;  ///< of pipelines_, for it
+  /// The stream's, frame after frame, and which of pipelines_ is for it.
+  struct Last {
+    PassVariant variant;
+    VkPipeline handle = VK_NULL_HANDLE;
+  };
+  std::array<Last, 2> last_;  ///< [compose]
   std::unique_ptr<CommandRunner> runner_;
 };
 

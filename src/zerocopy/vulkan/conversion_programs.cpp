@@ -21,7 +21,7 @@ namespace zc {
 namespace {
 
 /// More variants than any stream goes through; a hostile one that changes its format for ever does not grow memory.
-constexpr std::size_t kMaxPipelines = 16;
+constexpr std::size_t kMaxPipelines = 32;
 
 using Code = std::span<const std::uint32_t>;
 /// [image][scaled]
@@ -48,10 +48,7 @@ ConversionPass::~ConversionPass() {
     p.set_layout.leak();
     p.layout.leak();
   }
-  for (Pipeline& p : pipelines_) {
-    p.handle.leak();
-    p.compose.leak();
-  }
+  for (Pipeline& p : pipelines_) p.handle.leak();
   sampler_.leak();
   descriptors_.leak();
 }
@@ -176,36 +173,32 @@ Result<VkOwned<VkPipeline>> ConversionPass::compile(Code code, VkPipelineLayout 
   return VkOwned<VkPipeline>{device_->handle(), handle, fn.DestroyPipeline};
 }
 
-Result<const ConversionPass::Pipeline*> ConversionPass::pipeline(const PassVariant& variant) {
-  if (last_ != nullptr && variant == last_variant_) return last_;
-  last_variant_ = variant;
-  last_ = nullptr;
+void ConversionPass::make_room() {
+  if (pipelines_.size() + 2 <= kMaxPipelines) return;
+  pipelines_.clear();
+  last_ = {};
+  for (Program& p : programs_) {
+    for (Recording& kept : p.recordings) kept.key = {};
+  }
+}
+
+Result<VkPipeline> ConversionPass::pipeline(const PassVariant& variant) {
+  Last& last = last_.at(variant.compose ? 1 : 0);
+  if (last.handle != VK_NULL_HANDLE && variant == last.variant) return last.handle;
+  last = {.variant = variant};
   // By the constants: formats that differ in their alpha alone share a pipeline.
-  const ProgramKind kind{.image = variant.image, .layers = variant.layers};
-  const auto constants = pass_constants(variant, workgroup(kind.image));
+  const ProgramKind kind{.image = variant.image, .layers = variant.layers, .compose = variant.compose};
+  const auto constants = pass_constants(variant, variant.compose ? kComposeWorkgroup : workgroup(kind.image));
   const auto known = std::ranges::find_if(pipelines_, [&](const Pipeline& p) {
     return p.kind == kind && p.scaled == variant.scaled && p.constants == constants;
   });
-  if (known != pipelines_.end()) return last_ = &*known;
-  const std::size_t code = (kind.image ? 2U : 0U) + (variant.scaled ? 1U : 0U);
-  VkPipelineLayout layout = program(kind).layout.get();
-  Pipeline made{.kind = kind, .scaled = variant.scaled, .constants = constants, .handle = {}, .compose = {}};
-  auto handle = compile((kind.layers ? kBesideLayers : kAlone).at(code), layout, constants);
+  if (known != pipelines_.end()) return last.handle = known->handle.get();
+  const auto& code = kind.compose ? kCompose : kind.layers ? kBesideLayers : kAlone;
+  auto handle =
+      compile(code.at((kind.image ? 2U : 0U) + (variant.scaled ? 1U : 0U)), program(kind).layout.get(), constants);
   if (!handle) return std::unexpected(std::move(handle.error()));
-  made.handle = std::move(*handle);
-  if (kind.layers) {
-    auto compose = compile(kCompose.at(code), layout, pass_constants(variant, kComposeWorkgroup));
-    if (!compose) return std::unexpected(std::move(compose.error()));
-    made.compose = std::move(*compose);
-  }
-  if (pipelines_.size() == kMaxPipelines) {  // nothing is running here
-    pipelines_.clear();
-    for (Program& p : programs_) {
-      for (Recording& kept : p.recordings) kept.key = {};
-    }
-  }
-  pipelines_.push_back(std::move(made));
-  return last_ = &pipelines_.back();
+  pipelines_.push_back({kind, variant.scaled, constants, std::move(*handle)});
+  return last.handle = pipelines_.back().handle.get();
 }
 
 }  // namespace zc

@@ -15,8 +15,17 @@ constexpr const char* kWhat = "draw a layer";
 constexpr std::int64_t kFarthest = std::int64_t{1} << 24;
 
 // The numbers of shaders/layers.glsl.
-enum Kind : std::int32_t { kImage = 0, kWords = 1, kYuv = 2 };
-enum Flag : std::int32_t { kOpaque = 1, kAlpha = 2, kWide = 4, kPaired = 8 };
+enum Trait : std::int32_t {
+  kDrawn = 1,
+  kImage = 2,
+  kYuv = 4,
+  kPaired = 8,
+  kAlpha = 16,
+  kScaled = 32,
+  kRound = 64,
+  kToned = 128
+};
+enum Flag : std::int32_t { kOpaque = 1, kWide = 4 };
 enum Direct : std::int32_t { kConvert = 0, kSame = 1, kToEight = 2, kToTen = 3 };
 
 /// Where a component's samples are: in which plane, from which byte of it on, how far apart.
@@ -73,8 +82,8 @@ Result<void> set_memory(LayerGeometry& g, const LayerPicture& picture, LayerMemo
                         const PicturePlanes& planes) {
   const PixelFormatInfo& format = info(picture.format);
   if (const RgbFields fields = rgb_fields(picture.format); fields.valid) {
-    g.kind[0] = memory == LayerMemory::Image ? kImage : kWords;
-    if (format.alpha) g.kind[1] |= kAlpha;
+    if (memory == LayerMemory::Image) g.kind[0] |= kImage;
+    if (format.alpha) g.kind[0] |= kAlpha;
     if (fields.layout == RgbLayout::Bytes) {
       g.fields = {8 * fields.red, 8 * fields.green, 8 * fields.blue, 8 * fields.alpha};
       g.red = {255, 255, 255, 255};
@@ -96,7 +105,7 @@ Result<void> set_memory(LayerGeometry& g, const LayerPicture& picture, LayerMemo
   if (memory == LayerMemory::Image) {
     return fail(ErrorKind::Unsupported, kWhat, fmt::format("{} pictures that are not linear", format.name));
   }
-  g.kind[0] = kYuv;
+  g.kind[0] |= kYuv;
   if (layout.wide) g.kind[1] |= kWide;
   const auto samples = samples_of(picture.format);
   for (std::size_t i = 0; i < 3; ++i) {
@@ -112,7 +121,7 @@ Result<void> set_memory(LayerGeometry& g, const LayerPicture& picture, LayerMemo
   const SurfaceLayout::Plane& chroma = planes.at(samples[1].plane);
   const auto pair = static_cast<std::size_t>(g.pitch[1]);
   const bool together = samples[1].plane == samples[2].plane;
-  if (together && (chroma.offset_bytes | chroma.stride_bytes) % pair == 0) g.kind[1] |= kPaired;
+  if (together && (chroma.offset_bytes | chroma.stride_bytes) % pair == 0) g.kind[0] |= kPaired;
   const std::uint32_t halved = layout.valid ? format.chroma_shift_x : 1U;  // the others are 4:2:2
   g.pitch[3] = static_cast<std::int32_t>(halved + 2U * format.chroma_shift_y);
   g.stride[3] = static_cast<std::int32_t>((picture.buffer.width + halved) >> halved) - 1;
@@ -159,8 +168,10 @@ Result<LayerGeometry> geometry(const LayerPicture& picture, const PicturePlan& p
   g.look = {placed.ratio[0], placed.ratio[1], static_cast<float>(place.opacity) / 255.0F,
             static_cast<float>(std::min(place.radius, half))};
   g.kind[2] = static_cast<std::int32_t>(tone_map(picture.colour, surface.colour));
+  g.kind[0] = kDrawn | (g.kind[2] != 0 ? kToned : 0) | (g.look[0] != 1 || g.look[1] != 1 ? kScaled : 0) |
+              (g.look[3] > 0 ? kRound : 0);
   if (auto set = set_memory(g, picture, memory, planes); !set) return std::unexpected(std::move(set.error()));
-  if (place.opacity == 255 && (g.kind[1] & kAlpha) == 0) g.kind[1] |= kOpaque;
+  if (place.opacity == 255 && (g.kind[0] & kAlpha) == 0) g.kind[1] |= kOpaque;
   if (is_yuv(picture.format)) set_matrix(g, known(picture.colour, surface.colour), info(picture.format).bits);
   return g;
 }

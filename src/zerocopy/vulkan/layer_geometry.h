@@ -24,6 +24,8 @@ struct LayerGeometry {
   Four box{}, source{}, steps{}, kind{}, offset{}, stride{}, pitch{}, fields{};
   std::array<float, 4> look{}, red{}, green{}, blue{};
   bool operator==(const LayerGeometry&) const = default;
+  /// What a program is compiled for.
+  [[nodiscard]] std::int32_t traits() const { return kind[0]; }
 };
 static_assert(sizeof(LayerGeometry) == 192, "more than std140 packs");
 

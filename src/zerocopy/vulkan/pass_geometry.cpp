@@ -104,6 +104,7 @@ std::array<std::int32_t, kPassConstants> pass_constants(const PassVariant& varia
   out[26] = (variant.range == ColourRange::Full ? 0 : 16) * unit;
   out[27] = variant.matrix == ColourMatrix::Rgb ? 0 : 128 * unit;
   out[32] = variant.main ? 1 : 0;
+  std::ranges::copy(variant.traits, out.begin() + 33);
   if (variant.tone == ToneMap::None && !variant.layers) return out;
   const RgbFields fields = rgb_fields(source);
   out[28] = static_cast<std::int32_t>(variant.tone);

@@ -5,6 +5,7 @@
 #include "media/surface.h"
 #include "zerocopy/picture_plan.h"
 #include "zerocopy/surface_layout.h"
+#include "zerocopy/vulkan/layer_geometry.h"
 
 #include <array>
 #include <cstddef>
@@ -45,8 +46,10 @@ struct PassVariant {
   int load_bytes = 4;                         ///< alignment of the source's blocks of pixels: 16, 4 or 1
   bool turned = false;
   bool scaled = false;
-  bool layers = false;  ///< there are some, see layer_geometry.h
-  bool main = true;     ///< there is a picture beneath them, not black
+  bool layers = false;                                    ///< there are some, see layer_geometry.h
+  bool main = true;                                       ///< there is a picture beneath them, not black
+  bool compose = false;                                   ///< what they touch, not what is beside them
+  std::array<std::int32_t, LayerTable::kSlots> traits{};  ///< LayerGeometry::traits() of each, where it is composed
   ToneMap tone = ToneMap::None;
   PixelFormat target = PixelFormat::Unknown;  ///< a format yuv_layout() knows
   ColourMatrix matrix = ColourMatrix::Unknown;
@@ -59,7 +62,7 @@ struct PassVariant {
 
 /// The shader's specialization constants, by their id. Images come swizzled by their format, so their fields count as
 /// red, green, blue.
-inline constexpr std::size_t kPassConstants = 33;
+inline constexpr std::size_t kPassConstants = 33 + LayerTable::kSlots;
 [[nodiscard]] std::array<std::int32_t, kPassConstants> pass_constants(const PassVariant& variant,
                                                                       std::array<std::int32_t, 2> workgroup);
 

@@ -1,9 +1,19 @@
 // What layers touch. Part of rgb_to_yuv.comp, compiled as a program of its own with COMPOSE. An invocation composes 2x2
 // pixels, a chroma sample's, and the workgroup puts them together to blocks of 8x2, as they are stored.
 
+// What the program is compiled for, kTraits of each layer.
+const int kIsDrawn = 1;
+const int kIsImage = 2;   // sampled; neither this nor the next: 32-bit pixels in memory
+const int kIsYuv = 4;     // samples in memory
+const int kIsPaired = 8;  // U and V lie in one word
+const int kHasAlpha = 16;
+const int kIsScaled = 32;
+const int kIsRound = 64;
+const int kIsToned = 128;
+
 layout(binding = 4) uniform sampler2D layer_images[kSlots];
 
-// Bindings are chosen by constants: not every driver takes an index that differs between invocations.
+// `l` is a constant wherever these are called, which is what drivers want of a binding's index.
 uint layer_word(int l, int at) {
   switch (l) {
     case 0: return layer_words[0].words[at];
@@ -34,71 +44,76 @@ vec4 layer_image(int l, ivec2 at) {
 
 // A source pixel of the turned picture: red, green, blue times alpha, and alpha; or luma and chroma, 1. Means of either
 // are what the mean of the pixels is.
-vec4 layer_turned(int l, ivec2 turned_at) {
+vec4 layer_turned(int l, int traits, ivec2 turned_at) {
   ivec2 t = clamp(turned_at, ivec2(0), layers[l].source.zw - 1);
   ivec2 at = layers[l].source.xy + t.x * layers[l].steps.xy + t.y * layers[l].steps.zw;
-  int kind = layers[l].kind.x;
-  int flags = layers[l].kind.y;
   vec4 p;
-  if (kind == kImage) {
+  if ((traits & kIsImage) != 0) {
     p = layer_image(l, at);
   } else {
     ivec4 pitch = layers[l].pitch;
-    ivec2 c = at >> ivec2(pitch.w & 1, pitch.w >> 1);
-    ivec3 byte_at =
-        layers[l].offset.xyz + ivec3(at.y, c.y, c.y) * layers[l].stride.xyz + ivec3(at.x, c.x, c.x) * pitch.xyz;
-    uint word = layer_word(l, byte_at.x >> 2);
-    if (kind == kYuv) {
-      bool paired = (flags & 8) != 0;
+    int first = layers[l].offset.x + at.y * layers[l].stride.x + at.x * pitch.x;
+    uint word = layer_word(l, first >> 2);
+    if ((traits & kIsYuv) != 0) {
+      ivec2 c = at >> ivec2(pitch.w & 1, pitch.w >> 1);
       // Chroma is sited on even columns: between two of them it is their mean.
-      bool between = (pitch.w & 1 & at.x) != 0;
-      ivec2 next = (min(c.x + 1, layers[l].stride.w) - c.x) * pitch.yz;
-      vec2 uv = vec2(0.0);
-      LOOP for (int k = between ? 2 : 1; k > 0; --k) {
-        uint u_word = layer_word(l, byte_at.y >> 2);
-        uint v_word = u_word;
-        if (!paired) v_word = layer_word(l, byte_at.z >> 2);
-        uv += vec2(layer_sample(l, u_word, byte_at.y), layer_sample(l, v_word, byte_at.z));
-        byte_at.yz += next;
+      float half_next = (pitch.w & 1 & at.x) != 0 ? 0.5 : 0.0;
+      int next = min(c.x + 1, layers[l].stride.w) - c.x;
+      int u_at = layers[l].offset.y + c.y * layers[l].stride.y + c.x * pitch.y;
+      int v_at = layers[l].offset.z + c.y * layers[l].stride.z + c.x * pitch.z;
+      int next_u_at = u_at + next * pitch.y;
+      int next_v_at = v_at + next * pitch.z;
+      uint u_word = layer_word(l, u_at >> 2);
+      uint next_u_word = layer_word(l, next_u_at >> 2);
+      uint v_word = u_word;
+      uint next_v_word = next_u_word;
+      if ((traits & kIsPaired) == 0) {
+        v_word = layer_word(l, v_at >> 2);
+        next_v_word = layer_word(l, next_v_at >> 2);
       }
-      return vec4(float(layer_sample(l, word, byte_at.x)), between ? 0.5 * uv : uv, 1.0);
+      vec2 uv = vec2(layer_sample(l, u_word, u_at), layer_sample(l, v_word, v_at));
+      vec2 next_uv = vec2(layer_sample(l, next_u_word, next_u_at), layer_sample(l, next_v_word, next_v_at));
+      return vec4(float(layer_sample(l, word, first)), uv * (1.0 - half_next) + next_uv * half_next, 1.0);
     }
-    int bits = (byte_at.x & 3) * 8;
-    if (bits != 0) word = word >> bits | layer_word(l, (byte_at.x >> 2) + 1) << (32 - bits);
+    int bits = (first & 3) * 8;
+    if (bits != 0) word = word >> bits | layer_word(l, (first >> 2) + 1) << (32 - bits);
     vec4 largest = layers[l].red;
     p = vec4(uvec4(word) >> uvec4(layers[l].fields) & uvec4(largest)) / largest;
   }
-  if ((flags & 2) == 0) return vec4(p.rgb, 1.0);
+  if ((traits & kHasAlpha) == 0) return vec4(p.rgb, 1.0);
   return vec4(p.rgb * p.a, p.a);
 }
 
 // The picture at a pixel of its box, times alpha; as scaled() filters.
-vec4 layer_pixel(int l, ivec2 at) {
-  vec2 ratio = layers[l].look.xy;
-  vec2 middle = (vec2(at) + 0.5) * ratio;
-  vec2 half_size = 0.5 * max(ratio, vec2(1.0));
-  vec2 from = middle - half_size;
-  vec2 to = middle + half_size;
+vec4 layer_pixel(int l, int traits, ivec2 at) {
   vec4 p = vec4(0.0);
-  LOOP for (int y = int(floor(from.y)); float(y) < to.y; ++y) {
-    float rows = min(float(y + 1), to.y) - max(float(y), from.y);
-    LOOP for (int x = int(floor(from.x)); float(x) < to.x; ++x) {
-      p += rows * (min(float(x + 1), to.x) - max(float(x), from.x)) * layer_turned(l, ivec2(x, y));
+  if ((traits & kIsScaled) == 0) {
+    p = layer_turned(l, traits, at);
+  } else {
+    vec2 ratio = layers[l].look.xy;
+    vec2 middle = (vec2(at) + 0.5) * ratio;
+    vec2 half_size = 0.5 * max(ratio, vec2(1.0));
+    vec2 from = middle - half_size;
+    vec2 to = middle + half_size;
+    LOOP for (int y = int(floor(from.y)); float(y) < to.y; ++y) {
+      float rows = min(float(y + 1), to.y) - max(float(y), from.y);
+      LOOP for (int x = int(floor(from.x)); float(x) < to.x; ++x) {
+        p += rows * (min(float(x + 1), to.x) - max(float(x), from.x)) * layer_turned(l, traits, ivec2(x, y));
+      }
     }
+    p /= 4.0 * half_size.x * half_size.y;
   }
-  p /= 4.0 * half_size.x * half_size.y;
-  if (layers[l].kind.x == kYuv) {
+  if ((traits & kIsYuv) != 0) {
     p = vec4(clamp(vec3(dot(p, layers[l].red), dot(p, layers[l].green), dot(p, layers[l].blue)), 0.0, 1.0), 1.0);
   }
-  int tone = layers[l].kind.z;
-  if (tone != 0 && p.a > 0.0) p.rgb = tone_mapped(p.rgb / p.a, tone == 2) * p.a;
+  if ((traits & kIsToned) != 0 && p.a > 0.0) p.rgb = tone_mapped(p.rgb / p.a, layers[l].kind.z == 2) * p.a;
   return p;
 }
 
 // How much of a pixel of the box lies inside its rounded corners.
-float layer_cover(int l, ivec2 at) {
+float layer_cover(int l, int traits, ivec2 at) {
+  if ((traits & kIsRound) == 0) return 1.0;
   float radius = layers[l].look.w;
-  if (radius <= 0.0) return 1.0;
   vec2 p = vec2(at) + 0.5;
   vec2 beyond = max(radius - min(p, vec2(layers[l].box.zw - layers[l].box.xy) - p), vec2(0.0));
   return clamp(radius - length(beyond) + 0.5, 0.0, 1.0);
@@ -114,20 +129,32 @@ vec3 beneath(ivec2 at, bool bar) {
   return rgb_of(vec4(pixel(clamp(at - g.box_at, ivec2(0), g.content - 1))));
 }
 
+// A layer over a pixel.
+void blend(int l, int traits, ivec2 at, uint mask, int lowest, inout vec3 c, inout bool plain) {
+  if ((traits & kIsDrawn) == 0 || l < lowest || (mask >> l & 1u) == 0u) return;
+  ivec4 box = layers[l].box;
+  if (any(lessThan(at, box.xy)) || any(greaterThanEqual(at, box.zw))) return;
+  vec4 p = layer_pixel(l, traits, at - box.xy);
+  float cover = layers[l].look.z * layer_cover(l, traits, at - box.xy);
+  plain = plain && (l == 0 || p.a * cover <= 0.0);
+  c = c * (1.0 - p.a * cover) + p.rgb * (cover * kMost);
+}
+
 // A pixel of the surface in code values of the main picture, 0 to kMost. `plain`: nothing but the lowest layer is seen.
 vec3 compose(ivec2 at, bool bar, uint mask, int lowest, out bool plain) {
   vec3 c = vec3(0.0);
   if (lowest < 0) c = beneath(at, bar);
   plain = true;
-  LOOP for (int l = max(lowest, 0); l < layer_count.x; ++l) {
-    ivec4 box = layers[l].box;
-    bool outside = any(lessThan(at, box.xy)) || any(greaterThanEqual(at, box.zw));
-    if ((mask >> l & 1u) == 0u || outside) continue;
-    vec4 p = layer_pixel(l, at - box.xy);
-    float cover = layers[l].look.z * layer_cover(l, at - box.xy);
-    plain = plain && (l == 0 || p.a * cover <= 0.0);
-    c = c * (1.0 - p.a * cover) + p.rgb * (cover * kMost);
-  }
+  // Each layer's code is its own, short and without a choice.
+  blend(0, kTraits0, at, mask, lowest, c, plain);
+  blend(1, kTraits1, at, mask, lowest, c, plain);
+  blend(2, kTraits2, at, mask, lowest, c, plain);
+  blend(3, kTraits3, at, mask, lowest, c, plain);
+  blend(4, kTraits4, at, mask, lowest, c, plain);
+  blend(5, kTraits5, at, mask, lowest, c, plain);
+  blend(6, kTraits6, at, mask, lowest, c, plain);
+  blend(7, kTraits7, at, mask, lowest, c, plain);
+  blend(8, kTraits8, at, mask, lowest, c, plain);
   return c;
 }
 

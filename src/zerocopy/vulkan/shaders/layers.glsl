@@ -1,18 +1,15 @@
 // Pictures above the main one, blended in RGB before the conversion; media/layer.h says how. Part of rgb_to_yuv.comp,
 // compiled in where there are layers. Two programs share a surface then, block by block: what no layer touches goes the
-// way of pictures without any, compose.glsl makes the rest. What a layer's picture lies in is told with it, not compiled
-// in.
+// way of pictures without any, compose.glsl makes the rest.
 
 const int kSlots = 9;       // LayerTable::kSlots
-const int kImage = 0;       // LayerKind: sampled, components come out as red, green, blue, alpha
-const int kYuv = 2;         // samples in memory; 1: 32-bit pixels there
 
 // LayerGeometry, member by member.
 struct Layer {
   ivec4 box;     // px of the surface: left, top, right, bottom
   ivec4 source;  // source px of the turned picture's first pixel; px of the turned picture
   ivec4 steps;   // source px from a pixel to its right neighbour, and to the one below
-  ivec4 kind;    // LayerKind; bits: 1 opaque, 2 has alpha, 4 wide samples, 8 U and V share a word; ToneMap; DirectCopy
+  ivec4 kind;    // traits, which are compiled in; bits: 1 opaque, 4 wide samples; ToneMap; DirectCopy
   ivec4 offset;  // bytes: of a component's first sample each (32-bit pixels: the first only); unused low bits of samples
   ivec4 stride;  // bytes: from row to row of each component; last chroma column
   ivec4 pitch;   // bytes: from sample to sample of each component; log2 of the subsampling, x + 2 * y

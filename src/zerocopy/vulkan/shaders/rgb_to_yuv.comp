@@ -42,6 +42,15 @@ layout(constant_id = 29) const int kRed = 0;   // fields of a pixel
 layout(constant_id = 30) const int kGreen = 1;
 layout(constant_id = 31) const int kBlue = 2;
 layout(constant_id = 32) const int kMain = 1;  // 0 (with LAYERS alone): there are layers only
+layout(constant_id = 33) const int kTraits0 = 0;  // of layers, see compose.glsl
+layout(constant_id = 34) const int kTraits1 = 0;
+layout(constant_id = 35) const int kTraits2 = 0;
+layout(constant_id = 36) const int kTraits3 = 0;
+layout(constant_id = 37) const int kTraits4 = 0;
+layout(constant_id = 38) const int kTraits5 = 0;
+layout(constant_id = 39) const int kTraits6 = 0;
+layout(constant_id = 40) const int kTraits7 = 0;
+layout(constant_id = 41) const int kTraits8 = 0;
 
 #ifdef SOURCE_IMAGE
 layout(binding = 0) uniform sampler2D source_image;
