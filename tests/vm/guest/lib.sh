@@ -226,10 +226,10 @@ agreed() { # NAME
     [.[] | select(.type == "PipeWire:Interface:Port" and (.info.props["node.id"] | IN($nodes[]))) | .info.params.Format[0]] | first'
 }
 
-# has_agreed NAME [PID]: it is kept as soon as there is one; that, or the recorder has ended.
+# has_agreed NAME [PID]: it is kept as soon as there is one, whose modifier is not open any more; that, or the recorder has ended.
 has_agreed() {
   agreed "$1" >"$out/$1.agreed"
-  [[ $(json_of "$out/$1.agreed") != null ]] || ! kill -0 "${2:-$$}" 2>/dev/null
+  json_of "$out/$1.agreed" | jq -e '. != null and (.modifier | type) != "object"' >/dev/null || ! kill -0 "${2:-$$}" 2>/dev/null
 }
 
 # await_pictures NAME PID: until the recording has its pictures, by the recorder's own progress, or has taken four times
