@@ -238,7 +238,7 @@ Result<void> JoinedSource::wake(const FormatOffer& offer) {
     return failed ? std::unexpected(*std::move(failed))
                   : fail(ErrorKind::Lost, "put pictures side by side", "all of them have ended");
   }
-  start_thread();
+  wake_up();  // for those that could not be woken
   return {};
 }
 
