@@ -63,7 +63,7 @@ class HostImporter final : public Importer {
   [[nodiscard]] Damage with_bars(const Damage& changed) const;
   /// Layers may have been drawn over the bars beside the picture.
   void blacken_bars(const Rect& area, const YuvView& surface) const;
-  void paint_layers(const HostImage& image, const Damage& area, const YuvView& surface, bool spread);
+  void paint_layers(const HostImage& image, const Damage& area, const YuvView& surface);
   /// Brings `buffer` up to date from the newest surface, which is cheaper when the picture itself has not changed.
   void fill_from_newest(SurfacePool::Buffer& buffer);
   [[nodiscard]] Result<Surface> finish(SurfacePool::Buffer& buffer, const CursorPlacement& cursor);
@@ -247,16 +247,7 @@ Result<void> HostImporter::fill_from(const HostImage& image, const Damage& chang
   const std::uint64_t whole = plan_.box.size().area();
   const bool all =
       !buffer.filled || area.everything() || !converter_.incremental() || damage_area(area, whole) >= whole / 8 * 7;
-  // Of a padded picture parts hang together.
-  const bool split = layers_.any() && converter_.incremental() && !plan_.padded();
-  if (split) {
-    if (all) area = Damage::all();
-    if (!all) buffer.under.restore(buffer.view);
-    layers_.spread(buffer.view, area, [this, &image](const Rect& part, const YuvView& to) {
-      if (plan_.barred()) blacken_bars(part, to);
-      converter_.convert(image, part, to);
-    });
-  } else if (all) {
+  if (all) {
     const bool clean = buffer.filled && !layered_;
     if (!clean && plan_.barred()) fill_bars(buffer.view, plan_.box, pool_->format().colour);
     if (auto done = converter_.convert(image, buffer.view.part(plan_.box)); !done) return done;
@@ -268,7 +259,7 @@ Result<void> HostImporter::fill_from(const HostImage& image, const Damage& chang
     }
     converter_.convert(image, area, buffer.view);
   }
-  paint_layers(image, area, buffer.view, split);
+  paint_layers(image, area, buffer.view);
   buffer.under.clear();
   buffer.stale = Damage::none();
   buffer.filled = true;
@@ -290,11 +281,11 @@ void HostImporter::blacken_bars(const Rect& area, const YuvView& surface) const 
   for (const Rect& part : around(area, intersect(area, plan_.box))) fill_black(surface, part, pool_->format().colour);
 }
 
-void HostImporter::paint_layers(const HostImage& image, const Damage& area, const YuvView& surface, bool spread) {
+void HostImporter::paint_layers(const HostImage& image, const Damage& area, const YuvView& surface) {
   if (!layered_) return;
   if (!converter_.incremental() || !layers_.any()) return layers_.paint(surface, area, nullptr);
   const Rect content{plan_.box.x, plan_.box.y, plan_.content.width, plan_.content.height};
-  const LayerPainter::Beneath beneath{converter_.pixels(image), content, plan_.box, to_i410_, spread};
+  const LayerPainter::Beneath beneath{converter_.pixels(image), content, plan_.box, to_i410_};
   layers_.paint(surface, area, &beneath);
 }
 

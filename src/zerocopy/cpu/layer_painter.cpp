@@ -167,28 +167,12 @@ void LayerPainter::divide(const Rect& part, const Visit& visit, std::size_t firs
   visit(part, false);
 }
 
-void LayerPainter::make_room() {
-  beneath_.reset(target_.format, target_.size);
-  deep_.reset(PixelFormat::I410, target_.size);
-}
-
-void LayerPainter::spread(const YuvView& surface, const Damage& area, const Draw& draw) {
-  make_room();
-  for_each_part(area, {0, 0, target_.size.width, target_.size.height}, [&](const Rect& rect) {
-    divide(rect, [&](const Rect& part, bool hidden) { draw(part, hidden ? beneath_.view() : surface); });
-  });
-}
-
-void LayerPainter::keep_beneath(const YuvView& surface, const Damage& area, bool spread) {
+void LayerPainter::keep_beneath(const YuvView& surface, const Damage& area) {
   if (layers_.empty()) return;
-  make_room();
+  const YuvView& beneath = beneath_.reset(target_.format, target_.size);
+  deep_.reset(PixelFormat::I410, target_.size);
   for (const auto& drawn : layers_) {
-    for_each_part(area, held(drawn->reach), [&](const Rect& rect) {
-      if (!spread) return copy_rect(surface, beneath_.view(), rect);
-      divide(rect, [&](const Rect& part, bool hidden) {
-        if (!hidden) copy_rect(surface, beneath_.view(), part);
-      });
-    });
+    for_each_part(area, held(drawn->reach), [&](const Rect& part) { copy_rect(surface, beneath, part); });
   }
 }
 
@@ -201,7 +185,7 @@ void LayerPainter::drawn() {
 }
 
 void LayerPainter::paint(const YuvView& surface, const Damage& area, const Beneath* beneath) {
-  keep_beneath(surface, area, beneath != nullptr && beneath->spread);
+  keep_beneath(surface, area);
   const auto to_deep = [&](const Rect& part) {
     const Rect inside = beneath != nullptr ? intersect(part, beneath->box) : Rect{};
     if (inside != part) expand_to_i410(beneath_.view(), part, deep_.view(), scale_);
@@ -248,7 +232,7 @@ void LayerPainter::repaint(const YuvView& surface, const Damage& area) {
       });
     });
   }
-  if (!still) keep_beneath(surface, area, false);
+  if (!still) keep_beneath(surface, area);
   for (const auto& drawn : layers_) {
     if (!drawn->moved || drawn->reach.empty()) continue;
     for (const Rect& part : around(drawn->reach, drawn->pixels.solid())) {

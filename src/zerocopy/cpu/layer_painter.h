@@ -29,7 +29,6 @@ class LayerPainter {
     Rect content;  ///< of the surface: where they are
     Rect box;      ///< which the content's last column and row fill up
     RgbToYuv to_i410;
-    bool spread;  ///< it came through spread()
   };
   /// Calls `read` with a frame's pixels, which are readable meanwhile.
   using Read = std::function<Result<void>(const HostImage& image)>;
@@ -47,11 +46,7 @@ class LayerPainter {
   [[nodiscard]] Damage update(const Open& open);
   [[nodiscard]] bool any() const { return !layers_.empty(); }
 
-  using Draw = std::function<void(const Rect& part, const YuvView& to)>;
-  /// Calls `draw` for all parts of `area`, and with what the picture without layers is to be drawn to there: the
-  /// surface, or where nobody will see it what is kept for repaint(). All are whole chroma samples.
-  void spread(const YuvView& surface, const Damage& area, const Draw& draw);
-  /// `area` of the surface holds the picture without layers, but for what was spread: draws them there.
+  /// `area` of the surface holds the picture without layers: draws them there.
   void paint(const YuvView& surface, const Damage& area, const Beneath* beneath);
   /// `area` (of every update() since) of the surface holds the layers as they were painted last, above the same
   /// picture: draws them as they are now.
@@ -98,8 +93,7 @@ class LayerPainter {
   /// Calls `visit` with the parts of `part` that the layers from `first` on hide (true), and with the others.
   template <class Visit>
   void divide(const Rect& part, const Visit& visit, std::size_t first = 0) const;
-  void make_room();
-  void keep_beneath(const YuvView& surface, const Damage& area, bool spread);
+  void keep_beneath(const YuvView& surface, const Damage& area);
   /// The present layers lie where they were painted last, and nothing else does.
   [[nodiscard]] bool stand_still() const;
   /// `rect` is a few columns wide; the topmost of `count` layers hides what is beneath it in its rows, and no other is

@@ -23,8 +23,8 @@ PlaneRect plane_rect(PixelFormat format, unsigned plane, const Rect& rect) {
           plane_width(format, plane, rect.width) * bytes, plane_height(format, plane, rect.height)};
 }
 
-/// Asks for `bytes` at `row`, which are about to be written: the lines of a surface lie in memory, and the ends of its rows
-/// stop the hardware from fetching ahead.
+/// Asks for `bytes` at `row`, which are about to be written: the lines of a surface lie in memory, and the ends of its
+/// rows stop the hardware from fetching ahead.
 #if defined(__x86_64__)
 __attribute__((target("prfchw")))
 #endif
