@@ -71,7 +71,8 @@ void OutputGroup::insert(OutputPtr output) {
 }
 
 void OutputGroup::hurry() const {
-  for (const OutputPtr& output : *outputs()) output->runner->limit_patience();
+  const auto present = outputs();
+  for (const OutputPtr& output : *present) output->runner->limit_patience();
 }
 
 bool OutputGroup::takes_new_headers() const {
@@ -101,7 +102,8 @@ Result<void> OutputGroup::start(const StreamParameters& stream, bool coded) {
 }
 
 void OutputGroup::show(const Surface& picture, Nanoseconds captured) const {
-  for (const OutputPtr& output : *outputs()) output->runner->show(picture, captured);
+  const auto present = outputs();
+  for (const OutputPtr& output : *present) output->runner->show(picture, captured);
 }
 
 bool OutputGroup::watched() const {
@@ -249,7 +251,8 @@ void OutputGroup::finish(Output& output, std::chrono::milliseconds limit) {
 void OutputGroup::close() {
   if (std::exchange(closed_, true)) return;
   std::vector<std::jthread> closing;  // a slow one takes none of the others' time
-  for (const OutputPtr& output : *outputs()) {
+  const auto present = outputs();
+  for (const OutputPtr& output : *present) {
     closing.emplace_back([this, output] { finish(*output, kCloseTimeout); });
   }
 }
@@ -307,7 +310,8 @@ std::vector<OutputReport> OutputGroup::reports() const {
 
 std::vector<SinkCongestion> OutputGroup::congestion() const {
   std::vector<SinkCongestion> all;
-  for (const OutputPtr& output : *outputs()) {
+  const auto present = outputs();
+  for (const OutputPtr& output : *present) {
     auto one = output->runner->congestion();
     if (!one) continue;
     one->sink = output->id;
@@ -318,7 +322,8 @@ std::vector<SinkCongestion> OutputGroup::congestion() const {
 
 std::optional<Nanoseconds> OutputGroup::longest_gap() const {
   std::optional<Nanoseconds> least;
-  for (const OutputPtr& output : *outputs()) {
+  const auto present = outputs();
+  for (const OutputPtr& output : *present) {
     if (const auto gap = output->runner->longest_gap()) least = std::min(least.value_or(*gap), *gap);
   }
   return least;
