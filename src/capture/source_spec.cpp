@@ -105,7 +105,7 @@ Result<void> read_test_static(std::string_view value, TestSpec& spec) {
 }
 
 Result<void> read_test_transfer(std::string_view value, TestSpec& spec) {
-  const auto* const known = std::ranges::find(kTransfers, value, [](TransferFunction t) { return to_string(t); });
+  const auto* const known = std::ranges::find(kTransfers, value, [](TransferFunction t) { return zc::name(t); });
   if (known == kTransfers.end()) {
     return invalid(fmt::format("transfer='{}' is not one of bt709, srgb, bt2020-10, pq, hlg", value));
   }
@@ -150,7 +150,7 @@ std::string text_of(const TestSpec& spec) {
   if (spec.format) text += fmt::format(",format={}", name(*spec.format));
   if (spec.frames != 0) text += fmt::format(",frames={}", spec.frames);
   if (spec.still) text += ",static";
-  if (spec.transfer != TransferFunction::SRGB) text += fmt::format(",transfer={}", to_string(spec.transfer));
+  if (spec.transfer != TransferFunction::SRGB) text += fmt::format(",transfer={}", zc::name(spec.transfer));
   for (const auto& resize : spec.resizes) {
     text += fmt::format(",resize={}x{}@{}", resize.size.width, resize.size.height, resize.at_frame);
   }

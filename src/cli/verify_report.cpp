@@ -201,10 +201,10 @@ std::string verify_text(const VerifyReport& report) {
                                        level_text(report.codec, report.level), report.size.width, report.size.height,
                                        report.pixel_format, order_text(report), container_title(report.container)));
     for (const Size size : report.sizes) text += line("", fmt::format("also {}x{}", size.width, size.height));
-    text += line("colour", fmt::format("matrix {}, range {}, primaries {}, transfer {}{}", name(report.colour.matrix),
-                                       name(report.colour.range), name(report.colour.primaries),
-                                       to_string(report.colour.transfer),
-                                       report.colour_changes ? "; it changes on the way" : ""));
+    text += line("colour",
+                 fmt::format("matrix {}, range {}, primaries {}, transfer {}{}", name(report.colour.matrix),
+                             name(report.colour.range), name(report.colour.primaries), name(report.colour.transfer),
+                             report.colour_changes ? "; it changes on the way" : ""));
     text += hdr_text(report.hdr);
     text += line("decoder", fmt::format("{} ({})", report.decoder, to_string(report.backend)));
     text += frames_text(report);
@@ -249,7 +249,7 @@ std::string verify_json(const VerifyReport& report) {
        {{"matrix", name(report.colour.matrix)},
         {"range", name(report.colour.range)},
         {"primaries", name(report.colour.primaries)},
-        {"transfer", to_string(report.colour.transfer)},
+        {"transfer", name(report.colour.transfer)},
         {"changes", report.colour_changes}}},
       {"hdr", hdr_json(report.hdr)},
       {"decoder", {{"backend", to_string(report.backend)}, {"name", report.decoder}, {"refused", refused}}},

@@ -14,13 +14,13 @@ Result<void> check_transfer(TransferFunction source, TransferFunction coded) {
         ErrorKind::Invalid, "colour",
         fmt::format("the source's pictures are HDR ({0}) and can be recorded with --colour bt2100-{0} --bit-depth 10 "
                     "only",
-                    to_string(source)));
+                    name(source)));
   }
   return fail(
       ErrorKind::Invalid, "colour",
       fmt::format("the source's pictures are SDR (transfer function {}) and cannot be recorded as {}; valid are "
                   "--colour bt709, bt601, bt2020 and --transfer bt709, srgb, bt2020-10",
-                  to_string(source), to_string(coded)));
+                  name(source), name(coded)));
 }
 
 }  // namespace zc
