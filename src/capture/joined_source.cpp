@@ -84,7 +84,7 @@ class JoinedSource final : public Source {
     Part(JoinedSource& whole, JoinedPart part)
         : joined(whole), source(std::move(part.source)), place(part.place), name(std::move(part.name)) {}
     void on_frame(Frame frame) override;
-    void on_state(SourceState state, const Error* error) override;
+    void on_state(SourceState now, const Error* error) override;
 
     JoinedSource& joined;
     const std::unique_ptr<Source> source;

@@ -18,7 +18,7 @@ std::size_t aligned(std::uint64_t bytes) { return (bytes + kRowAlignment - 1) / 
 bool PictureCopies::take_over(Frame& frame) {
   auto* const image = std::get_if<HostImage>(&frame.image);
   if (image == nullptr) return true;
-  const auto free = std::ranges::find_if(
+  auto* const free = std::ranges::find_if(
       slots_, [](const auto& one) { return one == nullptr || !one->lent.load(std::memory_order_acquire); });
   if (free == slots_.end()) return false;
   if (*free == nullptr) *free = std::make_shared<Slot>();

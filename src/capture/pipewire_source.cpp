@@ -316,7 +316,8 @@ Result<void> PipeWireSource::wait_for_agreement(Clock::time_point deadline) {
     if (seen == 0 && reason.empty()) {
       reason = "nothing connected us to the node (is a session manager such as wireplumber running?)";
     } else {
-      reason = "no picture format was agreed on in time" + (reason.empty() ? reason : ": " + reason);
+      reason.insert(
+          0, reason.empty() ? "no picture format was agreed on in time" : "no picture format was agreed on in time: ");
     }
     return fail(ErrorKind::Timeout, what_, std::move(reason));
   }

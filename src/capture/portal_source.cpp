@@ -43,6 +43,7 @@ class PortalSource final : public Source {
     if (!session) return std::unexpected(session.error());
     PortalGrant& grant = (*session)->grant();
     std::vector<StreamIdentity> identities;
+    identities.reserve(grant.streams.size());
     for (const GrantedStream& one : grant.streams) identities.push_back(one.identity);
     report(grant, remembered, identities);
     keep(grant, std::move(identities));

@@ -27,7 +27,7 @@ class Screencopy final : public OutputCapture {
     again();
   }
 
-  const CaptureConstraints* wants() const override { return told_ && !asked_ ? &constraints_ : nullptr; }
+  [[nodiscard]] const CaptureConstraints* wants() const override { return told_ && !asked_ ? &constraints_ : nullptr; }
 
   void capture(wl_buffer& buffer, Size /*size*/, const Damage& /*stale*/) override {
     asked_ = true;
@@ -46,7 +46,7 @@ class Screencopy final : public OutputCapture {
     const bool done = *std::exchange(done_, std::nullopt);
     std::expected<Picture, Failure> outcome = std::unexpected(Failure::Again);
     if (done) {
-      outcome = std::move(picture_);
+      outcome = picture_;
       const Transform transform = outputs_.at(index_).transform;
       outcome->transform = upside_down_ ? upside_down(transform) : transform;
     } else {

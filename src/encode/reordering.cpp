@@ -47,7 +47,7 @@ void skip_scaling_list(BitReader& bits, unsigned size) {
   for (unsigned i = 0; i < size && !bits.overrun(); ++i) {
     if (next != 0) {
       const std::uint32_t code = bits.read_ue();
-      const std::int32_t half = static_cast<std::int32_t>(code / 2 + code % 2);
+      const auto half = static_cast<std::int32_t>(code / 2 + code % 2);
       next = (last + (code % 2 == 0 ? -half : half) + 256) % 256;
     }
     if (next != 0) last = next;
@@ -188,7 +188,7 @@ std::optional<ParameterSet> read_hevc(std::span<const std::byte> unit) {
   bits.skip(1 + 88 + 8);
   std::array<bool, 2 * kMostLayers> present{};
   if (layers > kMostLayers - 1) return std::nullopt;
-  for (std::uint32_t i = 0; i < 2 * layers; ++i) present.at(i) = bits.read(1) != 0;
+  for (std::uint32_t i = 0; i < layers + layers; ++i) present.at(i) = bits.read(1) != 0;
   if (layers > 0) bits.skip(2 * (8 - layers));
   for (std::uint32_t i = 0; i < layers; ++i) {
     if (present.at(std::size_t{2} * i)) bits.skip(88);

@@ -97,7 +97,7 @@ Result<std::string> Layers::add(LayerOptions options, const SourceOptions& sourc
     offer = offer_;
     ++adding_;
   }
-  const std::string name = options.name;
+  std::string name = options.name;
   auto input = std::make_unique<LayerInput>(
       options.source, of_layer(source_options, name),
       LayerInput::Events{.news = [this] { picture_came(); },
