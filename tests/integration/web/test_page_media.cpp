@@ -70,7 +70,13 @@ constexpr const char* kListen = R"((() => {
         tap.port.onmessage = ({data: {time, samples}}) => {
           const {contextTime, performanceTime} = context.getOutputTimestamp();
           if (!heard.armed || !performanceTime || heard.samples.length >= 4 * heard.rate) return;
-          if (!heard.samples.length) heard.at = performance.timeOrigin + performanceTime + (time - contextTime) * 1000;
+          if (!heard.samples.length) {
+            heard.first = time;
+            heard.at = performance.timeOrigin + performanceTime + (time - contextTime) * 1000;
+          }
+          // A block in which nothing reached the sound card was silence there.
+          const since = Math.round((time - heard.first) * heard.rate) - heard.samples.length;
+          for (let i = 0; i < since; ++i) heard.samples.push(0);
           heard.samples.push(...samples);
         };
         connect.call(this, tap);
@@ -81,6 +87,16 @@ constexpr const char* kListen = R"((() => {
     return connect.call(this, to, ...more);
   };
 })())";
+
+/// What the page says of sound that it could not play in time, since it began.
+struct Gaps {
+  std::size_t empties = 0;
+  double left_out_s = 0;
+};
+Gaps gaps_of(Page& page) {
+  const auto audio = value_of(page, "window.zerocast.audio");
+  return {.empties = audio["empties"], .left_out_s = audio["left_out"].get<double>() / 48000};
+}
 
 /// How far the clock of the day is before the machine's, in seconds.
 double day_before_machine() {
@@ -141,10 +157,13 @@ TEST_CASE("the sound card gets every tone, at its time beside the pictures") {
   // From when it plays: a page has to start, and a machine at work gives it a buffer first.
   wait_until(page, "window.heard && window.heard.tapped && window.zerocast.audio.played > 48000");
   const double offset = day_before_machine();
-  const char* const gaps = "window.zerocast.audio.empties + (window.zerocast.audio.left_out > 0)";
-  const auto gaps_before = value_of(page, gaps).get<std::size_t>();
+  const Gaps before = gaps_of(page);
   static_cast<void>(value_of(page, "window.heard.armed = true"));
   wait_until(page, "window.heard.samples.length >= 4 * window.heard.rate");
+  // What happened until then is told within 170 ms of sound.
+  static_cast<void>(value_of(page, "window.heard.end = window.zerocast.audio.played"));
+  wait_until(page, "window.zerocast.audio.played > window.heard.end + window.heard.rate / 4");
+  const Gaps after = gaps_of(page);
   const auto heard = value_of(page, "window.heard");
   const auto pictures_ms = value_of(page, "window.zerocast.stats().stages.total[0]");
   const auto samples = heard["samples"].get<std::vector<float>>();
@@ -152,11 +171,13 @@ TEST_CASE("the sound card gets every tone, at its time beside the pictures") {
   BeepReader reader(heard["rate"].get<unsigned>());
   reader.push(at, samples);
   const std::vector<Beep> beeps = reader.take();
-  const auto empties = value_of(page, gaps).get<std::size_t>() - gaps_before;
-  CAPTURE(beeps.size(), empties, pictures_ms.dump());
+  const auto empties = after.empties - before.empties;
+  const double left_out = after.left_out_s - before.left_out_s;
+  CAPTURE(beeps.size(), empties, left_out, pictures_ms.dump());
   // Four seconds have 32 of them; those at the edges are cut.
   REQUIRE(beeps.size() >= 20);
   std::size_t following = 0;
+  std::string apart_ms;
   std::vector<double> late;
   for (std::size_t i = 0; i < beeps.size(); ++i) {
     // Numbers come again after two seconds: the newest such time before it was heard.
@@ -166,14 +187,24 @@ TEST_CASE("the sound card gets every tone, at its time beside the pictures") {
     if (i == 0) continue;
     const bool next = beeps[i].number == (beeps[i - 1].number + 1) % kBeepNumbers;
     const double apart = beeps[i].start - beeps[i - 1].start;
-    if (next && std::abs(apart - every) < 0.003) ++following;
+    if (next && std::abs(apart - every) < 0.003) {
+      ++following;
+    } else {
+      apart_ms += fmt::format("{} then {} after {:.1f} ms; ", beeps[i - 1].number, beeps[i].number, apart * 1000);
+    }
   }
   // A machine that is too busy to bring sound in time has gaps, which the page counts: a beep is cut, and those behind
-  // it come later.
-  CHECK(following + 1 + 3 * empties >= beeps.size());
-  if (empties == 0) CHECK(reader.clicks() == 0);
+  // it come later. What comes too late altogether is left out, with a beep each 125 ms, each of which may be a cut.
+  const auto cut = static_cast<std::size_t>(std::ceil(left_out / std::chrono::duration<double>(kBeepEvery).count()));
+  INFO("not in a row: " << apart_ms);
+  CHECK(following + 1 + 3 * (empties + cut) >= beeps.size());
   std::ranges::nth_element(late, late.begin() + static_cast<std::ptrdiff_t>(late.size() / 2));
   const double beside_ms = late[late.size() / 2] * 1000 - pictures_ms.get<double>();
-  INFO("sound after its picture: " << beside_ms << " ms");
-  CHECK(std::abs(beside_ms) < 300);
+  // A page that had gaps before holds more of it.
+  const auto held_ms = value_of(page, "window.zerocast.audio.target_ms").get<double>();
+  INFO("sound after its picture: " << beside_ms << " ms, held: " << held_ms << " ms");
+  if (empties + cut > 0) return;
+  CHECK(reader.clicks() == 0);
+  CHECK(beside_ms > -300);
+  CHECK(beside_ms < held_ms + 250);
 }

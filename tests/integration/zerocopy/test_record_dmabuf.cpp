@@ -148,7 +148,7 @@ TEST_CASE("one picture of dmabufs: of their source, every colour by the GPU, or 
   options.outputs.push_back(parse_output(file, std::nullopt, false).value());
   const auto recording = Recording::start(options, {});
   if (!recording) FAIL(recording.error().error.message());
-  check_snapshot_of(**recording, daemon->folder() / "later.png", {320, 180}, 4);
+  check_snapshot_of(**recording, daemon->folder() / "later.png", {320, 180});
   const RecordingReport report = (*recording)->finish();
   CHECK(report.route == "vulkan+cuda");
   CHECK(report.failed_encoders.empty());
