@@ -23,11 +23,9 @@ void ReturnQueue::give_back(void* queue, void* token) noexcept {
   const auto slot = reinterpret_cast<std::size_t>(token);
   self.releases_[slot].reset();  // before the buffer itself goes back
   const std::uint64_t bit = std::uint64_t{1} << (slot % kBits);
-  // Whoever finds the word empty wakes the collector; it empties the word only after it has cleared the event, so a
-  // later return cannot be missed.
-  if (self.words_[slot / kBits].fetch_or(bit, std::memory_order_acq_rel) == 0) {
-    ::eventfd_write(self.event_.get(), 1);
-  }
+  // What the last collect() did not see comes after it, and so sees how many were spare then.
+  self.words_[slot / kBits].fetch_or(bit, std::memory_order_acq_rel);
+  if (self.spare_.load(std::memory_order_relaxed) < kEnough) ::eventfd_write(self.event_.get(), 1);
 }
 
 void ReturnQueue::clear_event() noexcept {

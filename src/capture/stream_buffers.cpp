@@ -85,6 +85,7 @@ void StreamBuffers::add(pw_buffer* buffer) {
   }
   free->buffer = buffer;
   buffer->user_data = &*free;
+  set_spare(spare_ + 1);
   const auto blocks = pixel_blocks(*buffer->buffer);
   auto memory = std::make_shared<Memory>();
   for (std::size_t i = 0; i < std::min(blocks.size(), memory->size()); ++i) {
@@ -153,6 +154,7 @@ void StreamBuffers::remove(pw_buffer* buffer) {
   Slot* slot = slot_of(buffer);
   buffer->user_data = nullptr;
   if (slot == nullptr) return;
+  if (!slot->lent) set_spare(spare_ - 1);
   slot->buffer = nullptr;
   slot->memory.reset();
   slot->dmabuf.reset();
@@ -169,16 +171,12 @@ bool StreamBuffers::has_memory(const pw_buffer& buffer) {
 BufferLease StreamBuffers::lend(pw_buffer* buffer) {
   Slot* slot = slot_of(buffer);
   slot->lent = true;
+  set_spare(spare_ - 1);
   return ReturnQueue::lend(queue_, static_cast<std::size_t>(slot - slots_.data()), release_point(*buffer, *slot));
 }
 
 std::uint32_t StreamBuffers::count() const {
   return static_cast<std::uint32_t>(std::ranges::count_if(slots_, [](const Slot& s) { return s.buffer != nullptr; }));
-}
-
-std::uint32_t StreamBuffers::spare() const {
-  return static_cast<std::uint32_t>(
-      std::ranges::count_if(slots_, [](const Slot& s) { return s.buffer != nullptr && !s.lent; }));
 }
 
 std::expected<StreamBuffers::Image, std::string_view> StreamBuffers::image(pw_buffer* buffer,

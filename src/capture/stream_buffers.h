@@ -48,21 +48,25 @@ class StreamBuffers {
   [[nodiscard]] BufferLease lend(pw_buffer* buffer);
   [[nodiscard]] std::uint32_t count() const;
   /// Buffers that are not lent.
-  [[nodiscard]] std::uint32_t spare() const;
+  [[nodiscard]] std::uint32_t spare() const { return spare_; }
   /// Before a dequeued buffer goes back that was not lent: signals its release point.
   void pass(pw_buffer* buffer);
   /// Signals the release points of pictures that got lost on the way here, which nobody else ever will: those that
   /// stood the same at the last call, too. To be called when no dequeued buffer waits, and seldom.
   void release_lost();
 
+  /// As ReturnQueue's.
   [[nodiscard]] int event_fd() const { return queue_->event_fd(); }
+  void clear_event() { queue_->clear_event(); }
   /// Calls `requeue(pw_buffer*)` for each buffer whose lease has died, if the buffer is still there.
   template <class Requeue>
   void collect(Requeue&& requeue) {
     queue_->collect([&](std::size_t index) {
       Slot& slot = slots_.at(index);
       slot.lent = false;
-      if (slot.buffer != nullptr) requeue(slot.buffer);
+      if (slot.buffer == nullptr) return;
+      set_spare(spare_ + 1);
+      requeue(slot.buffer);
     });
   }
 
@@ -83,6 +87,7 @@ class StreamBuffers {
   StreamBuffers(std::shared_ptr<ReturnQueue> queue, std::shared_ptr<TimelineDevice> timelines)
       : queue_(std::move(queue)), timelines_(std::move(timelines)) {}
   void open_timelines(const spa_buffer& buffer, Slot& slot) const;
+  void set_spare(std::uint32_t spare) { queue_->set_spare(spare_ = spare); }
   [[nodiscard]] static ReleasePoint release_point(const pw_buffer& buffer, Slot& slot);
   [[nodiscard]] static Slot* slot_of(pw_buffer* buffer);
   static std::expected<Image, std::string_view> host_image(Slot& slot, std::span<const ChunkView> chunks,
@@ -96,6 +101,7 @@ class StreamBuffers {
   std::shared_ptr<ReturnQueue> queue_;
   std::shared_ptr<TimelineDevice> timelines_;
   std::array<Slot, ReturnQueue::kSlots> slots_;
+  std::uint32_t spare_ = 0;
 };
 
 /// A chunk's fields, read once from the shared memory. `data.chunk` may be null: all zero.

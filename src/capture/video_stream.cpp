@@ -60,7 +60,10 @@ struct VideoStream::Callbacks {
   static void remove_buffer(void* data, pw_buffer* buffer) noexcept { self(data).buffers_->remove(buffer); }
   static void process(void* data) noexcept { self(data).process(); }
 
-  static void returned(void* data, int /*fd*/, std::uint32_t /*mask*/) noexcept { self(data).requeue_returned(); }
+  static void returned(void* data, int /*fd*/, std::uint32_t /*mask*/) noexcept {
+    self(data).buffers_->clear_event();
+    self(data).requeue_returned();
+  }
   static void look_for_lost(void* data, std::uint64_t /*count*/) noexcept { self(data).look_for_lost(); }
 
   static constexpr pw_stream_events table() {

@@ -42,6 +42,7 @@ TEST_CASE("leases come back to the queue once each, and wake it") {
   std::vector<std::size_t> returned;
   const auto collect = [&] {
     returned.clear();
+    queue->clear_event();
     queue->collect([&](std::size_t slot) { returned.push_back(slot); });
     std::ranges::sort(returned);
   };
@@ -64,6 +65,17 @@ TEST_CASE("leases come back to the queue once each, and wake it") {
   b.reset();
   collect();
   CHECK(returned == std::vector<std::size_t>{63});
+  // A producer that has enough gets it with its next picture.
+  BufferLease quiet = ReturnQueue::lend(queue, 5);
+  queue->set_spare(ReturnQueue::kEnough);
+  quiet.reset();
+  CHECK_FALSE(readable(queue->event_fd()));
+  BufferLease loud = ReturnQueue::lend(queue, 6);
+  queue->set_spare(ReturnQueue::kEnough - 1);
+  loud.reset();
+  CHECK(readable(queue->event_fd()));
+  collect();
+  CHECK(returned == std::vector<std::size_t>{5, 6});
   // The queue may go first.
   queue.reset();
   made->reset();
@@ -102,6 +114,7 @@ TEST_CASE("no return is lost among threads") {
       ++wrong;  // a wake-up is missing
       break;
     }
+    queue->clear_event();
     queue->collect([&](std::size_t slot) {
       wrong += out.at(slot).exchange(0) == 1 ? 0U : 1U;
       ++total;
