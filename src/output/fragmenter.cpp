@@ -9,7 +9,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdint>
 #include <span>
+#include <type_traits>
 #include <utility>
 
 extern "C" {
@@ -86,13 +88,15 @@ std::string video_codec(std::span<const std::byte> header, Codec codec) {
 
 // ---- libavformat's header
 
-int keep_bytes(void* opaque, const std::uint8_t* bytes, int count) noexcept {
+// libavformat 61 made the buffer of the write callback const.
+using WriteBuffer = std::conditional_t<(LIBAVFORMAT_VERSION_MAJOR >= 61), const std::uint8_t*, std::uint8_t*>;
+
+int keep_bytes(void* opaque, WriteBuffer bytes, int count) noexcept {
   auto& out = *static_cast<Bytes*>(opaque);
   const auto more = std::as_bytes(std::span(bytes, static_cast<std::size_t>(count)));
   out.insert(out.end(), more.begin(), more.end());
   return count;
 }
-int keep_bytes_old(void* opaque, std::uint8_t* bytes, int count) noexcept { return keep_bytes(opaque, bytes, count); }
 
 Result<Bytes> make_header(const StreamParameters& stream) {
   const auto failed = [](std::string why) {
@@ -104,11 +108,7 @@ Result<Bytes> make_header(const StreamParameters& stream) {
   if (avformat_alloc_output_context2(&raw, nullptr, "mp4", nullptr) < 0) return failed("libavformat has no MP4");
   const AvOutputPtr context(raw);
   auto* buffer = static_cast<std::uint8_t*>(av_malloc(kBuffer));
-#if LIBAVFORMAT_VERSION_MAJOR >= 61
   const AvioPtr io(avio_alloc_context(buffer, kBuffer, 1, &header, nullptr, keep_bytes, nullptr));
-#else
-  const AvioPtr io(avio_alloc_context(buffer, kBuffer, 1, &header, nullptr, keep_bytes_old, nullptr));
-#endif
   if (!io) return failed("there is no memory");
   context->pb = io.get();
   AVStream* pictures = avformat_new_stream(context.get(), nullptr);
