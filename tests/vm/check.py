@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""check.py FILE [--pictures pattern|mark|vivid] [--inset X,Y,W,H]: what is in a recording of the guest, as JSON.
+"""check.py FILE [--pictures pattern|mark|vivid] [--inset X,Y,W,H] [--once-shown]: what is in a recording of the guest,
+as JSON.
 
 Decodes with FFmpeg's own program. Shares no code with zerocast. It reads the pictures
   pattern  of clients/pattern.cpp: three strips that show one number, and colour bars
@@ -13,6 +14,8 @@ torn: strips of one picture that differ; back: numbers that fall; repeated: a nu
 that are missing; illegible: a bit that is neither black nor white; bars_wrong: pictures with a bar more than 4 of 255
 off; inset.right: pictures whose inset is right, inset.wrong: those after the first of these whose inset is not.
 kept: a number again because nothing else came for a second, which a recorder with a least rate does.
+before: with --once-shown, pictures before the first right one, which are not judged: an empty monitor, and a window that
+is still being opened. Every one behind it is.
 """
 import argparse
 import json
@@ -152,25 +155,27 @@ def jitter(stamps):
     return round(off[int(len(off) * 0.99)], 2)
 
 
-def check(path, kind, inset=None):
+def check(path, kind, inset=None, once_shown=False):
     stream = probe(path)
     if stream is None:
         return {"file": path, "pictures": 0, "error": "no video"}
     width, height = stream["width"], stream["height"]
-    numbers, torn, illegible, bars_wrong, worst = [], 0, 0, 0, 0.0
+    numbers, torn, illegible, bars_wrong, worst, before = [], 0, 0, 0, 0.0, 0
     strip = height // 12
     layer = {"right": 0, "wrong": 0, "worst": 0.0}
     for planes in pictures(path, width, height):
-        if kind != "mark":
-            off = worst_bar(planes, VIVID if kind == "vivid" else PATTERN)
-            worst = max(worst, off)
-            bars_wrong += off > TOLERANCE
+        off = worst_bar(planes, VIVID if kind == "vivid" else PATTERN) if kind != "mark" else 0.0
         if kind == "vivid":
             seen = [camera_number(planes[0])]
         elif kind == "mark":
             seen = [mark_of(planes[0])]
         else:
             seen = [number_of(planes[0], top, strip) for top in (0, (height - strip) // 2, height - strip)]
+        if once_shown and not numbers and (-1 in seen or len(set(seen)) > 1 or off > TOLERANCE):
+            before += 1
+            continue
+        worst = max(worst, off)
+        bars_wrong += off > TOLERANCE
         if inset:
             off = worst_bar(planes, VIVID, inset)
             if off <= TOLERANCE:
@@ -182,7 +187,7 @@ def check(path, kind, inset=None):
         torn += -1 not in seen and len(set(seen)) > 1
         numbers.append(seen[0])
     pairs = list(zip(numbers, numbers[1:]))
-    stamps = times(path)
+    stamps = times(path)[before:]
     gaps = [b - a for a, b in zip(stamps, stamps[1:])]
     again = [gap for (a, b), gap in zip(pairs, gaps) if a == b]
     kept = sum(gap >= KEPT_AFTER for gap in again)
@@ -198,7 +203,7 @@ def check(path, kind, inset=None):
         "longest_gap_ms": round(1000 * max(gaps)) if gaps else 0,
         "beat_ms": round(1000 * statistics.median(gaps), 2) if gaps else None,
         "jitter_p99_ms": jitter(stamps),
-    } | ({"inset": layer} if inset else {})
+    } | ({"inset": layer} if inset else {}) | ({"before": before} if once_shown else {})
 
 
 def main():
@@ -206,8 +211,9 @@ def main():
     parser.add_argument("file")
     parser.add_argument("--pictures", choices=("pattern", "mark", "vivid"), default="pattern")
     parser.add_argument("--inset", type=lambda text: tuple(int(word) for word in text.split(",")))
+    parser.add_argument("--once-shown", action="store_true")
     arguments = parser.parse_args()
-    print(json.dumps(check(arguments.file, arguments.pictures, arguments.inset)))
+    print(json.dumps(check(arguments.file, arguments.pictures, arguments.inset, arguments.once_shown)))
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def faults(cell, seen, pictures):
         said = cell["said"].rsplit(": ", 1)[-1] or report.get("error", "it said nothing")
         found.append(f"exit {cell['status']}: {said}")
     if seen is None or not seen.get("pictures"):
-        return found or ["no pictures"]
+        return found or [f"the client is in none of {seen['before']} pictures" if seen and seen.get("before") else "no pictures"]
     count = seen["pictures"]
     wanted = cell.get("wanted", pictures)
     # How many a busy machine manages says nothing; next to none does.
