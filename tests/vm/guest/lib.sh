@@ -75,6 +75,7 @@ in_next() {
   local unit=$1
   shift
   mountpoint -q "$next" || { mkdir -p "$next" && mount /dev/ubdb "$next"; } || give_up "there is no second disk"
+  install -d -o tester -g tester /home/tester/.config
   systemd-run -q --unit="$unit" --collect -p StandardOutput="append:$out/$unit.log" \
     -p StandardError="append:$out/$unit.log" -p RootDirectory="$next" -p MountAPIVFS=yes \
     -p BindPaths="$user_run $out /home/tester/.config" -p User=1000 -p Group=1000 -p PrivateTmp=yes \
