@@ -46,6 +46,18 @@ std::vector<std::uint64_t> Converters::modifiers(PixelFormat format) const {
   return modifiers;
 }
 
+void Converters::add_to(FormatOffer& offer) const {
+  for (const PixelFormatInfo& format : pixel_formats()) {
+    std::vector<std::uint64_t> listed = modifiers(format.format);
+    const auto entry = std::ranges::find(offer.formats, format.format, &FormatOffer::Entry::format);
+    if (entry != offer.formats.end()) {
+      entry->modifiers = std::move(listed);
+    } else if (!listed.empty()) {
+      offer.formats.push_back({format.format, std::move(listed)});
+    }
+  }
+}
+
 Converters::Way* Converters::pick(const PicturePlan& plan, std::uint64_t modifier, const Way* after) {
   const auto found = std::find_if(behind(after), ways_.end(), [&](const Way& way) {
     return way.resting_to <= picture_ && reads(way, plan.format, modifier) && way.converter->takes(plan);
@@ -74,7 +86,7 @@ void Converters::ask_again(PixelFormat format, std::uint64_t modifier) {
   for (Way& way : ways_) std::erase(way.refused, std::pair(format, modifier));
 }
 
-std::uint64_t Converters::rest(Way& way) {
+std::uint64_t Converters::rest(Way& way) const {
   const std::uint64_t pictures = kFirstRest << std::min(way.failures, kMostDoublings);
   way.resting_to = picture_ + pictures;
   ++way.failures;

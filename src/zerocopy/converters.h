@@ -30,8 +30,8 @@ class Converters {
   void clear() { ways_.clear(); }
   /// "vulkan"; "cpu" where there is none.
   [[nodiscard]] std::string_view first_name() const;
-  /// What they list, whatever they have refused. In shared memory: nothing.
-  [[nodiscard]] std::vector<std::uint64_t> modifiers(PixelFormat format) const;
+  /// What they list, whatever they have refused.
+  void add_to(FormatOffer& offer) const;
 
   /// A further picture; rests are counted in them.
   void begin_picture() { ++picture_; }
@@ -48,7 +48,7 @@ class Converters {
   /// What was refused is worth another try.
   void ask_again(PixelFormat format, std::uint64_t modifier);
   /// It rests for so many pictures (64, then 128, ...), which it returns.
-  std::uint64_t rest(Way& way);
+  std::uint64_t rest(Way& way) const;
 
   // As those of Converter, of all of them.
   [[nodiscard]] Result<void> settle(Nanoseconds timeout);
@@ -56,6 +56,7 @@ class Converters {
 
  private:
   [[nodiscard]] bool lists(const Way& way, PixelFormat format, std::uint64_t modifier) const;
+  [[nodiscard]] std::vector<std::uint64_t> modifiers(PixelFormat format) const;
   [[nodiscard]] std::vector<Way>::iterator behind(const Way* way) {
     return way == nullptr ? ways_.begin() : ways_.begin() + (way - ways_.data()) + 1;
   }

@@ -7,21 +7,16 @@
 #include "zerocopy/cpu/cursor_painter.h"
 #include "zerocopy/cpu/yuv_coefficients.h"
 #include "zerocopy/gpu_layers.h"
+#include "zerocopy/gpu_surfaces.h"
 #include "zerocopy/picture_copier.h"
-#include "zerocopy/vulkan/cursor_pass.h"
 #include "zerocopy/vulkan/host_target.h"
 #include "zerocopy/vulkan/vulkan_device.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <optional>
 #include <utility>
-
-extern "C" {
-#include <libavutil/frame.h>
-}
 
 namespace zc {
 namespace {
@@ -73,30 +68,6 @@ class GpuImporter final : public Importer {
 
  private:
   using Way = Converters::Way;
-  /// What is on a surface.
-  struct Drawn {
-    PicturePlan plan;
-    CursorPlacement cursor;
-    bool layered = false;  ///< there are layers on it
-    bool current = false;  ///< no frame has told of a change since that did not make it into a surface
-  };
-  /// What was handed out last.
-  struct Newest : Drawn {
-    Newest() = default;
-    Newest(Surface made, const VulkanBuffer* in, std::uint64_t version, const Drawn& drawn)
-        : Drawn(drawn), surface(std::move(made)), buffer(in), layers(version) {}
-    Surface surface;                       ///< keeps its memory from being taken
-    const VulkanBuffer* buffer = nullptr;  ///< where the GPU made it; null: the CPU did
-    std::uint64_t layers = 0;              ///< GpuLayers::version()
-  };
-  /// The main picture of a surface.
-  struct Main {
-    LayerPicture picture;
-    PicturePlan plan;                      ///< where it is drawn
-    std::shared_ptr<const Dmabuf> dmabuf;  ///< where it lies; null: in the copy
-    const PictureCopy* copy = nullptr;
-    [[nodiscard]] bool rgb_dmabuf() const { return dmabuf && rgb_fields(picture.format).valid; }
-  };
   void adopt(Gpu gpu);
   /// In the order in which the GPU may still be at work with them.
   void drop_gpu();
@@ -111,38 +82,29 @@ class GpuImporter final : public Importer {
   /// Busy: work that took too long before is not over yet.
   [[nodiscard]] Result<void> settle();
   /// What the GPU draws of this frame. nullopt: the CPU has to.
-  [[nodiscard]] std::optional<Main> main_of(const Frame& frame, const PicturePlan& plan);
-  /// By one way after the other; `plan`: where the frame goes. nullopt: there is no other.
-  [[nodiscard]] std::optional<Result<Surface>> draw(const Main& main, const PicturePlan& plan,
-                                                    const CursorPlacement& cursor, bool current);
+  [[nodiscard]] std::optional<MainPicture> main_of(const Frame& frame, const PicturePlan& plan);
+  /// By one way after the other. nullopt: there is no other.
+  [[nodiscard]] std::optional<Result<Surface>> draw(const MainPicture& main, const Drawn& drawn);
   /// The whole picture. nullopt: the next way is to be tried.
-  [[nodiscard]] std::optional<Result<Surface>> convert(Way& way, const Main& main, const PicturePlan& plan,
-                                                       const CursorPlacement& cursor, bool current);
-  /// Whether layers were drawn, too.
-  [[nodiscard]] Result<bool> convert_into(const VulkanBuffer& buffer, Way& way, const Main& main, bool cursor);
+  [[nodiscard]] std::optional<Result<Surface>> convert(Way& way, const MainPicture& main, Drawn drawn);
+  /// As GpuLayers::prepare().
+  [[nodiscard]] Result<std::span<const ConverterLayer>> layers_for(const Way& way, const MainPicture& main);
   /// Whether this way draws it, layers included; that it does not is told once.
-  [[nodiscard]] bool composes(const Way& way, const Main& main);
-  /// Cursor and tail, where the converter did not do that itself.
-  [[nodiscard]] Result<void> finish(bool cursor);
+  [[nodiscard]] bool composes(const Way& way, const MainPicture& main);
   /// What became of a surface's work. nullopt: another way may make it.
-  [[nodiscard]] std::optional<Error> failed(Way* way, const Dmabuf* dmabuf, const Error& error);
-  [[nodiscard]] Result<Surface> publish(const VulkanBuffer& buffer, const Drawn& drawn);
+  [[nodiscard]] std::optional<Result<Surface>> failed(Way* way, const Dmabuf* dmabuf, const Error& error);
+  [[nodiscard]] Result<Surface> publish(const Drawn& drawn);
   [[nodiscard]] Result<Surface> redraw(Frame frame);
   /// The newest picture with the layers as they are now.
   [[nodiscard]] Result<Surface> redraw_layers(const CursorPlacement& cursor);
-  /// Room for `beneath_`.
-  [[nodiscard]] Result<void> make_beneath();
-  /// Copies the newest surface, which has no layers, there, without its cursor.
-  [[nodiscard]] Result<void> keep_surface();
-  /// What is there, to be drawn again.
-  [[nodiscard]] Main surface_as_main() const;
+  /// Without its source the picture cannot be made anew: it stays as it was until the next one comes.
+  [[nodiscard]] Result<Surface> stays(const Error& error);
   [[nodiscard]] Result<Surface> import_on_host(Frame frame);
-  [[nodiscard]] Result<Surface> upload(const Surface& picture);
   /// The newest surface has the layers that there are.
   [[nodiscard]] bool layers_as_drawn() const {
-    return newest_.layers == layers_.version() || (!newest_.layered && layers_.empty());
+    const Drawn& drawn = surfaces_->newest().drawn;
+    return drawn.layers == layers_.version() || (!drawn.layered && layers_.empty());
   }
-  [[nodiscard]] Result<Surface> repeat() const;
   void lose_gpu(const Error& error);
   void made_by(std::string_view converter);
 
@@ -162,7 +124,6 @@ class GpuImporter final : public Importer {
 
   std::unique_ptr<Importer> host_;  ///< null until needed since configure()
   bool host_current_ = false;       ///< it has seen every picture so far
-  Surface uploaded_from_;           ///< its surface that the newest one is a copy of
   std::optional<Nanoseconds> mapping_from_;
 
   std::optional<Nanoseconds> stalled_since_;
@@ -171,15 +132,11 @@ class GpuImporter final : public Importer {
 
   GpuLayers layers_;
   bool told_no_layers_ = false;
-  std::optional<Main> kept_;  ///< the newest one, where it can be drawn again: it may stand still while layers move
 
   // These die one after the other, see drop_gpu().
   std::unique_ptr<PictureCopier> copier_;
-  PictureCopy main_copy_;  ///< of a main picture that is in no dmabuf
-  PictureCopy beneath_;    ///< the newest surface as it is without layers and cursor
-  Newest newest_;
-  std::unique_ptr<Target> target_;  ///< null until configured, or when the GPU is lost
-  std::unique_ptr<CursorPass> cursor_pass_;
+  PictureCopy main_copy_;                  ///< of a main picture that is in no dmabuf
+  std::unique_ptr<GpuSurfaces> surfaces_;  ///< null until configured, or when the GPU is lost
   Converters converters_;
 };
 
@@ -194,20 +151,15 @@ void GpuImporter::adopt(Gpu gpu) {
 
 void GpuImporter::drop_gpu() {
   converters_.clear();  // waits, bounded; what the GPU is still at work with is leaked with the device
-  cursor_pass_.reset();
-  kept_.reset();
+  surfaces_.reset();
   layers_.drop_copies();
   main_copy_ = {};
-  beneath_ = {};
   copier_.reset();
-  newest_ = {};
-  uploaded_from_ = {};
-  target_.reset();
 }
 
 void GpuImporter::made_by(std::string_view converter) {
   // Without a target of the GPU's pictures stay in host memory.
-  const MemoryKind memory = target_ || !configured_ ? format_.memory : MemoryKind::Host;
+  const MemoryKind memory = surfaces_ || !configured_ ? format_.memory : MemoryKind::Host;
   maker_ = converter;
   std::string route = fmt::format("{}{}", converter, suffix(memory));
   if (route != route_) route_ = std::move(route);
@@ -215,15 +167,7 @@ void GpuImporter::made_by(std::string_view converter) {
 
 void GpuImporter::tell_formats() {
   FormatOffer offer = host_offer();
-  for (const PixelFormatInfo& format : pixel_formats()) {
-    std::vector<std::uint64_t> modifiers = converters_.modifiers(format.format);
-    const auto entry = std::ranges::find(offer.formats, format.format, &FormatOffer::Entry::format);
-    if (entry != offer.formats.end()) {
-      entry->modifiers = std::move(modifiers);
-    } else if (!modifiers.empty()) {
-      offer.formats.push_back({format.format, std::move(modifiers)});
-    }
-  }
+  converters_.add_to(offer);
   if (options_.strict) {
     std::erase_if(offer.formats, [](const FormatOffer::Entry& entry) { return entry.modifiers.empty(); });
     offer.shared_memory = false;
@@ -249,11 +193,7 @@ void GpuImporter::forget() {
     if (auto settled = converters_.settle(device_->patience()); !settled) lose_gpu(settled.error());
     stalled_since_.reset();
   }
-  kept_.reset();
-  newest_ = {};
-  uploaded_from_ = {};
-  cursor_pass_.reset();
-  target_.reset();
+  surfaces_.reset();
   host_.reset();
   host_current_ = false;
   configured_ = false;
@@ -290,10 +230,9 @@ Result<void> GpuImporter::make_surfaces() {
   auto target = elsewhere ? make_target_(format_, options_.surface_limit)
                           : make_host_target(device_, format_, options_.surface_limit);
   if (!target) return std::unexpected(std::move(target.error()));
-  auto cursor = CursorPass::create(device_, (*target)->layout(), format_.colour);
-  if (!cursor) return std::unexpected(std::move(cursor.error()));
-  target_ = std::move(*target);
-  cursor_pass_ = std::move(*cursor);
+  auto surfaces = GpuSurfaces::create(device_, std::move(*target), format_, painter_);
+  if (!surfaces) return std::unexpected(std::move(surfaces.error()));
+  surfaces_ = std::move(*surfaces);
   return {};
 }
 
@@ -303,7 +242,10 @@ Result<Surface> GpuImporter::import(Frame frame) {
   try_again(monotonic_now());
   if (!frame.has_image()) return redraw(std::move(frame));
   auto surface = import_picture(frame);
-  if (!surface) newest_.current = host_current_ = false;
+  if (!surface) {
+    if (surfaces_) surfaces_->outdated();
+    host_current_ = false;
+  }
   return surface;
 }
 
@@ -348,12 +290,11 @@ Result<Surface> GpuImporter::import_picture(Frame& frame) {
     if (auto settled = settle(); !settled) return std::unexpected(std::move(settled.error()));
     const auto cursor = painter_.place(cursor_, *plan);
     if (!cursor) return std::unexpected(cursor.error());
-    const bool same = newest_.current && newest_.buffer != nullptr && newest_.plan == *plan && layers_as_drawn() &&
-                      frame.damage.nothing();
-    if (same && newest_.cursor == *cursor) return repeat();
-    if (const auto main = device_ ? main_of(frame, *plan) : std::nullopt) {
-      kept_.reset();
-      if (auto done = draw(*main, *plan, *cursor, true)) {
+    const bool same = surfaces_ && surfaces_->shows(*plan, *cursor) && layers_as_drawn() && frame.damage.nothing();
+    if (same) return surfaces_->repeat();
+    if (const auto main = surfaces_ ? main_of(frame, *plan) : std::nullopt) {
+      surfaces_->forget_main();
+      if (auto done = draw(*main, {.plan = *plan, .cursor = *cursor, .current = true})) {
         frame.lease.reset();
         return std::move(*done);
       }
@@ -365,8 +306,8 @@ Result<Surface> GpuImporter::import_picture(Frame& frame) {
               "the GPU is gone");
 }
 
-std::optional<GpuImporter::Main> GpuImporter::main_of(const Frame& frame, const PicturePlan& plan) {
-  Main main{.picture = layer_picture(frame), .plan = plan, .dmabuf = nullptr};
+std::optional<MainPicture> GpuImporter::main_of(const Frame& frame, const PicturePlan& plan) {
+  MainPicture main{.picture = layer_picture(frame), .plan = plan, .dmabuf = nullptr};
   if (const auto* dmabuf = std::get_if<std::shared_ptr<const Dmabuf>>(&frame.image)) {
     main.dmabuf = *dmabuf;
     const std::uint64_t modifier = main.dmabuf->modifier;
@@ -385,20 +326,19 @@ std::optional<GpuImporter::Main> GpuImporter::main_of(const Frame& frame, const 
   return main;
 }
 
-std::optional<Result<Surface>> GpuImporter::draw(const Main& main, const PicturePlan& plan,
-                                                 const CursorPlacement& cursor, bool current) {
+std::optional<Result<Surface>> GpuImporter::draw(const MainPicture& main, const Drawn& drawn) {
   const auto next = [&](const Way* after) {
     return main.dmabuf ? converters_.pick(main.plan, main.dmabuf->modifier, after) : converters_.pick_composing(after);
   };
   for (Way* way = next(nullptr); way != nullptr; way = next(way)) {
     if (!composes(*way, main)) continue;
-    if (auto done = convert(*way, main, plan, cursor, current)) return done;
-    if (!device_) break;
+    if (auto done = convert(*way, main, drawn)) return done;
+    if (!surfaces_) break;
   }
   return std::nullopt;
 }
 
-bool GpuImporter::composes(const Way& way, const Main& main) {
+bool GpuImporter::composes(const Way& way, const MainPicture& main) {
   if (main.rgb_dmabuf() && layers_.empty()) return true;
   const auto can = way.converter->composes();
   if (!can && !std::exchange(told_no_layers_, true)) {
@@ -425,100 +365,47 @@ Result<void> GpuImporter::settle() {
   return {};
 }
 
-std::optional<Result<Surface>> GpuImporter::convert(Way& way, const Main& main, const PicturePlan& plan,
-                                                    const CursorPlacement& cursor, bool current) {
-  auto buffer = target_->take();
-  if (!buffer) {
-    if (auto error = failed(nullptr, nullptr, buffer.error())) return std::unexpected(std::move(*error));
-    return std::nullopt;
+std::optional<Result<Surface>> GpuImporter::convert(Way& way, const MainPicture& main, Drawn drawn) {
+  if (auto begun = surfaces_->begin(); !begun) return failed(nullptr, nullptr, begun.error());
+  const auto layers = layers_for(way, main);
+  if (!layers) return failed(&way, main.dmabuf.get(), layers.error());
+  drawn.layers = layers_.version();
+  if (auto made = surfaces_->convert(*way.converter, main, *layers, drawn); !made) {
+    return failed(&way, main.dmabuf.get(), made.error());
   }
-  const bool drawn = cursor.shape != 0;
-  Result<void> done;
-  if (drawn) {
-    done = cursor_pass_->prepare(painter_, cursor, plan, **buffer);
-  } else {
-    cursor_pass_->prepare_none();
-  }
-  bool converted = false;
-  bool layered = false;
-  if (done) {
-    const auto into = convert_into(**buffer, way, main, drawn);
-    converted = into.has_value();
-    if (into) layered = *into;
-    if (!into) done = std::unexpected(into.error());
-  }
-  if (done && !way.converter->one_submission()) done = finish(drawn);
-  if (!done) {
-    // What comes after the conversion says nothing about the converter.
-    auto error = failed(converted ? nullptr : &way, main.dmabuf.get(), done.error());
-    if (error) return std::unexpected(std::move(*error));
-    return std::nullopt;
-  }
+  // What comes after the conversion says nothing about the converter.
+  if (auto done = surfaces_->finish(*way.converter, drawn); !done) return failed(nullptr, nullptr, done.error());
   if (std::exchange(way.failures, 0) > 0) logger("zerocopy").info("{} works again", way.converter->name());
   made_by(way.converter->name());
-  // One in a dmabuf that is not RGB, a camera's, does not stand still: its next picture brings the layers as they are.
-  if (layered && main.rgb_dmabuf()) {
-    kept_ = surface_as_main();
-  } else if (layered && !main.dmabuf) {
-    kept_ = main;
-  }
-  return publish(**buffer, {.plan = plan, .cursor = cursor, .layered = layered, .current = current});
+  return publish(drawn);
 }
 
-Result<bool> GpuImporter::convert_into(const VulkanBuffer& buffer, Way& way, const Main& main, bool cursor) {
-  std::span<const ConverterLayer> layers;
-  const bool rgb = main.rgb_dmabuf();
-  if (!rgb || !layers_.empty()) {
-    const ConverterLayer lowest{.picture = main.picture,
-                                .place = {},
-                                .plan = &main.plan,
-                                .dmabuf = main.dmabuf ? &main.dmabuf : nullptr,
-                                .copy = main.copy};
-    const auto prepared = layers_.prepare(converters_, way, *copier_, format_, rgb ? nullptr : &lowest);
-    if (!prepared) return std::unexpected(prepared.error());
-    layers = *prepared;
+Result<std::span<const ConverterLayer>> GpuImporter::layers_for(const Way& way, const MainPicture& main) {
+  if (main.rgb_dmabuf()) {
+    if (layers_.empty()) return {};
+    return layers_.prepare(converters_, way, *copier_, format_, nullptr);
   }
-  const bool layered = layers.size() > (rgb ? 0U : 1U);
-  // The producer's buffer goes back at once: what it shows is kept as the surface has it.
-  const bool keep = rgb && layered;
-  if (keep) {
-    if (auto made = make_beneath(); !made) return std::unexpected(std::move(made.error()));
-  }
-  const bool whole = way.converter->one_submission();
-  const std::shared_ptr<const Dmabuf> none;
-  auto done = way.converter->convert({.dmabuf = rgb ? main.dmabuf : none,
-                                      .plan = main.plan,
-                                      .colour = format_.colour,
-                                      .target = buffer,
-                                      .layout = target_->layout(),
-                                      .cursor = whole && cursor ? cursor_pass_.get() : nullptr,
-                                      .tail = whole ? target_->tail() : nullptr,
-                                      .layers = layers,
-                                      .beneath = keep ? &beneath_.buffer : nullptr});
-  if (!done) return std::unexpected(std::move(done.error()));
-  return layered;
+  const ConverterLayer lowest{.picture = main.picture,
+                              .place = {},
+                              .plan = &main.plan,
+                              .dmabuf = main.dmabuf ? &main.dmabuf : nullptr,
+                              .copy = main.copy};
+  return layers_.prepare(converters_, way, *copier_, format_, &lowest);
 }
 
-Result<void> GpuImporter::finish(bool cursor) {
-  if (cursor) {
-    if (auto drawn = cursor_pass_->draw(device_->patience()); !drawn) return drawn;
-  }
-  return target_->run_tail(device_->patience());
-}
-
-std::optional<Error> GpuImporter::failed(Way* way, const Dmabuf* dmabuf, const Error& error) {
+std::optional<Result<Surface>> GpuImporter::failed(Way* way, const Dmabuf* dmabuf, const Error& error) {
   const Nanoseconds now = monotonic_now();
   switch (error.kind) {
     case ErrorKind::Invalid:
-    case ErrorKind::Busy: return error;  // of the picture, or of this moment
+    case ErrorKind::Busy: return std::unexpected(error);  // of the picture, or of this moment
     case ErrorKind::Timeout: {
       if (!stalled_since_) logger("zerocopy").warn("dropped a picture: {}", error.message());
       stalled_since_ = now;
       set_failure(error);
-      target_->retire();
+      surfaces_->retire();
       Error dropped = error;
       dropped.kind = ErrorKind::Busy;
-      return dropped;
+      return std::unexpected(std::move(dropped));
     }
     case ErrorKind::Lost: lose_gpu(error); return std::nullopt;
     case ErrorKind::Unsupported:
@@ -536,7 +423,7 @@ std::optional<Error> GpuImporter::failed(Way* way, const Dmabuf* dmabuf, const E
   set_failure(error);
   if (way == nullptr) {
     logger("zerocopy").warn("dropped a picture: {}", error.message());
-    return error;
+    return std::unexpected(error);
   }
   const auto level = way->failures == 0 ? spdlog::level::warn : spdlog::level::debug;
   logger("zerocopy")
@@ -545,102 +432,52 @@ std::optional<Error> GpuImporter::failed(Way* way, const Dmabuf* dmabuf, const E
   return std::nullopt;
 }
 
-Result<Surface> GpuImporter::publish(const VulkanBuffer& buffer, const Drawn& drawn) {
-  auto surface = target_->publish();
+Result<Surface> GpuImporter::publish(const Drawn& drawn) {
+  auto surface = surfaces_->publish(drawn);
   if (!surface) return surface;
-  cursor_pass_->commit();
-  newest_ = {surface->share(), &buffer, layers_.version(), drawn};
-  if (!newest_.surface) newest_ = {};  // out of memory: start afresh
-  if (!newest_.layered) kept_.reset();
-  uploaded_from_ = {};
   host_current_ = false;
   mapping_from_.reset();
   return surface;
 }
 
-Result<Surface> GpuImporter::repeat() const {
-  Surface surface = newest_.surface.share();
-  if (!surface) return fail_errno(ENOMEM, "hand out a surface");
-  return surface;
-}
-
 Result<Surface> GpuImporter::redraw(Frame frame) {
-  if (!target_) return import_on_host(std::move(frame));
-  if (!newest_.surface) return fail(ErrorKind::NotFound, "import frame", "no picture has come yet");
-  if (newest_.buffer == nullptr) return import_on_host(std::move(frame));
-  const auto cursor = painter_.place(cursor_, newest_.plan);
+  if (!surfaces_) return import_on_host(std::move(frame));
+  const GpuSurfaces::Newest& newest = surfaces_->newest();
+  if (!newest.surface) return fail(ErrorKind::NotFound, "import frame", "no picture has come yet");
+  if (newest.buffer == nullptr) return import_on_host(std::move(frame));
+  const auto cursor = painter_.place(cursor_, newest.drawn.plan);
   if (!cursor) return std::unexpected(cursor.error());
   const bool layers_changed = !layers_as_drawn();
-  if (*cursor == newest_.cursor && !layers_changed) return repeat();
+  if (*cursor == newest.drawn.cursor && !layers_changed) return surfaces_->repeat();
   if (auto settled = settle(); !settled) return std::unexpected(std::move(settled.error()));
-  if (device_ && layers_changed) return redraw_layers(*cursor);
-  if (!device_) return fail(ErrorKind::Busy, "import frame", "the GPU has just gone");
-  auto buffer = target_->take();
-  if (!buffer) return std::unexpected(std::move(buffer.error()));
-  Result<void> drawn;
-  if (cursor->shape != 0) {
-    drawn = cursor_pass_->prepare(painter_, *cursor, newest_.plan, **buffer);
-  } else {
-    cursor_pass_->prepare_none();
-  }
-  if (drawn) drawn = cursor_pass_->redraw(*newest_.buffer, **buffer, device_->patience());
-  if (drawn) drawn = target_->run_tail(device_->patience());
-  if (drawn) {
-    Drawn again = newest_;
-    again.cursor = *cursor;
-    return publish(**buffer, again);
-  }
-  // Without its source the picture cannot be made anew: it stays as it was until the next one comes.
-  auto last = repeat();
-  static_cast<void>(failed(nullptr, nullptr, drawn.error()));
-  return last;
+  if (!surfaces_) return fail(ErrorKind::Busy, "import frame", "the GPU has just gone");
+  if (layers_changed) return redraw_layers(*cursor);
+  if (auto begun = surfaces_->begin(); !begun) return std::unexpected(std::move(begun.error()));
+  if (auto moved = surfaces_->move_cursor(*cursor); !moved) return stays(moved.error());
+  Drawn again = newest.drawn;
+  again.cursor = *cursor;
+  again.layers = layers_.version();
+  return publish(again);
 }
 
 Result<Surface> GpuImporter::redraw_layers(const CursorPlacement& cursor) {
-  if (!kept_) {
-    if (newest_.layered) return repeat();  // nobody has the picture beneath any more: they come with the next one
-    if (auto kept = keep_surface(); !kept) {
-      auto last = repeat();
-      static_cast<void>(failed(nullptr, nullptr, kept.error()));
-      return last;
-    }
+  const Drawn& newest = surfaces_->newest().drawn;
+  if (!newest.main) {
+    if (newest.layered) return surfaces_->repeat();  // nobody has the picture beneath: they come with the next one
+    if (auto kept = surfaces_->keep_main(); !kept) return stays(kept.error());
   }
-  const Main main = *kept_;
-  const PicturePlan plan = newest_.plan;
-  if (auto done = draw(main, plan, cursor, newest_.current)) return std::move(*done);
-  if (!device_) return fail(ErrorKind::Busy, "import frame", "the GPU has just gone");
-  return repeat();
+  const MainPicture main = *newest.main;
+  if (auto done = draw(main, {.plan = newest.plan, .cursor = cursor, .current = newest.current})) {
+    return std::move(*done);
+  }
+  if (!surfaces_) return fail(ErrorKind::Busy, "import frame", "the GPU has just gone");
+  return surfaces_->repeat();
 }
 
-Result<void> GpuImporter::make_beneath() {
-  const SurfaceLayout& layout = target_->layout();
-  if (beneath_.layout == layout && beneath_.buffer) return {};
-  beneath_ = {};
-  auto buffer = VulkanBuffer::create_shared(device_, layout.bytes);
-  if (!buffer) return std::unexpected(std::move(buffer.error()));
-  beneath_.buffer = std::move(*buffer);
-  beneath_.layout = layout;
-  return {};
-}
-
-Result<void> GpuImporter::keep_surface() {
-  if (auto made = make_beneath(); !made) return made;
-  cursor_pass_->prepare_none();
-  if (auto copied = cursor_pass_->redraw(*newest_.buffer, beneath_.buffer, device_->patience()); !copied) return copied;
-  kept_ = surface_as_main();
-  return {};
-}
-
-GpuImporter::Main GpuImporter::surface_as_main() const {
-  const Size size = format_.size;
-  Main main{.picture = {}, .plan = {}, .dmabuf = nullptr, .copy = &beneath_};
-  main.picture.format = format_.format;
-  main.picture.buffer = size;
-  main.picture.colour = format_.colour;
-  main.plan.format = format_.format;
-  main.plan.buffer = main.plan.shown = main.plan.surface = main.plan.content = size;
-  main.plan.crop = main.plan.box = {0, 0, size.width, size.height};
-  return main;
+Result<Surface> GpuImporter::stays(const Error& error) {
+  auto last = surfaces_->repeat();
+  static_cast<void>(failed(nullptr, nullptr, error));
+  return last;
 }
 
 Result<Surface> GpuImporter::import_on_host(Frame frame) {
@@ -660,39 +497,24 @@ Result<Surface> GpuImporter::import_on_host(Frame frame) {
     host_->set_layers(layers_.all());
     host_current_ = false;
   }
-  if (!std::exchange(host_current_, true)) {
-    frame.damage = Damage::all();
-    uploaded_from_ = {};
-  }
+  if (!std::exchange(host_current_, true)) frame.damage = Damage::all();
   if (!frame.cursor) frame.cursor = cursor_;
   auto picture = host_->import(std::move(frame));
   if (!picture) {
     host_current_ = false;
     return picture;
   }
-  auto surface = target_ ? upload(*picture) : std::move(picture);
-  if (!surface) {
-    if (surface.error().kind != ErrorKind::Lost) return surface;
-    lose_gpu(surface.error());
-    surface = std::move(picture);
+  if (surfaces_) {
+    auto surface = surfaces_->upload(*picture);
+    if (!surface && surface.error().kind != ErrorKind::Lost) return surface;
+    if (surface) {
+      picture = std::move(surface);
+    } else {
+      lose_gpu(surface.error());
+    }
   }
   made_by("cpu");
-  return surface;
-}
-
-Result<Surface> GpuImporter::upload(const Surface& picture) {
-  // The same surface again, when nothing has changed; holding it keeps its memory as it is.
-  const bool same = uploaded_from_ && newest_.buffer == nullptr && newest_.surface &&
-                    uploaded_from_.av_frame()->data[0] == picture.av_frame()->data[0];
-  if (same) return repeat();
-  auto surface = target_->upload(picture);
-  if (!surface) return surface;
-  newest_ = {};
-  newest_.surface = surface->share();
-  newest_.current = true;
-  kept_.reset();
-  uploaded_from_ = picture.share();
-  return surface;
+  return picture;
 }
 
 void GpuImporter::lose_gpu(const Error& error) {
