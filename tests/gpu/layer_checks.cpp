@@ -73,8 +73,7 @@ Outcome pass_layers(const Setup& setup) {
   const auto main = picture(**bench, BGRx, kSize, 1, false);
   if (!main) return outcome_of(main.error());
   const SurfaceFormat surface{.format = NV12, .size = kSize, .colour = kBt709Limited};
-  test::ReferenceScene reference{.surface = surface,
-                                 .main = {.image = main->host(), .place = {.box = {0, 0, kSize.width, kSize.height}}}};
+  test::ReferenceScene reference = test::scene_of(main->host(), surface);
   std::vector<Picture> pictures;
   pictures.reserve(kLayers.size());
   std::vector<ConversionPass::Layer> layers;

@@ -1,6 +1,8 @@
 // What a composed picture has to look like, computed in double precision from layer.h's words alone.
 #pragma once
 
+#include "media/dmabuf.h"
+#include "media/frame.h"
 #include "media/layer.h"
 #include "media/surface.h"
 #include "unit/zerocopy/support.h"
@@ -9,15 +11,32 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <memory>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace zc::test {
 
+/// Red, green and blue, 0 to 1.
+using Rgb = std::array<double, 3>;
 /// Red, green, blue (not premultiplied) and alpha, 0 to 1.
 using Rgba = std::array<double, 4>;
 
-/// Reads any format from host memory, by what the format's name says.
+/// Component 0, 1 or 2 of a pixel as a surface has it, unrounded (ITU-R BT.601 and BT.709, H.273).
+inline double component_of(const Rgb& rgb, unsigned component, const ColourDescription& colour, unsigned bits) {
+  const double unit = std::ldexp(1.0, static_cast<int>(bits) - 8);
+  const double most = std::ldexp(1.0, static_cast<int>(bits)) - 1;
+  if (colour.matrix == ColourMatrix::Rgb) return rgb.at((component + 1) % 3) * most;
+  const bool full = colour.range == ColourRange::Full;
+  const auto [kr, kb] = luma_weights(colour.matrix);
+  const double luma = kr * rgb[0] + (1 - kr - kb) * rgb[1] + kb * rgb[2];
+  if (component == 0) return full ? luma * most : (16 + 219 * luma) * unit;
+  const double difference = component == 1 ? (rgb[2] - luma) / (2 * (1 - kb)) : (rgb[0] - luma) / (2 * (1 - kr));
+  return std::min(most, 128 * unit + difference * (full ? most : 224 * unit));
+}
+
+/// Reads any format from host memory, which outlives it, by what the format's name says.
 class ReferencePicture {
  public:
   ReferencePicture(const HostImage& image, const ColourDescription& colour) : image_(image), colour_(colour) {}
@@ -92,8 +111,8 @@ class ReferencePicture {
     return {std::clamp(red, 0.0, 1.0), std::clamp(green, 0.0, 1.0), std::clamp(blue, 0.0, 1.0), 1};
   }
 
-  HostImage image_;
-  ColourDescription colour_;
+  const HostImage& image_;
+  const ColourDescription& colour_;
 };
 
 /// A picture as it is shown: cropped, turned, filtered.
@@ -136,9 +155,13 @@ struct SceneLayer {
     // One that is a pixel off is not filtered: it loses its edge, or has it twice.
     const auto near = [](std::uint32_t a, std::uint32_t b) { return a <= b + 1 && b <= a + 1; };
     const bool same = near(shown().width, place.box.width) && near(shown().height, place.box.height);
-    const auto taps = [same](std::int64_t index, std::uint32_t from, std::uint32_t to) {
+    if (same) {
+      Rgba p = turned(std::min(x, std::int64_t{shown().width} - 1), std::min(y, std::int64_t{shown().height} - 1));
+      for (std::size_t i = 0; i < 3; ++i) p.at(i) *= p[3];
+      return p;
+    }
+    const auto taps = [](std::int64_t index, std::uint32_t from, std::uint32_t to) {
       std::vector<Tap> all;
-      if (same) return std::vector{Tap{std::min(index, std::int64_t{from} - 1), 1}};
       const double ratio = static_cast<double>(from) / to;
       const double middle = (static_cast<double>(index) + 0.5) * ratio;
       const double half = 0.5 * std::max(ratio, 1.0);
@@ -178,8 +201,8 @@ struct ReferenceScene {
   std::vector<SceneLayer> layers = {};
 
   /// `of_main`: whether the main picture (its edge, beyond it) lies there, or a bar.
-  [[nodiscard]] std::array<double, 3> rgb(std::int64_t x, std::int64_t y, bool of_main) const {
-    std::array<double, 3> c{};
+  [[nodiscard]] Rgb rgb(std::int64_t x, std::int64_t y, bool of_main) const {
+    Rgb c{};
     if (of_main) {
       const Rect& box = main.place.box;
       const Rgba p = main.pixel(std::clamp<std::int64_t>(x - box.x, 0, std::int64_t{box.width} - 1),
@@ -197,20 +220,10 @@ struct ReferenceScene {
     return c;
   }
 
-  /// The largest difference of a sample from what it has to be, in code values of the surface.
-  [[nodiscard]] double worst(const YuvView& got) const {
+  /// The largest difference of a sample from what it has to be, in code values of the surface. `components`: 1: luma
+  /// alone.
+  [[nodiscard]] double worst(const YuvView& got, unsigned components = 3) const {
     const unsigned bits = info(surface.format).bits;
-    const double unit = std::ldexp(1.0, static_cast<int>(bits) - 8);
-    const double most = std::ldexp(1.0, static_cast<int>(bits)) - 1;
-    const bool full = surface.colour.range == ColourRange::Full;
-    const auto [kr, kb] = luma_weights(surface.colour.matrix);
-    const auto luma = [&](const std::array<double, 3>& c) { return kr * c[0] + (1 - kr - kb) * c[1] + kb * c[2]; };
-    const auto code = [&](const std::array<double, 3>& c, unsigned component) {
-      const double y = luma(c);
-      if (component == 0) return full ? y * most : 16 * unit + 219 * unit * y;
-      const double difference = component == 1 ? (c[2] - y) / (2 * (1 - kb)) : (c[0] - y) / (2 * (1 - kr));
-      return std::min(most, 128 * unit + (full ? most : 224 * unit) * difference);
-    };
     const auto width = static_cast<std::int64_t>(surface.size.width);
     const auto height = static_cast<std::int64_t>(surface.size.height);
     const auto in_main = [&](std::int64_t x, std::int64_t y) {
@@ -218,32 +231,33 @@ struct ReferenceScene {
       return x >= box.x && y >= box.y && x < box.x + std::int64_t{box.width} && y < box.y + std::int64_t{box.height};
     };
     double found = 0;
-    const auto note = [&](unsigned component, std::int64_t x, std::int64_t y, const std::array<double, 3>& c) {
+    const auto note = [&](unsigned component, std::int64_t x, std::int64_t y, const Rgb& c) {
       const int is = sample(got, component, static_cast<std::size_t>(x), static_cast<std::size_t>(y));
-      const double off = std::abs(is - code(c, component));
+      const double off = std::abs(is - component_of(c, component, surface.colour, bits));
       if (off > found) {
         found = off;
         where = {component, static_cast<unsigned>(x), static_cast<unsigned>(y)};
       }
     };
     const bool halved = info(surface.format).chroma_shift_x != 0;
+    std::vector<Rgb> pixels;
+    pixels.reserve(surface.size.area());
     for (std::int64_t y = 0; y < height; ++y) {
       for (std::int64_t x = 0; x < width; ++x) {
-        const auto c = rgb(x, y, in_main(x, y));
-        note(0, x, y, c);
-        if (halved) continue;
-        note(1, x, y, c);
-        note(2, x, y, c);
+        pixels.push_back(rgb(x, y, in_main(x, y)));
+        for (unsigned c = 0; c < (halved ? 1 : components); ++c) note(c, x, y, pixels.back());
       }
     }
-    if (!halved) return found;
+    if (!halved || components == 1) return found;
     for (std::int64_t y = 0; y < height; y += 2) {
       for (std::int64_t x = 0; x < width; x += 2) {
-        std::array<double, 3> sum{};
+        const bool of_main = in_main(x, y);
+        Rgb sum{};
         for (const std::int64_t row : {y, std::min(y + 1, height - 1)}) {
           for (const auto& [column, weight] : {std::pair{std::max<std::int64_t>(x - 1, 0), 1.0}, std::pair{x, 2.0},
                                                std::pair{std::min(x + 1, width - 1), 1.0}}) {
-            const auto c = rgb(column, row, in_main(x, y));
+            const Rgb c = in_main(column, row) == of_main ? pixels.at(static_cast<std::size_t>(row * width + column))
+                                                          : rgb(column, row, of_main);
             for (std::size_t i = 0; i < 3; ++i) sum.at(i) += c.at(i) * weight / 8;
           }
         }
@@ -255,5 +269,28 @@ struct ReferenceScene {
   }
   mutable std::array<unsigned, 3> where{};  ///< component, x, y of what worst() found
 };
+
+/// `main` where an importer places it.
+inline ReferenceScene scene_of(const HostImage& main, const SurfaceFormat& surface,
+                               std::vector<SceneLayer> layers = {}) {
+  const Size size = main.size;
+  const Rect box = size == surface.size ? Rect{0, 0, size.width, size.height} : letterbox(size, surface.size);
+  return {.surface = surface, .main = {.image = main, .place = {.box = box}}, .layers = std::move(layers)};
+}
+
+/// What an importer is given to draw it. `dmabuf`: where its picture is, too, and is to be read.
+inline Layer layer_of(std::uint32_t id, const SceneLayer& layer, std::shared_ptr<const Dmabuf> dmabuf = nullptr) {
+  auto frame = std::make_shared<Frame>();
+  if (dmabuf) {
+    frame->image = std::move(dmabuf);
+  } else {
+    frame->image = layer.image;
+  }
+  frame->crop = layer.crop;
+  frame->transform = layer.transform;
+  frame->colour = layer.colour;
+  frame->damage = Damage::all();
+  return {.id = id, .place = layer.place, .picture = std::move(frame)};
+}
 
 }  // namespace zc::test

@@ -1,6 +1,6 @@
 // Layers above the picture, as the CPU draws them.
 #include "unit/zerocopy/importer_support.h"
-#include "unit/zerocopy/layer_reference.h"
+#include "unit/zerocopy/scene_reference.h"
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
@@ -18,33 +18,32 @@ namespace {
 
 constexpr Size kSurface{96, 54};
 
+/// `components`: as ReferenceScene::worst()'s.
+void check_like(const ReferenceScene& scene, const Surface& surface, double tolerance = 1.5, unsigned components = 3) {
+  const double worst = scene.worst(view_of(surface), components);
+  CAPTURE(name(surface.format().format), scene.where);
+  REQUIRE(worst <= tolerance);
+}
+
 struct Scene {
   std::deque<RgbPicture> pictures;
-  std::vector<ReferenceLayer> layers;
+  std::vector<SceneLayer> layers;
 
   void add(LayerPlace place, PixelFormat format, std::uint32_t seed) {
     pictures.emplace_back(place.box.size(), 4, seed);
-    layers.push_back({&pictures.back(), format, place});
+    layers.push_back({.image = pictures.back().image(format), .place = place});
   }
   [[nodiscard]] std::vector<Layer> all() const {
     std::vector<Layer> all;
     std::uint32_t id = 0;
-    for (const ReferenceLayer& layer : layers) all.push_back(layer_of(++id, layer));
+    for (const SceneLayer& layer : layers) all.push_back(layer_of(++id, layer));
     return all;
   }
-  [[nodiscard]] RgbCanvas over(const RgbPicture& picture) const {
-    RgbCanvas canvas(picture);
-    for (const ReferenceLayer& layer : layers) canvas.draw(layer);
-    return canvas;
+  void check_over(const RgbPicture& picture, const Surface& surface, double tolerance = 1.5,
+                  unsigned components = 3) const {
+    check_like(scene_of(picture.image(PixelFormat::BGRx), surface.format(), layers), surface, tolerance, components);
   }
 };
-
-void check_like(const RgbCanvas& canvas, const Surface& surface, double tolerance = 1) {
-  const Difference d = difference(canvas, view_of(surface), surface.format(), tolerance);
-  INFO(name(surface.format().format) << " component " << d.component << " at " << d.x << ',' << d.y << ": " << d.b
-                                     << ", not " << d.a);
-  REQUIRE_FALSE(d.found);
-}
 
 Frame nothing_new() { return {}; }
 
@@ -74,7 +73,7 @@ TEST_CASE("a layer is blended as in RGB, wherever it lies, in every format of su
           importer->set_layers(scene.all());
           const auto surface = importer->import(frame_of(picture));
           REQUIRE(surface);
-          check_like(scene.over(picture), *surface);
+          scene.check_over(picture, *surface);
         }
       }
     }
@@ -99,7 +98,7 @@ TEST_CASE("layers are blended in every matrix and range, and in RGB itself") {
       REQUIRE(surface);
       // RGB of 8 bits is copied to 10 without its lowest ones.
       const bool widened = colour.matrix == ColourMatrix::Rgb && info(target).bits == 10;
-      check_like(scene.over(picture), *surface, widened ? 4 : 1);
+      scene.check_over(picture, *surface, widened ? 4.5 : 1.5);
     }
   }
 }
@@ -120,27 +119,21 @@ TEST_CASE("eight layers lie above each other in their order") {
     importer->set_layers(scene.all());
     const auto surface = importer->import(frame_of(picture));
     REQUIRE(surface);
-    check_like(scene.over(picture), *surface);
+    scene.check_over(picture, *surface);
     // The other way round.
-    RgbCanvas turned(picture);
-    for (std::size_t i = 8; i-- > 0;) turned.draw(scene.layers.at(i));
+    Scene turned{.pictures = {}, .layers = {scene.layers.rbegin(), scene.layers.rend()}};
     std::vector<Layer> reversed = scene.all();
     std::ranges::reverse(reversed);
     importer->set_layers(std::move(reversed));
     const auto again = importer->import(nothing_new());
     REQUIRE(again);
     // What is beneath is known as the surface has it, until the next picture.
-    for (std::size_t y = 0; y < kSurface.height; ++y) {
-      for (std::size_t x = 0; x < kSurface.width; ++x) {
-        const double want = reference_sample(turned, 0, x, y, again->format());
-        REQUIRE(std::abs(want - sample(view_of(*again), 0, x, y)) <= 1.5);
-      }
-    }
+    turned.check_over(picture, *again, 1.5, 1);
     Frame same = frame_of(picture);
     same.damage = Damage::none();
     const auto exact = importer->import(std::move(same));
     REQUIRE(exact);
-    check_like(turned, *exact);
+    turned.check_over(picture, *exact);
   }
 }
 
@@ -175,7 +168,8 @@ TEST_CASE("a layer's picture is scaled into its box, cropped and turned") {
       if (x < 0 || y < 0 || y >= static_cast<std::int32_t>(kSurface.height)) return;
       const auto px = static_cast<std::size_t>(x);
       const auto py = static_cast<std::size_t>(y);
-      const double want = component_of(RgbCanvas::rgb(word), 0, surface->format().colour, info(target).bits);
+      const Rgb rgb{(word >> 16U & 255U) / 255.0, (word >> 8U & 255U) / 255.0, (word & 255U) / 255.0};
+      const double want = component_of(rgb, 0, surface->format().colour, info(target).bits);
       CHECK(std::abs(sample(view_of(*surface), 0, px, py) - want) <= (info(target).bits == 10 ? 5 : 2));
     };
     const auto quarter = static_cast<std::int32_t>(box.height / 4);
@@ -282,18 +276,7 @@ TEST_CASE("layers lie over the bars beside the picture, which are black again wh
   importer->set_layers(scene.all());
   const auto with = importer->import(frame_of(picture));
   REQUIRE(with);
-  RgbCanvas canvas(kSurface);
-  const RgbCanvas inner(picture);
-  for (std::int64_t y = 0; y < 54; ++y) {
-    for (std::int64_t x = 0; x < 54; ++x) canvas.at(x + 20, y) = inner.clamped(x, y);
-  }
-  canvas.draw(scene.layers.front());
-  for (std::size_t y = 3; y < 23; ++y) {
-    for (std::size_t x = 2; x < 42; ++x) {
-      const double want = reference_sample(canvas, 0, x, y, with->format());
-      REQUIRE(std::abs(want - sample(view_of(*with), 0, x, y)) <= 1);
-    }
-  }
+  scene.check_over(picture, *with, 1, 1);
   for (const bool picture_comes : {true, false}) {
     importer->set_layers(scene.all());
     REQUIRE(importer->import(nothing_new()));
@@ -337,12 +320,7 @@ TEST_CASE("what a layer hid is there when it goes or moves, though no picture co
       importer->set_layers(scene.all());
       const auto moved = importer->import(nothing_new());
       REQUIRE(moved);
-      const RgbCanvas canvas = scene.over(picture);
-      for (std::size_t y = 0; y < kSurface.height; ++y) {
-        for (std::size_t x = 0; x < kSurface.width; ++x) {
-          REQUIRE(std::abs(reference_sample(canvas, 0, x, y, format) - sample(view_of(*moved), 0, x, y)) <= 1.5);
-        }
-      }
+      scene.check_over(picture, *moved, 1.5, 1);
     }
   }
 }
@@ -361,7 +339,7 @@ TEST_CASE("a layer whose picture cannot be read is left out, and the next one is
   importer->set_layers(broken);
   const auto without = importer->import(frame_of(picture));
   REQUIRE(without);
-  check_like(RgbCanvas(picture), *without);
+  check_like(scene_of(picture.image(PixelFormat::BGRx), without->format()), *without);
   importer->set_layers(scene.all());
   const auto with = importer->import(nothing_new());
   REQUIRE(with);
@@ -369,7 +347,7 @@ TEST_CASE("a layer whose picture cannot be read is left out, and the next one is
   again.damage = Damage::none();
   const auto exact = importer->import(std::move(again));
   REQUIRE(exact);
-  check_like(scene.over(picture), *exact);
+  scene.check_over(picture, *exact);
 }
 
 TEST_CASE("layers stay through another format of surfaces") {
@@ -382,7 +360,7 @@ TEST_CASE("layers stay through another format of surfaces") {
     REQUIRE(importer->configure({.format = target, .size = kSurface}));
     const auto surface = importer->import(frame_of(picture));
     REQUIRE(surface);
-    check_like(scene.over(picture), *surface);
+    scene.check_over(picture, *surface);
   }
 }
 
@@ -431,12 +409,11 @@ TEST_CASE("many partial updates of picture and layers add up to the whole compos
         if (!layers.empty()) {
           Layer& one = layers.at(below(static_cast<std::uint32_t>(layers.size())));
           const RgbPicture& source = sources.at(below(6));
-          const ReferenceLayer made{&source,
-                                    below(3) == 0 ? PixelFormat::BGRA : PixelFormat::BGRx,
-                                    {.box = {at(c.surface.width + 20) - 10, at(c.surface.height + 20) - 10,
-                                             source.size().width, source.size().height},
-                                     .opacity = static_cast<std::uint8_t>(below(2) == 0 ? 255 : below(256)),
-                                     .radius = below(8)}};
+          const SceneLayer made{.image = source.image(below(3) == 0 ? PixelFormat::BGRA : PixelFormat::BGRx),
+                                .place = {.box = {at(c.surface.width + 20) - 10, at(c.surface.height + 20) - 10,
+                                                  source.size().width, source.size().height},
+                                          .opacity = static_cast<std::uint8_t>(below(2) == 0 ? 255 : below(256)),
+                                          .radius = below(8)}};
           one = layer_of(one.id, made);
         }
         importer->set_layers(layers);
