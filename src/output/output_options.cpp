@@ -63,42 +63,32 @@ Result<void> check_secret(const SecretKind& kind, std::string_view where, std::s
   return {};
 }
 
-template <class Output>
-using SecretMember = SecretPlace Output::*;
-
-Result<void> check_one_secret(const SecretPlace& place, const SecretKind& kind, std::string_view where) {
-  if (place.empty()) return {};
-  return invalid(where,
-                 fmt::format("only one of {}, {} and {} can be given", kind.name, kind.file_option, kind.env_option));
-}
-
-template <class Output, SecretMember<Output> kMember, const SecretKind& kKind>
-Result<void> set_secret(Output& output, std::string_view where, const std::string& value) {
-  SecretPlace& place = output.*kMember;
-  if (auto only = check_one_secret(place, kKind, where); !only) return only;
-  if (auto good = check_secret(kKind, where, value); !good) return good;
+Result<void> set_value(SecretPlace& place, const SecretKind& kind, std::string_view where, const std::string& value) {
+  if (auto good = check_secret(kind, where, value); !good) return good;
   place.value = Secret(value);
   return {};
 }
 
-template <class Output, SecretMember<Output> kMember, const SecretKind& kKind>
-Result<void> set_secret_file(Output& output, std::string_view where, const std::string& value) {
-  SecretPlace& place = output.*kMember;
-  if (auto only = check_one_secret(place, kKind, where); !only) return only;
-  if (value.empty()) return invalid(where, fmt::format("{} must be a path", kKind.file_option));
+Result<void> set_file(SecretPlace& place, const SecretKind& kind, std::string_view where, const std::string& value) {
+  if (value.empty()) return invalid(where, fmt::format("{} must be a path", kind.file_option));
   place.file = value;
   return {};
 }
 
-template <class Output, SecretMember<Output> kMember, const SecretKind& kKind>
-Result<void> set_secret_env(Output& output, std::string_view where, const std::string& value) {
-  SecretPlace& place = output.*kMember;
-  if (auto only = check_one_secret(place, kKind, where); !only) return only;
+Result<void> set_env(SecretPlace& place, const SecretKind& kind, std::string_view where, const std::string& value) {
   if (value.empty() || value.find('=') != std::string::npos) {
-    return invalid(where, fmt::format("{} must be the name of a variable", kKind.env_option));
+    return invalid(where, fmt::format("{} must be the name of a variable", kind.env_option));
   }
   place.env = value;
   return {};
+}
+
+template <auto kMember, const SecretKind& kKind, auto kSet, class Output>
+Result<void> set_secret(Output& output, std::string_view where, const std::string& value) {
+  SecretPlace& place = output.*kMember;
+  if (place.empty()) return kSet(place, kKind, where, value);
+  return invalid(
+      where, fmt::format("only one of {}, {} and {} can be given", kKind.name, kKind.file_option, kKind.env_option));
 }
 
 Result<Secret> read_secret(const SecretPlace& place, const SecretKind& kind, std::string_view where) {
@@ -226,29 +216,41 @@ struct Option {
   Result<void> (*set)(Output&, std::string_view where, const std::string& value);
 };
 
+template <class Output, std::size_t kFirst, std::size_t kSecond>
+constexpr std::array<Option<Output>, kFirst + kSecond> joined(const std::array<Option<Output>, kFirst>& first,
+                                                              const std::array<Option<Output>, kSecond>& second) {
+  std::array<Option<Output>, kFirst + kSecond> all{};
+  std::ranges::copy(second, std::ranges::copy(first, all.begin()).out);
+  return all;
+}
+
+/// Where a secret comes from.
+template <class Output, SecretPlace Output::* kMember, const SecretKind& kKind>
+constexpr std::array<Option<Output>, 3> kSecretOptions{{{kKind.name, set_secret<kMember, kKind, set_value>},
+                                                        {kKind.file_option, set_secret<kMember, kKind, set_file>},
+                                                        {kKind.env_option, set_secret<kMember, kKind, set_env>}}};
+
 constexpr std::array<Option<TcpOutput>, 1> kTcpOptions{{{"listen", set_listen}}};
 constexpr std::array<Option<UdpOutput>, 2> kUdpOptions{{{"ttl", set_ttl}, {"interface", set_interface}}};
-constexpr std::array<Option<SrtOutput>, 8> kSrtOptions{
-    {{"mode", set_mode},
-     {"max-viewers", set_max_viewers},
-     {"latency", set_latency},
-     {"streamid", set_stream_id},
-     {"pbkeylen", set_key_length},
-     {kPassphrase.name, set_secret<SrtOutput, &SrtOutput::passphrase, kPassphrase>},
-     {kPassphrase.file_option, set_secret_file<SrtOutput, &SrtOutput::passphrase, kPassphrase>},
-     {kPassphrase.env_option, set_secret_env<SrtOutput, &SrtOutput::passphrase, kPassphrase>}}};
-constexpr std::array<Option<RtmpOutput>, 3> kRtmpOptions{
-    {{kKey.name, set_secret<RtmpOutput, &RtmpOutput::key, kKey>},
-     {kKey.file_option, set_secret_file<RtmpOutput, &RtmpOutput::key, kKey>},
-     {kKey.env_option, set_secret_env<RtmpOutput, &RtmpOutput::key, kKey>}}};
-constexpr std::array<Option<RtpOutput>, 6> kRtpOptions{
-    {{"audio-port", set_audio_port},
-     {"payload", set_payload<&RtpOutput::payload>},
-     {"audio-payload", set_payload<&RtpOutput::audio_payload>},
-     {"sdp", set_sdp},
-     {"ttl", [](RtpOutput& o, std::string_view where, const std::string& v) { return set_ttl(o.pictures, where, v); }},
-     {"interface",
-      [](RtpOutput& o, std::string_view where, const std::string& v) { return set_interface(o.pictures, where, v); }}}};
+constexpr std::array kSrtOptions = joined(std::array<Option<SrtOutput>, 5>{{{"mode", set_mode},
+                                                                            {"max-viewers", set_max_viewers},
+                                                                            {"latency", set_latency},
+                                                                            {"streamid", set_stream_id},
+                                                                            {"pbkeylen", set_key_length}}},
+                                          kSecretOptions<SrtOutput, &SrtOutput::passphrase, kPassphrase>);
+constexpr std::array kRtmpOptions = kSecretOptions<RtmpOutput, &RtmpOutput::key, kKey>;
+
+/// As UDP's, of the pictures' port.
+template <auto kSet>
+Result<void> set_transport(RtpOutput& output, std::string_view where, const std::string& value) {
+  return kSet(output.pictures, where, value);
+}
+constexpr std::array<Option<RtpOutput>, 6> kRtpOptions{{{"audio-port", set_audio_port},
+                                                        {"payload", set_payload<&RtpOutput::payload>},
+                                                        {"audio-payload", set_payload<&RtpOutput::audio_payload>},
+                                                        {"sdp", set_sdp},
+                                                        {"ttl", set_transport<set_ttl>},
+                                                        {"interface", set_transport<set_interface>}}};
 
 constexpr std::array<Option<HlsOutput>, 3> kHlsOptions{
     {{"segment", set_segment}, {"part", set_part}, {"window", set_window}}};
