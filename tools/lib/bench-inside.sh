@@ -13,6 +13,25 @@ measured() {
   tail -n 1 "$name.time" | awk '{ print $1 + $2 }' >"$name.cpu"
 }
 
+# start_daemon LOG: sets `daemon`; returns when it answers.
+start_daemon() {
+  "$dir/zerocast-daemon" >"$1" 2>&1 &
+  daemon=$!
+  until "$dir/zerocast" session list >/dev/null 2>&1; do
+    kill -0 "$daemon" || return 1
+    sleep 0.1
+  done
+}
+# start_view NAME PORT SOURCE: sets `server`; returns when it records. To NAME.link its address, to NAME.log what it says.
+start_view() {
+  "$dir/zerocast" view --listen "127.0.0.1:$2" --source "$3" >"$1.link" 2>"$1.log" &
+  server=$!
+  until "$dir/zerocast" session list 2>/dev/null | grep -q recording; do
+    kill -0 "$server" || return 1
+    sleep 0.1
+  done
+}
+
 # All with preset ultrafast, tune zerolatency, CRF 23, 4:2:0, every frame the compositor sends.
 record_zerocast() {
   measured "$1" "$dir/zerocast" record --source portal --encoder libx264 --preset low-latency --crf 23 \
@@ -147,12 +166,7 @@ sound() {
 # One session: its file, what ffmpeg gets of it through SRT, and the replay of all of it.
 sound_zerocast() {
   local srt=${1%/*}/zerocast_srt-${1##*-} replay=${1%/*}/zerocast_replay-${1##*-} port=$((20000 + RANDOM % 10000)) daemon receiver
-  "$dir/zerocast-daemon" >"$1.daemon.log" 2>&1 &
-  daemon=$!
-  until "$dir/zerocast" session list >/dev/null 2>&1; do
-    kill -0 "$daemon" || return 1
-    sleep 0.1
-  done
+  start_daemon "$1.daemon.log"
   ffmpeg -v error -i "srt://127.0.0.1:$port?mode=listener" -map 0 -c copy -y "$srt.mkv" </dev/null >"$srt.log" 2>&1 &
   receiver=$!
   "$dir/zerocast" session start --name bench --source portal --audio card --encoder libx264 --preset low-latency --crf 23 \
@@ -187,19 +201,9 @@ read_back='window.zerocast && (draw => { CanvasRenderingContext2D.prototype.draw
 # page's records, in microseconds of one clock.
 view() {
   local rounds=$1 round daemon server port=$((20000 + RANDOM % 10000))
-  "$dir/zerocast-daemon" >"$dir/daemon.log" 2>&1 &
-  daemon=$!
-  until "$dir/zerocast" session list >/dev/null 2>&1; do
-    kill -0 "$daemon" || return 1
-    sleep 0.1
-  done
+  start_daemon "$dir/daemon.log"
   for ((round = 1; round <= rounds; round++)); do
-    "$dir/zerocast" view --listen "127.0.0.1:$((port + round))" --source portal >"$dir/view-$round.link" 2>"$dir/view-$round.log" &
-    server=$!
-    until "$dir/zerocast" session list 2>/dev/null | grep -q recording; do
-      kill -0 "$server" || return 1
-      sleep 0.1
-    done
+    start_view "$dir/view-$round" "$((port + round))" portal
     "$dir/zerocast-page" "$(head -n 1 "$dir/view-$round.link")" \
       "until=$read_back" "until=window.zerocast.stats().painted > 60" \
       "print=new Promise(done => setTimeout(done, $seconds * 1000)).then(() => ({first_picture_ms:
@@ -216,19 +220,9 @@ view() {
 # and received.
 hls() {
   local rounds=$1 round daemon server port=$((20000 + RANDOM % 10000))
-  "$dir/zerocast-daemon" >"$dir/daemon.log" 2>&1 &
-  daemon=$!
-  until "$dir/zerocast" session list >/dev/null 2>&1; do
-    kill -0 "$daemon" || return 1
-    sleep 0.1
-  done
+  start_daemon "$dir/daemon.log"
   for ((round = 1; round <= rounds; round++)); do
-    "$dir/zerocast" view --listen "127.0.0.1:$((port + round))" --source portal >"$dir/hls-$round.link" 2>"$dir/hls-$round.log" &
-    server=$!
-    until "$dir/zerocast" session list 2>/dev/null | grep -q recording; do
-      kill -0 "$server" || return 1
-      sleep 0.1
-    done
+    start_view "$dir/hls-$round" "$((port + round))" portal
     "$dir/hls-delay.py" "http://127.0.0.1:$((port + round))/hls/view-$server/index.m3u8?token=$(head -n 1 "$dir/hls-$round.link" |
       sed 's/.*#//')" "$seconds" >"$dir/hls-$round.json" 2>>"$dir/hls-$round.log"
     kill -INT "$server"
@@ -241,12 +235,7 @@ hls() {
 # viewers COUNT SOURCE: clients without a screen, and a recording beside them; 8 Mbit/s, filled up where the pattern has less.
 viewers() {
   local count=$1 port=$((20000 + RANDOM % 10000)) daemon server
-  "$dir/zerocast-daemon" >"$dir/daemon.log" 2>&1 &
-  daemon=$!
-  until "$dir/zerocast" session list >/dev/null 2>&1; do
-    kill -0 "$daemon" || return 1
-    sleep 0.1
-  done
+  start_daemon "$dir/daemon.log"
   "$dir/zerocast" session start --name bench --source "test:$2" --encoder libx264 --preset low-latency --bitrate 8M \
     --rate-control cbr --encoder-option preset=ultrafast --sink "$dir/beside.mkv" >"$dir/session.log" 2>&1
   "$dir/zerocast" view --listen "127.0.0.1:$port" >"$dir/view.link" 2>"$dir/view.log" &
@@ -311,10 +300,8 @@ way_page() {
   trap end_jobs EXIT
   local port
   port=$(port_above 20000)
-  "$dir/zerocast-daemon" >"$dir/way-daemon.log" 2>&1 &
-  until "$dir/zerocast" session list >/dev/null 2>&1; do sleep 0.1; done
-  "$dir/zerocast" view --listen "127.0.0.1:$port" --source "$1" >"$dir/way.link" &
-  until "$dir/zerocast" session list 2>/dev/null | grep -q recording; do sleep 0.1; done
+  start_daemon "$dir/way-daemon.log"
+  start_view "$dir/way" "$port" "$1"
   TMPDIR=$dir "$dir/zerocast-page" "$(head -n 1 "$dir/way.link")" "until=$read_back" "until=window.zerocast.stats().painted > 60" \
     "print=new Promise(done => setTimeout(done, $seconds * 1000)).then(() => Array.from(window.zerocast.samples,
       (one) => one[6] - one[0]).slice(60).sort((a, b) => a - b))" |
