@@ -19,11 +19,11 @@ namespace zc {
 
 /// `zerocast record FILE` and `zerocast stream URL`: the same job with other defaults.
 struct RecordOptions {
-  bool live = false;                ///< `stream`: low-latency defaults, a full queue drops instead of waiting
   std::vector<OutputSpec> outputs;  ///< FILE or URL first, then each --tee; empty only with `replay`
 
   SourceSpec source;
   std::vector<LayerOptions> layers;
+  bool live = false;     ///< `stream`: low-latency defaults, a full queue drops instead of waiting
   bool unpaced = false;  ///< a media file's pictures come as fast as they are encoded
   CursorMode cursor = CursorMode::Embedded;
   std::optional<Rect> region;           ///< logical px of the desktop; nullopt: all that the source shows
@@ -39,11 +39,11 @@ struct RecordOptions {
   std::optional<Rational> max_rate;          ///< nullopt: all that the source has
   Rational min_rate{1, 1};                   ///< a static picture is repeated at least this often; zero: never
   std::optional<Nanoseconds> duration;       ///< nullopt: until stopped
-  std::optional<std::size_t> ring_frames;    ///< as RecordingOptions'
-  std::optional<RingPolicy> ring_policy;     ///< likewise
-  bool reconnect = false;                    ///< as RecordingOptions'
-  Nanoseconds silence{};                     ///< likewise
+  Nanoseconds silence{};                     ///< as RecordingOptions'
   std::optional<Nanoseconds> replay;         ///< likewise
+  std::optional<std::size_t> ring_frames;    ///< likewise
+  std::optional<RingPolicy> ring_policy;     ///< likewise
+  bool reconnect = false;                    ///< likewise
   bool adaptive = false;                     ///< the bit rate follows the live outputs' network
   std::optional<std::int64_t> min_bit_rate;  ///< with it, bit/s; nullopt: a fifth of the bit rate
 

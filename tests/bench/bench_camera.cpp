@@ -13,6 +13,7 @@
 #include <array>
 #include <chrono>
 #include <cstdio>
+#include <exception>
 #include <filesystem>
 #include <fstream>
 #include <span>
@@ -69,10 +70,7 @@ int fail_with(const std::string& text) {
   return 1;
 }
 
-}  // namespace
-
-int main(int count, char** words) {
-  const std::span arguments(words, static_cast<std::size_t>(count));
+int run(std::span<char*> arguments) {
   if (arguments.size() != 5) return fail_with("usage: zerocast-camera-bench ZEROCAST WxH RATE SECONDS");
   const auto seconds = std::chrono::seconds(std::stoul(arguments[4]));
   const TemporaryFolder folder;
@@ -114,4 +112,14 @@ int main(int count, char** words) {
   result["wakeups_without_readers"] = figures_of(camera->pid()).wakeups - before.wakeups;
   std::printf("%s\n", result.dump().c_str());
   return 0;
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  try {
+    return run({words, static_cast<std::size_t>(count)});
+  } catch (const std::exception& error) {
+    return fail_with(error.what());
+  }
 }

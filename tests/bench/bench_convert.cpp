@@ -54,7 +54,7 @@ struct Pictures {
 void ours(benchmark::State& state, PixelFormat source, PixelFormat target, Isa isa) {
   const Pictures p(target, size_of(state));
   const auto convert = RgbToYuv::create(source, target, kBt709Limited, isa);
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     convert->convert(p.rgb, p.yuv);
     benchmark::ClobberMemory();
   }
@@ -68,8 +68,9 @@ void ours_cold(benchmark::State& state, PixelFormat source, PixelFormat target, 
   for (std::size_t i = 0; i < count; ++i) pictures.push_back(std::make_unique<Pictures>(target, size_of(state)));
   const auto convert = RgbToYuv::create(source, target, kBt709Limited, isa);
   std::size_t next = 0;
-  for (auto _ : state) {
-    const Pictures& p = *pictures[next++ % count];
+  for ([[maybe_unused]] auto _ : state) {
+    const Pictures& p = *pictures[next];
+    if (++next == count) next = 0;
     convert->convert(p.rgb, p.yuv);
     benchmark::ClobberMemory();
   }
@@ -108,7 +109,7 @@ void importer(benchmark::State& state, PixelFormat layer, Size layer_size, bool 
   }
   std::array<Surface, 2> held;
   std::size_t next = 0;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     if (!cameras.empty() && (moves || next == 0)) {
       auto picture = std::make_shared<Frame>();
       picture->image = cameras[next % cameras.size()]->image;
@@ -129,7 +130,7 @@ void libyuv_nv12(benchmark::State& state) {
   Pictures p(PixelFormat::NV12, size_of(state));
   const auto byte = [](std::byte* b) { return reinterpret_cast<std::uint8_t*>(b); };
   const auto width = static_cast<int>(p.rgb.size.width);
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     libyuv::ARGBToNV12(byte(p.source.data()), width * 4, byte(p.yuv.planes[0].data), width, byte(p.yuv.planes[1].data),
                        width, width, static_cast<int>(p.rgb.size.height));
     benchmark::ClobberMemory();
@@ -153,7 +154,7 @@ void swscale(benchmark::State& state, AVPixelFormat format, PixelFormat target) 
     to[i] = reinterpret_cast<std::uint8_t*>(p.yuv.planes.at(i).data);
     to_stride[i] = static_cast<int>(p.yuv.planes.at(i).stride_bytes);
   }
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     sws_scale(context.get(), from, from_stride, 0, height, to, to_stride);
     benchmark::ClobberMemory();
   }

@@ -26,6 +26,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <functional>
 #include <iterator>
 #include <optional>
@@ -420,10 +421,7 @@ class Load {
   pid_t pid_ = 0;
 };
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  const std::string_view option = argc > 1 ? argv[1] : "";
+int run(std::string_view option) {
   if (option == "--load") load();
   const bool tune = option == "--tune", quick = option == "--quick";
   const CudaWaits waits = option == "--asleep" ? CudaWaits::Asleep : CudaWaits::AsOthers;
@@ -451,4 +449,15 @@ int main(int argc, char** argv) {
   }
   fmt::print("{}\n", report.dump(2));
   return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc > 1 ? argv[1] : "");
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "zerocast-gpu-bench: {}\n", error.what());
+    return 1;
+  }
 }

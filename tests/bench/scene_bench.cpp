@@ -38,7 +38,8 @@ Placed placed(const std::shared_ptr<VulkanDevice>& device, ConversionPass& pass,
     for (std::size_t y = 0; y < plane_height(format, plane, size.height); ++y) {
       for (std::size_t x = 0; x < row_bytes(format, plane, size.width); ++x) {
         const std::size_t samples = info(format).yuv ? plane + 1 : 4;  // bytes of a pixel, each a wave of its own
-        const double wave = std::sin(static_cast<double>(x / samples) * 0.003 + static_cast<double>(y) * 0.005 +
+        const std::size_t column = x / samples;
+        const double wave = std::sin(static_cast<double>(column) * 0.003 + static_cast<double>(y) * 0.005 +
                                      static_cast<double>(x % samples) + plane);
         const double value = plane == 0 ? 128 + 80 * wave : 128 + 30 * wave;
         staging.mapped()[of.offset_bytes + y * of.stride_bytes + x] = static_cast<std::byte>(std::lround(value));
@@ -92,7 +93,7 @@ json bench_scene(const std::shared_ptr<VulkanDevice>& device, Size size, int tur
   const std::vector<Placed> pictures = make_pictures(device, *pass, size);
   const SurfaceFormat format{.format = PixelFormat::NV12, .size = size, .colour = kBt709Limited};
   const SurfaceLayout layout = surface_layout(PixelFormat::NV12, size, 256);
-  const VulkanBuffer target = need(VulkanBuffer::create_exportable(device, layout.bytes));
+  const VulkanBuffer surface = need(VulkanBuffer::create_exportable(device, layout.bytes));
   const VulkanBuffer readback = need(VulkanBuffer::create_host(device, layout.bytes));
   const VulkanBuffer canvas = need(VulkanBuffer::create_exportable(device, size.area() * 4));
   const PicturePlan plan = need(make_picture_plan(PixelFormat::BGRx, size, {}, Transform::Normal, size));
@@ -116,10 +117,10 @@ json bench_scene(const std::shared_ptr<VulkanDevice>& device, Size size, int tur
                                     .plane = {0, pictures.front().layout.planes[0].stride_bytes}};
   const ConversionPass::Source drawn{.buffer = &canvas, .plane = {0, std::size_t{size.width} * 4}};
   const auto convert = [&](const ConversionPass::Source& from, PassTail* tail, const ConversionPass::Layers& above) {
-    need(pass->run(from, plan, target, layout, kBt709Limited, kTimeout, nullptr, tail, above));
+    need(pass->run(from, plan, surface, layout, kBt709Limited, kTimeout, nullptr, tail, above));
   };
   const auto picture_of_target = [&] {
-    need(pass->copy(target, readback, layout.bytes, kTimeout));
+    need(pass->copy(surface, readback, layout.bytes, kTimeout));
     need(readback.invalidate());
     return std::vector<std::byte>(readback.mapped(), readback.mapped() + layout.bytes);
   };

@@ -53,6 +53,7 @@ struct Address {
 class Viewer {
  public:
   Viewer(const Address& server, const std::string& token) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    if (!socket_) give_up(fmt::format("socket: {}", std::strerror(errno)));
     sockaddr_in to{};
     to.sin_family = AF_INET;
     to.sin_port = htons(server.port);

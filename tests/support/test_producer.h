@@ -86,11 +86,11 @@ struct ProducerOptions {
   bool short_chunks = false;         ///< the chunks claim one byte less than the picture has
   Memory memory = Memory::MemFd;
   Fixation fixation = Fixation::Producer;
+  Sync sync = Sync::None;
+  Fence fence = Fence::Late;
   /// Of the dmabufs, the preferred first. Their pixels are LINEAR whatever it says, but for
   /// kTiledModifier of tests/vklayer, which has its own layout and a second plane.
   std::vector<std::uint64_t> modifiers{0, 0x00ff'ffff'ffff'ffff};
-  Sync sync = Sync::None;
-  Fence fence = Fence::Late;
   /// Dmabufs are real: dumb buffers of this DRM node ("/dev/dri/renderD128"). Empty: memfds labelled so.
   std::string drm_node{};
 
@@ -124,8 +124,8 @@ struct ProducerOptions {
   std::vector<std::uint32_t> damaged{};  ///< numbers of pictures whose coded bytes are garbage
 
   PtsMode pts = PtsMode::Good;
-  Rhythm rhythm{};
   bool counts = true;  ///< the header's seq rises by one per buffer; else it is 0
+  Rhythm rhythm{};
   std::uint32_t header_flags = 0;
   Rect crop{};
   Transform transform = Transform::Normal;

@@ -15,16 +15,19 @@ constexpr std::size_t kChannels = 4;
 
 /// Straight components of a pixel word, 0 to 1.
 struct Unpacked {
-  explicit Unpacked(PixelFormat format) : fields(rgb_fields(format)), layout(fields.layout) {
+  explicit Unpacked(PixelFormat format)
+      : fields(rgb_fields(format)),
+        layout(fields.layout),
+        alpha_shift(layout == RgbLayout::Bytes        ? fields.alpha * 8U
+                    : layout == RgbLayout::TenBitHigh ? 0U
+                                                      : 30U),
+        alpha_mask(layout == RgbLayout::Bytes ? 255 : 3),
+        alpha_most(static_cast<float>(alpha_mask)) {
     const unsigned bits = layout == RgbLayout::Bytes ? 8 : 10;
     const unsigned first = layout == RgbLayout::TenBitHigh ? 2 : 0;
-    const unsigned alpha_bits = layout == RgbLayout::Bytes ? 8 : 2;
     most = static_cast<float>((1U << bits) - 1);
     mask = (1U << bits) - 1;
     shift = {fields.red * bits + first, fields.green * bits + first, fields.blue * bits + first};
-    alpha_shift = layout == RgbLayout::Bytes ? fields.alpha * 8U : layout == RgbLayout::TenBitHigh ? 0U : 30U;
-    alpha_mask = (1U << alpha_bits) - 1;
-    alpha_most = static_cast<float>(alpha_mask);
   }
   /// Red, green and blue times alpha, and alpha.
   [[nodiscard]] std::array<float, kChannels> operator()(const std::byte* pixel) const {
@@ -39,9 +42,9 @@ struct Unpacked {
   float most = 255;
   std::uint32_t mask = 255;
   std::array<unsigned, 3> shift{};
-  unsigned alpha_shift = 0;
-  std::uint32_t alpha_mask = 255;
-  float alpha_most = 255;
+  unsigned alpha_shift;
+  std::uint32_t alpha_mask;
+  float alpha_most;
 };
 
 }  // namespace

@@ -139,7 +139,7 @@ std::vector<SignalLog::Signal> SignalLog::all(std::string_view member) const {
   return found;
 }
 
-SignalLog::Signal SignalLog::wait_for(std::string_view member, const std::function<bool(const Signal&)>& good) {
+SignalLog::Signal SignalLog::wait_for(std::string_view member, const std::function<bool(const Signal&)>& good) const {
   Signal found;
   const bool came = eventually([&] {
     for (const Signal& one : all(member)) {

@@ -35,7 +35,7 @@ class SignalLog {
   /// All of that name so far.
   [[nodiscard]] std::vector<Signal> all(std::string_view member) const;
   /// Waits, 60 s at most, for one that `good` takes, and fails the test when none comes.
-  Signal wait_for(std::string_view member, const std::function<bool(const Signal&)>& good = {});
+  Signal wait_for(std::string_view member, const std::function<bool(const Signal&)>& good = {}) const;
   /// Likewise, for the next change of that property, which is of type aa{sv}; what was told before it is forgotten.
   Change wait_for_change(std::string_view property, const std::function<bool(const Change&)>& good = {});
 

@@ -236,7 +236,7 @@ TEST_CASE("of two GPUs the one that composes is taken, or the one that is chosen
     std::filesystem::remove(file);
     std::filesystem::remove(daemon->folder() / "log");
     std::vector<std::string> command{"env",
-                                     "LD_PRELOAD=" ZEROCAST_SOFTVA_NODE,
+                                     std::string("LD_PRELOAD=") + ZEROCAST_SOFTVA_NODE,
                                      "SOFTVA_NODES=2",
                                      "ZEROCAST_LOG=debug",
                                      "WAYLAND_DISPLAY=" + display,
@@ -292,7 +292,7 @@ TEST_CASE("the program itself says which way it goes") {
   const auto producer = produce(dmabufs());
   const std::string file = daemon->folder() / "binary.mkv";
   const std::string words =
-      run_until({"env", "LD_PRELOAD=" ZEROCAST_SOFTVA_NODE, ZEROCAST_BINARY, "record", "--source",
+      run_until({"env", std::string("LD_PRELOAD=") + ZEROCAST_SOFTVA_NODE, ZEROCAST_BINARY, "record", "--source",
                  "node:" + std::to_string(producer->node_id()), "--codec", "h264", file},
                 daemon->folder() / "log", file,
                 [](const FrameReport& so_far, const std::string& /*words*/) { return so_far.distinct >= 10; });

@@ -31,8 +31,8 @@ constexpr std::array<std::uint32_t, 8> kBars{0xffffff, 0xffff00, 0x00ffff, 0x00f
 constexpr std::uint32_t kBlock = 0x808080;
 constexpr int kBits = 16;
 
-volatile std::sig_atomic_t g_stop =
-    0;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables): a signal handler's
+// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables): a signal handler's
+volatile std::sig_atomic_t g_stop = 0;
 
 /// One shared-memory buffer; `busy` while the compositor reads it.
 struct Buffer {
@@ -173,7 +173,7 @@ bool Pattern::allocate(Buffer& buffer) const {
 }
 
 Buffer* Pattern::free_buffer() {
-  const auto found = std::ranges::find(buffers_, false, &Buffer::busy);
+  auto* const found = std::ranges::find(buffers_, false, &Buffer::busy);
   if (found == buffers_.end()) return nullptr;
   if ((found->handle == nullptr || found->width != width_ || found->height != height_) && !allocate(*found))
     return nullptr;
@@ -182,7 +182,8 @@ Buffer* Pattern::free_buffer() {
 
 void Pattern::paint(Buffer& buffer) const {
   const auto row = [&](int y) {
-    return buffer.pixels.subspan(static_cast<std::size_t>(y * width_), static_cast<std::size_t>(width_));
+    const auto width = static_cast<std::size_t>(width_);
+    return buffer.pixels.subspan(static_cast<std::size_t>(y) * width, width);
   };
   for (int x = 0; x < width_; ++x)
     row(0)[static_cast<std::size_t>(x)] = kBars.at(static_cast<std::size_t>(x * 8 / width_));
