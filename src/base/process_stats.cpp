@@ -13,19 +13,11 @@ namespace zc {
 
 void name_this_thread(const char* name) noexcept { ::pthread_setname_np(::pthread_self(), name); }
 
-namespace {
-
-Nanoseconds read_clock(clockid_t clock) noexcept {
+Nanoseconds process_cpu_time() noexcept {
   timespec t{};
-  if (::clock_gettime(clock, &t) != 0) return {};
+  if (::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t) != 0) return {};
   return std::chrono::seconds(t.tv_sec) + Nanoseconds(t.tv_nsec);
 }
-
-}  // namespace
-
-Nanoseconds process_cpu_time() noexcept { return read_clock(CLOCK_PROCESS_CPUTIME_ID); }
-
-Nanoseconds this_thread_cpu_time() noexcept { return read_clock(CLOCK_THREAD_CPUTIME_ID); }
 
 Nanoseconds thread_cpu_time(std::string_view name) {
   Nanoseconds total{};

@@ -13,9 +13,6 @@ void name_this_thread(const char* name) noexcept;
 /// CPU time the process has used, user and system, all threads, also ended ones.
 [[nodiscard]] Nanoseconds process_cpu_time() noexcept;
 
-/// CPU time the calling thread has used, user and system. A system call of some tenths of a microsecond.
-[[nodiscard]] Nanoseconds this_thread_cpu_time() noexcept;
-
 /// CPU time of the live threads that carry this name, read from /proc/self/task; zero when /proc is not there.
 /// Libraries' worker threads inherit the name of the thread that made them, so "zc-encode" covers an encoder's pool.
 [[nodiscard]] Nanoseconds thread_cpu_time(std::string_view name);

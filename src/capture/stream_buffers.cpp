@@ -175,10 +175,6 @@ BufferLease StreamBuffers::lend(pw_buffer* buffer) {
   return ReturnQueue::lend(queue_, static_cast<std::size_t>(slot - slots_.data()), release_point(*buffer, *slot));
 }
 
-std::uint32_t StreamBuffers::count() const {
-  return static_cast<std::uint32_t>(std::ranges::count_if(slots_, [](const Slot& s) { return s.buffer != nullptr; }));
-}
-
 std::expected<StreamBuffers::Image, std::string_view> StreamBuffers::image(pw_buffer* buffer,
                                                                            const NegotiatedFormat& format) {
   Slot* slot = slot_of(buffer);

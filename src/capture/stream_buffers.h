@@ -46,7 +46,6 @@ class StreamBuffers {
 
   /// Lends a dequeued buffer that image() accepted. Its release point is signalled when the lease dies.
   [[nodiscard]] BufferLease lend(pw_buffer* buffer);
-  [[nodiscard]] std::uint32_t count() const;
   /// Buffers that are not lent.
   [[nodiscard]] std::uint32_t spare() const { return spare_; }
   /// Before a dequeued buffer goes back that was not lent: signals its release point.

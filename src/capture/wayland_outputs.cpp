@@ -144,7 +144,6 @@ Result<WaylandOutputs> WaylandOutputs::read(WaylandClient& client, Nanoseconds d
   return WaylandOutputs(client, std::move(outputs));
 }
 
-std::size_t WaylandOutputs::count() const { return outputs_.size(); }
 const WaylandOutput& WaylandOutputs::at(std::size_t index) const { return outputs_.at(index)->told; }
 wl_output* WaylandOutputs::proxy(std::size_t index) const { return outputs_.at(index)->output.get(); }
 

@@ -40,7 +40,6 @@ class WaylandOutputs {
   WaylandOutputs& operator=(const WaylandOutputs&) = delete;
   ~WaylandOutputs();
 
-  [[nodiscard]] std::size_t count() const;
   /// As it is now: it may be turned, moved and have other modes.
   [[nodiscard]] const WaylandOutput& at(std::size_t index) const;
   [[nodiscard]] wl_output* proxy(std::size_t index) const;

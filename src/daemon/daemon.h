@@ -75,7 +75,6 @@ class Daemon final : private Operations, private SessionObserver {
   void start_autostarts();
   /// Runs `zerocast` and hands over what it printed; its error line otherwise.
   void run_command(std::vector<std::string> arguments, Nanoseconds limit, const TextDone& done);
-  [[nodiscard]] Result<std::string> free_name(const std::vector<Setting>& options);
   /// Removes it from view now and from memory when nobody is in one of its calls.
   void bury(Session& session);
   void forget_oldest_ended();

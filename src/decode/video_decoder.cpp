@@ -207,8 +207,6 @@ Result<void> VideoDecoder::drain() {
   return {};
 }
 
-void VideoDecoder::flush() { avcodec_flush_buffers(impl_->context.get()); }
-
 Result<AvFramePtr> VideoDecoder::receive() {
   AvFramePtr frame(av_frame_alloc());
   if (!frame) return fail_codec(AVERROR(ENOMEM), "decode");

@@ -61,8 +61,6 @@ class VideoDecoder {
   [[nodiscard]] Result<void> send(std::span<const std::byte> bytes, std::int64_t stamp);
   /// No more packets; receive() then gives all that is left.
   [[nodiscard]] Result<void> drain();
-  /// Forgets what it has been given: the next packet is of another place of the stream.
-  void flush();
   /// The next picture in display order; empty: it wants more packets, or has given everything.
   [[nodiscard]] Result<AvFramePtr> receive();
 

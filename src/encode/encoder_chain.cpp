@@ -96,10 +96,4 @@ void EncoderChain::set_bit_rate(std::int64_t bits_per_second) {
   if (settings_.bit_rate) settings_ = with_bit_rate(std::move(settings_), bits_per_second);
 }
 
-Result<std::unique_ptr<Encoder>> open_first(const EncoderSettings& settings, const VideoParameters& video) {
-  auto chain = EncoderChain::create(settings);
-  if (!chain) return std::unexpected(std::move(chain.error()));
-  return chain->open_first(video);
-}
-
 }  // namespace zc

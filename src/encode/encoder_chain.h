@@ -77,8 +77,4 @@ class EncoderChain {
   std::vector<Refusal> refusals_;
 };
 
-/// EncoderChain::create() and open_first() in one: what a pipeline needs.
-[[nodiscard]] Result<std::unique_ptr<Encoder>> open_first(const EncoderSettings& settings,
-                                                          const VideoParameters& video);
-
 }  // namespace zc

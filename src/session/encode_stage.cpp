@@ -181,11 +181,6 @@ std::optional<Size> EncodeStage::take_refused_size() {
   return std::exchange(new_refusal_, std::nullopt);
 }
 
-EncodeStage::Counters EncodeStage::counters() const {
-  return {metrics_.frames.load(std::memory_order_relaxed), metrics_.bytes.load(std::memory_order_relaxed),
-          metrics_.keyframes.load(std::memory_order_relaxed), metrics_.lost.load(std::memory_order_relaxed)};
-}
-
 Result<std::unique_ptr<Encoder>> EncodeStage::open_encoder(EncoderChain& chain, const VideoParameters& video) {
   Result<std::unique_ptr<Encoder>> encoder = fail(ErrorKind::Internal, "open encoder", "it was not tried");
   std::jthread([&] {

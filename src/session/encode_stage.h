@@ -76,12 +76,6 @@ struct EncodedStream {
 /// on as it was, and pictures of that size are left out until its maker knows (take_refused_size()).
 class EncodeStage {
  public:
-  struct Counters {
-    std::uint64_t packets = 0;
-    std::uint64_t bytes = 0;
-    std::uint64_t keyframes = 0;
-    std::uint64_t lost = 0;  ///< pictures that a failed encoder or a lost device took with it
-  };
   /// More than any encoder that can be replaced holds when it works: FFmpeg's nvenc has at most 64 surfaces.
   static constexpr std::size_t kMostInFlight = 64;
   /// Pictures that hardware may hold beyond what it says of itself before it is waited for.
@@ -133,7 +127,6 @@ class EncodeStage {
   /// take, once. nullopt: it takes all so far.
   [[nodiscard]] std::optional<Size> take_refused_size();
 
-  [[nodiscard]] Counters counters() const;
   [[nodiscard]] const EncodeMetrics& metrics() const { return metrics_; }
   [[nodiscard]] const EncodeRing& ring() const { return ring_; }
   /// Opens the first encoder of the chain that works, on a thread whose name the encoder's own threads inherit, so that

@@ -90,8 +90,6 @@ SurfacePool::SurfacePool(const SurfaceFormat& format, std::size_t limit, Allocat
 
 SurfacePool::~SurfacePool() = default;
 
-std::size_t SurfacePool::allocated() const { return storage_->slots.size(); }
-
 std::uint64_t damage_area(const Damage& damage, std::uint64_t whole) {
   if (damage.everything()) return whole;
   std::uint64_t area = 0;

@@ -71,8 +71,6 @@ class SurfacePool {
   /// The newest picture, now in `current`, differs from the one before in `area`.
   void mark_changed(const Damage& area, const Buffer& current);
 
-  [[nodiscard]] std::size_t allocated() const;
-
  private:
   struct Slot;
   struct Storage;

@@ -147,8 +147,6 @@ CudaSurfacePool::CudaSurfacePool(const SurfaceFormat& format, const SurfaceLayou
 
 CudaSurfacePool::~CudaSurfacePool() = default;
 
-std::size_t CudaSurfacePool::allocated() const { return state_->made; }
-
 Result<CudaSurfacePool::Taken> CudaSurfacePool::take() {
   auto& hw = *reinterpret_cast<AVHWFramesContext*>(frames_->data);
   AvBufferPtr reference(av_buffer_pool_get(hw.pool));

@@ -58,8 +58,6 @@ class CudaSurfacePool {
   /// Never hands this one out again: a GPU may still write to it. It is freed with the pool.
   void retire(Taken taken);
 
-  [[nodiscard]] std::size_t allocated() const;
-
  private:
   struct State;
   CudaSurfacePool(const SurfaceFormat& format, const SurfaceLayout& layout, AvBufferPtr frames,

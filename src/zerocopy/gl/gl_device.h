@@ -24,7 +24,6 @@ enum class GlUse : std::uint8_t {
   TiledDmabuf,   ///< dmabufs of any DRM modifier as textures
   SharedMemory,  ///< another API's memory as a buffer, by OPAQUE_FD
 };
-inline constexpr std::size_t kGlUses = 3;
 
 /// One device, as its driver describes it. A plain value.
 struct GlGpu {

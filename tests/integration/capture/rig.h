@@ -93,13 +93,6 @@ struct PictureLog {
   }
 };
 
-/// Each number follows the one before.
-inline bool consecutive(const std::vector<std::uint32_t>& numbers) {
-  for (std::size_t i = 1; i < numbers.size(); ++i) {
-    if (numbers[i] != numbers[i - 1] + 1) return false;
-  }
-  return !numbers.empty();
-}
 inline bool rising(const std::vector<std::uint32_t>& numbers) {
   for (std::size_t i = 1; i < numbers.size(); ++i) {
     if (numbers[i] <= numbers[i - 1]) return false;

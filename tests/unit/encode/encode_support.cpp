@@ -1,6 +1,7 @@
 #include "encode_support.h"
 
 #include "base/error.h"
+#include "encode/encoder_chain.h"
 #include "media/av_words.h"
 
 #include <catch2/catch_test_macros.hpp>
@@ -157,6 +158,12 @@ PlanarCopy::PlanarCopy(const Surface& surface) {
     }
     planes_.at(component) = {storage_.at(component).data(), row_size, size};
   }
+}
+
+Result<std::unique_ptr<Encoder>> open_first(const EncoderSettings& settings, const VideoParameters& video) {
+  auto chain = EncoderChain::create(settings);
+  if (!chain) return std::unexpected(std::move(chain.error()));
+  return chain->open_first(video);
 }
 
 EncodeRun encode(Encoder& encoder, std::uint32_t count, const std::function<Nanoseconds(std::uint32_t)>& time_of,

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <vector>
 
 namespace zc::test {
@@ -33,6 +34,10 @@ class PlanarCopy {
   std::array<std::vector<std::byte>, 3> storage_;
   std::array<DecodedPlane, 3> planes_;
 };
+
+/// EncoderChain::create() and open_first() in one.
+[[nodiscard]] Result<std::unique_ptr<Encoder>> open_first(const EncoderSettings& settings,
+                                                          const VideoParameters& video);
 
 struct EncodeRun {
   std::vector<Packet> packets;

@@ -3,6 +3,7 @@
 
 #include "encode/encoder_chain.h"
 #include "encode/ffmpeg_encoder.h"
+#include "encode_support.h"
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
@@ -12,6 +13,7 @@
 #include <string>
 
 using namespace zc;
+using namespace zc::test;
 
 namespace {
 

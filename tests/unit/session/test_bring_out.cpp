@@ -58,7 +58,7 @@ class Rig {
     REQUIRE(all.size() == pictures);
     for (std::size_t n = 0; n < pictures; ++n) CHECK(all[n].pts == to_packet_clock(20ms * n));
     CHECK(errors == 0);
-    CHECK(stage.counters().lost == 0);
+    CHECK(stage.metrics().lost.load() == 0);
   }
 
   std::atomic<int> errors{0};

@@ -76,7 +76,6 @@ TEST_CASE("the frames are laid out as FFmpeg's own, and its pool is ours") {
     const AVFrame& a = *ours->av_frame();
     const AvFramePtr b(av_frame_alloc());
     REQUIRE(av_hwframe_get_buffer(a.hw_frames_ctx, b.get(), 0) == 0);
-    CHECK((*pool)->allocated() == 2);
     for (unsigned i = 0; i < info(format).planes; ++i) {
       CHECK(a.linesize[i] == b->linesize[i]);
       CHECK(a.data[i] - a.data[0] == b->data[i] - b->data[0]);
