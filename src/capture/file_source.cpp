@@ -177,7 +177,7 @@ Result<void> FileSource::wake(const FormatOffer& offer) {
   if (thread_.joinable()) return renegotiate(offer);
   if (auto fits = check(offer); !fits) return fits;
   choose_decoders(offer);
-  begin_.reset();  // it goes on from here
+  if (!options_.unpaced) begin_.reset();  // it goes on from here
   start_thread();
   return {};
 }

@@ -185,6 +185,36 @@ TEST_CASE("after a rest a file goes on where it was") {
   CHECK(std::ranges::is_sorted(log.times));
 }
 
+TEST_CASE("unpaced, a rest leaves the times as they are in the file") {
+  const TemporaryFolder folder;
+  const std::string path = clip_file(folder, "clip.mkv", {.count = 30});
+  Log log;
+  std::mutex mutex;
+  std::vector<Frame> held;
+  RecordingListener listener([&](Frame& frame) {
+    log(frame);
+    const std::lock_guard lock(mutex);
+    // The last four wait to be taken.
+    if (log.numbers.size() > 16 && log.numbers.size() <= 20) held.push_back(std::move(frame));
+  });
+  const auto source = source_of(file(path), kUnpaced);
+  REQUIRE(source->start(offer(), listener));
+  REQUIRE(listener.wait_pictures(20));
+  source->rest();
+  {
+    const std::lock_guard lock(mutex);
+    held.clear();
+  }
+  REQUIRE(source->wake(offer()));
+  REQUIRE(listener.wait_state(SourceState::Ended));
+  source->stop();
+  REQUIRE(log.numbers.size() == 30);
+  for (std::uint32_t n = 0; n < 30; ++n) {
+    CHECK(log.numbers[n] == n);
+    CHECK(std::chrono::abs(log.times[n] - log.times[0] - 50ms * n) < 2ms);
+  }
+}
+
 TEST_CASE("the first picture may take its time, and nothing is lost") {
   const TemporaryFolder folder;
   const std::string path = clip_file(folder, "clip.mkv", {.count = 10});
