@@ -17,6 +17,7 @@ extern "C" {
 #include <chrono>
 #include <cmath>
 #include <fstream>
+#include <span>
 #include <string_view>
 #include <utility>
 
@@ -73,6 +74,17 @@ Rational rate_of(AVFormatContext& format, AVStream& stream) {
   return {static_cast<std::uint32_t>(rate.num), static_cast<std::uint32_t>(rate.den)};
 }
 
+/// Null: there is none.
+AVStream* sound_of(const AVFormatContext& format) {
+  AVStream* first = nullptr;
+  for (AVStream* stream : std::span(format.streams, format.nb_streams)) {
+    if (stream->codecpar->codec_type != AVMEDIA_TYPE_AUDIO) continue;
+    if ((stream->disposition & AV_DISPOSITION_DEFAULT) != 0) return stream;
+    if (first == nullptr) first = stream;
+  }
+  return first;
+}
+
 }  // namespace
 
 struct MediaFile::Impl {
@@ -82,7 +94,9 @@ struct MediaFile::Impl {
   InputPtr format;
   AvPacketPtr packet{av_packet_alloc()};
   AVStream* video = nullptr;  ///< owned by format
-  std::int64_t first = 0;     ///< the stream's first time stamp
+  AVStream* read = nullptr;   ///< likewise: what next() gives
+  std::int64_t first = 0;     ///< the video's first time stamp, in its units
+  std::int64_t zero = 0;      ///< the same, in those of what is read
   Stream stream;
 
   static int interrupted(void* self) {
@@ -90,10 +104,10 @@ struct MediaFile::Impl {
     const bool late = impl.open_until && monotonic_now() > *impl.open_until;
     return late || (impl.stopped && impl.stopped()) ? 1 : 0;
   }
-  [[nodiscard]] Result<void> open();
+  [[nodiscard]] Result<void> open(Kind kind);
 };
 
-Result<void> MediaFile::Impl::open() {
+Result<void> MediaFile::Impl::open(Kind kind) {
   const std::string operation = fmt::format("open {}", name);
   struct stat facts{};
   if (::stat(name.c_str(), &facts) != 0) return fail_errno(errno, operation);
@@ -125,11 +139,14 @@ Result<void> MediaFile::Impl::open() {
   const int best = av_find_best_stream(context, AVMEDIA_TYPE_VIDEO, -1, -1, nullptr, 0);
   if (best < 0) return fail(ErrorKind::Invalid, operation, "it has no video");
   video = context->streams[best];
-  for (unsigned i = 0; i < context->nb_streams; ++i) {
-    if (context->streams[i] != video) context->streams[i]->discard = AVDISCARD_ALL;
+  read = kind == Kind::Sound ? sound_of(*context) : video;
+  if (read == nullptr) return fail(ErrorKind::Unsupported, operation, "it has no sound");
+  for (AVStream* other : std::span(context->streams, context->nb_streams)) {
+    if (other != read) other->discard = AVDISCARD_ALL;
   }
-  const AVCodecParameters& codec = *video->codecpar;
+  const AVCodecParameters& codec = *read->codecpar;
   if (video->start_time != AV_NOPTS_VALUE) first = video->start_time;
+  zero = av_rescale_q(first, video->time_base, read->time_base);
   stream.codec = codec.codec_id;
   stream.codec_name = avcodec_get_name(codec.codec_id);
   if (codec.width > 0 && codec.height > 0) {
@@ -141,11 +158,11 @@ Result<void> MediaFile::Impl::open() {
   return {};
 }
 
-Result<std::unique_ptr<MediaFile>> MediaFile::open(const std::string& path, std::function<bool()> stopped) {
+Result<std::unique_ptr<MediaFile>> MediaFile::open(const std::string& path, std::function<bool()> stopped, Kind kind) {
   auto impl = std::make_unique<Impl>();
   impl->name = path;
   impl->stopped = std::move(stopped);
-  if (auto opened = impl->open(); !opened) return std::unexpected(std::move(opened.error()));
+  if (auto opened = impl->open(kind); !opened) return std::unexpected(std::move(opened.error()));
   return std::unique_ptr<MediaFile>(new MediaFile(std::move(impl)));
 }
 
@@ -154,7 +171,9 @@ MediaFile::~MediaFile() = default;
 
 const MediaFile::Stream& MediaFile::stream() const { return impl_->stream; }
 
-const AVCodecParameters& MediaFile::parameters() const { return *impl_->video->codecpar; }
+const AVCodecParameters& MediaFile::parameters() const { return *impl_->read->codecpar; }
+
+AVRational MediaFile::time_base() const { return impl_->read->time_base; }
 
 Result<const AVPacket*> MediaFile::next() {
   Impl& impl = *impl_;
@@ -167,23 +186,26 @@ Result<const AVPacket*> MediaFile::next() {
       if (impl.stopped && impl.stopped()) return fail(ErrorKind::Cancelled, "read " + impl.name, "stopped");
       return fail_ffmpeg(ErrorKind::Lost, code, "read " + impl.name);
     }
-    if (impl.packet->stream_index == impl.video->index) return impl.packet.get();
+    if (impl.packet->stream_index == impl.read->index) return impl.packet.get();
   }
 }
 
 std::optional<Nanoseconds> MediaFile::time(std::int64_t stamp) const {
   if (stamp == AV_NOPTS_VALUE) return std::nullopt;
-  return length(stamp - impl_->first);
+  return length(stamp - impl_->zero);
 }
 
 Nanoseconds MediaFile::length(std::int64_t ticks) const {
-  return Nanoseconds(av_rescale_q(ticks, impl_->video->time_base, kNanosecond));
+  return Nanoseconds(av_rescale_q(ticks, impl_->read->time_base, kNanosecond));
 }
 
 Result<void> MediaFile::seek(Nanoseconds to) {
   const std::int64_t stamp = impl_->first + av_rescale_q(to.count(), kNanosecond, impl_->video->time_base);
   const AvLogCapture quiet;
+  // MPEG-TS is searched through packets of the stream, which must not be left out for that.
+  const AVDiscard discard = std::exchange(impl_->video->discard, AVDISCARD_DEFAULT);
   const int code = av_seek_frame(impl_->format.get(), impl_->video->index, stamp, AVSEEK_FLAG_BACKWARD);
+  impl_->video->discard = discard;
   if (code < 0) {
     return fail(ErrorKind::Unsupported, "seek in " + impl_->name, "its container does not allow it");
   }

@@ -1,8 +1,10 @@
 #include "verify_support.h"
 
+#include "audio/audio_encoder.h"
 #include "encode/encoder_table.h"
 #include "encode/ffmpeg_encoder.h"
 #include "media/av_words.h"
+#include "media/test_sound.h"
 #include "output/file_sink.h"
 #include "output/output_spec.h"
 #include "verify/reference_picture.h"
@@ -101,6 +103,29 @@ Clip make_clip(const ClipOptions& options) {
   receive();
   REQUIRE(clip.packets.size() == options.count);
   return clip;
+}
+
+void add_sound(Clip& clip, Nanoseconds from, Nanoseconds to) {
+  auto encoder = AudioEncoder::open({.codec = AudioCodec::Pcm});
+  if (!encoder) FAIL(encoder.error().message());
+  clip.stream.audio = {(*encoder)->stream()};
+  const auto sample_at = [](Nanoseconds time) -> std::int64_t {
+    return time / std::chrono::milliseconds(1) * (kAudioRate / 1000);
+  };
+  const std::size_t frame = (*encoder)->stream().frame_samples;
+  std::vector<float> samples;
+  for (std::int64_t at = sample_at(from); at < sample_at(to); at += static_cast<std::int64_t>(frame)) {
+    samples.clear();
+    for (std::size_t i = 0; i < frame && at + static_cast<std::int64_t>(i) < sample_at(to); ++i) {
+      const Nanoseconds time((at + static_cast<std::int64_t>(i)) * 1'000'000'000 / kAudioRate);
+      samples.insert(samples.end(), 2, test_sound(time));
+    }
+    REQUIRE((*encoder)->submit(at, samples));
+    while (auto packet = (*encoder)->receive().value()) {
+      packet->track = 1;
+      clip.packets.push_back(std::move(*packet));
+    }
+  }
 }
 
 void write_file(const std::string& path, Container container, const Clip& clip,

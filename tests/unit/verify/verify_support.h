@@ -2,6 +2,7 @@
 #pragma once
 
 #include "encode/settings.h"
+#include "media/audio_codec.h"
 #include "media/packet.h"
 #include "output/container.h"
 #include "verify/verify.h"
@@ -37,6 +38,9 @@ struct ClipOptions {
   std::vector<std::pair<std::string, std::string>> options = std::vector<std::pair<std::string, std::string>>();
 };
 [[nodiscard]] Clip make_clip(const ClipOptions& options = {});
+
+/// test_sound() of stream times from `from` to `to` as its track 1, in PCM of 24 bits; behind the pictures' packets.
+void add_sound(Clip& clip, Nanoseconds from, Nanoseconds to);
 
 /// Writes the packets that `keep` wants.
 void write_file(
