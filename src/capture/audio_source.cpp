@@ -5,6 +5,7 @@
 #include "capture/audio_delay.h"
 #include "capture/audio_stream.h"
 #include "capture/audio_test_source.h"
+#include "capture/file_sound.h"
 #include "pipewire/pipewire_connection.h"
 
 #include <pipewire/keys.h>
@@ -331,6 +332,7 @@ constexpr std::string_view kWithout = "desktop-app:";
 Result<AudioSourceSpec> parse_audio_source(std::string_view text) {
   if (text == "desktop") return DesktopAudio{};
   if (text == "mic") return MicrophoneAudio{};
+  if (text == "file") return FileAudio{};
   if (text == "test") return TestAudio{};
   const auto named = [&](std::string_view prefix) { return text.starts_with(prefix) && text.size() > prefix.size(); };
   if (named(kApplication)) return ApplicationAudio{std::string(text.substr(kApplication.size()))};
@@ -338,7 +340,8 @@ Result<AudioSourceSpec> parse_audio_source(std::string_view text) {
   if (text.empty() || text == kApplication || text == kWithout) {
     return fail(
         ErrorKind::Invalid, fmt::format("take sound from '{}'", text),
-        "valid are desktop, mic, app:NAME, desktop-app:NAME (all but that one), test and the name of a PipeWire node");
+        "valid are desktop, mic, app:NAME, desktop-app:NAME (all but that one), file (of --source file:PATH), test and "
+        "the name of a PipeWire node");
   }
   return NodeAudio{std::string(text)};
 }
@@ -355,12 +358,18 @@ std::string to_string(const AudioSourceSpec& spec) {
     }
     std::string operator()(const NodeAudio& one) const { return one.name; }
     std::string operator()(const TestAudio& /*one*/) const { return "test"; }
+    std::string operator()(const FileAudio& /*one*/) const { return "file"; }
   };
   return std::visit(Words{}, spec);
 }
 
-Result<std::unique_ptr<AudioSource>> open_audio_source(AudioSourceSpec spec, std::uint64_t layout) {
+Result<std::unique_ptr<AudioSource>> open_audio_source(AudioSourceSpec spec, std::uint64_t layout,
+                                                       const std::shared_ptr<FileSound>& file) {
   if (std::holds_alternative<TestAudio>(spec)) return make_test_audio(layout);
+  if (std::holds_alternative<FileAudio>(spec)) {
+    if (file) return file->reader();
+    return fail(ErrorKind::Invalid, "take sound from 'file'", "no media file is the source");
+  }
   auto made = std::make_unique<PipeWireAudio>(std::move(spec), layout);
   if (auto opened = made->open(); !opened) return std::unexpected(std::move(opened.error()));
   return made;

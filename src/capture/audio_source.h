@@ -32,11 +32,13 @@ struct NodeAudio {
 };
 /// Beeps that say when they are (media/test_sound.h); needs no PipeWire.
 struct TestAudio {};
+/// What is heard of the media file whose pictures are recorded.
+struct FileAudio {};
 using AudioSourceSpec =
-    std::variant<DesktopAudio, DesktopAudioWithout, MicrophoneAudio, ApplicationAudio, NodeAudio, TestAudio>;
+    std::variant<DesktopAudio, DesktopAudioWithout, MicrophoneAudio, ApplicationAudio, NodeAudio, TestAudio, FileAudio>;
 
-/// "desktop", "desktop-app:NAME", "mic", "app:NAME", "test", or a node's name. Invalid: a name is missing; names the
-/// valid ones.
+/// "desktop", "desktop-app:NAME", "mic", "app:NAME", "file", "test", or a node's name. Invalid: a name is missing;
+/// names the valid ones.
 [[nodiscard]] Result<AudioSourceSpec> parse_audio_source(std::string_view text);
 /// The words it is parsed from.
 [[nodiscard]] std::string to_string(const AudioSourceSpec& spec);
@@ -54,7 +56,7 @@ class AudioReader {
   virtual void on_end(std::uint32_t stream) = 0;
 };
 
-/// Sound through PipeWire, kAudioRate of the layout that is wanted: PipeWire converts. It never ends: what goes is
+/// Sound of kAudioRate and of the layout that is wanted; through PipeWire, which converts. It never ends: what goes is
 /// waited for, PipeWire itself, too.
 class AudioSource {
  public:
@@ -72,7 +74,10 @@ class AudioSource {
   AudioSource() = default;
 };
 
-/// NotFound, Denied: PipeWire does not answer.
-[[nodiscard]] Result<std::unique_ptr<AudioSource>> open_audio_source(AudioSourceSpec spec, std::uint64_t layout);
+class FileSound;
+
+/// `file`: what FileAudio is, of that layout. NotFound, Denied: PipeWire does not answer. Invalid: there is no file.
+[[nodiscard]] Result<std::unique_ptr<AudioSource>> open_audio_source(AudioSourceSpec spec, std::uint64_t layout,
+                                                                     const std::shared_ptr<FileSound>& file = {});
 
 }  // namespace zc

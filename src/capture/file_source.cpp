@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "capture/file_list.h"
+#include "capture/file_sound_writer.h"
 #include "decode/clip.h"
 #include "decode/decoded_picture.h"
 #include "decode/decoder_choice.h"
@@ -35,10 +36,13 @@ constexpr Nanoseconds kTooLate = std::chrono::milliseconds(500);
 /// An encoder is open by then.
 constexpr Nanoseconds kFirstPatience = std::chrono::seconds(5);
 constexpr Nanoseconds kPoll = std::chrono::milliseconds(2);
+/// In real time sound is decoded so long before it is heard, while pictures are decoded or waited for.
+constexpr Nanoseconds kSoundAhead = std::chrono::seconds(1);
 
 class FileSource final : public Source {
  public:
-  FileSource(FileSpec spec, FileSourceOptions options) : spec_(std::move(spec)), options_(std::move(options)) {
+  FileSource(FileSpec spec, FileSourceOptions options)
+      : spec_(std::move(spec)), options_(std::move(options)), sound_(options_.sound) {
     info_.kind = "file";
     info_.description = "file " + spec_.path;
   }
@@ -52,6 +56,7 @@ class FileSource final : public Source {
   void rest() override {
     stop_thread();
     clip_.reset();
+    sound_.rest();
   }
   Result<void> wake(const FormatOffer& offer) override;
   void stop() override {
@@ -77,7 +82,8 @@ class FileSource final : public Source {
   [[nodiscard]] static Result<void> check(const FormatOffer& offer);
   void choose_decoders(const FormatOffer& offer);
   /// The file at `position_`, from `from` on.
-  [[nodiscard]] Result<void> open_clip(Nanoseconds from, std::function<bool()> stopped);
+  [[nodiscard]] Result<void> open_clip(Nanoseconds from, const std::function<bool()>& stopped);
+  [[nodiscard]] Result<void> open_sound(Nanoseconds from, const std::function<bool()>& stopped);
   void describe();
   void start_thread();
   void stop_thread() { thread_ = {}; }
@@ -86,9 +92,12 @@ class FileSource final : public Source {
   [[nodiscard]] Played play(const std::stop_token& stop);
   [[nodiscard]] bool deliver(Clip::Picture picture, const std::stop_token& stop);
   void begin_clock(Nanoseconds time, const std::stop_token& stop);
+  [[nodiscard]] bool end_sound(const std::stop_token& stop);
   void note_damage();
   void end(Error error);
   [[nodiscard]] bool wait_until(Nanoseconds moment, const std::stop_token& stop);
+  /// Paced: until that time of what is played, with its sound.
+  [[nodiscard]] bool play_until(Nanoseconds time, const std::stop_token& stop);
 
   const FileSpec spec_;
   const FileSourceOptions options_;
@@ -105,6 +114,7 @@ class FileSource final : public Source {
   // The thread's own, while it runs.
   DecodedPictures pictures_;
   std::unique_ptr<Clip> clip_;
+  FileSoundWriter sound_;
   std::size_t position_ = 0;  ///< in files_
   Nanoseconds resume_{};      ///< of the present file, where it goes on after a rest
   Nanoseconds before_{};      ///< length of what was played before the present file began, less what was left out of it
@@ -132,14 +142,23 @@ void FileSource::choose_decoders(const FormatOffer& offer) {
   clip_options_.held = kHeld;
 }
 
-Result<void> FileSource::open_clip(Nanoseconds from, std::function<bool()> stopped) {
+Result<void> FileSource::open_clip(Nanoseconds from, const std::function<bool()>& stopped) {
   ClipOptions options = clip_options_;
   options.start = from;
-  options.stopped = std::move(stopped);
+  options.stopped = stopped;
   auto opened = Clip::open(files_[position_], std::move(options));
   if (!opened) return std::unexpected(std::move(opened.error()));
+  if (auto heard = open_sound(from, stopped); !heard) return heard;
   clip_ = std::move(*opened);
   describe();
+  return {};
+}
+
+Result<void> FileSource::open_sound(Nanoseconds from, const std::function<bool()>& stopped) {
+  auto opened = sound_.open(files_[position_], before_, from, stopped);
+  if (opened || opened.error().kind == ErrorKind::Cancelled) return opened;
+  if (files_.size() == 1) return opened;
+  logger("capture").warn("silent: {}", opened.error().message());
   return {};
 }
 
@@ -166,6 +185,7 @@ Result<void> FileSource::start(const FormatOffer& offer, SourceListener& listene
   begin_.reset();
   end_ = {};
   shown_in_round_ = 0;
+  sound_.restart();
   if (auto opened = open_clip(resume_, [this] { return options_.stop.stop_requested(); }); !opened) return opened;
   listener_ = &listener;
   start_thread();
@@ -194,7 +214,10 @@ void FileSource::run_guarded(const std::stop_token& stop) {
   }
 }
 
-void FileSource::end(Error error) { listener_->on_state(SourceState::Ended, &error); }
+void FileSource::end(Error error) {
+  sound_.end();
+  listener_->on_state(SourceState::Ended, &error);
+}
 
 void FileSource::run(const std::stop_token& stop) {
   listener_->on_state(SourceState::Connecting, nullptr);
@@ -211,6 +234,7 @@ void FileSource::run(const std::stop_token& stop) {
       if (!failure) failure = std::move(opened.error());
     }
     if (stop.stop_requested() || played == Played::Stopped) return;
+    if (!end_sound(stop)) return;
     clip_.reset();
     before_ = end_;
     resume_ = {};
@@ -255,10 +279,18 @@ FileSource::Played FileSource::play(const std::stop_token& stop) {
   return Played::Stopped;
 }
 
+/// The present file's pictures are over; its sound is, too.
+bool FileSource::end_sound(const std::stop_token& stop) {
+  // A picture may be the last one for a long time.
+  if (sound_.wanted() && !options_.unpaced && begin_ && !play_until(end_ - kSoundAhead, stop)) return false;
+  return sound_.end_file(end_, stop);
+}
+
 void FileSource::note_damage() {
-  const std::uint64_t damaged = clip_->damaged();
+  const std::uint64_t pictures = clip_->damaged();
+  const std::uint64_t damaged = pictures + sound_.damaged();
   if (damaged == 0) return;
-  corrupt_.fetch_add(damaged, std::memory_order_relaxed);
+  corrupt_.fetch_add(pictures, std::memory_order_relaxed);
   logger("capture").warn("{}: {} damaged {}; what could be decoded was used", files_[position_], damaged,
                          damaged == 1 ? "part" : "parts");
 }
@@ -281,7 +313,7 @@ bool FileSource::deliver(Clip::Picture picture, const std::stop_token& stop) {
   if (options_.unpaced) {
     pictures_.wait_until_below(kAhead, stop);
     if (stop.stop_requested()) return false;
-  } else if (!first && !wait_until(*begin_ + time, stop)) {
+  } else if (!first && !play_until(time, stop)) {
     return false;  // after a rest it is the next one
   }
   resume_ = picture.time + picture.length;
@@ -315,7 +347,20 @@ bool FileSource::deliver(Clip::Picture picture, const std::stop_token& stop) {
   delivered_.fetch_add(1, std::memory_order_relaxed);
   listener_->on_frame(std::move(frame));
   if (first) begin_clock(time, stop);
+  sound_.begin(*begin_, time);
+  // Behind the picture: nobody listens before one has been taken.
+  if (options_.unpaced && !sound_.write_to(time, stop)) return false;
   return !stop.stop_requested();
+}
+
+bool FileSource::play_until(Nanoseconds time, const std::stop_token& stop) {
+  while (sound_.wanted()) {
+    const Nanoseconds now = monotonic_now() - *begin_;
+    if (!sound_.write_to(now + kSoundAhead, stop)) return false;
+    if (time <= now + kSoundAhead / 2) break;
+    if (!wait_until(*begin_ + now + kSoundAhead / 2, stop)) return false;
+  }
+  return wait_until(*begin_ + time, stop);
 }
 
 bool FileSource::wait_until(Nanoseconds moment, const std::stop_token& stop) {

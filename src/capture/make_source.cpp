@@ -66,7 +66,9 @@ Result<std::unique_ptr<Source>> make(const CameraSpec& spec, const SourceOptions
 
 Result<std::unique_ptr<Source>> make(const FileSpec& spec, const SourceOptions& options) {
   if (options.region) return no_region(spec);
-  return make_file_source(spec, {.unpaced = options.unpaced, .from_first = options.from_first, .stop = options.stop});
+  return make_file_source(
+      spec,
+      {.unpaced = options.unpaced, .from_first = options.from_first, .stop = options.stop, .sound = options.sound});
 }
 
 Result<std::unique_ptr<Source>> make(const PortalSpec& spec, const SourceOptions& options) {

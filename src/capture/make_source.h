@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "capture/cursor_mode.h"
+#include "capture/file_sound.h"
 #include "capture/portal_choice.h"
 #include "capture/source.h"
 #include "capture/source_spec.h"
@@ -30,6 +31,8 @@ struct SourceOptions {
   /// Media files only: the clock begins when the first picture has been taken. Nothing is lost while an encoder is
   /// opened for it. Not for whoever keeps a picture until the next one.
   bool from_first = false;
+  /// Media files only: who hears them, at the same pace. Null: nobody.
+  std::shared_ptr<FileSound> sound = {};
   /// Ends the waits in Source::start(), which may be as long as a person thinks about a dialog.
   std::stop_token stop;
 };
