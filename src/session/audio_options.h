@@ -3,7 +3,9 @@
 
 #include "audio/audio_encoder.h"
 #include "capture/audio_source.h"
+#include "capture/file_sound.h"
 
+#include <memory>
 #include <vector>
 
 namespace zc {
@@ -17,6 +19,7 @@ struct AudioInputOptions {
 struct AudioOptions {
   std::vector<AudioInputOptions> inputs = {};  ///< none: the recording is silent
   AudioEncoderOptions encoder;                 ///< of each track
+  std::shared_ptr<FileSound> file = {};        ///< what FileAudio is
 };
 
 }  // namespace zc

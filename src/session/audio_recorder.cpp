@@ -17,6 +17,8 @@ namespace {
 
 constexpr std::chrono::milliseconds kTurn{20};
 constexpr std::chrono::seconds kBringOut{3};  // longer than the mixer's longest patience
+/// Unpaced, at the end: a file that gives no sound for so long gives none any more.
+constexpr std::chrono::seconds kEndPatience{3};
 /// Minutes of sound, for a disk that stands still.
 constexpr QueueLimits kLimits{.packets = 16'384, .bytes = std::size_t{64} << 20U};
 
@@ -113,11 +115,17 @@ bool AudioRecorder::encode() {
   bool more = !finishing_;
   for (std::size_t i = 0; i < tracks_.size(); ++i) {
     if (failed_[i]) continue;
-    Result<void> done = tracks_[i]->turn(clock_, keep);
+    Result<void> done = tracks_[i]->turn(clock_, finishing_, keep);
     if (done && finishing_ && !tracks_[i]->caught_up(clock_)) more = true;
     if (done) continue;
     failed_[i] = true;
+    tracks_[i]->close();
     logger("session").error("track {} of the sound ends here: {}", i + 1, done.error().message());
+  }
+  if (!ready_.empty()) progressed_ = monotonic_now();
+  if (more && finishing_ && clock_.unpaced() && monotonic_now() > progressed_ + kEndPatience) {
+    logger("session").warn("the end of the sound is missing: its file does not give it");
+    more = false;
   }
   for (std::size_t i = 0; !more && i < tracks_.size(); ++i) {
     if (failed_[i]) continue;
@@ -132,6 +140,7 @@ void AudioRecorder::finish() {
   {
     const std::lock_guard lock(mutex_);
     finishing_ = true;
+    progressed_ = monotonic_now();
   }
   if (listener_.joinable()) listener_.join();
   if (deliverer_.joinable()) deliverer_.join();

@@ -57,7 +57,8 @@ class AudioRecorder {
   PacketQueue queue_;
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
-  bool finishing_ = false;  ///< with the mutex held, as the next
+  bool finishing_ = false;    ///< with the mutex held, as the next
+  Nanoseconds progressed_{};  ///< since then, when a packet came
   std::vector<std::unique_ptr<AudioTrack>> tracks_;
   std::vector<bool> failed_;
   std::vector<Packet> ready_;

@@ -41,6 +41,7 @@ class AudioTrack::Input final : public AudioReader {
         mixer_(mixer) {}
 
   [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] bool on() const { return !streams_.empty(); }
   void read() { source_->read(*this); }
   void change(const AudioChange& change) {
     gain_ = change.gain.value_or(gain_);
@@ -95,7 +96,8 @@ class AudioTrack::Input final : public AudioReader {
 };
 
 AudioTrack::AudioTrack(const AudioOptions& options, std::uint32_t number, std::unique_ptr<AudioEncoder> encoder)
-    : channels_(AudioFormat{.layout = options.encoder.layout}.channels()),
+    : layout_(options.encoder.layout),
+      channels_(AudioFormat{.layout = layout_}.channels()),
       number_(number),
       encoder_(std::move(encoder)),
       stream_(encoder_->stream()),
@@ -115,6 +117,8 @@ AudioTrack::AudioTrack(const AudioOptions& options, std::uint32_t number, std::u
 
 AudioTrack::~AudioTrack() = default;
 
+void AudioTrack::close() { inputs_.clear(); }
+
 Result<std::unique_ptr<AudioTrack>> AudioTrack::open(const AudioOptions& options, unsigned track,
                                                      std::uint32_t number) {
   std::vector<std::string> names;
@@ -128,14 +132,15 @@ Result<std::unique_ptr<AudioTrack>> AudioTrack::open(const AudioOptions& options
   std::unique_ptr<AudioTrack> made(new AudioTrack(options, number, std::move(*encoder)));
   for (const AudioInputOptions& input : options.inputs) {
     if (input.track != track) continue;
-    auto source = open_audio_source(input.source, options.encoder.layout);
+    auto source = open_audio_source(input.source, options.encoder.layout, options.file);
     if (!source) return std::unexpected(std::move(source.error()));
     made->inputs_.push_back(std::make_unique<Input>(input, std::move(*source), made->mixer_, options.encoder.layout));
   }
   return made;
 }
 
-Result<void> AudioTrack::turn(const StreamClock& clock, const OnPacket& on_packet) {
+Result<void> AudioTrack::turn(const StreamClock& clock, bool last, const OnPacket& on_packet) {
+  if (clock.unpaced()) return turn_unpaced(clock, last, on_packet);
   // Before it is looked for sound: what comes while this thread stands still is not late.
   const Nanoseconds now = monotonic_now();
   for (const auto& input : inputs_) input->read();
@@ -156,6 +161,28 @@ Result<void> AudioTrack::turn(const StreamClock& clock, const OnPacket& on_packe
     cut(clock, position, *frame);
     if (auto done = encode(false, on_packet); !done) return done;
   }
+}
+
+Result<void> AudioTrack::turn_unpaced(const StreamClock& clock, bool last, const OnPacket& on_packet) {
+  if (mixer_.position() == 0) {
+    // The first picture may be older than this track.
+    const auto first = clock.span(0);
+    if (!first) return {};
+    if (start_ != first->from) mixer_ = AudioMixer(layout_, kMixed, start_ = first->from);
+  }
+  for (const auto& input : inputs_) input->read();
+  // What has begun will have sound, or say that it is over: that is no matter of time.
+  const bool wait = std::ranges::any_of(inputs_, &Input::on);
+  while (const auto reached = clock.reached()) {
+    const std::int64_t position = mixer_.position();
+    if (position + (last ? 0 : static_cast<std::int64_t>(kMixed)) > samples_in(*reached - start_)) return {};
+    const auto frame = mixer_.next(wait ? Nanoseconds::min() : Nanoseconds::max());
+    if (!frame) return {};
+    measure(mixer_.level());
+    cut(clock, position, *frame);
+    if (auto done = encode(false, on_packet); !done) return done;
+  }
+  return {};
 }
 
 void AudioTrack::measure(const AudioLevel& level) {

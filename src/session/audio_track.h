@@ -60,12 +60,15 @@ class AudioTrack {
 
   using OnPacket = std::function<void(const Packet&)>;
   /// Takes what has come and gives what is ready. Before the clock's first span half a second is kept: the first
-  /// picture is some moments old. Internal: libavcodec or libswresample failed.
-  [[nodiscard]] Result<void> turn(const StreamClock& clock, const OnPacket& on_packet);
+  /// picture is some moments old. Unpaced nothing is taken before, and sound goes as far as the pictures have come,
+  /// however long that takes; `last`: no further picture comes. Internal: libavcodec or libswresample failed.
+  [[nodiscard]] Result<void> turn(const StreamClock& clock, bool last, const OnPacket& on_packet);
   /// Whether everything of the span that has ended last is encoded.
   [[nodiscard]] bool caught_up(const StreamClock& clock) const;
   /// No more sound comes.
   [[nodiscard]] Result<void> drain(const OnPacket& on_packet);
+  /// It has failed: nobody waits for its sources' sound to be taken.
+  void close();
   /// False: none of its sources is called that.
   bool change(std::string_view source, const AudioChange& change);
   [[nodiscard]] AudioTrackStatus status() const;
@@ -74,17 +77,19 @@ class AudioTrack {
   class Input;
   AudioTrack(const AudioOptions& options, std::uint32_t number, std::unique_ptr<AudioEncoder> encoder);
 
+  [[nodiscard]] Result<void> turn_unpaced(const StreamClock& clock, bool last, const OnPacket& on_packet);
   void cut(const StreamClock& clock, std::int64_t position, std::span<const float> mixed);
   void measure(const AudioLevel& level);
   void keep(std::int64_t at, std::span<const float> samples);
   [[nodiscard]] Result<void> encode(bool all, const OnPacket& on_packet);
   [[nodiscard]] Result<void> receive(const OnPacket& on_packet);
 
+  const std::uint64_t layout_;
   const std::size_t channels_;
   const std::uint32_t number_;
   std::unique_ptr<AudioEncoder> encoder_;
   AudioStreamParameters stream_;  ///< without the encoder's priming
-  const Nanoseconds start_;       ///< of the mixer
+  Nanoseconds start_;             ///< of the mixer
   AudioMixer mixer_;
   std::vector<std::unique_ptr<Input>> inputs_;
   AudioLevel meter_;

@@ -8,7 +8,9 @@
 #include "session/recording_impl.h"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
+#include <variant>
 
 namespace zc {
 namespace {
@@ -28,6 +30,21 @@ Nanoseconds interval_of(Rational rate) { return Nanoseconds(static_cast<std::int
 RingPolicy ring_policy(const RecordingOptions& options) {
   if (options.source_options.unpaced) return RingPolicy::Block;
   return options.ring_policy.value_or(options.live ? RingPolicy::DropOldest : RingPolicy::Block);
+}
+
+bool of_file(const AudioInputOptions& input) { return std::holds_alternative<FileAudio>(input.source); }
+
+/// What the source has no sound for.
+Result<void> check_sound(const RecordingOptions& options) {
+  const auto& inputs = options.audio.inputs;
+  if (std::ranges::any_of(inputs, of_file) && !std::holds_alternative<FileSpec>(options.source)) {
+    return fail(ErrorKind::Invalid, "take sound from 'file'", "it is that of a media file as the source, file:PATH");
+  }
+  if (options.source_options.unpaced && !std::ranges::all_of(inputs, of_file)) {
+    return fail(ErrorKind::Invalid, "start recording",
+                "sound comes in real time, and unpaced pictures do not, but for a file's own: take that or none");
+  }
+  return {};
 }
 
 std::unexpected<Failure> failed(Part part, Error error) { return std::unexpected(Failure{part, std::move(error)}); }
@@ -52,7 +69,8 @@ RecordingImpl::RecordingImpl(RecordingOptions options)
       outputs_(options_.replay, output_events()),
       layers_(layer_events()),
       factory_(options_, formats_),
-      intake_(mailbox_, factory_, formats_, layers_) {
+      intake_(mailbox_, factory_, formats_, layers_),
+      clock_(options_.source_options.unpaced ? std::function([this] { return drawn(); }) : nullptr) {
   if (options_.encoder.bit_depth > 8) formats_.prefer_deep();
   if (options_.adaptive && options_.encoder.bit_rate) controller_.emplace(*options_.adaptive);
   formats_.limit_rate(options_.constant_rate ? options_.constant_rate : options_.max_rate);
@@ -98,18 +116,26 @@ Result<std::string> RecordingImpl::add_layer(const LayerOptions& options) {
 
 Result<std::unique_ptr<Source>> RecordingImpl::open_source(std::stop_token stop) {
   options_.source_options.stop = stop;
-  auto first = make_source(options_.source, options_.source_options);
+  const auto make = [this](SourceOptions options) {
+    options.sound = options_.audio.file;  // layers have none
+    return make_source(options_.source, options);
+  };
+  auto first = make(options_.source_options);
   if (!first || !options_.reconnect) return first;
   // The specification is good: later ones are made of it as well.
   return make_reconnecting_source({.make =
-                                       [this](std::stop_token ends) {
+                                       [this, make](std::stop_token ends) {
                                          SourceOptions anew = options_.source_options;
                                          anew.stop = std::move(ends);
-                                         return make_source(options_.source, anew);
+                                         return make(std::move(anew));
                                        },
                                    .changed = [this](const Error* lost) { on_source_change(lost); },
                                    .stop = std::move(stop),
                                    .silence = options_.silence});
+}
+
+Nanoseconds RecordingImpl::drawn() const {
+  return begun_.load(std::memory_order_acquire) ? pictures_->counters().elapsed : Nanoseconds{};
 }
 
 std::expected<void, Failure> RecordingImpl::open(std::stop_token stop) {
@@ -118,14 +144,13 @@ std::expected<void, Failure> RecordingImpl::open(std::stop_token stop) {
   }
   if (auto fits = check_cameras(options_); !fits) return failed(Part::Settings, std::move(fits.error()));
   if (auto good = layers_.check(options_.layers); !good) return failed(Part::Settings, std::move(good.error()));
+  if (auto good = check_sound(options_); !good) return failed(Part::Settings, std::move(good.error()));
+  if (std::ranges::any_of(options_.audio.inputs, of_file)) {
+    options_.audio.file = std::make_shared<FileSound>(options_.audio.encoder.layout, options_.source_options.unpaced);
+  }
   if (auto opened = factory_.open_importer(); !opened) return failed(Part::Settings, std::move(opened.error()));
   auto source = open_source(std::move(stop));
   if (!source) return failed(Part::Settings, std::move(source.error()));
-  if (options_.source_options.unpaced && !options_.audio.inputs.empty()) {
-    return failed(Part::Settings, fail(ErrorKind::Invalid, "start recording",
-                                       "sound comes in real time, and unpaced pictures do not: leave one of them out")
-                                      .error());
-  }
   const bool audible = !options_.audio.inputs.empty();
   if (audible) {
     if (auto tried = AudioEncoder::open(options_.audio.encoder); !tried) {

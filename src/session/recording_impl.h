@@ -112,6 +112,8 @@ class RecordingImpl final : public Recording, public SourceListener {
     const std::uint64_t at_end = passed_over_at_end_.load();
     return at_end != kUnderWay ? at_end : mailbox_.overwritten() + source_->stats().skipped;
   }
+  /// Stream time at which the newest picture is over. Any thread.
+  [[nodiscard]] Nanoseconds drawn() const;
   /// For the first picture: what it must be, its encoder (null: none is needed), the outputs.
   [[nodiscard]] std::expected<std::unique_ptr<Encoder>, Failure> begin_stream(Frame& first);
   void begin_stage(std::unique_ptr<Encoder> encoder);

@@ -29,7 +29,8 @@ constexpr std::array<Choice<std::uint64_t>, 4> kLayouts{
 
 constexpr auto kCodecWords = words(kAudioCodecChoices);
 constexpr auto kLayoutWords = words(kLayouts);
-constexpr std::array<std::string_view, 6> kSourceWords{"desktop", "mic", "app:", "desktop-app:", "test", "none"};
+constexpr std::array<std::string_view, 7> kSourceWords{
+    "desktop", "mic", "app:", "desktop-app:", "file", "test", "none"};
 constexpr std::string_view kAudio = "Sound";
 
 using Row = ArgumentRow<RecordWords>;
@@ -100,6 +101,22 @@ Result<AudioInputOptions> audio_value(std::string_view option, std::string_view 
   return input;
 }
 
+Result<void> check_audio_sources(const RecordOptions& options) {
+  const auto of_file = [](const AudioInputOptions& input) { return std::holds_alternative<FileAudio>(input.source); };
+  const auto& inputs = options.audio.inputs;
+  if (std::ranges::any_of(inputs, of_file) && !std::holds_alternative<FileSpec>(options.source)) {
+    return fail(ErrorKind::Invalid, "--audio file",
+                "it is the sound of a media file as the source (--source file:PATH)");
+  }
+  const auto other = std::ranges::find_if_not(inputs, of_file);
+  if (options.unpaced && other != inputs.end()) {
+    return fail(ErrorKind::Invalid, "--pace none",
+                fmt::format("sound of {} comes in real time; take the file's own (--audio file), or leave out --audio",
+                            in_quotes(to_string(other->source))));
+  }
+  return {};
+}
+
 Result<void> choose_audio_codec(RecordWords& words) {
   RecordOptions& options = words.options;
   if (words.silent && !options.audio.inputs.empty()) {
@@ -126,10 +143,10 @@ std::vector<Row> audio_arguments() {
         .value = "SOURCE",
         .group = kAudio,
         .help = "What to hear: 'desktop' is what the default output plays, 'mic' the default input, 'app:NAME' one "
-                "application, 'desktop-app:NAME' all but that one, 'test' beeps that tell their time, and any other "
-                "word the PipeWire node "
-                "of that name; "
-                "'zerocast sources' lists them. What is not there is waited for, and silence until then. May be given "
+                "application, 'desktop-app:NAME' all but that one, 'file' the media file that is the source "
+                "(--source file:PATH), also with --pace none, 'test' beeps that tell their time, and any other word "
+                "the PipeWire node of that name; 'zerocast sources' lists them. What is not there is waited for, and "
+                "silence until then. May be given "
                 "several times: ',track=2' keeps sources apart, those of one track are mixed; ',volume=-6dB' is the "
                 "volume it begins with. 'none' is silence. A microphone is never taken unasked.",
         .fallback = "none",

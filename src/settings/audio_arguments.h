@@ -18,6 +18,8 @@ namespace zc {
 /// dB as a factor.
 [[nodiscard]] float gain_of(double decibels);
 
+/// Invalid: a file's sound where no file is the source; unpaced, any other sound.
+[[nodiscard]] Result<void> check_audio_sources(const RecordOptions& options);
 /// The codec that every output takes, once these are known; where others may be added, or a replay is saved, all do.
 /// Invalid, Unsupported: --audio none beside another source; an output does not take the one that was asked for.
 [[nodiscard]] Result<void> choose_audio_codec(RecordWords& words);

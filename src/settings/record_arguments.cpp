@@ -356,9 +356,7 @@ Result<RecordOptions> finish_record(RecordWords words) {
   if (words.options.unpaced && !std::holds_alternative<FileSpec>(words.options.source)) {
     return invalid("--pace none", "only media files (--source file:PATH) can come faster than real time");
   }
-  if (words.options.unpaced && !words.options.audio.inputs.empty()) {
-    return invalid("--pace none", "sound comes in real time: leave out --audio");
-  }
+  if (auto fits = check_audio_sources(words.options); !fits) return std::unexpected(std::move(fits.error()));
   if (auto stored = store(parse_outputs(words), words.options.outputs); !stored) {
     return std::unexpected(std::move(stored.error()));
   }

@@ -279,6 +279,96 @@ TEST_CASE("sources are mixed or apart, and change their volume") {
   CHECK(report.sound[0].title == "test, test");
 }
 
+namespace {
+
+/// A file of numbered pictures and beeps.
+std::string made_file(const TemporaryFolder& folder, Nanoseconds length) {
+  const std::string file = folder.file("in.mkv");
+  RecordingOptions o = options(file, AudioCodec::Flac);
+  o.constant_rate = Rational{30, 1};
+  o.duration = length;
+  const auto recording = start(std::move(o));
+  REQUIRE(recording->wait(60s));
+  static_cast<void>(recording->finish());
+  return file;
+}
+
+RecordingOptions playing(const std::string& source, const std::string& file, bool unpaced) {
+  RecordingOptions o = options(file);
+  o.source = parse_source("file:" + source).value();
+  o.source_options.unpaced = unpaced;
+  o.source_options.from_first = true;
+  o.audio.inputs[0].source = FileAudio{};
+  return o;
+}
+
+}  // namespace
+
+TEST_CASE("a media file's sound is where its pictures are") {
+  const TemporaryFolder folder;
+  const std::string in = made_file(folder, 3s);
+  const std::string file = folder.file("a.mkv");
+  const bool unpaced = GENERATE(true, false);
+  CAPTURE(unpaced);
+  const auto recording = start(playing(in, file, unpaced));
+  REQUIRE(recording->wait(60s));
+  const RecordingReport report = recording->finish();
+  CHECK(report.end == EndReason::SourceEnded);
+  REQUIRE(report.counters.audio.size() == 1);
+  CHECK(report.counters.audio[0].late == 0);
+  const verify::VerifyReport made = read(file);
+  REQUIRE(made.sound.size() == 1);
+  check_sound(made, made.sound[0]);
+  if (unpaced) check_whole(file);
+}
+
+TEST_CASE("an unpaced file that loops has its sound up to where it is stopped, through pauses and sleeps") {
+  const TemporaryFolder folder;
+  const std::string in = made_file(folder, 2s);
+  const std::string file = folder.file("a.mkv");
+  const std::string how = GENERATE(as<std::string>{}, "duration", "stop", "pause", "sleep");
+  CAPTURE(how);
+  RecordingOptions o = playing(in + ",loop", file, true);
+  if (how == "duration") o.duration = 7250ms;
+  const auto recording = start(std::move(o));
+  REQUIRE(reaches(*recording, 1s));
+  if (how == "pause" || how == "sleep") {
+    how == "sleep" ? recording->set_asleep(true) : recording->set_paused(true);
+    std::this_thread::sleep_for(300ms);
+    how == "sleep" ? recording->set_asleep(false) : recording->set_paused(false);
+    REQUIRE(reaches(*recording, recording->status().elapsed + 3s));
+  }
+  if (how == "duration") {
+    REQUIRE(recording->wait(60s));
+  } else {
+    recording->request_stop();
+  }
+  static_cast<void>(recording->finish());
+  const verify::VerifyReport report = read(file);
+  REQUIRE(report.sound.size() == 1);
+  const verify::SoundReport& sound = report.sound[0];
+  check_sound(report, sound);
+  // What was on its way when the machine slept is cut out of both.
+  if (how == "sleep") return;
+  CHECK(sound.missing_beeps == 0);
+  CHECK(sound.clicks == 0);
+}
+
+TEST_CASE("what gives no sound of a file, or none as fast as its pictures come, is refused") {
+  const TemporaryFolder folder;
+  const auto refusal = [&](RecordingOptions o) {
+    const auto recording = Recording::start(std::move(o), {});
+    REQUIRE_FALSE(recording);
+    return recording.error().error.message();
+  };
+  RecordingOptions no_file = options(folder.file("a.mkv"));
+  no_file.audio.inputs[0].source = FileAudio{};
+  CHECK(refusal(std::move(no_file)) == "take sound from 'file': it is that of a media file as the source, file:PATH");
+  RecordingOptions in_time = playing("none.mkv", folder.file("a.mkv"), true);
+  in_time.audio.inputs.push_back({.source = TestAudio{}});
+  CHECK(refusal(std::move(in_time)).find("sound comes in real time") != std::string::npos);
+}
+
 TEST_CASE("what no container of the recording takes is refused before the desktop is asked") {
   const TemporaryFolder folder;
   const std::string file = folder.file("a.ts");

@@ -31,7 +31,7 @@ TEST_CASE("a track of sound allocates nothing once it runs") {
     bool good = true;
     while (monotonic_now() < until) {
       test::counting = true;
-      good = good && (*track)->turn(clock, on_packet);
+      good = good && (*track)->turn(clock, false, on_packet);
       test::counting = false;
       std::this_thread::sleep_for(5ms);
     }

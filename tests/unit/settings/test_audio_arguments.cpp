@@ -47,6 +47,21 @@ TEST_CASE("a source of sound has a volume and a track") {
   CHECK(std::get<ApplicationAudio>(comma->source).application == "Me, Myself and I");
 }
 
+TEST_CASE("a file's own sound goes with a file, and nothing else with one that is not in real time") {
+  const auto wanted = [](const std::string& source, const std::string& pace, std::vector<std::string> sounds) {
+    const auto options = session({{"source", source, {}}, {"pace", pace, {}}, audio(std::move(sounds))});
+    return options ? std::string() : options.error().message();
+  };
+  CHECK(std::holds_alternative<FileAudio>(audio_value("--audio", "file,volume=-6dB")->source));
+  CHECK(to_string(AudioSourceSpec(FileAudio{})) == "file");
+  CHECK(wanted("file:/tmp/a.mp4", "none", {"file", "file,track=2"}) == "");
+  CHECK(wanted("file:/tmp/a.mp4", "real-time", {"file", "mic,track=2"}) == "");
+  CHECK(wanted("test", "real-time", {"file"}) ==
+        "--audio file: it is the sound of a media file as the source (--source file:PATH)");
+  CHECK(wanted("file:/tmp/a.mp4", "none", {"file", "mic"}) ==
+        "--pace none: sound of 'mic' comes in real time; take the file's own (--audio file), or leave out --audio");
+}
+
 TEST_CASE("a wrong source of sound is one line that says what is valid") {
   CHECK_THAT(refusal(""), ContainsSubstring("valid are desktop, mic, app:NAME"));
   CHECK_THAT(refusal("app:,track=1"), ContainsSubstring("valid are desktop"));
