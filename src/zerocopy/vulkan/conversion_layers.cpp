@@ -42,13 +42,14 @@ Result<void> ConversionPass::make_layer_objects(ProgramKind kind) {
   return program(kind).complete() ? Result<void>{} : make_program(kind);
 }
 
-LayerTable ConversionPass::write_table(const Layers& layers, Size surface) const {
+std::array<std::uint32_t, 2> ConversionPass::write_table(const Layers& layers, Size surface) {
   LayerTable table;
   const std::span<const Layer> drawn = layers.drawn;
   for (std::size_t i = 0; i < drawn.size(); ++i) table.layers.at(i) = drawn[i].geometry;
   set_areas(table, drawn.size(), layers.beneath != nullptr, surface);
-  std::memcpy(table_.mapped(), &table, sizeof table);
-  return table;
+  if (table != written_) std::memcpy(table_.mapped(), &table, sizeof table);
+  written_ = table;
+  return compose_groups(table);
 }
 
 void ConversionPass::bind_layers(const Layers& layers, const VulkanBuffer& target, VkDescriptorSet set) const {

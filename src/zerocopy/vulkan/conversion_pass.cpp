@@ -98,11 +98,13 @@ Result<void> ConversionPass::check(const Source& source, const PicturePlan& plan
   return {};
 }
 
-void ConversionPass::bind(const Source& source, const VulkanBuffer& target, VkDescriptorSet set) const {
+void ConversionPass::bind(const Source& source, const VulkanBuffer& target, const Layers& layers,
+                          VkDescriptorSet set) const {
   VkDescriptorBufferInfo from{};
   VkDescriptorImageInfo image{};
-  if (source.buffer != nullptr) {
-    from = {source.buffer->handle(), 0, VK_WHOLE_SIZE};
+  if (source.image == nullptr) {
+    // Without a main picture it is bound alone, and not read.
+    from = {(source.buffer != nullptr ? *source.buffer : target).handle(), 0, VK_WHOLE_SIZE};
   } else {
     image = {sampler_.get(), source.image->view(), VK_IMAGE_LAYOUT_GENERAL};
   }
@@ -122,6 +124,7 @@ void ConversionPass::bind(const Source& source, const VulkanBuffer& target, VkDe
   }
   writes[1].pBufferInfo = &to;
   device_->fn().UpdateDescriptorSets(device_->handle(), writes.size(), writes.data(), 0, nullptr);
+  if (!layers.drawn.empty()) bind_layers(layers, target, set);
 }
 
 /// What is foreign of a picture and its layers, each once.
@@ -202,38 +205,37 @@ Result<void> ConversionPass::run(const Source& source, const PicturePlan& plan, 
   make_room();
   const auto pipe = pipeline(variant);
   if (!pipe) return std::unexpected(pipe.error());
-  const Recording::Key key{.source = image          ? source.image->id()
-                                     : variant.main ? source.buffer->id()
-                                                    : 0,
-                           .target = target.id(),
-                           .pipeline = *pipe,
-                           .geometry = pass_geometry(plan, source.plane, layout)};
-  variant.compose = kind.layers;
-  for (std::size_t i = 0; i < layers.drawn.size(); ++i) variant.traits.at(i) = layers.drawn[i].geometry.traits();
-  const auto compose = kind.layers ? pipeline(variant) : Result<VkPipeline>(VK_NULL_HANDLE);
-  if (!compose) return std::unexpected(compose.error());
-  if (cursor == nullptr && tail == nullptr && !kind.layers) {
-    const auto command = recorded(key, source, target, layout);
+  Recording::Key key{.source = image          ? source.image->id()
+                               : variant.main ? source.buffer->id()
+                                              : 0,
+                     .target = target.id(),
+                     .pipeline = *pipe,
+                     .geometry = pass_geometry(plan, source.plane, layout),
+                     .groups = groups(layout.size, image)};
+  if (kind.layers) {
+    variant.compose = true;
+    for (std::size_t i = 0; i < layers.drawn.size(); ++i) variant.traits.at(i) = layers.drawn[i].geometry.traits();
+    const auto compose = pipeline(variant);
+    if (!compose) return std::unexpected(compose.error());
+    key.compose = *compose;
+    key.compose_groups = write_table(layers, layout.size);
+    key.beneath = layers.beneath != nullptr ? layers.beneath->id() : 0;
+    for (std::size_t i = 0; i < layers.drawn.size(); ++i) {
+      const Layer& layer = layers.drawn[i];
+      key.layers.at(i) = layer.buffer != nullptr ? layer.buffer->id() : layer.image->id();
+    }
+  }
+  Program& used = program(kind);
+  if (cursor == nullptr && tail == nullptr) {
+    const auto command = recorded(used, key, source, target, layers);
     if (!command) return std::unexpected(command.error());
     return runner_->submit(*command, {}, timeout);
   }
   const auto begun = runner_->begin(timeout);
   if (!begun) return std::unexpected(begun.error());
-  const Program& used = program(kind);
-  bind(variant.main ? source : Source{.buffer = &target}, target, used.set);
-  LayerTable table;
-  if (kind.layers) {
-    table = write_table(layers, layout.size);
-    bind_layers(layers, target, used.set);
-  }
+  bind(source, target, layers, used.set);
   barrier_before(*begun, source, layers.drawn);
-  // Each makes blocks of its own, so that neither waits for the other. What takes longer goes first.
-  if (table.count[3] != 0) {
-    Recording::Key above = key;
-    above.pipeline = *compose;
-    dispatch(*begun, above, used, used.set, compose_groups(table));
-  }
-  dispatch(*begun, key, used, used.set, groups(layout.size, image));
+  dispatch(*begun, key, used, used.set);
   if (cursor != nullptr) cursor->record(*begun);
   if (tail != nullptr) tail->record(*begun);
   barrier_after(*begun, source, layers.drawn);
@@ -243,13 +245,18 @@ Result<void> ConversionPass::run(const Source& source, const PicturePlan& plan, 
 }
 
 void ConversionPass::dispatch(VkCommandBuffer command, const Recording::Key& key, const Program& program,
-                              VkDescriptorSet set, std::array<std::uint32_t, 2> groups) const {
+                              VkDescriptorSet set) const {
   const VulkanDeviceFunctions& fn = device_->fn();
-  fn.CmdBindPipeline(command, VK_PIPELINE_BIND_POINT_COMPUTE, key.pipeline);
   fn.CmdBindDescriptorSets(command, VK_PIPELINE_BIND_POINT_COMPUTE, program.layout.get(), 0, 1, &set, 0, nullptr);
   fn.CmdPushConstants(command, program.layout.get(), VK_SHADER_STAGE_COMPUTE_BIT, 0, sizeof key.geometry,
                       &key.geometry);
-  fn.CmdDispatch(command, groups[0], groups[1], 1);
+  // Each makes blocks of its own, so that neither waits for the other. What takes longer goes first.
+  if (key.compose_groups[0] != 0) {
+    fn.CmdBindPipeline(command, VK_PIPELINE_BIND_POINT_COMPUTE, key.compose);
+    fn.CmdDispatch(command, key.compose_groups[0], key.compose_groups[1], 1);
+  }
+  fn.CmdBindPipeline(command, VK_PIPELINE_BIND_POINT_COMPUTE, key.pipeline);
+  fn.CmdDispatch(command, key.groups[0], key.groups[1], 1);
 }
 
 std::array<std::uint32_t, 2> ConversionPass::groups(Size surface, bool image) const {
@@ -258,10 +265,8 @@ std::array<std::uint32_t, 2> ConversionPass::groups(Size surface, bool image) co
   return {(surface.width + across - 1) / across, (surface.height + down - 1) / down};
 }
 
-Result<VkCommandBuffer> ConversionPass::recorded(const Recording::Key& key, const Source& source,
-                                                 const VulkanBuffer& target, const SurfaceLayout& layout) {
-  const bool image = source.image != nullptr;
-  Program& program = this->program({.image = image});
+Result<VkCommandBuffer> ConversionPass::recorded(Program& program, const Recording::Key& key, const Source& source,
+                                                 const VulkanBuffer& target, const Layers& layers) {
   const auto known = std::ranges::find(program.recordings, key, &Recording::key);
   if (known != program.recordings.end()) return known->command;
   if (program.recordings.size() < kRecordings) {
@@ -275,11 +280,11 @@ Result<VkCommandBuffer> ConversionPass::recorded(const Recording::Key& key, cons
   Recording& recording = program.recordings.at(program.oldest);
   program.oldest = (program.oldest + 1) % kRecordings;
   recording.key = {};
-  bind(source, target, recording.set);
+  bind(source, target, layers, recording.set);
   if (auto begun = runner_->keep(recording.command); !begun) return std::unexpected(std::move(begun.error()));
-  barrier_before(recording.command, source);
-  dispatch(recording.command, key, program, recording.set, groups(layout.size, image));
-  barrier_after(recording.command, source);
+  barrier_before(recording.command, source, layers.drawn);
+  dispatch(recording.command, key, program, recording.set);
+  barrier_after(recording.command, source, layers.drawn);
   if (auto ended = runner_->end(recording.command); !ended) return std::unexpected(std::move(ended.error()));
   recording.key = key;
   return recording.command;

@@ -104,16 +104,18 @@ class ConversionPass {
   /// What the GPU is told for one source and one target, for every picture that goes from one to the other.
   struct Recording {
     struct Key {
-      std::uint64_t source = 0, target = 0;  ///< VulkanDevice::next_id()
-      VkPipeline pipeline = VK_NULL_HANDLE;
+      std::uint64_t source = 0, target = 0, beneath = 0;  ///< VulkanDevice::next_id(); 0: there is none
+      std::array<std::uint64_t, LayerTable::kSlots> layers{};
+      VkPipeline pipeline = VK_NULL_HANDLE, compose = VK_NULL_HANDLE;
       PassGeometry geometry{};
+      std::array<std::uint32_t, 2> groups{}, compose_groups{};
       bool operator==(const Key&) const = default;
     };
     Key key;
     VkCommandBuffer command = VK_NULL_HANDLE;
     VkDescriptorSet set = VK_NULL_HANDLE;
   };
-  /// The buffers a producer goes round with, times the surfaces an encoder does.
+  /// The buffers a producer goes round with, times the surfaces an encoder does, times a layer's pictures.
   static constexpr std::size_t kRecordings = 64;
   // What layers bind beside the source and the target.
   static constexpr std::uint32_t kLayerBuffers = LayerTable::kSlots;  ///< and one for what is beneath
@@ -158,20 +160,19 @@ class ConversionPass {
                                                     const std::array<std::int32_t, kPassConstants>& constants);
   [[nodiscard]] Result<void> check(const Source& source, const PicturePlan& plan, const VulkanBuffer& target,
                                    const SurfaceLayout& layout, const Layers& layers) const;
-  [[nodiscard]] LayerTable write_table(const Layers& layers, Size surface) const;
+  /// What of the layers the GPU reads from memory. The workgroups that compose them.
+  [[nodiscard]] std::array<std::uint32_t, 2> write_table(const Layers& layers, Size surface);
   [[nodiscard]] const std::array<std::int32_t, 2>& workgroup(bool image) const {
     return image ? options_.image_workgroup : options_.buffer_workgroup;
   }
   [[nodiscard]] Result<VkDescriptorSet> make_set(const Program& program) const;
-  void bind(const Source& source, const VulkanBuffer& target, VkDescriptorSet set) const;
+  void bind(const Source& source, const VulkanBuffer& target, const Layers& layers, VkDescriptorSet set) const;
   void bind_layers(const Layers& layers, const VulkanBuffer& target, VkDescriptorSet set) const;
-  /// What the next dispatches take, and one of `groups` workgroups.
-  void dispatch(VkCommandBuffer command, const Recording::Key& key, const Program& program, VkDescriptorSet set,
-                std::array<std::uint32_t, 2> groups) const;
+  void dispatch(VkCommandBuffer command, const Recording::Key& key, const Program& program, VkDescriptorSet set) const;
   [[nodiscard]] std::array<std::uint32_t, 2> groups(Size surface, bool image) const;
   /// Recorded now, or before. Nothing is running.
-  [[nodiscard]] Result<VkCommandBuffer> recorded(const Recording::Key& key, const Source& source,
-                                                 const VulkanBuffer& target, const SurfaceLayout& layout);
+  [[nodiscard]] Result<VkCommandBuffer> recorded(Program& program, const Recording::Key& key, const Source& source,
+                                                 const VulkanBuffer& target, const Layers& layers);
   struct Foreign;
   /// Takes foreign memory over from its producers, and gives it back.
   void barrier_before(VkCommandBuffer command, const Source& source, std::span<const Layer> layers = {}) const;
@@ -182,8 +183,9 @@ class ConversionPass {
   VkOwned<VkSampler> sampler_;
   VkOwned<VkDescriptorPool> descriptors_;
   std::array<Program, 4> programs_;  ///< see program()
-  VulkanBuffer table_;               ///< LayerTable of the layers being drawn
-  VulkanImage nothing_;              ///< bound where a layer has no image
+  VulkanBuffer table_;               ///< LayerTable of the layers being drawn: `written_`
+  LayerTable written_;
+  VulkanImage nothing_;  ///< bound where a layer has no image
   std::vector<Pipeline> pipelines_;
   /// The stream's, frame after frame, and which of pipelines_ is for it.
   struct Last {

@@ -64,15 +64,15 @@ Result<void> ConversionPass::make_objects() {
   if (r != VK_SUCCESS) return fail_vk(r, "make the conversion pass");
   sampler_ = {device, sampler, fn.DestroySampler};
 
-  // For each program those that are kept, and one; with layers that one.
-  constexpr std::uint32_t kSets = kRecordings + 1;
+  // For each program those that are kept, and one: two programs without layers, two with them.
+  constexpr std::uint32_t kSets = 2 * (kRecordings + 1);
   const std::array<VkDescriptorPoolSize, 3> sizes{
-      {{VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 3 * kSets + 2 * (3 + kLayerBuffers)},
-       {VK_DESCRIPTOR_TYPE_COMBINED_IMAGE_SAMPLER, kSets + 2 * (1 + kLayerImages)},
-       {VK_DESCRIPTOR_TYPE_UNIFORM_BUFFER, 2}}};
+      {{VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, kSets * (2 + 3 + kLayerBuffers)},
+       {VK_DESCRIPTOR_TYPE_COMBINED_IMAGE_SAMPLER, kSets * (1 + 1 + kLayerImages)},
+       {VK_DESCRIPTOR_TYPE_UNIFORM_BUFFER, kSets}}};
   VkDescriptorPoolCreateInfo pool_info{};
   pool_info.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO;
-  pool_info.maxSets = 2 * kSets + 2;
+  pool_info.maxSets = 2 * kSets;
   pool_info.poolSizeCount = sizes.size();
   pool_info.pPoolSizes = sizes.data();
   VkDescriptorPool pool = VK_NULL_HANDLE;
@@ -115,7 +115,7 @@ Result<void> ConversionPass::make_program(ProgramKind kind) {
     if (!set) return std::unexpected(std::move(set.error()));
     program.set = *set;
   }
-  if (!kind.layers) program.recordings.reserve(kRecordings);
+  program.recordings.reserve(kRecordings);
 
   const VkPushConstantRange constants{VK_SHADER_STAGE_COMPUTE_BIT, 0, sizeof(PassGeometry)};
   VkPipelineLayoutCreateInfo layout_info{};

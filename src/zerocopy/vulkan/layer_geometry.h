@@ -37,6 +37,7 @@ struct LayerTable {
   /// In workgroups of shaders/compose.glsl, apart from each other: left, top, columns, workgroups before its own.
   std::array<LayerGeometry::Four, kSlots> areas{};
   std::array<LayerGeometry, kSlots> layers{};
+  bool operator==(const LayerTable&) const = default;
 };
 /// Invocations of a workgroup of shaders/compose.glsl, {across, down}; each makes 2x2 pixels.
 inline constexpr std::array<std::int32_t, 2> kComposeWorkgroup{64, 4};
