@@ -23,9 +23,12 @@ enum Trait : std::int32_t {
   kAlpha = 16,
   kScaled = 32,
   kRound = 64,
-  kToned = 128
+  kToned = 128,
+  kTurned = 256,
+  kWide = 512,
+  kHalved = 1024,
+  kHalvedDown = 2048
 };
-enum Flag : std::int32_t { kOpaque = 1, kWide = 4 };
 enum Direct : std::int32_t { kConvert = 0, kSame = 1, kToEight = 2, kToTen = 3 };
 
 /// Where a component's samples are: in which plane, from which byte of it on, how far apart.
@@ -93,6 +96,7 @@ Result<void> set_memory(LayerGeometry& g, const LayerPicture& picture, LayerMemo
       g.fields = {low + 10 * fields.red, low + 10 * fields.green, low + 10 * fields.blue, high ? 0 : 30};
       g.red = {1023, 1023, 1023, 3};
     }
+    for (std::size_t i = 0; i < 4; ++i) g.green.at(i) = 1 / g.red.at(i);
     g.offset[0] = static_cast<std::int32_t>(planes[0].offset_bytes);
     g.stride[0] = static_cast<std::int32_t>(planes[0].stride_bytes);
     g.pitch[0] = 4;
@@ -106,7 +110,7 @@ Result<void> set_memory(LayerGeometry& g, const LayerPicture& picture, LayerMemo
     return fail(ErrorKind::Unsupported, kWhat, fmt::format("{} pictures that are not linear", format.name));
   }
   g.kind[0] |= kYuv;
-  if (layout.wide) g.kind[1] |= kWide;
+  if (layout.wide) g.kind[0] |= kWide;
   const auto samples = samples_of(picture.format);
   for (std::size_t i = 0; i < 3; ++i) {
     const SurfaceLayout::Plane& plane = planes.at(samples.at(i).plane);
@@ -123,7 +127,8 @@ Result<void> set_memory(LayerGeometry& g, const LayerPicture& picture, LayerMemo
   const bool together = samples[1].plane == samples[2].plane;
   if (together && (chroma.offset_bytes | chroma.stride_bytes) % pair == 0) g.kind[0] |= kPaired;
   const std::uint32_t halved = layout.valid ? format.chroma_shift_x : 1U;  // the others are 4:2:2
-  g.pitch[3] = static_cast<std::int32_t>(halved + 2U * format.chroma_shift_y);
+  if (halved != 0) g.kind[0] |= kHalved;
+  if (format.chroma_shift_y != 0) g.kind[0] |= kHalvedDown;
   g.stride[3] = static_cast<std::int32_t>((picture.buffer.width + halved) >> halved) - 1;
   return {};
 }
@@ -169,9 +174,9 @@ Result<LayerGeometry> geometry(const LayerPicture& picture, const PicturePlan& p
             static_cast<float>(std::min(place.radius, half))};
   g.kind[2] = static_cast<std::int32_t>(tone_map(picture.colour, surface.colour));
   g.kind[0] = kDrawn | (g.kind[2] != 0 ? kToned : 0) | (g.look[0] != 1 || g.look[1] != 1 ? kScaled : 0) |
-              (g.look[3] > 0 ? kRound : 0);
+              (g.look[3] > 0 ? kRound : 0) | (picture.transform != Transform::Normal ? kTurned : 0);
   if (auto set = set_memory(g, picture, memory, planes); !set) return std::unexpected(std::move(set.error()));
-  if (place.opacity == 255 && (g.kind[0] & kAlpha) == 0) g.kind[1] |= kOpaque;
+  if (place.opacity == 255 && (g.kind[0] & kAlpha) == 0) g.kind[1] = 1;
   if (is_yuv(picture.format)) set_matrix(g, known(picture.colour, surface.colour), info(picture.format).bits);
   return g;
 }

@@ -10,6 +10,9 @@ const int kHasAlpha = 16;
 const int kIsScaled = 32;
 const int kIsRound = 64;
 const int kIsToned = 128;
+const int kIsTurned = 256;
+const int kIsHalved = 1024;  // its chroma across, and down
+const int kIsHalvedDown = 2048;
 
 layout(binding = 4) uniform sampler2D layer_images[kSlots];
 
@@ -46,23 +49,27 @@ vec4 layer_image(int l, ivec2 at) {
 // are what the mean of the pixels is.
 vec4 layer_turned(int l, int traits, ivec2 turned_at) {
   ivec2 t = clamp(turned_at, ivec2(0), layers[l].source.zw - 1);
-  ivec2 at = layers[l].source.xy + t.x * layers[l].steps.xy + t.y * layers[l].steps.zw;
+  ivec2 at = layers[l].source.xy;
+  at += (traits & kIsTurned) != 0 ? t.x * layers[l].steps.xy + t.y * layers[l].steps.zw : t;
   vec4 p;
   if ((traits & kIsImage) != 0) {
     p = layer_image(l, at);
   } else {
     ivec4 pitch = layers[l].pitch;
-    int first = layers[l].offset.x + at.y * layers[l].stride.x + at.x * pitch.x;
-    uint word = layer_word(l, first >> 2);
+    int first = layers[l].offset.x + at.y * layers[l].stride.x;
     if ((traits & kIsYuv) != 0) {
-      ivec2 c = at >> ivec2(pitch.w & 1, pitch.w >> 1);
+      bool wide = (traits & kIsWide) != 0;
+      int halved = (traits & kIsHalved) != 0 ? 1 : 0;
+      ivec2 c = at >> ivec2(halved, (traits & kIsHalvedDown) != 0 ? 1 : 0);
       // Chroma is sited on even columns: between two of them it is their mean.
-      float half_next = (pitch.w & 1 & at.x) != 0 ? 0.5 : 0.0;
+      float half_next = (halved & at.x) != 0 ? 0.5 : 0.0;
       int next = min(c.x + 1, layers[l].stride.w) - c.x;
+      first += at.x * pitch.x;
       int u_at = layers[l].offset.y + c.y * layers[l].stride.y + c.x * pitch.y;
       int v_at = layers[l].offset.z + c.y * layers[l].stride.z + c.x * pitch.z;
       int next_u_at = u_at + next * pitch.y;
       int next_v_at = v_at + next * pitch.z;
+      uint word = layer_word(l, first >> 2);
       uint u_word = layer_word(l, u_at >> 2);
       uint next_u_word = layer_word(l, next_u_at >> 2);
       uint v_word = u_word;
@@ -71,17 +78,71 @@ vec4 layer_turned(int l, int traits, ivec2 turned_at) {
         v_word = layer_word(l, v_at >> 2);
         next_v_word = layer_word(l, next_v_at >> 2);
       }
-      vec2 uv = vec2(layer_sample(l, u_word, u_at), layer_sample(l, v_word, v_at));
-      vec2 next_uv = vec2(layer_sample(l, next_u_word, next_u_at), layer_sample(l, next_v_word, next_v_at));
-      return vec4(float(layer_sample(l, word, first)), uv * (1.0 - half_next) + next_uv * half_next, 1.0);
+      int unused = layers[l].offset.w;
+      vec2 uv = vec2(layer_sample(wide, unused, u_word, u_at), layer_sample(wide, unused, v_word, v_at));
+      vec2 next_uv =
+          vec2(layer_sample(wide, unused, next_u_word, next_u_at), layer_sample(wide, unused, next_v_word, next_v_at));
+      return vec4(float(layer_sample(wide, unused, word, first)), mix(uv, next_uv, half_next), 1.0);
     }
+    first += at.x * 4;
+    uint word = layer_word(l, first >> 2);
     int bits = (first & 3) * 8;
     if (bits != 0) word = word >> bits | layer_word(l, (first >> 2) + 1) << (32 - bits);
-    vec4 largest = layers[l].red;
-    p = vec4(uvec4(word) >> uvec4(layers[l].fields) & uvec4(largest)) / largest;
+    p = vec4(uvec4(word) >> uvec4(layers[l].fields) & uvec4(layers[l].red)) * layers[l].green;
   }
   if ((traits & kHasAlpha) == 0) return vec4(p.rgb, 1.0);
   return vec4(p.rgb * p.a, p.a);
+}
+
+// Sums of 2x2 luma samples and their chroma, not turned, by the weights of columns and rows.
+vec4 yuv_square(int l, int traits, ivec2 at, vec2 columns, vec2 rows) {
+  bool wide = (traits & kIsWide) != 0;
+  int unused = layers[l].offset.w;
+  ivec4 offset = layers[l].offset;
+  ivec4 stride = layers[l].stride;
+  ivec4 pitch = layers[l].pitch;
+  ivec2 last = layers[l].source.zw - 1;
+  ivec2 x = layers[l].source.x + clamp(ivec2(at.x, at.x + 1), ivec2(0), last.xx);
+  ivec2 y = layers[l].source.y + clamp(ivec2(at.y, at.y + 1), ivec2(0), last.yy);
+  vec3 sum = vec3(0.0);
+  ivec2 row_at = offset.x + y * stride.x;
+  ivec4 luma_at = row_at.xxyy + x.xyxy * pitch.x;
+  vec4 weights = columns.xyxy * rows.xxyy;
+  for (int i = 0; i < 4; ++i) {
+    sum.x += weights[i] * float(layer_sample(wide, unused, layer_word(l, luma_at[i] >> 2), luma_at[i]));
+  }
+  if ((traits & kIsHalved) != 0) {
+    // Chroma is sited on even columns: between two of them it is their mean.
+    ivec2 c = x >> 1;
+    vec2 odd = vec2(x & 1) * 0.5;
+    vec2 of_next = columns * odd;
+    columns -= of_next;
+    columns = c.x == c.y ? vec2(columns.x + columns.y, of_next.x + of_next.y) : vec2(columns.x, of_next.x + columns.y);
+    x = ivec2(c.x, min(c.x + 1, stride.w));
+  }
+  if ((traits & kIsHalvedDown) != 0) {
+    y >>= 1;
+    if (y.x == y.y) rows = vec2(rows.x + rows.y, 0.0);
+  }
+  LOOP for (int r = 0; r < 2; ++r) {
+    if (rows[r] == 0.0) continue;
+    ivec2 u_at = offset.y + y[r] * stride.y + x * pitch.y;
+    ivec2 v_at = offset.z + y[r] * stride.z + x * pitch.z;
+    for (int i = 0; i < 2; ++i) {
+      uint u_word = layer_word(l, u_at[i] >> 2);
+      uint v_word = u_word;
+      if ((traits & kIsPaired) == 0) v_word = layer_word(l, v_at[i] >> 2);
+      sum.yz += rows[r] * columns[i] *
+                vec2(layer_sample(wide, unused, u_word, u_at[i]), layer_sample(wide, unused, v_word, v_at[i]));
+    }
+  }
+  return vec4(sum, (columns.x + columns.y) * (rows.x + rows.y));
+}
+
+// How much of `at` and of what follows it is between two places.
+vec2 parts(int at, float from, float to) {
+  vec2 begin = vec2(at, at + 1);
+  return max(min(begin + 1.0, vec2(to)) - max(begin, vec2(from)), vec2(0.0));
 }
 
 // The picture at a pixel of its box, times alpha; as scaled() filters.
@@ -95,10 +156,18 @@ vec4 layer_pixel(int l, int traits, ivec2 at) {
     vec2 half_size = 0.5 * max(ratio, vec2(1.0));
     vec2 from = middle - half_size;
     vec2 to = middle + half_size;
-    LOOP for (int y = int(floor(from.y)); float(y) < to.y; ++y) {
-      float rows = min(float(y + 1), to.y) - max(float(y), from.y);
-      LOOP for (int x = int(floor(from.x)); float(x) < to.x; ++x) {
-        p += rows * (min(float(x + 1), to.x) - max(float(x), from.x)) * layer_turned(l, traits, ivec2(x, y));
+    // 2x2 at a time, so that more is fetched at once, and no chroma sample twice.
+    bool squares = (traits & kIsYuv) != 0 && (traits & kIsTurned) == 0;
+    int step = squares ? 2 : 1;
+    LOOP for (int y = int(floor(from.y)); float(y) < to.y; y += step) {
+      vec2 rows = parts(y, from.y, to.y);
+      LOOP for (int x = int(floor(from.x)); float(x) < to.x; x += step) {
+        vec2 columns = parts(x, from.x, to.x);
+        if (squares) {
+          p += yuv_square(l, traits, ivec2(x, y), columns, rows);
+        } else {
+          p += rows.x * columns.x * layer_turned(l, traits, ivec2(x, y));
+        }
       }
     }
     p /= 4.0 * half_size.x * half_size.y;
@@ -171,6 +240,9 @@ ivec2 chroma_of(vec3 c) {
 // Of each invocation: its right column, for the chroma on its right; 1 where that is plain.
 const int kInvocations = 256;
 shared vec4 columns[kInvocations];
+// Likewise the column on the left of the workgroup, pixel by pixel.
+const int kRows = 8;
+shared vec4 outer_column[kRows];
 // Samples of two neighbours each: luma above and below, then U with V, or U above and below and V likewise.
 shared uint samples[6 * kInvocations];
 
@@ -226,7 +298,7 @@ void main() {
   int own = int(gl_LocalInvocationIndex);
   // The pixels on the left are the neighbour's right ones, but that the main picture and the bars beside it do not mix.
   int beyond = at.x - g.box_at.x;
-  bool edge = gl_LocalInvocationID.x == 0u || (kMain != 0 && (beyond == 0 || beyond == g.box_size.x));
+  bool edge = kMain != 0 && (beyond == 0 || beyond == g.box_size.x);
   bool copies = direct() && lowest == 0;
   bool plain = true;  // of all whose chroma it is
   bool plain_right = true;
@@ -236,10 +308,11 @@ void main() {
   uint words[6] = uint[6](0u, 0u, 0u, 0u, 0u, 0u);
   if (any_composed) {
     int pixels = kSubsampled != 0 && edge ? 6 : 4;
-    LOOP for (int i = 0; i < pixels; ++i) {
+    bool outer = kSubsampled != 0 && own < 2 * int(gl_WorkGroupSize.y);  // one of outer_column, too
+    LOOP for (int i = 0; i < pixels + (outer ? 1 : 0); ++i) {
       int row = i < 4 ? i >> 1 : i - 4;
       int column = i < 4 ? i & 1 : 0;
-      ivec2 sited = at + ivec2(column, row);
+      ivec2 sited = i < pixels ? at + ivec2(column, row) : origin + ivec2(0, own);
       ivec2 p = clamp(i < 4 ? sited : sited - ivec2(1, 0), ivec2(0), g.size - 1);
       bool plain_one;
       vec3 c = compose(p, barred(sited - g.box_at), mask, lowest, plain_one);
@@ -255,6 +328,10 @@ void main() {
           words[4] |= row == 0 ? uint(uv.y) << place : 0u;
           words[5] |= row == 1 ? uint(uv.y) << place : 0u;
         }
+      }
+      if (i == pixels) {
+        outer_column[own] = vec4(c, plain_one ? 1.0 : 0.0);
+        break;
       }
       plain = plain && plain_one;
       if (i >= 4) {
@@ -273,9 +350,11 @@ void main() {
   if (any_composed) {
     if (kSubsampled != 0) {
       if (!edge) {
-        vec4 neighbour = columns[own - 1];
+        int row = 2 * int(gl_LocalInvocationID.y);
+        bool first = gl_LocalInvocationID.x == 0u;
+        vec4 neighbour = first ? outer_column[row] + outer_column[row + 1] : columns[own - 1];
         left = neighbour.rgb;
-        plain = plain && neighbour.a != 0.0;
+        plain = plain && neighbour.a == (first ? 2.0 : 1.0);
       }
       ivec2 uv = chroma_of(left + 2.0 * centre + right);
       if (copies && plain) {

@@ -2,21 +2,22 @@
 // compiled in where there are layers. Two programs share a surface then, block by block: what no layer touches goes the
 // way of pictures without any, compose.glsl makes the rest.
 
-const int kSlots = 9;       // LayerTable::kSlots
+const int kSlots = 9;     // LayerTable::kSlots
+const int kIsWide = 512;  // of a layer's traits, see compose.glsl: 16-bit samples
 
 // LayerGeometry, member by member.
 struct Layer {
   ivec4 box;     // px of the surface: left, top, right, bottom
   ivec4 source;  // source px of the turned picture's first pixel; px of the turned picture
   ivec4 steps;   // source px from a pixel to its right neighbour, and to the one below
-  ivec4 kind;    // traits, which are compiled in; bits: 1 opaque, 4 wide samples; ToneMap; DirectCopy
+  ivec4 kind;    // traits, which are compiled in; whether it is opaque; ToneMap; DirectCopy
   ivec4 offset;  // bytes: of a component's first sample each (32-bit pixels: the first only); unused low bits of samples
   ivec4 stride;  // bytes: from row to row of each component; last chroma column
-  ivec4 pitch;   // bytes: from sample to sample of each component; log2 of the subsampling, x + 2 * y
+  ivec4 pitch;   // bytes: from sample to sample of each component
   ivec4 fields;  // of a 32-bit pixel: the lowest bits of red, green, blue, alpha
   vec4 look;     // source px to one of the box, across and down; opacity; radius in px
   vec4 red;      // weights of the three components as they are, and an offset: 0 to 1; of 32-bit pixels the largest values
-  vec4 green;
+  vec4 green;    // of 32-bit pixels 1 / largest
   vec4 blue;
 };
 layout(std140, binding = 2) uniform Layers {
@@ -40,7 +41,7 @@ uint touching(ivec2 place, ivec2 extent, out int lowest) {
     ivec2 from = mask == 0u && layers[l].kind.w != 0 ? place : left;
     mask |= 1u << l;
     bool within = all(lessThanEqual(box.xy, from)) && all(greaterThanEqual(box.zw, to));
-    if (!within || (layers[l].kind.y & 1) == 0) continue;
+    if (!within || layers[l].kind.y == 0) continue;
     int corner = int(ceil(layers[l].look.w));
     bool across = from.x >= box.x + corner && to.x <= box.z - corner;
     bool down = from.y >= box.y + corner && to.y <= box.w - corner;
@@ -62,10 +63,10 @@ bool composed(ivec2 place, ivec2 extent) {
   return composed(mask, lowest);
 }
 
-// A sample of the word that holds it.
-int layer_sample(int l, uint word, int byte_at) {
+// A sample of the word that holds it; `unused`: low bits of a wide one.
+int layer_sample(bool wide, int unused, uint word, int byte_at) {
   word >>= (byte_at & 3) * 8;
-  return int((layers[l].kind.y & 4) != 0 ? (word & 65535u) >> layers[l].offset.w : word & 255u);
+  return int(wide ? (word & 65535u) >> unused : word & 255u);
 }
 
 // Luma, U or V of a pixel of the lowest layer's box, to be copied.
@@ -75,7 +76,8 @@ int copied(ivec2 at, int component) {
   ivec2 p = component == 0 ? from + clamp(at, ivec2(0), last) : (from >> 1) + clamp(at >> 1, ivec2(0), last >> 1);
   int byte_at =
       layers[0].offset[component] + p.y * layers[0].stride[component] + p.x * layers[0].pitch[component];
-  int value = layer_sample(0, layer_words[0].words[byte_at >> 2], byte_at);
+  bool wide = (layers[0].kind.x & kIsWide) != 0;
+  int value = layer_sample(wide, layers[0].offset.w, layer_words[0].words[byte_at >> 2], byte_at);
   if (layers[0].kind.w == 2) return min((value + 2) >> 2, kLargest);  // 10 bits to 8
   return layers[0].kind.w == 3 ? value << 2 : value;
 }
@@ -84,7 +86,7 @@ int copied(ivec2 at, int component) {
 // Eight samples that lie behind one another, from a whole word on.
 void eight(int byte_at, out int values[8]) {
   int word_at = byte_at >> 2;
-  bool wide = (layers[0].kind.y & 4) != 0;
+  bool wide = (layers[0].kind.x & kIsWide) != 0;
   for (int k = 0; k < 4; ++k) {
     if (!wide && k > 1) break;
     uint word = layer_words[0].words[word_at + k];
@@ -99,7 +101,7 @@ void eight(int byte_at, out int values[8]) {
 
 // Whole blocks of NV12 and P010 that are the surface's own samples. False: not this one.
 bool copy_block(ivec2 at, out int y[2][8], out int u[2][8], out int v[2][8]) {
-  int bytes = (layers[0].kind.y & 4) != 0 ? 2 : 1;
+  int bytes = (layers[0].kind.x & kIsWide) != 0 ? 2 : 1;
   ivec2 p = layers[0].source.xy + at;
   int stride = layers[0].stride.x;
   int luma = layers[0].offset.x + p.y * stride + p.x * bytes;

@@ -186,27 +186,19 @@ uint pack_words(int a, int b) { return uint((a | (b << 16)) << kValueShift); }
 layout(std430, binding = 12) writeonly buffer Beneath1 { uint beneath1[]; };
 layout(std430, binding = 12) writeonly buffer Beneath2 { uvec2 beneath2[]; };
 layout(std430, binding = 12) writeonly buffer Beneath4 { uvec4 beneath4[]; };
+bool to_target = true;
 bool to_beneath = false;
 void put1(int at, uint word) {
-  if (to_beneath) {
-    beneath1[at] = word;
-  } else {
-    target1[at] = word;
-  }
+  if (to_target) target1[at] = word;
+  if (to_beneath) beneath1[at] = word;
 }
 void put2(int at, uvec2 words) {
-  if (to_beneath) {
-    beneath2[at] = words;
-  } else {
-    target2[at] = words;
-  }
+  if (to_target) target2[at] = words;
+  if (to_beneath) beneath2[at] = words;
 }
 void put4(int at, uvec4 words) {
-  if (to_beneath) {
-    beneath4[at] = words;
-  } else {
-    target4[at] = words;
-  }
+  if (to_target) target4[at] = words;
+  if (to_beneath) beneath4[at] = words;
 }
 #else
 void put1(int at, uint word) { target1[at] = word; }
@@ -362,20 +354,14 @@ void main() {
   int u[2][8];
   int v[2][8];
 #ifdef LAYERS
-  bool shown = !composed(place, ivec2(8, 2));
-  bool keep = layer_count.y != 0;
-  if (!shown && !keep) return;
+  to_target = !composed(place, ivec2(8, 2));
+  to_beneath = layer_count.y != 0;
+  if (!to_target && !to_beneath) return;
   if (kMain == 0) {
     without_main(place, y, u, v);
   } else {
     make_block(place, y, u, v);
   }
-  if (keep) {
-    to_beneath = true;
-    store_block(block, y, u, v);
-    to_beneath = false;
-  }
-  if (!shown) return;
 #else
   make_block(place, y, u, v);
 #endif
