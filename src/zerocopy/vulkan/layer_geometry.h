@@ -39,7 +39,8 @@ struct LayerTable {
   std::array<LayerGeometry, kSlots> layers{};
   bool operator==(const LayerTable&) const = default;
 };
-/// Invocations of a workgroup of shaders/compose.glsl, {across, down}; each makes 2x2 pixels.
+/// Invocations of a workgroup of shaders/compose.glsl, {across, down}; each makes 2x2 pixels. Its kInvocations and
+/// kRows are what is shared among these.
 inline constexpr std::array<std::int32_t, 2> kComposeWorkgroup{64, 4};
 /// How many workgroups make what set_areas() found, {across, down}: no driver takes fewer than these at a time.
 [[nodiscard]] std::array<std::uint32_t, 2> compose_groups(const LayerTable& table);
