@@ -2,19 +2,27 @@
 // pages of other sites.
 #include "integration/web/page_rig.h"
 #include "integration/web/web_rig.h"
+#include "support/temporary_folder.h"
 #include "web/access.h"
 
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include <poll.h>
+#include <sched.h>
 #include <sys/socket.h>
 
 using namespace zc;
@@ -56,34 +64,39 @@ class OtherSite {
   std::jthread thread_;
 };
 
-/// A network namespace of its own, joined by a cable that is long and loses packets. Ends with its object.
+/// Two network namespaces, joined by a cable that is long and loses packets: the test's, which its thread stays in, and
+/// a far one that ends with its object. Not the machine's: a new cable there is a changed network to every browser,
+/// which gives up what it is loading.
 class FarNetwork {
  public:
-  FarNetwork() : name_(fmt::format("zc-test-{}", ::getpid())), near_(fmt::format("zc{}", ::getpid() % 1'000'000)) {}
-  FarNetwork(const FarNetwork&) = delete;
-  FarNetwork& operator=(const FarNetwork&) = delete;
-  FarNetwork(FarNetwork&&) = delete;
-  FarNetwork& operator=(FarNetwork&&) = delete;
-  ~FarNetwork() { static_cast<void>(run_all({"ip netns del " + name_})); }
-
-  /// Why there is none; empty: it is there.
+  /// Why there is none; empty: it is there. Before any other thread or process of the test. `log`: what commands print.
   std::string make(const std::string& log) {
-    log_ = log;
-    const std::string inside = "ip -n " + name_;
-    const bool made = run_all(
-        {"ip netns add " + name_, fmt::format("ip link add {} type veth peer name far netns {}", near_, name_),
-         fmt::format("ip addr add {}/30 dev {}", kNear, near_), fmt::format("{} addr add {}/30 dev far", inside, kFar),
-         fmt::format("ip link set {} up", near_), inside + " link set far up", inside + " link set lo up",
-         // Each way half of 50 ms; what is lost is lost where pictures go.
-         fmt::format("tc qdisc add dev {} root netem delay 25ms", near_),
-         fmt::format("tc -n {} qdisc add dev far root netem delay 25ms loss 2%", name_)});
-    if (made) return {};
-    std::ifstream file(log_);
-    const std::string said{std::istreambuf_iterator<char>(file), {}};
-    return "no network of its own: " + said;
+    if (const std::string why = leave(); !why.empty()) return why;
+    const std::string near = ns_link("self");
+    if (auto child = ChildProcess::start({"unshare", "--net", "sleep", "infinity"}, log)) far_ = *std::move(child);
+    if (!far_ || !eventually([&] { return ns_link(std::to_string(far_->pid())) != near || !far_->running(); })) {
+      return "no network of its own";
+    }
+    const std::string inside = fmt::format("nsenter --net --target {} ", far_->pid());
+    for (const std::string& command :
+         {std::string("ip link set lo up"),
+          fmt::format("ip link add near type veth peer name far netns {}", far_->pid()),
+          fmt::format("ip addr add {}/30 dev near", kNear), inside + fmt::format("ip addr add {}/30 dev far", kFar),
+          std::string("ip link set near up"), inside + "ip link set far up", inside + "ip link set lo up",
+          // Each way half of 50 ms; what is lost is lost where pictures go.
+          std::string("tc qdisc add dev near root netem delay 25ms"),
+          inside + "tc qdisc add dev far root netem delay 25ms loss 2%"}) {
+      auto process =
+          ChildProcess::start({"env", "PATH=/usr/sbin:/sbin:/usr/bin:/bin", "sh", "-c", "exec " + command}, log);
+      if (process && eventually([&] { return !process->running(); }) && process->exit_code() == 0) continue;
+      std::ifstream file(log);
+      return fmt::format("no network of its own: {}: {}", command,
+                         std::string{std::istreambuf_iterator<char>(file), {}});
+    }
+    return {};
   }
   [[nodiscard]] std::vector<std::string> inside(std::vector<std::string> command) const {
-    std::vector<std::string> words{"ip", "netns", "exec", name_};
+    std::vector<std::string> words{"nsenter", "--net", "--target", std::to_string(far_->pid())};
     words.insert(words.end(), command.begin(), command.end());
     return words;
   }
@@ -92,17 +105,22 @@ class FarNetwork {
   static constexpr const char* kFar = "198.18.77.2";
 
  private:
-  [[nodiscard]] bool run_all(const std::vector<std::string>& commands) const {
-    return std::ranges::all_of(commands, [&](const std::string& command) {
-      auto process = ChildProcess::start({"env", "PATH=/usr/sbin:/sbin:/usr/bin:/bin", "sh", "-c", command},
-                                         log_.empty() ? "/dev/null" : log_);
-      return process && eventually([&] { return !process->running(); }) && process->exit_code() == 0;
-    });
+  /// Out of the machine's network; somebody who is not root is root in a user namespace of their own.
+  static std::string leave() {
+    if (::unshare(CLONE_NEWNET) == 0) return {};
+    const std::string map = fmt::format("0 {} 1", ::getuid());
+    if (::unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0)
+      return "no network of its own: " + std::string(std::strerror(errno));
+    std::ofstream("/proc/self/setgroups") << "deny";
+    std::ofstream("/proc/self/uid_map") << map;
+    return {};
+  }
+  static std::string ns_link(const std::string& process) {
+    std::error_code none;
+    return std::filesystem::read_symlink("/proc/" + process + "/ns/net", none);
   }
 
-  std::string name_;
-  std::string near_;
-  std::string log_;
+  std::optional<ChildProcess> far_;
 };
 
 /// Pictures that came to the page, by their numbers in its own records.
@@ -163,10 +181,11 @@ TEST_CASE("a page that stands still for half a minute costs nobody else a pictur
 }
 
 TEST_CASE("a network of 50 ms that loses two packets of a hundred is followed, and nothing piles up") {
+  const TemporaryFolder folder;
+  FarNetwork network;
+  if (const std::string why = network.make(folder.file("network.log")); !why.empty()) SKIP(why);
   const auto chromium = browser({.ignore_certificate_errors = true});
   WebRig rig;
-  FarNetwork network;
-  if (const std::string why = network.make(rig.daemon().path("network.log")); !why.empty()) SKIP(why);
   const std::string session =
       rig.daemon().start("beside.mkv", {{"source", std::string("test:640x360@30"), {}},
                                         {"bitrate", std::string("2M"), {}},
