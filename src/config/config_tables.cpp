@@ -75,6 +75,7 @@ Result<Setting> read_layers(const toml::array& layers, const toml::key& key, std
       }
     }
     texts.push_back(std::move(text));
+    setting.places.push_back(where);
   }
   setting.value = std::move(texts);
   return setting;

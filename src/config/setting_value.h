@@ -15,7 +15,8 @@ using SettingValue = std::variant<bool, std::int64_t, double, std::string, std::
 struct Setting {
   std::string name;
   SettingValue value;
-  std::string where;  ///< opens the message of an error: "zerocast.toml:12:3"; empty: nothing
+  std::string where;                  ///< opens the message of an error: "zerocast.toml:12:3"; empty: nothing
+  std::vector<std::string> places{};  ///< the same of each of several texts; empty: `where` is theirs
 };
 
 /// What holds for sessions that do not say otherwise: the configuration's tables [record], and [stream] for live ones.

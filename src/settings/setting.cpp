@@ -89,6 +89,11 @@ std::string place(const Setting& setting) {
   return setting.where.empty() ? setting.name : fmt::format("{}: {}", setting.where, setting.name);
 }
 
+/// The same of its text number `i`.
+std::string place(const Setting& setting, std::size_t i) {
+  return i < setting.places.size() ? fmt::format("{}: {}", setting.places[i], setting.name) : place(setting);
+}
+
 std::unexpected<Error> invalid(const Setting& setting, std::string detail) {
   return fail(ErrorKind::Invalid, place(setting), std::move(detail));
 }
@@ -120,8 +125,8 @@ Result<void> apply(const SettingRow& known, const Setting& setting, RecordWords&
   if (known.row->argument.repeatable) {
     const auto texts = text_list(setting);
     if (!texts) return std::unexpected(texts.error());
-    for (const std::string& text : *texts) {
-      if (auto set = known.row->set(words, place(setting), text); !set) return set;
+    for (std::size_t i = 0; i < texts->size(); ++i) {
+      if (auto set = known.row->set(words, place(setting, i), (*texts)[i]); !set) return set;
     }
     return {};
   }

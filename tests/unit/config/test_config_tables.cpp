@@ -38,6 +38,7 @@ TEST_CASE("layers of the file's own are those of record and stream, where these 
   const Setting& layer = tables->at(0).settings.front();
   CHECK(layer.name == "layer");
   CHECK(layer.where.starts_with("f.toml:1:"));
+  CHECK(layer.places == std::vector<std::string>{"f.toml:1:1", "f.toml:4:1"});
   CHECK(std::get<std::vector<std::string>>(layer.value) ==
         std::vector<std::string>{"clock,at=tr", "image:/l.png,margin=20"});
   CHECK(tables->at(1).name == "stream");

@@ -67,6 +67,8 @@ TEST_CASE("the file's layers are those of recordings, streams and sessions that 
   CHECK_THAT(refusal("[[layers]]\nsource = \"clock\"\nplace = \"tr\"\n"), StartsWith("zerocast.toml:1:"));
   CHECK_THAT(refusal("[[layers]]\nsource = \"clock\"\nsize = \"huge\"\n"),
              StartsWith("zerocast.toml:1:") && ContainsSubstring("huge"));
+  CHECK_THAT(refusal("[[layers]]\nsource = \"clock\"\n[[layers]]\nsource = \"clock\"\nsize = \"huge\"\n"),
+             StartsWith("zerocast.toml:3:") && ContainsSubstring("huge"));
 }
 
 TEST_CASE("an empty configuration is one") {
