@@ -155,19 +155,22 @@ class ViewerConnection final : public std::enable_shared_from_this<ViewerConnect
     if (!next) return;
     writing_ = true;
     outgoing_ = *std::move(next);
-    const auto done = [self = this->shared_from_this()](const Failure& failure, std::size_t) {
+    // One kind of buffers for words, too: each kind is compiled whole.
+    std::array<asio::const_buffer, 2> bytes;
+    if (const auto* words = std::get_if<std::string>(&outgoing_)) {
+      socket_.text(true);
+      bytes[0] = asio::buffer(*words);
+    } else {
+      const Message& message = *std::get<MessagePtr>(outgoing_);
+      head_ = message_head(message, monotonic_now());
+      socket_.binary(true);
+      bytes = {asio::buffer(head_), asio::buffer(message.bytes)};
+    }
+    socket_.async_write(bytes, [self = this->shared_from_this()](const Failure& failure, std::size_t) {
       self->writing_ = false;
       if (failure) return self->finish();
       self->write();
-    };
-    if (const auto* words = std::get_if<std::string>(&outgoing_)) {
-      socket_.text(true);
-      return socket_.async_write(asio::buffer(*words), done);
-    }
-    const Message& message = *std::get<MessagePtr>(outgoing_);
-    head_ = message_head(message, monotonic_now());
-    socket_.binary(true);
-    socket_.async_write(std::array<asio::const_buffer, 2>{asio::buffer(head_), asio::buffer(message.bytes)}, done);
+    });
   }
 
   void finish() { viewer_->close(); }
@@ -177,7 +180,7 @@ class ViewerConnection final : public std::enable_shared_from_this<ViewerConnect
     beast::get_lowest_layer(socket_).socket().shutdown(asio::ip::tcp::socket::shutdown_both, ignored);
   }
 
-  websocket::stream<Stream> socket_;
+  websocket::stream<Stream, false> socket_;  // nothing that is sent gets smaller by zlib
   Site& site_;
   std::shared_ptr<Viewer> viewer_;
   beast::flat_buffer incoming_;
