@@ -50,7 +50,7 @@ Result<Functions> load() {
       !library->get("eglBindAPI", fn.BindAPI) || !library->get("eglCreateContext", fn.CreateContext) ||
       !library->get("eglDestroyContext", fn.DestroyContext) || !library->get("eglMakeCurrent", fn.MakeCurrent) ||
       !library->get("eglGetError", fn.GetError)) {
-    return fail(ErrorKind::Unsupported, std::string("load ") + kLibrary, "it lacks functions");
+    return fail(ErrorKind::Unsupported, fmt::format("load {}", kLibrary), "it lacks functions");
   }
   const auto extension = [&](const char* name, auto& function) {
     function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(fn.GetProcAddress(name));

@@ -4,6 +4,7 @@
 #include "base/error.h"
 
 #include <dlfcn.h>
+#include <fmt/format.h>
 
 #include <string>
 
@@ -17,7 +18,7 @@ class Library {
     void* handle = ::dlopen(name, RTLD_NOW | RTLD_LOCAL);
     if (handle != nullptr) return Library(handle);
     const char* why = ::dlerror();
-    return fail(ErrorKind::Unsupported, std::string("load ") + name, why == nullptr ? "it cannot be loaded" : why);
+    return fail(ErrorKind::Unsupported, fmt::format("load {}", name), why == nullptr ? "it cannot be loaded" : why);
   }
   /// Sets `function`; false when the library has none of that name.
   template <class Function>

@@ -4,6 +4,7 @@
 #include "media/av_log.h"
 
 #include <dlfcn.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
@@ -41,7 +42,7 @@ Result<Functions> load() {
   find(fn.entrypoints, "vaQueryConfigEntrypoints");
   find(fn.export_surface, "vaExportSurfaceHandle");
   if (!missing.empty()) {
-    return fail(ErrorKind::Unsupported, "load VA-API", std::string(kLibrary) + " has no " + missing);
+    return fail(ErrorKind::Unsupported, "load VA-API", fmt::format("{} has no {}", kLibrary, missing));
   }
   return fn;
 }
