@@ -33,7 +33,8 @@ struct Recorded {
 };
 
 /// Looks at everything: the exit code, the messages, and each picture of the file with its number, its time and its
-/// colours. Without `in_time` the producer could not keep its own times: then times and repeats are not looked at.
+/// colours. Times and repeats are not looked at without `in_time`, where the producer could not keep its own times, nor
+/// where the encoder was starved.
 [[nodiscard]] Verdict judge(const ProducerFixture& fixture, const Recorded& recorded, bool in_time);
 
 }  // namespace zc::test
