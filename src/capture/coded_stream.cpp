@@ -48,6 +48,7 @@ void CodedStream::push(const Frame& frame) {
   }
   {
     const std::lock_guard lock(mutex_);
+    if (!coded->follows && format_ != CodedFormat::Mjpeg) broken_ = true;
     if (broken_ && !stands_alone(coded->bytes)) {
       skipped_.fetch_add(1, std::memory_order_relaxed);
       return;

@@ -81,6 +81,7 @@ std::optional<Frame> FrameReader::read(pw_buffer* buffer, Nanoseconds arrival) {
     frame.spare = buffers_.spare();
     frame.crop = parse_crop(find_meta(spa, SPA_META_VideoCrop), format_.size);
     frame.transform = parse_transform(find_meta(spa, SPA_META_VideoTransform));
+    if (auto* coded = std::get_if<CodedImage>(&frame.image)) coded->follows = !damage_unknown_;
     if (!std::exchange(damage_unknown_, false)) {
       frame.damage = parse_damage(find_meta(spa, SPA_META_VideoDamage), format_.size);
     }
