@@ -415,6 +415,12 @@ bool TestProducer::Impl::emit(bool picture) {
     late_ = Late{&memory, mark};
   } else if (picture && coded_) {
     std::vector<std::byte> bytes = options_.code(*coded_, agreed_size_, mark);
+    if (std::ranges::find(options_.lost, mark.frame) != options_.lost.end()) {
+      unreleased_.push_back(buffer);
+      ++counter_;
+      ++sent_;
+      return true;
+    }
     if (std::ranges::find(options_.damaged, mark.frame) != options_.damaged.end()) {
       std::ranges::fill(bytes, std::byte{0x5a});
     }

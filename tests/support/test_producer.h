@@ -122,6 +122,7 @@ struct ProducerOptions {
   /// format is an error.
   std::function<std::vector<std::byte>(std::uint32_t subtype, Size size, const TestMark& mark)> code{};
   std::vector<std::uint32_t> damaged{};  ///< numbers of pictures whose coded bytes are garbage
+  std::vector<std::uint32_t> lost{};     ///< numbers of coded pictures that are made and counted, and never sent
 
   PtsMode pts = PtsMode::Good;
   bool counts = true;  ///< the header's seq rises by one per buffer; else it is 0

@@ -160,6 +160,27 @@ TEST_CASE("of H.264 that could not all be decoded, or is damaged, what is shown 
   CHECK((slow ? stats.skipped : stats.corrupt) >= 1);
 }
 
+TEST_CASE("of H.264 whose buffers are lost on the way, what is shown is right") {
+  const auto daemon = pipewire();
+  ProducerOptions options = coded_camera(SPA_MEDIA_SUBTYPE_h264);
+  options.lost = {13, 24};
+  const auto camera = produce(options);
+  Pictures pictures;
+  RecordingListener listener([&](Frame& frame) { pictures(frame); });
+  const auto source = make_camera_source({});
+  REQUIRE(source->start(offer_all(), listener));
+  REQUIRE(listener.wait([&] { return !pictures.numbers.empty() && pictures.numbers.back() >= 35; }));
+  const SourceStats stats = source->stats();
+  source->stop();
+  CHECK(pictures.without == 0);
+  CHECK(rising(pictures.numbers));
+  // Those that follow a lost one, up to the next keyframe: every tenth is one.
+  for (const std::uint32_t bad : {14U, 19U, 25U, 29U}) {
+    CHECK(std::ranges::find(pictures.numbers, bad) == pictures.numbers.end());
+  }
+  CHECK(stats.skipped >= 2);
+}
+
 TEST_CASE("of a USB camera's modes the best is taken, or the one that was asked for") {
   const auto daemon = pipewire();
   const auto fixture = read_fixture(std::string(ZEROCAST_PRODUCER_FIXTURES) + "/" +
