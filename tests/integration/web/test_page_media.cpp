@@ -174,8 +174,11 @@ TEST_CASE("the sound card gets every tone, at its time beside the pictures") {
   const auto empties = after.empties - before.empties;
   const double left_out = after.left_out_s - before.left_out_s;
   CAPTURE(beeps.size(), empties, left_out, pictures_ms.dump());
+  // A machine that is too busy to bring sound in time has gaps, which the page counts: a beep is cut, and those behind
+  // it come later. What comes too late altogether is left out, with a beep each 125 ms, each of which may be a cut.
+  const auto cut = static_cast<std::size_t>(std::ceil(left_out / std::chrono::duration<double>(kBeepEvery).count()));
   // Four seconds have 32 of them; those at the edges are cut.
-  REQUIRE(beeps.size() >= 20);
+  REQUIRE(beeps.size() + 3 * (empties + cut) >= 28);
   std::size_t following = 0;
   std::string apart_ms;
   std::vector<double> late;
@@ -193,17 +196,14 @@ TEST_CASE("the sound card gets every tone, at its time beside the pictures") {
       apart_ms += fmt::format("{} then {} after {:.1f} ms; ", beeps[i - 1].number, beeps[i].number, apart * 1000);
     }
   }
-  // A machine that is too busy to bring sound in time has gaps, which the page counts: a beep is cut, and those behind
-  // it come later. What comes too late altogether is left out, with a beep each 125 ms, each of which may be a cut.
-  const auto cut = static_cast<std::size_t>(std::ceil(left_out / std::chrono::duration<double>(kBeepEvery).count()));
   INFO("not in a row: " << apart_ms);
   CHECK(following + 1 + 3 * (empties + cut) >= beeps.size());
+  if (empties + cut > 0) return;
   std::ranges::nth_element(late, late.begin() + static_cast<std::ptrdiff_t>(late.size() / 2));
   const double beside_ms = late[late.size() / 2] * 1000 - pictures_ms.get<double>();
   // A page that had gaps before holds more of it.
   const auto held_ms = value_of(page, "window.zerocast.audio.target_ms").get<double>();
   INFO("sound after its picture: " << beside_ms << " ms, held: " << held_ms << " ms");
-  if (empties + cut > 0) return;
   CHECK(reader.clicks() == 0);
   CHECK(beside_ms > -300);
   CHECK(beside_ms < held_ms + 250);
