@@ -93,6 +93,23 @@ std::string start_error(std::string text) {
   return started.error().message();
 }
 
+/// A camera until picture `last` has come. What came is right and in order, and none of `never` is among it.
+SourceStats watch(const ProducerOptions& options, std::uint32_t last, const std::vector<std::uint32_t>& never) {
+  const auto daemon = pipewire();
+  const auto camera = produce(options);
+  Pictures pictures;
+  RecordingListener listener([&](Frame& frame) { pictures(frame); });
+  const auto source = make_camera_source({});
+  REQUIRE(source->start(offer_all(), listener));
+  REQUIRE(listener.wait([&] { return !pictures.numbers.empty() && pictures.numbers.back() >= last; }));
+  const SourceStats stats = source->stats();
+  source->stop();
+  CHECK(pictures.without == 0);
+  CHECK(rising(pictures.numbers));
+  for (const std::uint32_t bad : never) CHECK(std::ranges::find(pictures.numbers, bad) == pictures.numbers.end());
+  return stats;
+}
+
 }  // namespace
 
 TEST_CASE("a camera's coded pictures arrive decoded, in order, at their times") {
@@ -121,22 +138,9 @@ TEST_CASE("a camera's coded pictures arrive decoded, in order, at their times") 
 }
 
 TEST_CASE("a damaged JPEG costs itself") {
-  const auto daemon = pipewire();
   ProducerOptions options = coded_camera(SPA_MEDIA_SUBTYPE_mjpg);
   options.damaged = {5, 6, 11};
-  const auto camera = produce(options);
-  Pictures pictures;
-  RecordingListener listener([&](Frame& frame) { pictures(frame); });
-  const auto source = make_camera_source({});
-  REQUIRE(source->start(offer_all(), listener));
-  REQUIRE(listener.wait([&] { return !pictures.numbers.empty() && pictures.numbers.back() >= 20; }));
-  const SourceStats stats = source->stats();
-  source->stop();
-  CHECK(pictures.without == 0);
-  CHECK(rising(pictures.numbers));
-  for (const std::uint32_t bad : options.damaged)
-    CHECK(std::ranges::find(pictures.numbers, bad) == pictures.numbers.end());
-  CHECK(stats.corrupt >= 1);
+  CHECK(watch(options, 20, options.damaged).corrupt >= 1);
 }
 
 TEST_CASE("of H.264 that could not all be decoded, or is damaged, what is shown is right") {
@@ -161,24 +165,10 @@ TEST_CASE("of H.264 that could not all be decoded, or is damaged, what is shown 
 }
 
 TEST_CASE("of H.264 whose buffers are lost on the way, what is shown is right") {
-  const auto daemon = pipewire();
   ProducerOptions options = coded_camera(SPA_MEDIA_SUBTYPE_h264);
   options.lost = {13, 24};
-  const auto camera = produce(options);
-  Pictures pictures;
-  RecordingListener listener([&](Frame& frame) { pictures(frame); });
-  const auto source = make_camera_source({});
-  REQUIRE(source->start(offer_all(), listener));
-  REQUIRE(listener.wait([&] { return !pictures.numbers.empty() && pictures.numbers.back() >= 35; }));
-  const SourceStats stats = source->stats();
-  source->stop();
-  CHECK(pictures.without == 0);
-  CHECK(rising(pictures.numbers));
   // Those that follow a lost one, up to the next keyframe: every tenth is one.
-  for (const std::uint32_t bad : {14U, 19U, 25U, 29U}) {
-    CHECK(std::ranges::find(pictures.numbers, bad) == pictures.numbers.end());
-  }
-  CHECK(stats.skipped >= 2);
+  CHECK(watch(options, 35, {14, 19, 25, 29}).skipped >= 2);
 }
 
 TEST_CASE("of a USB camera's modes the best is taken, or the one that was asked for") {
